@@ -1,0 +1,71 @@
+// Reading whole files, mapping them, and writing so that a file is there complete or not at all.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace circuit {
+
+// A read-only view of a file; pages are loaded when touched (private, copy-on-write mapping, so
+// tensors may be made over it and changed in memory without reaching the file).
+class MappedFile {
+ public:
+  // Throws Error naming the path when it cannot be opened or is a directory.
+  explicit MappedFile(const std::string& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::byte* data() const { return data_; }
+  size_t size() const { return size_; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+// The whole file as bytes. Throws Error naming the path.
+std::string read_file(const std::string& path);
+
+bool file_exists(const std::string& path);
+
+// Streams bytes into `path`.tmp-PID, then fsync and rename: readers see the old file or the new one.
+// Nothing is left behind when it is destroyed without commit() or when a write fails.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::string path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  // Throws Error naming the path and the reason (disk full, …).
+  void write(const void* data, size_t size);
+  void write(std::string_view text) { write(text.data(), text.size()); }
+  void commit();
+
+ private:
+  std::string path_;
+  std::string temporary_;
+  int descriptor_ = -1;
+};
+
+// AtomicFile for content at hand.
+void write_file(const std::string& path, std::string_view content);
+
+// Calls `fill` with a fresh folder beside `path` and renames it to `path` when fill returns; removes it
+// when fill throws. With an existing `path`: refused, unless it is to be replaced.
+enum class IfExists { kRefuse, kReplace };
+void write_directory(const std::string& path, IfExists if_exists,
+                     const std::function<void(const std::string& folder)>& fill);
+
+// mkdir -p. Throws Error naming the path.
+void make_directories(const std::string& path);
+
+}  // namespace circuit

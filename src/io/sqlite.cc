@@ -1,0 +1,126 @@
+#include "io/sqlite.h"
+
+#include <sqlite3.h>
+
+#include <utility>
+
+#include "core/error.h"
+
+namespace circuit {
+namespace {
+
+constexpr int kBusyMilliseconds = 10000;
+
+}  // namespace
+
+Statement::Statement(sqlite3* db, std::string path, const std::string& sql) : db_(db), path_(std::move(path)) {
+  check(sqlite3_prepare_v2(db_, sql.c_str(), static_cast<int>(sql.size()), &statement_, nullptr));
+}
+
+Statement::~Statement() { sqlite3_finalize(statement_); }
+
+Statement::Statement(Statement&& other) noexcept
+    : db_(other.db_), path_(std::move(other.path_)), statement_(std::exchange(other.statement_, nullptr)) {}
+
+void Statement::check(int code) const {
+  if (code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE) fail(path_, "{}.", sqlite3_errmsg(db_));
+}
+
+Statement& Statement::bind(int index, int64_t value) {
+  check(sqlite3_bind_int64(statement_, index, value));
+  return *this;
+}
+Statement& Statement::bind(int index, double value) {
+  check(sqlite3_bind_double(statement_, index, value));
+  return *this;
+}
+Statement& Statement::bind(int index, std::string_view text) {
+  check(sqlite3_bind_text(statement_, index, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT));
+  return *this;
+}
+Statement& Statement::bind_blob(int index, const void* data, size_t size) {
+  check(sqlite3_bind_blob64(statement_, index, data, size, SQLITE_TRANSIENT));
+  return *this;
+}
+Statement& Statement::bind_null(int index) {
+  check(sqlite3_bind_null(statement_, index));
+  return *this;
+}
+
+bool Statement::step() {
+  const int code = sqlite3_step(statement_);
+  check(code);
+  return code == SQLITE_ROW;
+}
+
+void Statement::run() {
+  while (step()) {
+  }
+  check(sqlite3_reset(statement_));
+}
+
+int Statement::columns() const { return sqlite3_column_count(statement_); }
+std::string Statement::column_name(int column) const { return sqlite3_column_name(statement_, column); }
+bool Statement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+double Statement::real(int column) const { return sqlite3_column_double(statement_, column); }
+
+std::string Statement::text(int column) const {
+  const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+  return bytes == nullptr ? "" : std::string(bytes, sqlite3_column_bytes(statement_, column));
+}
+
+std::string Statement::blob(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+  return bytes == nullptr ? "" : std::string(bytes, sqlite3_column_bytes(statement_, column));
+}
+
+Database::Database(const std::string& path, Mode mode) : path_(path) {
+  int flags = SQLITE_OPEN_READONLY;
+  if (mode != Mode::kReadOnly) flags = SQLITE_OPEN_READWRITE;
+  if (mode == Mode::kCreate) flags |= SQLITE_OPEN_CREATE;
+  if (sqlite3_open_v2(path.c_str(), &db_, flags, nullptr) != SQLITE_OK) {
+    const std::string reason = db_ != nullptr ? sqlite3_errmsg(db_) : "out of memory";
+    sqlite3_close(db_);
+    db_ = nullptr;
+    fail(path, "cannot open the database: {}.", reason);
+  }
+  sqlite3_busy_timeout(db_, kBusyMilliseconds);
+  if (mode == Mode::kReadOnly) return;
+  // The constructor's owner never sees a destructor call when execute throws, so close here.
+  try {
+    execute("PRAGMA journal_mode=WAL");
+    execute("PRAGMA synchronous=NORMAL");
+  } catch (...) {
+    sqlite3_close(db_);
+    throw;
+  }
+}
+
+Database::~Database() { sqlite3_close(db_); }
+
+void Database::execute(const std::string& sql) {
+  if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
+    fail(path_, "{}.", sqlite3_errmsg(db_));
+  }
+}
+
+Statement Database::prepare(const std::string& sql) { return Statement(db_, path_, sql); }
+
+Transaction::Transaction(Database& database) : database_(database) { database_.execute("BEGIN"); }
+
+Transaction::~Transaction() {
+  if (!open_) return;
+  try {
+    database_.execute("ROLLBACK");
+  } catch (const Error&) {
+    // SQLite has already rolled back (disk full); the error that led here is on its way.
+  }
+}
+
+void Transaction::commit() {
+  database_.execute("COMMIT");
+  open_ = false;
+}
+
+}  // namespace circuit

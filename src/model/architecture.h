@@ -1,0 +1,58 @@
+// What a config.json says about a model, in the words of the computation.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace circuit {
+
+enum class NormKind { kLayerNorm, kRmsNorm };
+enum class Activation { kGeluTanh, kGeluErf, kSilu, kRelu };
+
+// Frequency scaling of Llama 3.1 ("rope_type": "llama3").
+struct Llama3Scaling {
+  double factor = 8;
+  double low_freq_factor = 1;
+  double high_freq_factor = 4;
+  double original_positions = 8192;
+};
+
+// Rotary position embedding, halves convention: channel i is paired with i + dims/2.
+struct RotarySpec {
+  double theta = 10000;
+  int64_t dims = 0;                      // rotated channels of each head, ≤ d_head, even
+  double linear_factor = 1;              // positions are divided by it ("rope_type": "linear")
+  std::optional<Llama3Scaling> llama3;
+};
+
+struct Architecture {
+  std::string family;  // model_type of config.json
+  int64_t n_layers = 0;
+  int64_t n_heads = 0;
+  int64_t n_kv_heads = 0;  // divides n_heads
+  int64_t d_model = 0;
+  int64_t d_head = 0;
+  int64_t d_mlp = 0;
+  int64_t vocab = 0;
+  int64_t n_positions = 0;  // longest sequence the model was made for
+  NormKind norm = NormKind::kLayerNorm;
+  double norm_eps = 1e-5;
+  Activation activation = Activation::kGeluTanh;
+  bool qkv_bias = false;
+  bool attn_out_bias = false;
+  bool mlp_bias = false;
+  bool gated_mlp = false;       // act(gate) · up instead of act(in)
+  bool learned_positions = false;
+  std::optional<RotarySpec> rotary;
+  bool parallel_blocks = false;  // the MLP reads the stream before the layer's attention
+  bool tied_unembedding = false;
+  std::optional<int64_t> bos_id;
+  std::vector<int64_t> eos_ids;
+  std::vector<std::string> notes;  // what a user should know, e.g. that dropout is ignored
+
+  int64_t heads_per_kv() const { return n_heads / n_kv_heads; }
+};
+
+}  // namespace circuit

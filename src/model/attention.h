@@ -1,0 +1,35 @@
+// Causal attention with grouped key/value heads, forward and backward, on rows of tokens.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "model/architecture.h"
+#include "model/token_batch.h"
+
+namespace circuit {
+
+// What the backward needs. G = batch · n_kv_heads, R = heads per key/value head, T = longest sequence.
+struct AttentionCache {
+  at::Tensor q;      // [G, R·T, d_head], rotated and scaled by 1/√d_head
+  at::Tensor k, v;   // [G, T, d_head], k rotated
+  at::Tensor probs;  // [G, R·T, T]
+};
+
+// q [tokens, H·d_head], k and v [tokens, Hk·d_head], rotated → z [tokens, H·d_head].
+// cache null: nothing is kept and the batch is worked in parts, so that the scores stay small.
+at::Tensor attention_forward(const Architecture& architecture, const TokenBatch& batch, const at::Tensor& q,
+                             const at::Tensor& k, const at::Tensor& v, AttentionCache* cache);
+
+struct AttentionGradients {
+  at::Tensor d_q;  // [tokens, H, d_head] of the rotated q
+  at::Tensor d_k;  // [tokens, Hk, d_head]; per query head: [tokens, H, d_head], its share
+  at::Tensor d_v;
+  // ⟨q, ∂q⟩ per token and head, and so on: what x̂-components of the readers' gradients are made of.
+  at::Tensor q_dot, k_dot, v_dot;  // [tokens, heads]
+};
+
+enum class KeyValueGradients { kGrouped, kPerQueryHead };
+AttentionGradients attention_backward(const Architecture& architecture, const TokenBatch& batch,
+                                      const AttentionCache& cache, const at::Tensor& d_z, KeyValueGradients form);
+
+}  // namespace circuit

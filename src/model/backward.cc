@@ -1,0 +1,80 @@
+#include "model/backward.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/mm.h>
+
+namespace circuit {
+namespace {
+
+// [tokens, H, d_head] → [tokens, Hk, d_head], sum over the heads of each group.
+at::Tensor sum_groups(const at::Tensor& per_head, int64_t kv_heads) {
+  if (per_head.size(1) == kv_heads) return per_head;
+  return per_head.view({per_head.size(0), kv_heads, -1, per_head.size(2)}).sum(2);
+}
+
+MlpBackward mlp_step(const Model& model, const ForwardCache& cache, int64_t l, const at::Tensor& d_stream) {
+  const LayerWeights& w = model.layers()[l];
+  const LayerCache& kept = cache.layers[l];
+  MlpBackward g;
+  g.layer = l;
+  g.d_stream = d_stream;
+  g.channels = mlp_backward(model.architecture(), w, kept.mlp, d_stream);
+  g.d_y = at::mm(g.channels.d_in, w.w_in.t());
+  if (g.channels.d_gate.defined()) g.d_y.addmm_(g.channels.d_gate, w.w_gate.t());
+  g.d_reader = norm_backward(w.mlp_norm, kept.x_mlp, kept.mlp_stats, g.d_y);
+  return g;
+}
+
+AttentionBackward attention_step(const Model& model, const TokenBatch& batch, const ForwardCache& cache, int64_t l,
+                                 const at::Tensor& d_stream, KeyValueGradients form) {
+  const Architecture& a = model.architecture();
+  const LayerWeights& w = model.layers()[l];
+  const LayerCache& kept = cache.layers[l];
+  const int64_t tokens = batch.tokens();
+  AttentionBackward g;
+  g.layer = l;
+  g.d_stream = d_stream;
+  g.d_z = at::mm(d_stream, w.w_o.t());
+  g.heads = attention_backward(a, batch, kept.attention, g.d_z, form);
+  g.heads.d_q = rotate(g.heads.d_q, cache.rotary, Direction::kBackward);
+  g.heads.d_k = rotate(g.heads.d_k, cache.rotary, Direction::kBackward);
+  g.d_qkv = at::cat({g.heads.d_q.reshape({tokens, -1}), sum_groups(g.heads.d_k, a.n_kv_heads).reshape({tokens, -1}),
+                     sum_groups(g.heads.d_v, a.n_kv_heads).reshape({tokens, -1})},
+                    1);
+  if (w.w_qkv.defined()) {
+    g.d_y = at::mm(g.d_qkv, w.w_qkv.t());
+  } else {
+    const int64_t q = w.w_q.size(1);
+    const int64_t kv = w.w_k.size(1);
+    g.d_y = at::mm(g.d_qkv.narrow(1, 0, q), w.w_q.t());
+    g.d_y.addmm_(g.d_qkv.narrow(1, q, kv), w.w_k.t());
+    g.d_y.addmm_(g.d_qkv.narrow(1, q + kv, kv), w.w_v.t());
+  }
+  g.d_reader = norm_backward(w.attn_norm, kept.x_attn, kept.attn_stats, g.d_y);
+  return g;
+}
+
+}  // namespace
+
+void backward(const Model& model, const TokenBatch& batch, const ForwardCache& cache, const at::Tensor& d_final,
+              KeyValueGradients form, BackwardVisitor& visitor) {
+  const bool parallel = model.architecture().parallel_blocks;
+  at::Tensor d_x = d_final;
+  for (int64_t l = model.architecture().n_layers - 1; l >= 0; --l) {
+    at::Tensor d_mlp;
+    {
+      const MlpBackward mlp = mlp_step(model, cache, l, d_x);
+      visitor.on_mlp(mlp);
+      d_mlp = mlp.d_reader;
+    }
+    const at::Tensor d_after_heads = parallel ? d_x : d_x + d_mlp;
+    const AttentionBackward attention = attention_step(model, batch, cache, l, d_after_heads, form);
+    visitor.on_attention(attention);
+    d_x = d_after_heads + attention.d_reader;
+    if (parallel) d_x.add_(d_mlp);
+  }
+  visitor.on_embedding(d_x);
+}
+
+}  // namespace circuit

@@ -1,0 +1,43 @@
+// The backward pass from the last stream to the embedding. It computes activations' gradients only; who
+// wants weight gradients, reader gradients or node sums looks at each layer through a visitor.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "model/forward.h"
+
+namespace circuit {
+
+// Gradients at one layer's attention. The q, k, v gradients are of the projections' outputs (unrotated).
+struct AttentionBackward {
+  int64_t layer = 0;
+  at::Tensor d_stream;        // [tokens, d_model] at the stream after the layer's heads have written
+  at::Tensor d_z;             // [tokens, n_heads · d_head]
+  at::Tensor d_qkv;           // [tokens, (H + 2 Hk) · d_head], the group sums; q, k, v side by side
+  AttentionGradients heads;   // as AttentionGradients, but unrotated
+  at::Tensor d_y;             // [tokens, d_model] at the norm's output
+  at::Tensor d_reader;        // [tokens, d_model] at the stream the layer reads, through its norm
+};
+
+struct MlpBackward {
+  int64_t layer = 0;
+  at::Tensor d_stream;    // [tokens, d_model] at the stream after the MLP has written
+  MlpGradients channels;
+  at::Tensor d_y;         // [tokens, d_model] at the norm's output
+  at::Tensor d_reader;    // [tokens, d_model] at the stream the MLP reads, through its norm
+};
+
+class BackwardVisitor {
+ public:
+  virtual ~BackwardVisitor() = default;
+  // Layers come last first; in each, the MLP before the attention.
+  virtual void on_mlp(const MlpBackward& gradients) = 0;
+  virtual void on_attention(const AttentionBackward& gradients) = 0;
+  virtual void on_embedding(const at::Tensor& d_stream) = 0;  // [tokens, d_model]
+};
+
+// d_final: [tokens, d_model], gradient at the stream that `logits` reads.
+void backward(const Model& model, const TokenBatch& batch, const ForwardCache& cache, const at::Tensor& d_final,
+              KeyValueGradients form, BackwardVisitor& visitor);
+
+}  // namespace circuit

@@ -1,0 +1,129 @@
+#include "model/checkpoint.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "core/error.h"
+
+namespace circuit {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kSingleFile = "model.safetensors";
+constexpr const char* kIndexFile = "model.safetensors.index.json";
+
+// Names of the shard files. An index that points outside its folder is refused.
+std::vector<std::string> shard_names(const std::string& directory) {
+  const std::string index_path = directory + "/" + kIndexFile;
+  if (file_exists(directory + "/" + kSingleFile)) return {kSingleFile};
+  if (!file_exists(index_path)) {
+    fail(directory, "no {} and no {} here. Give a Hugging Face model directory with safetensors weights.",
+         kSingleFile, kIndexFile);
+  }
+  const Json index = read_json(index_path);
+  const Json& map = require(index, "weight_map", index_path);
+  if (!map.is_object()) fail(index_path, "weight_map: found a {}, expected an object.", map.type_name());
+  std::set<std::string> names;
+  for (const auto& [tensor, file] : map.items()) {
+    if (!file.is_string()) fail(index_path, "weight_map.{}: expected a file name.", tensor);
+    const auto name = file.get<std::string>();
+    if (name.empty() || fs::path(name).filename() != name) {
+      fail(index_path, "weight_map.{}: '{}' is not a file name in this folder.", tensor, name);
+    }
+    names.insert(name);
+  }
+  return {names.begin(), names.end()};
+}
+
+void check_index(const std::string& directory, const std::map<std::string, size_t>& shard_of) {
+  const std::string index_path = directory + "/" + kIndexFile;
+  if (file_exists(directory + "/" + kSingleFile)) return;
+  const Json index = read_json(index_path);
+  for (const auto& [tensor, file] : index.at("weight_map").items()) {
+    if (shard_of.count(tensor) == 0) fail(index_path, "tensor '{}' is in none of the shards.", tensor);
+  }
+}
+
+bool is_weight_file(const fs::path& file) {
+  const std::string name = file.filename().string();
+  const std::string extension = file.extension().string();
+  return extension == ".safetensors" || extension == ".bin" || extension == ".pt" || extension == ".pth" ||
+         extension == ".gguf" || extension == ".h5" || extension == ".msgpack" || name == kIndexFile;
+}
+
+void write_shard(const TensorFile& shard, const std::map<std::string, at::Tensor>& changed,
+                 const std::string& path) {
+  NamedTensors tensors;
+  const TensorFile pristine(shard.path());  // the base's bytes, whatever was written to the mapping in memory
+  for (const TensorEntry& entry : shard.header().tensors) {
+    at::Tensor value = pristine.tensor(entry.name);
+    const auto found = changed.find(entry.name);
+    if (found != changed.end()) {
+      if (found->second.sizes() != value.sizes()) {
+        fail(path, "tensor '{}': shape differs from the base model's.", entry.name);
+      }
+      value = found->second.to(at::kCPU, value.scalar_type());
+    }
+    tensors.emplace_back(entry.name, value);
+  }
+  save_tensors(path, tensors, shard.header().metadata);
+}
+
+}  // namespace
+
+Checkpoint Checkpoint::open(const std::string& directory) {
+  Checkpoint checkpoint;
+  checkpoint.directory_ = directory;
+  while (checkpoint.directory_.size() > 1 && checkpoint.directory_.back() == '/') checkpoint.directory_.pop_back();
+  if (!fs::is_directory(checkpoint.directory_)) {
+    fail(checkpoint.directory_, "not a folder. Give a Hugging Face model directory.");
+  }
+  checkpoint.config_ = read_json(checkpoint.config_path());
+  if (!checkpoint.config_.is_object()) fail(checkpoint.config_path(), "expected a JSON object.");
+  for (const std::string& name : shard_names(checkpoint.directory_)) {
+    checkpoint.shards_.emplace_back(checkpoint.directory_ + "/" + name);
+    const TensorFile& shard = checkpoint.shards_.back();
+    for (const TensorEntry& entry : shard.header().tensors) {
+      if (!checkpoint.shard_of_.emplace(entry.name, checkpoint.shards_.size() - 1).second) {
+        fail(shard.path(), "tensor '{}' stands in two shards.", entry.name);
+      }
+    }
+  }
+  check_index(checkpoint.directory_, checkpoint.shard_of_);
+  return checkpoint;
+}
+
+at::Tensor Checkpoint::tensor(const std::string& name) const {
+  const auto found = shard_of_.find(name);
+  if (found == shard_of_.end()) fail(directory_, "tensor '{}' is missing from the checkpoint.", name);
+  return shards_[found->second].tensor(name);
+}
+
+std::string Checkpoint::sha256(const std::string& name) const {
+  const auto found = shard_of_.find(name);
+  if (found == shard_of_.end()) fail(directory_, "tensor '{}' is missing from the checkpoint.", name);
+  return shards_[found->second].sha256(name);
+}
+
+void write_checkpoint(const Checkpoint& base, const std::map<std::string, at::Tensor>& changed,
+                      const std::string& target) {
+  for (const auto& [name, tensor] : changed) {
+    if (!base.contains(name)) fail(target, "tensor '{}' is not in the base model.", name);
+  }
+  write_directory(target, IfExists::kRefuse, [&](const std::string& folder) {
+    for (const TensorFile& shard : base.shards()) {
+      write_shard(shard, changed, folder + "/" + fs::path(shard.path()).filename().string());
+    }
+    for (const auto& item : fs::directory_iterator(base.directory())) {
+      const bool index = item.path().filename() == kIndexFile;
+      if (!item.is_regular_file() || (is_weight_file(item.path()) && !index)) continue;
+      std::error_code error;
+      fs::copy_file(item.path(), fs::path(folder) / item.path().filename(), error);
+      if (error) fail(target, "cannot copy {}: {}.", item.path().filename().string(), error.message());
+    }
+  });
+}
+
+}  // namespace circuit

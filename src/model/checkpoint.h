@@ -1,0 +1,42 @@
+// A Hugging Face model directory: config.json and its tensors, in one file or in the shards of an index.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "io/json.h"
+#include "model/tensor_file.h"
+
+namespace circuit {
+
+class Checkpoint {
+ public:
+  // Throws Error naming the file or key that is missing or wrong.
+  static Checkpoint open(const std::string& directory);
+
+  const std::string& directory() const { return directory_; }
+  const Json& config() const { return config_; }
+  std::string config_path() const { return directory_ + "/config.json"; }
+  bool contains(const std::string& name) const { return shard_of_.count(name) > 0; }
+  at::Tensor tensor(const std::string& name) const;
+  std::string sha256(const std::string& name) const;
+  const std::vector<TensorFile>& shards() const { return shards_; }
+
+ private:
+  std::string directory_;
+  Json config_;
+  std::vector<TensorFile> shards_;
+  std::map<std::string, size_t> shard_of_;
+};
+
+// Writes a copy of the checkpoint's directory to `target`, with `changed` (by tensor name, any float dtype)
+// in place of the base tensors; names, order, shapes, dtypes, shards and metadata stay the base's. Files
+// that are no weights (tokenizer, generation config, licence) are copied as they are.
+// Throws Error when target exists, a name is unknown or a shape differs.
+void write_checkpoint(const Checkpoint& base, const std::map<std::string, at::Tensor>& changed,
+                      const std::string& target);
+
+}  // namespace circuit

@@ -1,0 +1,39 @@
+// A model family: how its config.json and tensor names map to the computation. One file each, one line
+// in families.cc.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "io/json.h"
+#include "model/architecture.h"
+#include "model/layout.h"
+
+namespace circuit {
+
+struct Family {
+  std::string model_type;  // config.json's "model_type"
+  // Throws Error naming the key of config.json that is missing or not supported.
+  Architecture (*read_config)(const Json& config, const std::string& place);
+  Layout (*layout)(const Architecture& architecture);
+};
+
+// Every family, in the order --help lists them.
+const std::vector<Family>& families();
+
+// The family of a config.json. Throws Error listing the known ones.
+const Family& find_family(const Json& config, const std::string& place);
+
+Family gpt2_family();
+Family llama_family();
+
+// Shared by the families: an activation by its name in config.json; throws Error naming the key.
+Activation parse_activation(const std::string& name, const std::string& key, const std::string& place);
+// bos_token_id and eos_token_id (an integer, a list or null).
+void read_token_ids(const Json& config, const std::string& place, Architecture* architecture);
+// A positive integer of at most 2^31; throws Error naming the key.
+int64_t require_size(const Json& config, const std::string& key, const std::string& place);
+// Notes every dropout probability above zero, since none is applied.
+void note_dropout(const Json& config, Architecture* architecture);
+
+}  // namespace circuit

@@ -1,0 +1,53 @@
+// The forward pass, with what a backward, a score or an ablation needs kept on request.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "model/attention.h"
+#include "model/mlp.h"
+#include "model/model.h"
+#include "model/norm.h"
+#include "model/rotary.h"
+#include "model/token_batch.h"
+
+namespace circuit {
+
+enum class Keep {
+  kNothing,      // the last stream only
+  kNodeOutputs,  // what every upstream node adds: embedding, z, MLP outputs
+  kBackward,     // what a backward needs
+  kBackwardAndNodeOutputs,
+};
+
+struct LayerCache {
+  at::Tensor x_attn;          // [tokens, d_model] stream read by q, k, v
+  NormStats attn_stats;
+  AttentionCache attention;
+  at::Tensor z;               // [tokens, n_heads · d_head], input of W_O
+  at::Tensor x_mlp;           // [tokens, d_model] stream read by the MLP
+  NormStats mlp_stats;
+  MlpCache mlp;
+  at::Tensor mlp_out;         // [tokens, d_model] without the output bias
+};
+
+struct ForwardCache {
+  at::Tensor embedding;  // [tokens, d_model] the node `input`, without positions
+  RotaryTable rotary;
+  std::vector<LayerCache> layers;
+  at::Tensor x_final;  // [tokens, d_model] the stream read by `logits`
+};
+
+ForwardCache forward(const Model& model, const TokenBatch& batch, Keep keep);
+
+// q, k, v of one layer before rotation, from its norm's output y. [tokens, heads · d_head] each.
+struct QueryKeyValue {
+  at::Tensor q, k, v;
+};
+QueryKeyValue project_qkv(const LayerWeights& weights, const at::Tensor& y);
+
+// Logits of the given rows of the last stream. rows [n] int64, undefined: all → [n, vocab].
+at::Tensor logits_of(const Model& model, const at::Tensor& x_final, const at::Tensor& rows = {});
+
+}  // namespace circuit

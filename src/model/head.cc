@@ -1,0 +1,62 @@
+#include "model/head.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/_log_softmax.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/gather.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <algorithm>
+
+namespace circuit {
+namespace {
+
+constexpr int64_t kMaxLogitBytes = int64_t{128} << 20;
+
+}  // namespace
+
+HeadInput head_input(const Model& model, const at::Tensor& x_final, const at::Tensor& rows) {
+  HeadInput input;
+  input.rows = rows;
+  input.x = x_final.index_select(0, rows);
+  input.y = norm_forward(model.architecture(), model.final_norm(), input.x, &input.stats);
+  return input;
+}
+
+at::Tensor head_backward(const Model& model, const HeadInput& input, const at::Tensor& d_y, int64_t tokens) {
+  const at::Tensor d_x = norm_backward(model.final_norm(), input.x, input.stats, d_y);
+  return at::zeros({tokens, d_x.size(1)}, d_x.options()).index_add_(0, input.rows, d_x);
+}
+
+Loss nll_loss(const Model& model, const at::Tensor& x_final, const Targets& targets, LossGradient gradient) {
+  Loss loss;
+  loss.head = head_input(model, x_final, targets.rows);
+  const at::Tensor& y = loss.head.y;
+  const int64_t n = y.size(0);
+  loss.nll = at::empty({n}, y.options().dtype(at::kDouble));
+  if (gradient != LossGradient::kNone) loss.d_y = at::empty_like(y);
+  if (gradient == LossGradient::kStreamAndUnembedding) loss.d_unembedding = at::zeros_like(model.unembedding());
+  const int64_t row_bytes = model.architecture().vocab * static_cast<int64_t>(y.element_size());
+  const int64_t part = std::max<int64_t>(1, kMaxLogitBytes / row_bytes);
+  for (int64_t first = 0; first < n; first += part) {
+    const int64_t count = std::min(part, n - first);
+    const at::Tensor y_part = y.narrow(0, first, count);
+    at::Tensor log_probs = at::_log_softmax(at::mm(y_part, model.unembedding().t()), 1, false);
+    const at::Tensor ids = targets.ids.narrow(0, first, count).unsqueeze(1);
+    loss.nll.narrow(0, first, count).copy_(log_probs.gather(1, ids).squeeze(1).neg());
+    if (gradient == LossGradient::kNone) continue;
+    // ∂nll/∂logits = softmax − onehot
+    at::Tensor d_logits = log_probs.exp_();
+    d_logits.scatter_add_(1, ids, at::ones({count, 1}, d_logits.options()).neg_());
+    if (targets.weights.defined()) d_logits.mul_(targets.weights.narrow(0, first, count).unsqueeze(1));
+    loss.d_y.narrow(0, first, count).copy_(at::mm(d_logits, model.unembedding()));
+    if (loss.d_unembedding.defined()) loss.d_unembedding.addmm_(d_logits.t(), y_part);
+  }
+  return loss;
+}
+
+}  // namespace circuit

@@ -1,0 +1,43 @@
+// From the last stream to logits, losses and back: final norm and unembedding, at chosen rows only.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "model/model.h"
+#include "model/norm.h"
+
+namespace circuit {
+
+// The final norm's output at some rows, with what its backward needs.
+struct HeadInput {
+  at::Tensor rows;  // [n] int64, rows of the stream; a row may stand twice
+  at::Tensor x;     // [n, d_model]
+  NormStats stats;
+  at::Tensor y;     // [n, d_model]
+};
+HeadInput head_input(const Model& model, const at::Tensor& x_final, const at::Tensor& rows);
+
+// Gradient at the last stream from the gradient at y: [tokens, d_model], zero at other rows.
+at::Tensor head_backward(const Model& model, const HeadInput& input, const at::Tensor& d_y, int64_t tokens);
+
+// Tokens to predict: the logits of row rows[i] predict targets[i].
+struct Targets {
+  at::Tensor rows;     // [n] int64
+  at::Tensor ids;      // [n] int64
+  at::Tensor weights;  // [n], dtype of the model; undefined: 1
+};
+
+enum class LossGradient { kNone, kStream, kStreamAndUnembedding };
+
+struct Loss {
+  at::Tensor nll;            // [n] float64, nats, unweighted
+  HeadInput head;
+  at::Tensor d_y;            // [n, d_model], of Σ weight · nll
+  at::Tensor d_unembedding;  // [vocab, d_model]
+};
+
+// Negative log-likelihood of every target, and the gradient of its weighted sum. The logits exist for
+// kMaxLogitBytes at a time.
+Loss nll_loss(const Model& model, const at::Tensor& x_final, const Targets& targets, LossGradient gradient);
+
+}  // namespace circuit

@@ -1,0 +1,33 @@
+// The MLP between its norm and the residual stream, forward and backward.
+//   plain: h = act(y W_in + b_in)    gated: h = act(y W_gate + b_gate) ⊙ (y W_in + b_in)    out = h W_out
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "model/model.h"
+
+namespace circuit {
+
+struct MlpCache {
+  at::Tensor in;    // [tokens, d_mlp] before the activation; gated: the up projection
+  at::Tensor gate;  // [tokens, d_mlp] before the activation; undefined without a gate
+};
+
+// y [tokens, d_model] → output without the output bias. cache null: nothing is kept.
+at::Tensor mlp_forward(const Architecture& architecture, const LayerWeights& weights, const at::Tensor& y,
+                       MlpCache* cache);
+
+// h, the input of W_out, again from the cache. [tokens, d_mlp]
+at::Tensor mlp_hidden(const Architecture& architecture, const MlpCache& cache);
+
+struct MlpGradients {
+  at::Tensor d_in;    // [tokens, d_mlp]
+  at::Tensor d_gate;  // [tokens, d_mlp] or undefined
+};
+MlpGradients mlp_backward(const Architecture& architecture, const LayerWeights& weights, const MlpCache& cache,
+                          const at::Tensor& d_out);
+
+// x W + b through mm and an in-place sum: addmm copies its bias on one thread only.
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
+
+}  // namespace circuit

@@ -1,0 +1,154 @@
+#include "model/model.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
+
+#include "core/error.h"
+#include "core/rng.h"
+#include "model/families/family.h"
+
+namespace circuit {
+namespace {
+
+std::string shape_text(at::IntArrayRef shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+const Family& family_of(const Architecture& architecture) {
+  for (const Family& family : families()) {
+    if (family.model_type == architecture.family) return family;
+  }
+  fail("model", "family '{}' is not in the list.", architecture.family);
+}
+
+// The units of a reference side by side, as [in, out] for a matrix.
+at::Tensor view_of(const std::map<std::string, at::Tensor>& parameters, const TensorRef& ref) {
+  if (!ref.present()) return {};
+  const at::Tensor units = parameters.at(ref.tensor).narrow(ref.unit_dim, ref.first, ref.units * ref.unit);
+  return ref.transposed ? units.t() : units;
+}
+
+at::Tensor parameter_or_none(const std::map<std::string, at::Tensor>& parameters, const std::string& name) {
+  return name.empty() ? at::Tensor() : parameters.at(name);
+}
+
+// q, k, v stand side by side in one tensor, in this order, so that one multiplication makes all three.
+bool is_fused(const LayerLayout& layer) {
+  const auto follows = [](const TensorRef& a, const TensorRef& b) {
+    return a.tensor == b.tensor && b.first == a.first + a.units * a.unit;
+  };
+  return follows(layer.w_q, layer.w_k) && follows(layer.w_k, layer.w_v);
+}
+
+at::Tensor fused_view(const std::map<std::string, at::Tensor>& parameters, const TensorRef& q, const TensorRef& k,
+                      const TensorRef& v) {
+  if (!q.present()) return {};
+  TensorRef all = q;
+  all.unit = 1;
+  all.units = q.units * q.unit + k.units * k.unit + v.units * v.unit;
+  return view_of(parameters, all);
+}
+
+}  // namespace
+
+Architecture read_architecture(const Json& config, const std::string& place) {
+  return find_family(config, place).read_config(config, place);
+}
+
+std::string with_prefix(const Layout& layout, const std::string& prefix, const std::string& name) {
+  // The separate unembedding is the language-model head's own, outside the prefixed body.
+  const bool head = name == layout.unembedding && name != layout.embedding;
+  return head ? name : prefix + name;
+}
+
+Model Model::load(const Checkpoint& checkpoint, const LoadOptions& options) {
+  Model model;
+  model.architecture_ = read_architecture(checkpoint.config(), checkpoint.config_path());
+  model.layout_ = family_of(model.architecture_).layout(model.architecture_);
+  const Layout& layout = model.layout_;
+  model.prefix_ = checkpoint.contains(layout.prefix + layout.embedding) ? layout.prefix : "";
+  for (const TensorShape& expected : layout.tensors) {
+    const std::string name = with_prefix(layout, model.prefix_, expected.name);
+    const at::Tensor stored = checkpoint.tensor(name);
+    if (stored.sizes() != at::IntArrayRef(expected.shape)) {
+      fail(checkpoint.directory(), "tensor '{}': found shape {}, config.json asks for {}.", name,
+           shape_text(stored.sizes()), shape_text(expected.shape));
+    }
+    if (!stored.is_floating_point()) {
+      fail(checkpoint.directory(), "tensor '{}': found dtype {}, expected F32, F16 or BF16.", name,
+           dtype_name(stored.scalar_type()));
+    }
+    model.parameters_[expected.name] = stored.to(options.device, options.dtype);
+  }
+  model.make_views();
+  return model;
+}
+
+Model Model::random(const Architecture& architecture, double scale, uint64_t seed, const LoadOptions& options) {
+  Model model;
+  model.architecture_ = architecture;
+  model.layout_ = family_of(architecture).layout(architecture);
+  const Rng root(seed);
+  for (const TensorShape& shape : model.layout_.tensors) {
+    Rng rng = root.split(shape.name);
+    at::Tensor values = at::empty(shape.shape, at::kDouble);
+    auto* data = values.data_ptr<double>();
+    // Norm gains stand near 1; everything else near 0.
+    const bool gain = shape.shape.size() == 1 && shape.name.find("bias") == std::string::npos;
+    for (int64_t i = 0; i < values.numel(); ++i) data[i] = (gain ? 1.0 : 0.0) + scale * rng.normal();
+    model.parameters_[shape.name] = values.to(options.device, options.dtype);
+  }
+  model.make_views();
+  return model;
+}
+
+void Model::make_views() {
+  embedding_ = parameters_.at(layout_.embedding);
+  positions_ = parameter_or_none(parameters_, layout_.positions);
+  unembedding_ = parameters_.at(layout_.unembedding);
+  final_norm_ = {parameters_.at(layout_.final_norm), parameter_or_none(parameters_, layout_.final_norm_bias)};
+  layers_.clear();
+  for (const LayerLayout& l : layout_.layers) {
+    LayerWeights w;
+    w.w_q = view_of(parameters_, l.w_q);
+    w.w_k = view_of(parameters_, l.w_k);
+    w.w_v = view_of(parameters_, l.w_v);
+    w.b_q = view_of(parameters_, l.b_q);
+    w.b_k = view_of(parameters_, l.b_k);
+    w.b_v = view_of(parameters_, l.b_v);
+    if (is_fused(l)) {
+      w.w_qkv = fused_view(parameters_, l.w_q, l.w_k, l.w_v);
+      w.b_qkv = fused_view(parameters_, l.b_q, l.b_k, l.b_v);
+    }
+    w.w_o = view_of(parameters_, l.w_o);
+    w.b_o = parameter_or_none(parameters_, l.b_o);
+    w.w_in = view_of(parameters_, l.w_in);
+    w.b_in = view_of(parameters_, l.b_in);
+    w.w_gate = view_of(parameters_, l.w_gate);
+    w.b_gate = view_of(parameters_, l.b_gate);
+    w.w_out = view_of(parameters_, l.w_out);
+    w.b_out = parameter_or_none(parameters_, l.b_out);
+    w.attn_norm = {parameters_.at(l.attn_norm), parameter_or_none(parameters_, l.attn_norm_bias)};
+    w.mlp_norm = {parameters_.at(l.mlp_norm), parameter_or_none(parameters_, l.mlp_norm_bias)};
+    layers_.push_back(std::move(w));
+  }
+}
+
+const at::Tensor& Model::parameter(const std::string& name) const {
+  const auto found = parameters_.find(name);
+  if (found == parameters_.end()) fail("model", "there is no parameter '{}'.", name);
+  return found->second;
+}
+
+std::string Model::file_name(const std::string& name) const { return with_prefix(layout_, prefix_, name); }
+
+int64_t Model::parameter_count() const {
+  int64_t count = 0;
+  for (const auto& [name, tensor] : parameters_) count += tensor.numel();
+  return count;
+}
+
+}  // namespace circuit

@@ -1,0 +1,83 @@
+// A model in memory: its architecture, its parameters by checkpoint name, and the views the computation uses.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "model/architecture.h"
+#include "model/checkpoint.h"
+#include "model/layout.h"
+
+namespace circuit {
+
+struct NormWeights {
+  at::Tensor weight;  // [d_model]
+  at::Tensor bias;    // [d_model] or undefined
+};
+
+// Views on the parameters; writing to a parameter changes what the forward computes.
+// Matrices read [in, out] whatever the file's order; undefined where the model has none.
+struct LayerWeights {
+  at::Tensor w_q;                  // [d_model, n_heads · d_head]
+  at::Tensor w_k, w_v;             // [d_model, n_kv_heads · d_head]
+  at::Tensor b_q, b_k, b_v;
+  at::Tensor w_qkv, b_qkv;         // the three side by side, where the checkpoint stores them so
+  at::Tensor w_o, b_o;             // [n_heads · d_head, d_model], [d_model]
+  at::Tensor w_in, b_in;           // [d_model, d_mlp]; gated: the up projection
+  at::Tensor w_gate, b_gate;       // [d_model, d_mlp]
+  at::Tensor w_out, b_out;         // [d_mlp, d_model], [d_model]
+  NormWeights attn_norm, mlp_norm;
+};
+
+struct LoadOptions {
+  at::ScalarType dtype = at::kFloat;  // of the computation: kFloat, kDouble or kBFloat16
+  at::Device device = at::kCPU;
+};
+
+class Model {
+ public:
+  // Throws Error naming the tensor that is missing or has another shape. Where dtype and device are the
+  // file's, parameters stay on the mapped file (pages load when touched).
+  static Model load(const Checkpoint& checkpoint, const LoadOptions& options);
+  // For tests and benchmarks: N(0, scale) from `seed`, norms near 1; no checkpoint behind it.
+  static Model random(const Architecture& architecture, double scale, uint64_t seed, const LoadOptions& options);
+
+  const Architecture& architecture() const { return architecture_; }
+  const Layout& layout() const { return layout_; }
+  const std::vector<LayerWeights>& layers() const { return layers_; }
+  const at::Tensor& embedding() const { return embedding_; }      // [vocab, d_model]
+  const at::Tensor& positions() const { return positions_; }      // [n_positions, d_model] or undefined
+  const at::Tensor& unembedding() const { return unembedding_; }  // [vocab, d_model], maybe the embedding
+  const NormWeights& final_norm() const { return final_norm_; }
+  at::ScalarType dtype() const { return embedding_.scalar_type(); }
+  at::Device device() const { return embedding_.device(); }
+
+  // A parameter by its layout name (without the optional prefix). Throws Error for an unknown one.
+  const at::Tensor& parameter(const std::string& name) const;
+  const std::map<std::string, at::Tensor>& parameters() const { return parameters_; }
+  // The name in the checkpoint's files.
+  std::string file_name(const std::string& name) const;
+  // Number of parameters, tied matrices once.
+  int64_t parameter_count() const;
+
+ private:
+  void make_views();
+  Architecture architecture_;
+  Layout layout_;
+  std::string prefix_;
+  std::map<std::string, at::Tensor> parameters_;
+  std::vector<LayerWeights> layers_;
+  at::Tensor embedding_, positions_, unembedding_;
+  NormWeights final_norm_;
+};
+
+// The architecture alone, without touching the weights. Throws Error.
+Architecture read_architecture(const Json& config, const std::string& place);
+
+// The name under which the checkpoint holds a layout tensor, given the prefix it uses.
+std::string with_prefix(const Layout& layout, const std::string& prefix, const std::string& name);
+
+}  // namespace circuit

@@ -1,0 +1,30 @@
+// LayerNorm and RMSNorm over the last dimension, forward and backward.
+//   LayerNorm: y = γ ⊙ (x − mean) · rstd + β     RMSNorm: y = γ ⊙ x · rstd
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "model/model.h"
+
+namespace circuit {
+
+// Statistics of one run, kept for the backward. [tokens, 1]; mean undefined for RMSNorm.
+struct NormStats {
+  at::Tensor mean, rstd;
+};
+
+// x [tokens, d_model] → y of the same shape and dtype; statistics into `stats` unless null.
+at::Tensor norm_forward(const Architecture& architecture, const NormWeights& weights, const at::Tensor& x,
+                        NormStats* stats);
+
+// x̂ = (x − mean) · rstd.
+at::Tensor norm_standardised(const at::Tensor& x, const NormStats& stats);
+
+// y again, from the statistics.
+at::Tensor norm_output(const NormWeights& weights, const at::Tensor& x, const NormStats& stats);
+
+// ∂/∂x from ∂/∂y; [tokens, d_model] each.
+at::Tensor norm_backward(const NormWeights& weights, const at::Tensor& x, const NormStats& stats,
+                         const at::Tensor& d_y);
+
+}  // namespace circuit

@@ -1,0 +1,24 @@
+// Rotary position embedding (Su et al. 2021), halves convention as in Hugging Face's Llama.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "model/architecture.h"
+
+namespace circuit {
+
+// Angle per position of each channel pair, 1/token; with Llama 3.1's scaling where the config has it.
+std::vector<double> rotary_frequencies(const RotarySpec& spec);
+
+struct RotaryTable {
+  at::Tensor cos, sin;  // [tokens, 1, dims/2], dtype of the computation; undefined: the model has none
+};
+RotaryTable make_rotary_table(const Architecture& architecture, const at::Tensor& positions, at::ScalarType dtype);
+
+// Rotates the first dims channels of x [tokens, heads, d_head]; kBackward applies the transpose.
+enum class Direction { kForward, kBackward };
+at::Tensor rotate(const at::Tensor& x, const RotaryTable& table, Direction direction);
+
+}  // namespace circuit

@@ -1,0 +1,47 @@
+// safetensors files as tensors.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/files.h"
+#include "io/safetensors.h"
+
+namespace circuit {
+
+// safetensors dtype ↔ torch. Throws Error for a dtype torch lacks.
+at::ScalarType scalar_type_of(const std::string& dtype, const std::string& place);
+std::string dtype_name(at::ScalarType type);
+
+// One mapped file; its tensors share the mapping (read on touch, private copy when written to).
+class TensorFile {
+ public:
+  explicit TensorFile(const std::string& path);
+
+  const SafetensorsHeader& header() const { return header_; }
+  bool contains(const std::string& name) const { return index_.count(name) > 0; }
+  // The tensor in the file's dtype, on the CPU. Throws Error naming the tensor and the file.
+  at::Tensor tensor(const std::string& name) const;
+  // The tensor's bytes in the file (not what was written to it in memory).
+  std::string sha256(const std::string& name) const;
+  const std::string& path() const { return file_->path(); }
+
+ private:
+  const TensorEntry& entry(const std::string& name) const;
+  std::shared_ptr<MappedFile> file_;
+  SafetensorsHeader header_;
+  std::map<std::string, size_t> index_;
+};
+
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+// Writes tensors (any device, made contiguous) by atomic rename, in the order given.
+void save_tensors(const std::string& path, const NamedTensors& tensors,
+                  const std::map<std::string, std::string>& metadata);
+
+}  // namespace circuit

@@ -1,0 +1,328 @@
+#include "scoring/eap.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/_unique2.h>
+#include <ATen/ops/addcmul.h>
+#include <ATen/ops/bmm.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/mv.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "model/backward.h"
+
+namespace circuit {
+namespace {
+
+// Positions in a tile: enough rows that [rows, d_head] × [d_head, d_model] runs near the GEMM rate, few
+// enough that the tile stays in the last-level cache.
+constexpr int64_t kTileTokens = 32;
+// Layers whose readers are contracted together: wider products against the edges that do not exist.
+constexpr int64_t kLayersPerChunk = 3;
+
+at::Tensor take_rows(const at::Tensor& tensor, const at::Tensor& rows) {
+  return rows.defined() ? tensor.index_select(0, rows) : tensor;
+}
+
+at::Tensor sum_rows(const at::Tensor& rows) { return rows.sum(0, false, at::kDouble); }
+
+}  // namespace
+
+// Projections of one layer with the norm's constant part folded in.
+struct EapAccumulator::FoldedLayer {
+  at::Tensor q, k, v;        // [heads, d_head, d_model]: (I − 11ᵀ/d) γ ⊙ W, transposed
+  at::Tensor q0, k0, v0;     // [heads, d_head]: β W + b; undefined: zero
+};
+
+// What the backward leaves of one layer, at the scored positions only (n of them).
+struct EapAccumulator::LayerGradients {
+  at::Tensor d_heads;     // [n, q + k + v readers, d_head], times rstd
+  at::Tensor x_component; // [n, readers, 1], ⟨x̂, J-less gradient⟩ · rstd / d_model
+  at::Tensor x;           // [n, d_model] the stream read
+  NormStats stats;
+  at::Tensor d_mlp;       // [n, d_model]
+};
+
+class EapAccumulator::Collector : public BackwardVisitor {
+ public:
+  Collector(EapAccumulator& owner, const ForwardCache& run, const NodeOutputs& outputs, at::Tensor rows)
+      : layers(owner.graph_.n_layers()), owner_(owner), run_(run), outputs_(outputs), rows_(std::move(rows)) {}
+
+  void on_mlp(const MlpBackward& g) override {
+    layers[g.layer].d_mlp = take_rows(g.d_reader, rows_);
+    const at::Tensor d_stream = take_rows(g.d_stream, rows_);
+    owner_.direct_[owner_.graph_.mlp(g.layer)].add_((outputs_.mlp[g.layer] * d_stream).sum(at::kDouble));
+    owner_.mlp_gradient_sums_[g.layer].add_(sum_rows(d_stream));
+  }
+
+  void on_attention(const AttentionBackward& g) override {
+    const LayerCache& kept = run_.layers[g.layer];
+    const FoldedLayer& folded = owner_.folded_[g.layer];
+    LayerGradients& out = layers[g.layer];
+    out.x = take_rows(kept.x_attn, rows_);
+    out.stats.rstd = take_rows(kept.attn_stats.rstd, rows_);
+    if (kept.attn_stats.mean.defined()) out.stats.mean = take_rows(kept.attn_stats.mean, rows_);
+    const at::Tensor heads = take_rows(at::cat({g.heads.d_q, g.heads.d_k, g.heads.d_v}, 1), rows_);
+    at::Tensor dots = take_rows(at::cat({g.heads.q_dot, g.heads.k_dot, g.heads.v_dot}, 1), rows_);
+    if (folded.q0.defined()) {
+      const at::Tensor constant = at::cat({folded.q0, folded.k0, folded.v0}, 0);
+      dots = dots - (heads * constant).sum(-1);
+    }
+    const at::Tensor rstd = out.stats.rstd.to(heads.scalar_type());
+    out.d_heads = heads * rstd.unsqueeze(-1);
+    out.x_component = (dots * rstd / static_cast<double>(out.x.size(1))).unsqueeze(-1);
+
+    const int64_t first = owner_.graph_.head(g.layer, 0);
+    const int64_t n_heads = owner_.graph_.n_heads();
+    const at::Tensor d_z = take_rows(g.d_z, rows_);
+    const at::Tensor products = sum_rows(outputs_.z[g.layer] * d_z).view({n_heads, -1}).sum(1);
+    owner_.direct_.narrow(0, first, n_heads).add_(products);
+    owner_.z_gradient_sums_[g.layer].add_(sum_rows(d_z));
+  }
+
+  void on_embedding(const at::Tensor& d_stream) override {
+    const at::Tensor d = take_rows(d_stream, rows_);
+    owner_.direct_[0].add_((outputs_.input * d).sum(at::kDouble));
+    owner_.input_gradient_sum_.add_(sum_rows(d));
+  }
+
+  std::vector<LayerGradients> layers;
+
+ private:
+  EapAccumulator& owner_;
+  const ForwardCache& run_;
+  const NodeOutputs& outputs_;  // at the scored positions
+  at::Tensor rows_;
+};
+
+EapAccumulator::EapAccumulator(const Model& model, const Graph& graph, Ablation ablation, Positions positions,
+                               int64_t tile_tokens)
+    : model_(model),
+      graph_(graph),
+      ablation_(ablation),
+      positions_(positions),
+      tile_tokens_(tile_tokens > 0 ? tile_tokens : kTileTokens) {
+  const Architecture& a = model.architecture();
+  const int64_t per_kv = graph.ungrouped() ? a.heads_per_kv() : 1;
+  const auto fold = [&](const at::Tensor& w, const NormWeights& norm) {
+    at::Tensor folded = w.t() * norm.weight;
+    if (a.norm == NormKind::kLayerNorm) folded.sub_(folded.mean(-1, true));
+    return folded.contiguous().view({-1, a.d_head, a.d_model});
+  };
+  const auto constant = [&](const at::Tensor& w, const at::Tensor& b, const NormWeights& norm) {
+    at::Tensor c = norm.bias.defined() ? at::mv(w.t(), norm.bias) : at::zeros({w.size(1)}, w.options());
+    if (b.defined()) c.add_(b);
+    return c.view({-1, a.d_head});
+  };
+  const auto spread = [&](const at::Tensor& per_group) {
+    return per_kv == 1 ? per_group : per_group.repeat_interleave(per_kv, 0);
+  };
+  for (const LayerWeights& w : model.layers()) {
+    FoldedLayer f;
+    f.q = fold(w.w_q, w.attn_norm);
+    f.k = spread(fold(w.w_k, w.attn_norm));
+    f.v = spread(fold(w.w_v, w.attn_norm));
+    if (w.attn_norm.bias.defined() || w.b_q.defined()) {
+      f.q0 = constant(w.w_q, w.b_q, w.attn_norm);
+      f.k0 = spread(constant(w.w_k, w.b_k, w.attn_norm));
+      f.v0 = spread(constant(w.w_v, w.b_v, w.attn_norm));
+    }
+    folded_.push_back(f);
+    z_gradient_sums_.push_back(at::zeros({a.n_heads * a.d_head}, w.w_o.options().dtype(at::kDouble)));
+    mlp_gradient_sums_.push_back(at::zeros({a.d_model}, w.w_o.options().dtype(at::kDouble)));
+  }
+  const auto options = model.embedding().options().dtype(at::kDouble);
+  sums_ = at::zeros({graph.n_upstream(), graph.n_downstream()}, options);
+  reader_sums_ = at::zeros({graph.n_downstream(), a.d_model}, options);
+  direct_ = at::zeros({graph.n_upstream()}, options);
+  input_gradient_sum_ = at::zeros({a.d_model}, options);
+}
+
+EapAccumulator::~EapAccumulator() = default;
+
+void EapAccumulator::add(const ExampleBatch& batch, const ForwardCache& run, const at::Tensor& d_final,
+                         const NodeOutputs* counterfactual) {
+  NodeOutputs outputs = node_outputs(run);
+  if (ablation_ == Ablation::kMean) mean_.add(outputs);
+  if (ablation_ == Ablation::kCounterfactual) outputs = difference(outputs, *counterfactual);
+  at::Tensor rows;
+  if (positions_ == Positions::kReadout) {
+    // Two readouts may predict the same token: the position is summed over once.
+    rows = std::get<0>(at::_unique2(batch.readout_rows));
+    outputs.input = take_rows(outputs.input, rows);
+    for (at::Tensor& z : outputs.z) z = take_rows(z, rows);
+    for (at::Tensor& m : outputs.mlp) m = take_rows(m, rows);
+  }
+  Collector collector(*this, run, outputs, rows);
+  const auto form = graph_.ungrouped() ? KeyValueGradients::kPerQueryHead : KeyValueGradients::kGrouped;
+  backward(model_, batch.tokens, run, d_final, form, collector);
+  const at::Tensor d_logits = take_rows(d_final, rows);
+  contract(outputs, collector.layers, d_logits);
+  if (ablation_ == Ablation::kMean) add_reader_sums(collector.layers, d_logits);
+  examples_ += batch.examples;
+}
+
+void EapAccumulator::contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
+                              const at::Tensor& d_logits) {
+  const Architecture& a = model_.architecture();
+  const int64_t d = a.d_model;
+  const int64_t n = d_logits.size(0);
+  const int64_t tile = std::min(tile_tokens_, n);
+  const int64_t chunk_nodes = std::min(kLayersPerChunk, a.n_layers) * graph_.readers_per_layer() + 1;
+  if (!upstream_buffer_.defined() || upstream_buffer_.numel() < graph_.n_upstream() * tile * d) {
+    upstream_buffer_ = at::empty({graph_.n_upstream() * tile * d}, d_logits.options());
+    downstream_buffer_ = at::empty({chunk_nodes * tile * d}, d_logits.options());
+  }
+  at::Tensor sums = at::zeros({graph_.n_upstream(), graph_.n_downstream()}, d_logits.options());
+  for (int64_t first = 0; first < n; first += tile) {
+    const int64_t count = std::min(tile, n - first);
+    const auto rows = [&](const at::Tensor& t) { return t.narrow(0, first, count); };
+    at::Tensor up = upstream_buffer_.narrow(0, 0, graph_.n_upstream() * count * d).view({-1, count, d});
+    up[0].copy_(rows(outputs.input));
+    for (int64_t l = 0; l < a.n_layers; ++l) {
+      // A_u = z_h W_O[h]
+      const at::Tensor z = rows(outputs.z[l]).view({count, a.n_heads, a.d_head}).transpose(0, 1);
+      const at::Tensor w_o = model_.layers()[l].w_o;
+      for (int64_t h = 0; h < a.n_heads; ++h) {
+        at::Tensor out = up[graph_.head(l, h)];
+        at::mm_out(out, z[h], w_o.narrow(0, h * a.d_head, a.d_head));
+      }
+      up[graph_.mlp(l)].copy_(rows(outputs.mlp[l]));
+    }
+    for (int64_t l0 = 0; l0 < a.n_layers; l0 += kLayersPerChunk) {
+      const int64_t l1 = std::min(l0 + kLayersPerChunk, a.n_layers);
+      const bool last = l1 == a.n_layers;
+      const int64_t first_reader = graph_.query(l0, 0);
+      const int64_t readers = (l1 - l0) * graph_.readers_per_layer() + (last ? 1 : 0);
+      at::Tensor down = downstream_buffer_.narrow(0, 0, readers * count * d).view({-1, count, d});
+      for (int64_t l = l0; l < l1; ++l) {
+        const LayerGradients& g = gradients[l];
+        const int64_t base = graph_.query(l, 0) - first_reader;
+        const at::Tensor d_heads = rows(g.d_heads).transpose(0, 1);  // [readers, count, d_head]
+        int64_t reader = 0;
+        for (const at::Tensor* w : {&folded_[l].q, &folded_[l].k, &folded_[l].v}) {
+          for (int64_t h = 0; h < w->size(0); ++h, ++reader) {
+            at::Tensor out = down[base + reader];
+            at::mm_out(out, d_heads[reader], (*w)[h]);
+          }
+        }
+        NormStats stats;
+        stats.rstd = rows(g.stats.rstd);
+        if (g.stats.mean.defined()) stats.mean = rows(g.stats.mean);
+        const at::Tensor x_hat = norm_standardised(rows(g.x), stats).unsqueeze(0);
+        down.narrow(0, base, reader).addcmul_(rows(g.x_component).transpose(0, 1), x_hat, -1);
+        down[base + reader].copy_(rows(g.d_mlp));
+      }
+      if (last) down[readers - 1].copy_(rows(d_logits));
+      const int64_t visible = graph_.visible(last ? graph_.logits() : graph_.mlp_in(l1 - 1));
+      sums.narrow(0, 0, visible)
+          .narrow(1, first_reader, readers)
+          .addmm_(up.narrow(0, 0, visible).reshape({visible, count * d}), down.view({readers, count * d}).t());
+    }
+  }
+  sums_.add_(sums);
+}
+
+void EapAccumulator::add_reader_sums(const std::vector<LayerGradients>& gradients, const at::Tensor& d_logits) {
+  for (int64_t l = 0; l < graph_.n_layers(); ++l) {
+    const LayerGradients& g = gradients[l];
+    const at::Tensor weights = at::cat({folded_[l].q, folded_[l].k, folded_[l].v}, 0);
+    at::Tensor sums = at::bmm(g.d_heads.sum(0).unsqueeze(1), weights).squeeze(1);  // [readers, d_model]
+    sums.addmm_(g.x_component.squeeze(-1).t(), norm_standardised(g.x, g.stats), 1, -1);
+    reader_sums_.narrow(0, graph_.query(l, 0), sums.size(0)).add_(sums);
+    reader_sums_[graph_.mlp_in(l)].add_(sum_rows(g.d_mlp));
+  }
+  reader_sums_[graph_.logits()].add_(sum_rows(d_logits));
+}
+
+EdgeScores EapAccumulator::finish(double* sum_rule_error) const {
+  if (examples_ == 0) fail("eap", "there are no examples to score on.");
+  const Architecture& a = model_.architecture();
+  at::Tensor sums = sums_.clone();
+  at::Tensor direct = direct_.clone();
+  if (ablation_ == Ablation::kMean) {
+    const NodeOutputs mean = mean_.mean(at::kDouble);
+    at::Tensor ablated = at::empty({graph_.n_upstream(), a.d_model}, sums.options());
+    ablated[0].copy_(mean.input);
+    direct[0].sub_((mean.input * input_gradient_sum_).sum());
+    for (int64_t l = 0; l < a.n_layers; ++l) {
+      const at::Tensor z = mean.z[l].view({a.n_heads, 1, a.d_head});
+      const at::Tensor w_o = model_.layers()[l].w_o.to(at::kDouble).reshape({a.n_heads, a.d_head, a.d_model});
+      ablated.narrow(0, graph_.head(l, 0), a.n_heads).copy_(at::bmm(z, w_o).squeeze(1));
+      ablated[graph_.mlp(l)].copy_(mean.mlp[l]);
+      direct.narrow(0, graph_.head(l, 0), a.n_heads)
+          .sub_((mean.z[l] * z_gradient_sums_[l]).view({a.n_heads, a.d_head}).sum(1));
+      direct[graph_.mlp(l)].sub_((mean.mlp[l] * mlp_gradient_sums_[l]).sum());
+    }
+    sums.sub_(at::mm(ablated, reader_sums_.t()));
+  }
+  sums = sums.to(at::kCPU).contiguous();
+  direct = direct.to(at::kCPU);
+  const auto* s = sums.data_ptr<double>();
+  const int64_t width = graph_.n_downstream();
+  EdgeScores scores;
+  scores.values.resize(graph_.n_edges());
+  std::vector<double> total(graph_.n_upstream());
+  std::vector<double> magnitude(graph_.n_upstream());
+  for (int64_t v = 0; v < width; ++v) {
+    for (int64_t u = 0; u < graph_.visible(v); ++u) {
+      const double score = s[u * width + v] / static_cast<double>(examples_);
+      if (!std::isfinite(score)) {
+        fail("eap", "the score of edge {} is not finite: the model's activations overflow on this data.",
+             graph_.edge_name(graph_.edge_id(u, v)));
+      }
+      scores.values[graph_.edge_id(u, v)] = static_cast<float>(score);
+      total[u] += score;
+      magnitude[u] += std::fabs(score);
+    }
+  }
+  if (sum_rule_error != nullptr) {
+    *sum_rule_error = 0;
+    for (int64_t u = 0; u < graph_.n_upstream(); ++u) {
+      const double expected = direct.data_ptr<double>()[u] / static_cast<double>(examples_);
+      if (magnitude[u] == 0) continue;
+      *sum_rule_error = std::max(*sum_rule_error, std::fabs(total[u] - expected) / magnitude[u]);
+    }
+  }
+  return scores;
+}
+
+namespace {
+
+ScoreResult score_eap(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
+                      const ScoreSpec& spec, const ProgressCallback& progress) {
+  EapAccumulator eap(model, graph, spec.ablation, spec.positions, spec.tile_tokens);
+  ScoreResult result;
+  const auto total = static_cast<int64_t>(examples.size());
+  for (int64_t first = 0; first < total; first += spec.batch) {
+    const int64_t count = std::min(spec.batch, total - first);
+    const std::vector<const Example*> part(examples.begin() + first, examples.begin() + first + count);
+    NodeOutputs counterfactual;
+    if (spec.ablation == Ablation::kCounterfactual) {
+      const ExampleBatch other =
+          make_example_batch(part, model.architecture(), model.device(), Side::kCounterfactual);
+      counterfactual = node_outputs(forward(model, other.tokens, Keep::kNodeOutputs));
+    }
+    const ExampleBatch batch = make_example_batch(part, model.architecture(), model.device());
+    const ForwardCache run = forward(model, batch.tokens, Keep::kBackwardAndNodeOutputs);
+    const MetricValues metric = spec.metric.compute(model, batch, run.x_final, MetricGradient::kStream);
+    for (const double value : metric.values) result.metric += value / static_cast<double>(total);
+    eap.add(batch, run, metric.d_final,
+            spec.ablation == Ablation::kCounterfactual ? &counterfactual : nullptr);
+    if (progress) progress(first + count, total);
+  }
+  result.examples = eap.examples();
+  result.scores = eap.finish(&result.sum_rule_error);
+  return result;
+}
+
+}  // namespace
+
+Scorer eap_scorer() { return {"eap", "edge attribution patching: gradient at the clean input", score_eap}; }
+
+}  // namespace circuit

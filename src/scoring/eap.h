@@ -1,0 +1,63 @@
+// Edge attribution patching (Syed, Rager, Conmy 2023, arXiv 2310.10348), contracted tile by tile.
+//
+//   S(u→v) = (1/N) Σ_i Σ_{t∈P_i} ⟨A_u − Ā_u, ∂(Σ_i M_i)/∂X_v⟩          (method.md §2)
+//
+// Kept per token: z of every head, MLP outputs, and the readers' gradients before their projections (dq, dk,
+// dv). For a tile of positions at a time A_u = z_h W_O[h] and ∂M/∂X_v = J dq_h W_Q[h]ᵀ are rebuilt and
+// contracted. J, the norm's backward, is folded: γ and the centring go into W_Q, rstd into dq, and the
+// component along x̂ is known beforehand, since ⟨x̂, γ W_Q dq⟩ = ⟨q − (β W_Q + b_Q), dq⟩.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <vector>
+
+#include "scoring/scorer.h"
+
+namespace circuit {
+
+class EapAccumulator {
+ public:
+  // Reads the model's weights now: make a new one after they change.
+  EapAccumulator(const Model& model, const Graph& graph, Ablation ablation, Positions positions,
+                 int64_t tile_tokens);
+  ~EapAccumulator();
+  EapAccumulator(const EapAccumulator&) = delete;
+  EapAccumulator& operator=(const EapAccumulator&) = delete;
+
+  // Adds a batch. run: a forward that kept backward and node outputs; d_final: ∂(Σ M_i)/∂(last stream);
+  // counterfactual: node outputs on the corrupted input, for that ablation only.
+  void add(const ExampleBatch& batch, const ForwardCache& run, const at::Tensor& d_final,
+           const NodeOutputs* counterfactual);
+
+  int64_t examples() const { return examples_; }
+  // Scores of everything added, and the sum rule's violation. Throws Error on non-finite scores.
+  EdgeScores finish(double* sum_rule_error) const;
+
+ private:
+  class Collector;
+  struct FoldedLayer;
+  struct LayerGradients;
+  void contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
+                const at::Tensor& d_logits);
+  void add_reader_sums(const std::vector<LayerGradients>& gradients, const at::Tensor& d_logits);
+
+  const Model& model_;
+  const Graph graph_;
+  const Ablation ablation_;
+  const Positions positions_;
+  int64_t tile_tokens_;
+  int64_t examples_ = 0;
+  std::vector<FoldedLayer> folded_;
+  MeanOutputs mean_;
+  at::Tensor sums_;         // [upstream, downstream], float64, Σ ⟨A_u, g_v⟩ (differences under counterfactual)
+  at::Tensor reader_sums_;  // [downstream, d_model], float64, Σ g_v; mean ablation only
+  // The sum rule's other side: Σ ⟨A_u, ∂M/∂(stream after u)⟩ per upstream node, and Σ of that gradient.
+  at::Tensor direct_;              // [upstream], float64
+  std::vector<at::Tensor> z_gradient_sums_, mlp_gradient_sums_;  // float64 sums over positions, for the mean
+  at::Tensor input_gradient_sum_;
+  at::Tensor upstream_buffer_, downstream_buffer_;  // tile memory, reused
+};
+
+}  // namespace circuit

@@ -1,0 +1,241 @@
+#include "scoring/eap.h"
+
+#include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "core/rng.h"
+#include "io/json.h"
+#include "model/checkpoint.h"
+
+namespace circuit {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The reference's own error (central differences, eps 1e-4) and float32 stay far below.
+constexpr double kKnownAnswerTolerance = 1e-3;  // of the largest score
+// float32 sums in another order.
+constexpr double kInvarianceTolerance = 1e-5;  // of the largest score
+constexpr double kSumRuleTolerance = 1e-4;
+
+double largest(const EdgeScores& scores) {
+  double value = 0;
+  for (const float s : scores.values) value = std::max<double>(value, std::fabs(s));
+  return value;
+}
+
+double largest_difference(const EdgeScores& a, const EdgeScores& b) {
+  double value = 0;
+  for (size_t i = 0; i < a.values.size(); ++i) value = std::max<double>(value, std::fabs(a.values[i] - b.values[i]));
+  return value;
+}
+
+std::vector<const Example*> pointers(const std::vector<Example>& examples) {
+  std::vector<const Example*> all;
+  for (const Example& e : examples) all.push_back(&e);
+  return all;
+}
+
+class KnownAnswers : public testing::TestWithParam<std::pair<const char*, const char*>> {};
+
+TEST_P(KnownAnswers, EveryEdgeAgrees) {
+  const auto [model_name, file] = GetParam();
+  const fs::path data = fs::path(CIRCUIT_SOURCE_DIR) / "../shared/data";
+  if (!fs::exists(data)) GTEST_SKIP() << "../shared is absent";
+  const Model model = Model::load(Checkpoint::open((data / "models" / model_name).string()), {});
+  const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
+  const Json reference = read_json((data / "known-answers" / file).string());
+  std::vector<Example> examples;
+  for (const Json& e : reference.at("examples")) {
+    Example x;
+    x.ids = e.at("clean_ids").get<std::vector<int64_t>>();
+    x.counterfactual_ids = e.at("corrupted_ids").get<std::vector<int64_t>>();
+    x.readouts.push_back({static_cast<int64_t>(x.ids.size()), {e.at("answer_id")}, {e.at("wrong_id")}, ""});
+    examples.push_back(x);
+  }
+  ScoreSpec spec;
+  spec.metric = logit_diff_metric();
+  const ScoreResult result = find_scorer("eap").score(model, graph, pointers(examples), spec, {});
+  ASSERT_EQ(static_cast<int64_t>(reference.at("edges").size()), graph.n_edges());
+  EXPECT_NEAR(result.metric, reference.at("metric_clean_mean").get<double>(), 1e-4);
+  const double scale = largest(result.scores);
+  for (const Json& edge : reference.at("edges")) {
+    const auto id = graph.find_edge(edge.at("name").get<std::string>());
+    ASSERT_TRUE(id.has_value()) << edge.at("name");
+    // The reference's fields are corrupted − clean; ours are clean − corrupted.
+    EXPECT_NEAR(result.scores.values[*id], -edge.at("eap").get<double>(), kKnownAnswerTolerance * scale)
+        << edge.at("name");
+  }
+  EXPECT_LT(result.sum_rule_error, kSumRuleTolerance);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, KnownAnswers,
+                         testing::Values(std::pair("gpt-nano-sort", "eap_reference_nano.json"),
+                                         std::pair("slm-4096", "eap_reference_slm.json")));
+
+Architecture tiny(const std::string& family) {
+  Architecture a;
+  a.family = family;
+  a.n_layers = 4;
+  a.n_heads = 4;
+  a.n_kv_heads = family == "llama" ? 2 : 4;
+  a.d_head = family == "llama" ? 6 : 5;
+  a.d_model = 20;
+  a.d_mlp = 28;
+  a.vocab = 23;
+  a.n_positions = 16;
+  a.norm_eps = 1e-5;
+  if (family == "gpt2") {
+    a.learned_positions = true;
+    a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
+    a.tied_unembedding = true;
+  } else {
+    a.norm = NormKind::kRmsNorm;
+    a.activation = Activation::kSilu;
+    a.gated_mlp = true;
+    a.rotary = RotarySpec{};
+    a.rotary->dims = 6;
+  }
+  return a;
+}
+
+std::vector<Example> random_examples(const Architecture& a, int64_t count) {
+  Rng rng(5);
+  std::vector<Example> examples;
+  for (int64_t i = 0; i < count; ++i) {
+    Example e;
+    const int64_t length = 4 + static_cast<int64_t>(rng.below(9));
+    for (int64_t t = 0; t < length; ++t) {
+      e.ids.push_back(static_cast<int64_t>(rng.below(a.vocab)));
+      e.counterfactual_ids.push_back(static_cast<int64_t>(rng.below(a.vocab)));
+    }
+    e.readouts.push_back({length, {1, 2}, {3}, ""});
+    if (i % 2 == 0) e.readouts.push_back({length / 2, {4}, {5, 6}, ""});
+    examples.push_back(e);
+  }
+  return examples;
+}
+
+struct Case {
+  const char* family;
+  Ablation ablation;
+  Positions positions;
+  const char* metric;
+};
+
+std::ostream& operator<<(std::ostream& out, const Case& c) {
+  return out << c.family << "/" << ablation_name(c.ablation) << "/" << positions_name(c.positions) << "/" << c.metric;
+}
+
+class Properties : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    spec_.metric = find_metric(GetParam().metric);
+    spec_.ablation = GetParam().ablation;
+    spec_.positions = GetParam().positions;
+    examples_ = random_examples(model_.architecture(), 9);
+  }
+  ScoreResult score(const std::vector<Example>& examples, const ScoreSpec& spec, KeyValueNodes form) const {
+    return find_scorer("eap").score(model_, Graph(model_.architecture(), form), pointers(examples), spec, {});
+  }
+  Model model_ = Model::random(tiny(GetParam().family), 0.3, 3, {});
+  ScoreSpec spec_;
+  std::vector<Example> examples_;
+};
+
+TEST_P(Properties, SumRuleHolds) {
+  EXPECT_LT(score(examples_, spec_, KeyValueNodes::kGrouped).sum_rule_error, kSumRuleTolerance);
+}
+
+TEST_P(Properties, DoNotDependOnPaddingBatchSizeOrderOrTile) {
+  const ScoreResult base = score(examples_, spec_, KeyValueNodes::kGrouped);
+  const double tolerance = kInvarianceTolerance * largest(base.scores);
+  ASSERT_GT(largest(base.scores), 0);
+  // One example at a time means no padding at all; the whole set means the most.
+  for (const int64_t batch : {1, 4, 9}) {
+    for (const int64_t tile : {1, 7, 64}) {
+      ScoreSpec spec = spec_;
+      spec.batch = batch;
+      spec.tile_tokens = tile;
+      EXPECT_LT(largest_difference(base.scores, score(examples_, spec, KeyValueNodes::kGrouped).scores), tolerance)
+          << "batch " << batch << " tile " << tile;
+    }
+  }
+  std::vector<Example> reversed(examples_.rbegin(), examples_.rend());
+  EXPECT_LT(largest_difference(base.scores, score(reversed, spec_, KeyValueNodes::kGrouped).scores), tolerance);
+}
+
+TEST_P(Properties, GroupedKeyValueScoresAreTheSumOfTheirHeads) {
+  const Graph grouped(model_.architecture(), KeyValueNodes::kGrouped);
+  const Graph ungrouped(model_.architecture(), KeyValueNodes::kUngrouped);
+  const EdgeScores a = score(examples_, spec_, KeyValueNodes::kGrouped).scores;
+  const EdgeScores b = score(examples_, spec_, KeyValueNodes::kUngrouped).scores;
+  const int64_t per_kv = model_.architecture().heads_per_kv();
+  EdgeScores summed{std::vector<float>(grouped.n_edges())};
+  for (int64_t id = 0; id < ungrouped.n_edges(); ++id) {
+    const Edge e = ungrouped.edge(id);
+    const DownstreamNode node = ungrouped.downstream(e.downstream);
+    int64_t v = grouped.logits();
+    if (node.kind == DownstreamNode::Kind::kQuery) v = grouped.query(node.layer, node.head);
+    if (node.kind == DownstreamNode::Kind::kKey) v = grouped.key(node.layer, node.head / per_kv);
+    if (node.kind == DownstreamNode::Kind::kValue) v = grouped.value(node.layer, node.head / per_kv);
+    if (node.kind == DownstreamNode::Kind::kMlp) v = grouped.mlp_in(node.layer);
+    summed.values[grouped.edge_id(e.upstream, v)] += b.values[id];
+  }
+  EXPECT_LT(largest_difference(a, summed), kInvarianceTolerance * largest(a));
+}
+
+// The definition itself: perturb one reader's own copy of the stream. Here through the residual stream as a
+// whole: moving every reader of node u at once moves M by the sum of its edges (finite difference, float64).
+TEST_P(Properties, NodeScoresAreFiniteDifferences) {
+  LoadOptions wide;
+  wide.dtype = at::kDouble;
+  const Model model = Model::random(tiny(GetParam().family), 0.3, 3, wide);
+  const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
+  if (spec_.ablation != Ablation::kZero || spec_.positions != Positions::kAll) {
+    GTEST_SKIP() << "one ablation and all positions suffice: the rest is linear in them";
+  }
+  const ScoreResult result = find_scorer("eap").score(model, graph, pointers(examples_), spec_, {});
+  constexpr double kEps = 1e-6;
+  constexpr double kTolerance = 1e-6;
+  const auto mean_metric = [&] {
+    double sum = 0;
+    const ExampleBatch batch = make_example_batch(pointers(examples_), model.architecture(), at::kCPU);
+    const ForwardCache run = forward(model, batch.tokens, Keep::kNothing);
+    for (const double m : spec_.metric.compute(model, batch, run.x_final, MetricGradient::kNone).values) sum += m;
+    return sum / static_cast<double>(batch.examples);
+  };
+  // Scaling W_O[h] by 1 − ε removes ε A_u from the stream for every reader: dM/dε = −Σ_v S(u→v).
+  for (int64_t l = 0; l < graph.n_layers(); ++l) {
+    for (int64_t h = 0; h < graph.n_heads(); ++h) {
+      double total = 0;
+      for (int64_t v = 0; v < graph.n_downstream(); ++v) {
+        if (graph.head(l, h) < graph.visible(v)) total += result.scores.values[graph.edge_id(graph.head(l, h), v)];
+      }
+      at::Tensor w = model.layers()[l].w_o.narrow(0, h * model.architecture().d_head, model.architecture().d_head);
+      const at::Tensor kept = w.clone();
+      w.mul_(1 + kEps);
+      const double above = mean_metric();
+      w.copy_(kept).mul_(1 - kEps);
+      const double below = mean_metric();
+      w.copy_(kept);
+      EXPECT_NEAR(total, (above - below) / (2 * kEps), kTolerance * std::max(1.0, std::fabs(total)));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, Properties,
+    testing::Values(Case{"gpt2", Ablation::kCounterfactual, Positions::kAll, "logit_diff"},
+                    Case{"gpt2", Ablation::kMean, Positions::kAll, "prob_diff"},
+                    Case{"gpt2", Ablation::kMean, Positions::kReadout, "logit_diff"},
+                    Case{"gpt2", Ablation::kZero, Positions::kAll, "nll"},
+                    Case{"llama", Ablation::kCounterfactual, Positions::kReadout, "prob_diff"},
+                    Case{"llama", Ablation::kMean, Positions::kAll, "nll"},
+                    Case{"llama", Ablation::kZero, Positions::kAll, "logit_diff"}));
+
+}  // namespace
+}  // namespace circuit

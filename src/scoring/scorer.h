@@ -1,0 +1,52 @@
+// Edge scores from model, graph and examples. A method is one file and one line in scorers().
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "intervention/ablation.h"
+#include "model/model.h"
+#include "task/example.h"
+#include "task/metric.h"
+
+namespace circuit {
+
+// Positions that the score sums over (method.md §2).
+enum class Positions { kAll, kReadout };
+Positions parse_positions(const std::string& name);  // throws UsageError
+const char* positions_name(Positions positions);
+
+struct ScoreSpec {
+  Metric metric;
+  Ablation ablation = Ablation::kCounterfactual;
+  Positions positions = Positions::kAll;
+  int64_t batch = 16;        // examples in one forward; changes memory and speed, not the scores
+  int64_t tile_tokens = 0;   // positions rebuilt at a time; 0: chosen for the cache. Changes speed only
+};
+
+struct ScoreResult {
+  EdgeScores scores;
+  double metric = 0;          // mean of M_i
+  int64_t examples = 0;
+  double sum_rule_error = 0;  // largest violation of method.md's sum rule, relative to Σ_v |S(u→v)|
+};
+
+using ProgressCallback = std::function<void(int64_t done, int64_t total)>;  // examples
+
+struct Scorer {
+  std::string name;
+  std::string help;
+  // Throws Error: non-finite values, a record that lacks what the metric or the ablation reads.
+  ScoreResult (*score)(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
+                       const ScoreSpec& spec, const ProgressCallback& progress);
+};
+
+const std::vector<Scorer>& scorers();
+const Scorer& find_scorer(const std::string& name);  // throws UsageError listing the known ones
+
+Scorer eap_scorer();
+
+}  // namespace circuit

@@ -1,0 +1,60 @@
+// What a record becomes: token ids, where the metric reads, which tokens the loss counts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/head.h"
+#include "model/token_batch.h"
+
+namespace circuit {
+
+// A place where the metric reads the logits that predict token `position` (those of position − 1).
+struct Readout {
+  int64_t position = 0;               // 1 … length, in ids as they are (begin token included)
+  std::vector<int64_t> correct, wrong;
+  std::string label;                  // the correct form as text, for tables per verb; may be empty
+};
+
+struct Span {
+  std::string name;
+  int64_t begin = 0;  // token indices [begin, end]
+  int64_t end = 0;
+};
+
+struct Example {
+  std::vector<int64_t> ids;
+  std::vector<Readout> readouts;
+  std::vector<int64_t> counterfactual_ids;        // empty: the record has none
+  std::vector<Readout> counterfactual_readouts;   // empty: as `readouts`
+  int64_t first_target = 1;  // the loss counts tokens first_target … length − 1
+  std::vector<Span> spans;
+  std::string place;         // "file:line", for errors
+};
+
+// Examples side by side, ready for a forward. Rows are rows of the token batch.
+struct ExampleBatch {
+  TokenBatch tokens;
+  int64_t examples = 0;
+  // One entry per readout:
+  std::vector<Readout> readouts;
+  std::vector<int64_t> readout_example;
+  at::Tensor readout_rows;    // [readouts] int64; undefined when there is none
+  std::vector<int64_t> readouts_per_example;
+  // One entry per target token:
+  Targets targets;            // rows and ids; undefined tensors when there is none
+  std::vector<int64_t> target_example;
+
+  int64_t n_readouts() const { return static_cast<int64_t>(readouts.size()); }
+  int64_t n_targets() const { return static_cast<int64_t>(target_example.size()); }
+};
+
+enum class Side { kClean, kCounterfactual };
+
+// Throws Error naming the record: an id outside the vocabulary, a readout outside the sequence, a
+// counterfactual that is missing or of another length (side kCounterfactual only: method.md §2).
+ExampleBatch make_example_batch(const std::vector<const Example*>& examples, const Architecture& architecture,
+                                at::Device device, Side side = Side::kClean);
+
+}  // namespace circuit

@@ -1,0 +1,38 @@
+#include "task/metric.h"
+
+#include "core/error.h"
+
+namespace circuit {
+
+const std::vector<Metric>& metrics() {
+  static const std::vector<Metric> all{
+      logit_diff_metric(),
+      prob_diff_metric(),
+      nll_metric(),
+  };
+  return all;
+}
+
+const Metric& find_metric(const std::string& name) {
+  std::string known;
+  for (const Metric& metric : metrics()) {
+    if (metric.name == name) return metric;
+    known += (known.empty() ? "" : ", ") + metric.name;
+  }
+  throw UsageError(fmt::format("[metric] '{}' is not known. Known: {}.", name, known));
+}
+
+std::vector<double> readout_weights(const ExampleBatch& batch, const std::string& metric) {
+  for (int64_t i = 0; i < batch.examples; ++i) {
+    if (batch.readouts_per_example[i] == 0) {
+      fail(metric, "example {} of the batch has no readouts; the metric needs at least one.", i);
+    }
+  }
+  std::vector<double> weights;
+  for (const int64_t i : batch.readout_example) {
+    weights.push_back(1.0 / static_cast<double>(batch.readouts_per_example[i]));
+  }
+  return weights;
+}
+
+}  // namespace circuit

@@ -1,0 +1,48 @@
+// Scalar metrics of an example, higher = the behaviour studied or tuned is stronger (method.md §2).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "model/model.h"
+#include "task/example.h"
+
+namespace circuit {
+
+struct MetricValues {
+  std::vector<double> values;  // M_i, one per example
+  // ∂(Σ_i M_i)/∂(the stream that `logits` reads), [tokens, d_model]; undefined when not asked for.
+  at::Tensor d_final;
+};
+
+enum class MetricGradient { kNone, kStream };
+
+// One metric: its name and what it computes from the last stream [tokens, d_model].
+// Throws Error naming the record when the batch lacks what it reads.
+struct Metric {
+  std::string name;
+  std::string help;
+  MetricValues (*compute)(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
+                          MetricGradient gradient);
+};
+
+// Every metric, in the order --help lists them.
+const std::vector<Metric>& metrics();
+// Throws UsageError listing the known ones.
+const Metric& find_metric(const std::string& name);
+
+Metric logit_diff_metric();
+Metric prob_diff_metric();
+Metric nll_metric();
+
+// Mean logit of `correct` − mean logit of `wrong` of every readout, in the batch's order: what accuracy
+// (share above 0) and tables per verb are made of.
+std::vector<double> logit_differences(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final);
+
+// Weights of the mean over an example's readouts: 1 / (its readouts), per readout. Throws Error naming the
+// first example without readouts.
+std::vector<double> readout_weights(const ExampleBatch& batch, const std::string& metric);
+
+}  // namespace circuit

@@ -1,0 +1,47 @@
+// Optimisers over slices: state exists per slice, from its first selection (method.md §4). One file each,
+// one line in optimizers().
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace circuit {
+
+struct OptimizerSpec {
+  std::string kind = "adamw";
+  double momentum = 0.9;      // sgd
+  double beta1 = 0.9;         // adamw
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0;
+  bool decay_biases = true;   // false: weight decay skips biases (one-dimensional parameters)
+};
+
+// What an optimiser remembers of one slice; tensors have the slice's shape, float32 (float64 in tests).
+struct SliceState {
+  at::Tensor master;   // the slice in full precision, where the model computes in BF16; else undefined
+  at::Tensor first;    // SGD: momentum; AdamW: first moment. Undefined before the first update
+  at::Tensor second;   // AdamW: second moment
+  int64_t updates = 0;
+};
+
+struct Optimizer {
+  std::string name;
+  // One update in place. weight: the slice (its master, where there is one); gradient: same shape, may be
+  // overwritten.
+  void (*update)(const OptimizerSpec& spec, double lr, double weight_decay, const at::Tensor& weight,
+                 const at::Tensor& gradient, SliceState* state);
+  int states;  // tensors of state per slice, for memory plans
+};
+
+const std::vector<Optimizer>& optimizers();
+const Optimizer& find_optimizer(const std::string& name);  // throws UsageError listing the known ones
+
+Optimizer sgd();
+Optimizer adamw();
+
+}  // namespace circuit

@@ -1,0 +1,195 @@
+#include "tuning/slice_store.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/scalar_tensor.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace circuit {
+
+std::vector<Slice> whole_tensors(const Model& model) {
+  std::vector<Slice> slices;
+  for (const TensorShape& t : model.layout().tensors) {
+    const at::Tensor& p = model.parameter(t.name);
+    slices.push_back({t.name, t.name, 0, 0, p.size(0), p.numel()});
+  }
+  return slices;
+}
+
+SliceStore::SliceStore(const Model& model, std::vector<Slice> table) : model_(model), table_(std::move(table)) {}
+
+std::vector<Slice> SliceStore::current_slices() const {
+  std::vector<Slice> slices;
+  for (const int64_t id : current_) slices.push_back(table_[id]);
+  return slices;
+}
+
+int64_t SliceStore::current_parameters() const {
+  int64_t count = 0;
+  for (const int64_t id : current_) count += table_[id].parameters;
+  return count;
+}
+
+int64_t SliceStore::touched_parameters() const {
+  int64_t count = 0;
+  for (const auto& [id, state] : states_) count += table_[id].parameters;
+  return count;
+}
+
+void SliceStore::enter(int64_t id) {
+  SliceState& state = states_[id];
+  const bool needs_master = model_.dtype() != at::kFloat && model_.dtype() != at::kDouble;
+  if (needs_master && !state.master.defined()) {
+    state.master = view_of(id).to(at::kFloat).contiguous();
+  }
+}
+
+void SliceStore::select(std::vector<int64_t> ids, OnReturn on_return) {
+  std::sort(ids.begin(), ids.end());
+  if (on_return == OnReturn::kReset) {
+    for (const int64_t id : current_) {
+      if (std::binary_search(ids.begin(), ids.end(), id)) continue;
+      SliceState& left = states_[id];
+      left.first = left.second = at::Tensor();
+      left.updates = 0;
+    }
+  }
+  for (const int64_t id : ids) enter(id);
+  current_ = std::move(ids);
+}
+
+UpdateNorms SliceStore::update(SliceGradients& gradients, const OptimizerSpec& spec, double lr, double clip,
+                               Detail detail) {
+  UpdateNorms norms;
+  norms.gradient = gradients.norm();
+  if (!std::isfinite(norms.gradient)) {
+    fail("tune", "the gradient is not finite. Lower optimizer.lr, set optimizer.clip, or check the data.");
+  }
+  // As torch.nn.utils.clip_grad_norm_: the same ε keeps a zero gradient from dividing by zero.
+  constexpr double kClipEpsilon = 1e-6;
+  const double factor = clip > 0 ? std::min(1.0, clip / (norms.gradient + kClipEpsilon)) : 1.0;
+  if (factor < 1) gradients.scale_by(factor);
+  const Optimizer& optimizer = find_optimizer(spec.kind);
+  for (size_t i = 0; i < current_.size(); ++i) {
+    const at::Tensor& gradient = gradients.gradients()[i];
+    if (!gradient.defined()) continue;
+    const int64_t id = current_[i];
+    SliceState& state = states_[id];
+    const at::Tensor view = view_of(id);
+    const at::Tensor weight = state.master.defined() ? state.master : view;
+    at::Tensor before;
+    if (detail == Detail::kPerSlice) {
+      norms.slice_gradients.push_back(at::linalg_vector_norm(gradient).item<double>());
+      before = weight.clone();
+    }
+    const bool bias = view.dim() == 1;
+    const double decay = bias && !spec.decay_biases ? 0 : spec.weight_decay;
+    optimizer.update(spec, lr, decay, weight, gradient.to(weight.scalar_type()), &state);
+    if (state.master.defined()) view.copy_(state.master);
+    if (detail == Detail::kPerSlice) {
+      norms.slice_updates.push_back(at::linalg_vector_norm(before.sub_(weight)).item<double>());
+    }
+  }
+  return norms;
+}
+
+int64_t SliceStore::state_bytes() const {
+  int64_t bytes = 0;
+  for (const auto& [id, s] : states_) {
+    for (const at::Tensor* t : {&s.master, &s.first, &s.second}) {
+      if (t->defined()) bytes += static_cast<int64_t>(t->nbytes());
+    }
+  }
+  return bytes;
+}
+
+std::string SliceStore::key_of(int64_t id) const {
+  const Slice& s = table_[id];
+  return fmt::format("{}[{}:{}:{}]", model_.file_name(s.tensor), s.dim, s.start, s.start + s.length);
+}
+
+NamedTensors SliceStore::value_tensors() const {
+  NamedTensors tensors;
+  for (const auto& [id, state] : states_) {
+    tensors.emplace_back(key_of(id), state.master.defined() ? state.master : view_of(id));
+  }
+  return tensors;
+}
+
+NamedTensors SliceStore::state_tensors() const {
+  NamedTensors tensors;
+  for (const auto& [id, state] : states_) {
+    tensors.emplace_back(key_of(id) + ".updates", at::scalar_tensor(state.updates, at::kLong));
+    if (state.first.defined()) tensors.emplace_back(key_of(id) + ".first", state.first);
+    if (state.second.defined()) tensors.emplace_back(key_of(id) + ".second", state.second);
+  }
+  return tensors;
+}
+
+void SliceStore::restore(const TensorFile& values, const TensorFile& states, const std::vector<int64_t>& current) {
+  std::map<std::string, int64_t> ids;
+  for (int64_t id = 0; id < static_cast<int64_t>(table_.size()); ++id) ids[key_of(id)] = id;
+  states_.clear();
+  for (const TensorEntry& entry : values.header().tensors) {
+    const auto found = ids.find(entry.name);
+    if (found == ids.end()) fail(values.path(), "'{}' is not a slice of this model.", entry.name);
+    const int64_t id = found->second;
+    const at::Tensor value = values.tensor(entry.name);
+    const at::Tensor view = view_of(id);
+    if (value.sizes() != view.sizes()) fail(values.path(), "'{}' has another shape than the model's slice.", entry.name);
+    enter(id);
+    SliceState& state = states_[id];
+    if (state.master.defined()) state.master.copy_(value);
+    view.copy_(value);
+    const auto load = [&](const std::string& suffix) {
+      const std::string name = entry.name + suffix;
+      if (!states.contains(name)) return at::Tensor();
+      const at::Tensor t = states.tensor(name).clone().to(model_.device());
+      if (t.sizes() != view.sizes()) fail(states.path(), "'{}' has another shape than its slice.", name);
+      return t;
+    };
+    state.first = load(".first");
+    state.second = load(".second");
+    state.updates = states.tensor(entry.name + ".updates").item<int64_t>();
+  }
+  current_ = current;
+  for (const int64_t id : current_) {
+    if (id < 0 || id >= static_cast<int64_t>(table_.size())) fail(values.path(), "slice {} does not exist.", id);
+    enter(id);
+  }
+}
+
+std::map<std::string, at::Tensor> SliceStore::changed_tensors() const {
+  std::map<std::string, at::Tensor> changed;
+  for (const auto& [id, state] : states_) {
+    const Slice& s = table_[id];
+    at::Tensor& whole = changed[model_.file_name(s.tensor)];
+    if (!whole.defined()) {
+      whole = model_.parameter(s.tensor);
+      if (state.master.defined()) whole = whole.to(at::kFloat);
+    }
+    if (state.master.defined()) whole.narrow(s.dim, s.start, s.length).copy_(state.master);
+  }
+  return changed;
+}
+
+SliceStore::Rounded::Rounded(const SliceStore& store, const Checkpoint& base) {
+  for (const auto& [id, state] : store.states_) {
+    const at::Tensor view = store.view_of(id);
+    const at::ScalarType stored = base.tensor(store.model_.file_name(store.table_[id].tensor)).scalar_type();
+    if (stored == view.scalar_type()) continue;
+    const at::Tensor rounded = view.to(stored).to(view.scalar_type());
+    kept_.emplace_back(view, view.clone());
+    view.copy_(rounded);
+  }
+}
+
+SliceStore::Rounded::~Rounded() {
+  for (const auto& [view, exact] : kept_) view.copy_(exact);
+}
+
+}  // namespace circuit

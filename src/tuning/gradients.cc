@@ -6,6 +6,7 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace circuit {
@@ -118,6 +119,10 @@ SliceGradients::SliceGradients(const Model& model, const std::vector<Slice>& sli
     const bool whole = s.length == model.parameter(s.tensor).size(s.dim);
     const int64_t size = model.parameter(s.tensor).size(dim);
     parts_[s.tensor].push_back({i, whole ? 0 : s.start, whole ? size : s.length});
+  }
+  // Ascending, so that parts which cover a tensor need no gathering.
+  for (auto& [tensor, parts] : parts_) {
+    std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.start < b.start; });
   }
 }
 

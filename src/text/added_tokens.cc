@@ -98,6 +98,11 @@ void AddedTokens::add(const AddedToken& token, const Bpe& model, const std::stri
   if (same_id != nullptr && same_id->content != token.content) {
     fail(place, "added tokens '{}' and '{}' have the same id {}.", same_id->content, token.content, token.id);
   }
+  const std::string* in_place = model.token_of(token.id);
+  if (in_place != nullptr && *in_place != token.content) {
+    fail(place, "added token '{}': found id {}, which the vocabulary gives to '{}'.", token.content, token.id,
+         *in_place);
+  }
   by_id_[token.id] = token;
   by_content_[token.content] = token.id;
 }

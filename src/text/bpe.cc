@@ -38,6 +38,11 @@ Bpe::Bpe(Vocabulary vocabulary, const std::vector<Merge>& merges, const BpeOptio
       fuse_unk_(options.fuse_unk),
       byte_fallback_(options.byte_fallback),
       ignore_merges_(options.ignore_merges) {
+  token_of_.reserve(vocabulary_.size());
+  for (const auto& [token, id] : vocabulary_) {
+    token_of_[id] = token;
+    largest_id_ = std::max<int64_t>(largest_id_, id);
+  }
   if (options.unk_token) {
     unk_id_ = id_of(*options.unk_token);
     if (!unk_id_) fail(place, "unk_token: '{}' is not in the vocabulary.", *options.unk_token);
@@ -60,6 +65,11 @@ std::optional<uint32_t> Bpe::id_of(const std::string& token) const {
   const auto found = vocabulary_.find(token);
   if (found == vocabulary_.end()) return std::nullopt;
   return found->second;
+}
+
+const std::string* Bpe::token_of(int64_t id) const {
+  const auto found = token_of_.find(id);
+  return found == token_of_.end() ? nullptr : &found->second;
 }
 
 void Bpe::encode(std::string_view piece, std::vector<BpeToken>& tokens) const {

@@ -42,7 +42,10 @@ class Bpe {
   void encode(std::string_view piece, std::vector<BpeToken>& tokens) const;
 
   std::optional<uint32_t> id_of(const std::string& token) const;
-  const Vocabulary& vocabulary() const { return vocabulary_; }
+  // The token with this id; null when none has it.
+  const std::string* token_of(int64_t id) const;
+  // -1 for an empty vocabulary.
+  int64_t largest_id() const { return largest_id_; }
 
  private:
   struct MergeTo {
@@ -57,6 +60,8 @@ class Bpe {
   const MergeTo* find_merge(uint32_t left, uint32_t right) const;
 
   Vocabulary vocabulary_;
+  std::unordered_map<int64_t, std::string> token_of_;
+  int64_t largest_id_ = -1;
   std::unordered_map<uint64_t, MergeTo> merges_;  // by (left id << 32 | right id)
   std::optional<uint32_t> unk_id_;
   bool fuse_unk_;

@@ -15,12 +15,18 @@ std::optional<int64_t> TokenizerParts::id_of(const std::string& token) const {
   return std::nullopt;
 }
 
+const std::string* TokenizerParts::token_of(int64_t id) const {
+  if (const AddedToken* found = added.find(id)) return &found->content;
+  return model->token_of(id);
+}
+
+int64_t TokenizerParts::largest_id() const {
+  const int64_t largest = model->largest_id();
+  return added.by_id().empty() ? largest : std::max(largest, added.by_id().rbegin()->first);
+}
+
 void TokenizerParts::finish() {
   added.finish(normalizer.get());
-  token_of.reserve(model->vocabulary().size());
-  for (const auto& [token, id] : model->vocabulary()) token_of[id] = token;
-  for (const auto& [id, token] : added.by_id()) token_of[id] = token.content;
-  for (const auto& [id, token] : token_of) largest_id = std::max(largest_id, id);
   if (!bos_id && !before.empty()) bos_id = before.front();
   if (!eos_id && !after.empty()) eos_id = after.back();
 }
@@ -93,11 +99,11 @@ std::vector<int64_t> Tokenizer::encode(std::string_view text, SpecialTokens spec
 }
 
 const std::string& Tokenizer::token_of(int64_t id) const {
-  const auto found = parts_->token_of.find(id);
-  if (found == parts_->token_of.end()) {
-    fail("tokenizer", "id {}: no token has it; the vocabulary's largest id is {}.", id, parts_->largest_id);
+  const std::string* token = parts_->token_of(id);
+  if (token == nullptr) {
+    fail("tokenizer", "id {}: no token has it; the largest id is {}.", id, parts_->largest_id());
   }
-  return found->second;
+  return *token;
 }
 
 std::string Tokenizer::decode(const std::vector<int64_t>& ids, SpecialTokens keep) const {
@@ -130,7 +136,7 @@ std::optional<int64_t> Tokenizer::id_of(const std::string& token) const { return
 std::optional<int64_t> Tokenizer::bos_id() const { return parts_->bos_id; }
 std::optional<int64_t> Tokenizer::eos_id() const { return parts_->eos_id; }
 bool Tokenizer::adds_bos() const { return !parts_->before.empty(); }
-size_t Tokenizer::vocab_size() const { return static_cast<size_t>(parts_->largest_id + 1); }
+size_t Tokenizer::vocab_size() const { return static_cast<size_t>(parts_->largest_id() + 1); }
 
 size_t token_at_byte(const std::vector<Token>& tokens, std::string_view text, size_t byte,
                      const std::string& place) {

@@ -137,12 +137,7 @@ void read_post_processor(const Json& json, const std::string& place, TokenizerPa
 
 void check_ids(const std::vector<int64_t>& ids, const TokenizerParts& parts, const std::string& place) {
   for (const int64_t id : ids) {
-    bool known = parts.added.find(id) != nullptr;
-    for (auto entry = parts.model->vocabulary().begin(); !known && entry != parts.model->vocabulary().end();
-         ++entry) {
-      known = entry->second == id;
-    }
-    if (!known) fail(place, "special_tokens: no token has id {}.", id);
+    if (parts.token_of(id) == nullptr) fail(place, "special_tokens: no token has id {}.", id);
   }
 }
 

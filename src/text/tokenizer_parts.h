@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "text/added_tokens.h"
@@ -28,11 +27,10 @@ struct TokenizerParts {
   std::optional<int64_t> bos_id;
   std::optional<int64_t> eos_id;
 
-  std::unordered_map<int64_t, std::string> token_of;  // filled by finish()
-  int64_t largest_id = -1;
-
-  // The id of a token of the vocabulary or an added one.
+  // The id of a token of the vocabulary or an added one, and back; null when there is none.
   std::optional<int64_t> id_of(const std::string& token) const;
+  const std::string* token_of(int64_t id) const;
+  int64_t largest_id() const;
   // Makes the lookups; after everything else is set.
   void finish();
 };

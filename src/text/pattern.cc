@@ -17,7 +17,7 @@ namespace {
 // The longest expression in a published tokenizer is about 600 bytes; longer ones only cost stack.
 constexpr size_t kMaxExpressionBytes = 8192;
 // Backtracking allowed per search: a floor, and steps per byte for patterns that look ahead over a long run.
-constexpr unsigned long kRetryFloor = 1000000;
+constexpr unsigned long kRetryFloor = 100000;
 constexpr unsigned long kRetriesPerByte = 64;
 
 const OnigUChar* bytes_of(std::string_view text) { return reinterpret_cast<const OnigUChar*>(text.data()); }

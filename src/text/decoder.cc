@@ -22,7 +22,7 @@ std::string joined(const Strings& parts) {
 
 class ByteLevelDecoder : public Decoder {
  public:
-  Strings apply(Strings tokens, DecodeFrom from) const override {
+  Strings apply(Strings tokens, DecodeFrom /*from*/) const override {
     for (std::string& token : tokens) token = bytes_of_token(token);
     return {replace_invalid_utf8(joined(tokens))};
   }
@@ -31,7 +31,7 @@ class ByteLevelDecoder : public Decoder {
 // Runs of <0x00> … <0xFF> become the text they spell, or one U+FFFD a byte when they spell none.
 class ByteFallbackDecoder : public Decoder {
  public:
-  Strings apply(Strings tokens, DecodeFrom from) const override {
+  Strings apply(Strings tokens, DecodeFrom /*from*/) const override {
     Strings out;
     std::string bytes;
     for (std::string& token : tokens) {
@@ -65,7 +65,7 @@ class ByteFallbackDecoder : public Decoder {
 
 class FuseDecoder : public Decoder {
  public:
-  Strings apply(Strings tokens, DecodeFrom from) const override { return {joined(tokens)}; }
+  Strings apply(Strings tokens, DecodeFrom /*from*/) const override { return {joined(tokens)}; }
 };
 
 class ReplaceDecoder : public Decoder {
@@ -73,7 +73,7 @@ class ReplaceDecoder : public Decoder {
   ReplaceDecoder(Pattern pattern, std::string content)
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
   double growth() const override { return pattern_.growth(content_); }
-  Strings apply(Strings tokens, DecodeFrom from) const override {
+  Strings apply(Strings tokens, DecodeFrom /*from*/) const override {
     for (std::string& token : tokens) {
       std::string out;
       size_t done = 0;

@@ -29,7 +29,7 @@ const Json& require_array(const Json& object, const std::string& key, const std:
 
 std::string optional_character(const Json& object, const std::string& key, const std::string& fallback,
                                const std::string& place) {
-  const std::string value = optional_string(object, key, fallback, place);
+  std::string value = optional_string(object, key, fallback, place);
   if (value.empty() || code_point_at(value, 0).size != value.size()) {
     fail(place, "{}: found '{}', expected one character.", key, value);
   }

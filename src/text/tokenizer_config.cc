@@ -87,7 +87,7 @@ void read_added_tokens_decoder(const Json& json, const std::string& path, Tokeni
     fail(path, "added_tokens_decoder: found a {}, expected an object.", decoder.type_name());
   }
   for (const auto& [id, entry] : decoder.items()) {
-    AddedToken token = read_token(entry, path + ":added_tokens_decoder." + id);
+    AddedToken token = read_token(entry, fmt::format("{}:added_tokens_decoder.{}", path, id));
     const auto parsed = std::from_chars(id.data(), id.data() + id.size(), token.id);
     if (parsed.ec != std::errc() || parsed.ptr != id.data() + id.size()) {
       fail(path, "added_tokens_decoder: found key '{}', expected a token id.", id);

@@ -83,7 +83,7 @@ std::vector<int64_t> read_template_ids(const Json& post, const std::string& name
   const Json& tokens = require(post, "special_tokens", place);
   const Json& entry = require(tokens, name, place + ".special_tokens");
   std::vector<int64_t> ids;
-  for (const Json& id : require_array(entry, "ids", place + ".special_tokens." + name)) {
+  for (const Json& id : require_array(entry, "ids", fmt::format("{}.special_tokens.{}", place, name))) {
     if (!id.is_number_integer()) {
       fail(place, "special_tokens.{}.ids: found a {}, expected an integer.", name, id.type_name());
     }

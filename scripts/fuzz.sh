@@ -1,0 +1,34 @@
+#!/bin/sh
+# fuzz.sh DIR SECONDS: runs each fuzz program in DIR for SECONDS from the seeds in fuzz/seeds, one after
+# the other. Fails when one finds anything; the input is then left in DIR/findings.
+set -eu
+
+if [ $# -ne 2 ]; then
+  echo "usage: fuzz.sh DIR SECONDS" >&2
+  exit 2
+fi
+directory=$1
+seconds=$2
+root=$(cd "$(dirname "$0")/.." && pwd)
+findings=$directory/findings
+mkdir -p "$findings"
+corpus=$(mktemp -d)
+trap 'rm -rf "$corpus"' EXIT
+
+status=0
+for seeds in "$root"/fuzz/seeds/*/; do
+  target=$(basename "$seeds")
+  dictionary=$root/fuzz/$target.dict
+  options=""
+  if [ -f "$dictionary" ]; then options="-dict=$dictionary"; fi
+  mkdir "$corpus/$target"
+  echo "fuzz: $target, $seconds s" >&2
+  # shellcheck disable=SC2086
+  if ! "$directory/${target}_fuzz" -max_total_time="$seconds" -max_len=4096 -rss_limit_mb=2048 -timeout=20 \
+      -verbosity=0 -print_final_stats=1 -artifact_prefix="$findings/$target-" $options \
+      "$corpus/$target" "$seeds"; then
+    echo "fuzz: $target found something; see $findings" >&2
+    status=1
+  fi
+done
+exit $status

@@ -1,0 +1,34 @@
+// UTF-8 code points and the few character classes the tokenizer needs outside of patterns.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace circuit {
+
+struct CodePoint {
+  int32_t value = 0;
+  size_t size = 0;  // bytes
+};
+
+// The code point that starts at `text[at]`; a byte that starts none reads as U+FFFD of size 1.
+CodePoint code_point_at(std::string_view text, size_t at);
+
+void append_utf8(int32_t code_point, std::string& out);
+
+// Unicode's White_Space property.
+bool is_white_space(int32_t code_point);
+
+// Bytes of white space at the start and at the end of `text`.
+size_t leading_white_space(std::string_view text);
+size_t trailing_white_space(std::string_view text);
+
+// Start of the code point that ends at `end`, which is > 0.
+size_t previous_code_point(std::string_view text, size_t end);
+
+// Each maximal ill-formed part becomes one U+FFFD (Unicode 15, section 3.9, as Rust's from_utf8_lossy).
+std::string replace_invalid_utf8(std::string_view bytes);
+
+}  // namespace circuit

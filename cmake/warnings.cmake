@@ -4,8 +4,7 @@ target_compile_options(circuit_options INTERFACE -Wall -Wextra -Wshadow -Wnon-vi
   -Woverloaded-virtual -Wno-unused-parameter -Wno-sign-compare -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports these falsely inside its own std::string and std::regex.
-  target_compile_options(circuit_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized
-    -Wno-dangling-reference -Wno-stringop-overflow -Wno-array-bounds)
+  target_compile_options(circuit_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds)
 endif()
 target_compile_definitions(circuit_options INTERFACE FMT_HEADER_ONLY)
 target_include_directories(circuit_options INTERFACE ${CMAKE_SOURCE_DIR}/src)

@@ -1,0 +1,178 @@
+#include "core/config.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <numeric>
+#include <sstream>
+#include <toml++/toml.h>
+
+#include "core/error.h"
+
+namespace circuit {
+namespace {
+
+size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t up = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = up;
+    }
+  }
+  return row.back();
+}
+
+const ConfigField& find_field(const std::string& key, const std::string& place,
+                              const std::vector<ConfigField>& fields) {
+  const ConfigField* nearest = nullptr;
+  size_t best = SIZE_MAX;
+  for (const ConfigField& field : fields) {
+    if (field.key == key) return field;
+    const size_t distance = edit_distance(field.key, key);
+    if (distance < best) {
+      best = distance;
+      nearest = &field;
+    }
+  }
+  fail(place, "unknown key '{}'. Nearest: '{}'. All keys: circuit tune --help-config.", key,
+       nearest == nullptr ? "" : nearest->key);
+}
+
+void check_range(const ConfigField& field, double value, const std::string& place) {
+  if (!std::isfinite(value)) fail(place, "{}: must be a finite number.", field.key);
+  if (field.low > field.high || (value >= field.low && value <= field.high)) return;
+  fail(place, "{}: found {}, expected {} to {}.", field.key, value, field.low, field.high);
+}
+
+void check_choice(const ConfigField& field, const std::string& value, const std::string& place) {
+  if (field.choices.empty()) return;
+  std::string known;
+  for (const std::string& choice : field.choices) {
+    if (choice == value) return;
+    known += (known.empty() ? "" : ", ") + choice;
+  }
+  fail(place, "{}: '{}' is not one of {}.", field.key, value, known);
+}
+
+void assign(const ConfigField& field, const toml::node& node, const std::string& place) {
+  if (auto* const* text = std::get_if<std::string*>(&field.value)) {
+    if (!node.is_string()) fail(place, "{}: expected a string.", field.key);
+    check_choice(field, node.as_string()->get(), place);
+    **text = node.as_string()->get();
+  } else if (auto* const* integer = std::get_if<int64_t*>(&field.value)) {
+    if (!node.is_integer()) fail(place, "{}: expected an integer.", field.key);
+    check_range(field, static_cast<double>(node.as_integer()->get()), place);
+    **integer = node.as_integer()->get();
+  } else if (auto* const* number = std::get_if<double*>(&field.value)) {
+    if (!node.is_number()) fail(place, "{}: expected a number.", field.key);
+    const double value = *node.value<double>();
+    check_range(field, value, place);
+    **number = value;
+  } else {
+    if (!node.is_boolean()) fail(place, "{}: expected true or false.", field.key);
+    *std::get<bool*>(field.value) = node.as_boolean()->get();
+  }
+}
+
+void assign_table(const toml::table& table, const std::string& prefix, const std::string& place,
+                  const std::vector<ConfigField>& fields) {
+  for (const auto& [name, node] : table) {
+    const std::string key = prefix + std::string(name.str());
+    const std::string where = fmt::format("{}:{}", place, node.source().begin.line);
+    if (const toml::table* inner = node.as_table()) {
+      assign_table(*inner, key + ".", place, fields);
+    } else {
+      assign(find_field(key, where, fields), node, where);
+    }
+  }
+}
+
+std::string quoted(const std::string& text) {
+  std::ostringstream out;
+  out << toml::value<std::string>(text);
+  return out.str();
+}
+
+std::string value_text(const ConfigField& field) {
+  if (auto* const* text = std::get_if<std::string*>(&field.value)) return quoted(**text);
+  if (auto* const* integer = std::get_if<int64_t*>(&field.value)) return std::to_string(**integer);
+  if (auto* const* flag = std::get_if<bool*>(&field.value)) return **flag ? "true" : "false";
+  // The shortest form that reads back as the same double, always recognisable as a float.
+  std::string number = fmt::format("{}", *std::get<double*>(field.value));
+  if (number.find_first_of(".e") == std::string::npos) number += ".0";
+  return number;
+}
+
+}  // namespace
+
+void parse_config(const std::string& text, const std::string& place, const std::vector<ConfigField>& fields) {
+  toml::table table;
+  try {
+    table = toml::parse(text, place);
+  } catch (const toml::parse_error& error) {
+    const auto at = error.source().begin;
+    fail(fmt::format("{}:{}", place, at.line), "not valid TOML at column {}: {}.", at.column, error.description());
+  }
+  assign_table(table, "", place, fields);
+}
+
+void read_config(const std::string& path, const std::vector<ConfigField>& fields) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) fail(path, "cannot open the configuration.");
+  std::stringstream text;
+  text << file.rdbuf();
+  parse_config(text.str(), path, fields);
+}
+
+void set_config(const std::string& assignment, const std::vector<ConfigField>& fields) {
+  const size_t equals = assignment.find('=');
+  const std::string place = "--set " + assignment;
+  if (equals == std::string::npos) throw UsageError("[" + place + "] expected key=value.");
+  const std::string key = assignment.substr(0, equals);
+  const std::string value = assignment.substr(equals + 1);
+  const ConfigField& field = find_field(key, place, fields);
+  const bool is_text = std::holds_alternative<std::string*>(field.value);
+  try {
+    const toml::table table = toml::parse("v = " + (is_text ? quoted(value) : value));
+    assign(field, *table.get("v"), place);
+  } catch (const toml::parse_error&) {
+    fail(place, "'{}' is not a value for {}.", value, key);
+  }
+}
+
+std::string print_config(const std::vector<ConfigField>& fields) {
+  std::string text;
+  std::string section;
+  for (const ConfigField& field : fields) {
+    const size_t dot = field.key.find('.');
+    const std::string own = field.key.substr(0, dot);
+    if (own != section) text += fmt::format("{}[{}]\n", section.empty() ? "" : "\n", own);
+    section = own;
+    text += fmt::format("{} = {}\n", field.key.substr(dot + 1), value_text(field));
+  }
+  return text;
+}
+
+std::string help_config(const std::vector<ConfigField>& fields) {
+  std::string text;
+  std::string section;
+  for (const ConfigField& field : fields) {
+    const size_t dot = field.key.find('.');
+    const std::string own = field.key.substr(0, dot);
+    if (own != section) text += fmt::format("{}[{}]\n", section.empty() ? "" : "\n", own);
+    section = own;
+    std::string help = field.help;
+    for (size_t i = 0; i < field.choices.size(); ++i) help += (i == 0 ? " One of: " : ", ") + field.choices[i];
+    text += fmt::format("{} = {}  # {}\n", field.key.substr(dot + 1), value_text(field), help);
+  }
+  return text;
+}
+
+}  // namespace circuit

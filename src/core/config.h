@@ -1,0 +1,37 @@
+// Configuration as structs with one list of fields each: parser, printer and help come from that list, so
+// they cannot disagree, and defaults live in the struct only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace circuit {
+
+// One key: where its value lives, what it means, what it may be.
+struct ConfigField {
+  std::string key;   // "section.name"
+  std::variant<std::string*, int64_t*, double*, bool*> value;
+  std::string help;
+  double low = 0;    // numbers: inclusive bounds; low > high: any
+  double high = -1;
+  std::vector<std::string> choices;  // strings: empty: any
+};
+
+// Reads a TOML file into the fields. Throws Error naming file, line and key: a syntax error, an unknown key
+// (with the nearest known one), a value of another type, out of range or not among the choices.
+void read_config(const std::string& path, const std::vector<ConfigField>& fields);
+// The same for TOML text at hand; `place` stands for the path.
+void parse_config(const std::string& text, const std::string& place, const std::vector<ConfigField>& fields);
+
+// "key=value" from the command line; strings need no quotes.
+void set_config(const std::string& assignment, const std::vector<ConfigField>& fields);
+
+// The fields as TOML, every key with its value: reading it back gives the same configuration.
+std::string print_config(const std::vector<ConfigField>& fields);
+
+// Every key with its default, type and meaning, for --help-config.
+std::string help_config(const std::vector<ConfigField>& fields);
+
+}  // namespace circuit

@@ -1,0 +1,68 @@
+#include "core/config.h"
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+
+namespace circuit {
+namespace {
+
+struct Sample {
+  std::string kind = "a";
+  int64_t steps = 10;
+  double lr = 0.001;
+  bool flag = true;
+  std::vector<ConfigField> fields() {
+    return {{"one.kind", &kind, "Which.", 0, -1, {"a", "b"}},
+            {"one.steps", &steps, "How many.", 1, 100, {}},
+            {"two.lr", &lr, "Rate.", 0, 1, {}},
+            {"two.flag", &flag, "Whether.", 0, -1, {}}};
+  }
+};
+
+std::string refusal(const std::string& text) {
+  Sample s;
+  try {
+    parse_config(text, "c.toml", s.fields());
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Config, ReadsBackWhatItPrints) {
+  Sample a;
+  a.kind = "b";
+  a.lr = 0.1 + 0.2;
+  a.flag = false;
+  Sample b;
+  parse_config(print_config(a.fields()), "c", b.fields());
+  EXPECT_EQ(b.kind, "b");
+  EXPECT_EQ(b.lr, a.lr);
+  EXPECT_FALSE(b.flag);
+  EXPECT_EQ(print_config(a.fields()), print_config(b.fields()));
+}
+
+TEST(Config, ErrorsNameFileLineKeyAndTheNearestOne) {
+  EXPECT_EQ(refusal("[one]\nstep = 3\n").substr(0, 12), "[c.toml:2] u");
+  EXPECT_NE(refusal("[one]\nstep = 3\n").find("'one.steps'"), std::string::npos);
+  EXPECT_NE(refusal("[one]\nsteps = \"x\"\n").find("expected an integer"), std::string::npos);
+  EXPECT_NE(refusal("[one]\nsteps = 101\n").find("1 to 100"), std::string::npos);
+  EXPECT_NE(refusal("[one]\nkind = \"c\"\n").find("a, b"), std::string::npos);
+  EXPECT_NE(refusal("[two]\nlr = nan\n").find("finite"), std::string::npos);
+  EXPECT_NE(refusal("[two\n").find("c.toml:1"), std::string::npos);
+  EXPECT_NE(refusal("[two]\nflag = 1\n").find("true or false"), std::string::npos);
+}
+
+TEST(Config, SetTakesUnquotedStrings) {
+  Sample s;
+  set_config("one.kind=b", s.fields());
+  set_config("two.lr=1e-2", s.fields());
+  EXPECT_EQ(s.kind, "b");
+  EXPECT_EQ(s.lr, 0.01);
+  EXPECT_THROW(set_config("two.lr=fast", s.fields()), Error);
+  EXPECT_THROW(set_config("two.lr", s.fields()), UsageError);
+}
+
+}  // namespace
+}  // namespace circuit

@@ -1,0 +1,63 @@
+// JSON Lines records as examples. The format is interfaces.md's and docs/formats.md's.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/json.h"
+#include "task/example.h"
+#include "text/tokenizer.h"
+
+namespace circuit {
+
+// auto: what the tokenizer's post-processor or add_bos_token says.
+enum class BeginToken { kAuto, kAlways, kNever };
+BeginToken parse_begin_token(const std::string& name);  // throws UsageError
+
+// The tokenizer of a model directory, loaded when the first text needs it: records of ids need none.
+class LazyTokenizer {
+ public:
+  explicit LazyTokenizer(std::string directory) : directory_(std::move(directory)) {}
+  const Tokenizer& get() const;
+
+ private:
+  std::string directory_;
+  mutable std::optional<Tokenizer> tokenizer_;
+};
+
+struct ReadSpec {
+  BeginToken begin_token = BeginToken::kAuto;
+  int64_t max_length = 0;  // tokens kept of a text; 0: all. Readouts beyond are dropped and counted
+};
+
+struct Dataset {
+  std::vector<Example> examples;
+  bool begin_token = false;       // whether texts were given one
+  int64_t truncated = 0;          // records shortened to max_length
+  int64_t dropped_readouts = 0;   // by shortening
+  int64_t dropped_records = 0;    // all of whose readouts were dropped
+};
+
+// Contrast and prompt/completion records of a file. Throws Error "file:line" for an unknown key, a value of
+// another type, an answer that is not one token, a position outside the text, invalid UTF-8; and for a file
+// without records.
+Dataset read_dataset(const std::string& path, const LazyTokenizer& tokenizer, const ReadSpec& spec);
+
+struct MinimalPair {
+  std::vector<int64_t> good, bad;
+  std::string group;  // BLiMP's UID, or empty
+};
+// {"good", "bad"} records, and BLiMP's own files (sentence_good, sentence_bad).
+std::vector<MinimalPair> read_minimal_pairs(const std::string& path, const LazyTokenizer& tokenizer,
+                                            BeginToken begin_token);
+
+// What a file holds, by its first record: {"good", …} or BLiMP → pairs; another JSON object → examples; else text.
+enum class FileKind { kText, kMinimalPairs, kExamples };
+FileKind file_kind(const std::string& path);
+
+// Ids of a text with a begin token where the policy asks for one.
+std::vector<int64_t> encode_text(const Tokenizer& tokenizer, std::string_view text, BeginToken begin_token);
+
+}  // namespace circuit

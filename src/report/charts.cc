@@ -1,119 +1,14 @@
 #include "report/charts.h"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <set>
 
+#include "report/chart_spec.h"
 #include "report/text.h"
 
 namespace circuit {
 namespace {
-
-struct Series {
-  std::string run;
-  std::string name;
-  Curve curve;
-};
-
-enum class Scale { kNumber, kShare };      // a share is shown in per cent
-enum class Marks { kLine, kNoisyLine };    // noisy: the curve pale, a moving mean over it
-
-struct LineChart {
-  std::string id, section, title, caption, unit;
-  Scale scale = Scale::kNumber;
-  Marks marks = Marks::kLine;
-  std::vector<Series> series = {};
-};
-
-// Five significant digits: more is invisible and doubles the page.
-double rounded(double value) {
-  if (value == 0) return 0;
-  const double scale = std::pow(10.0, 4 - std::floor(std::log10(std::abs(value))));
-  return std::isfinite(scale) ? std::round(value * scale) / scale : value;
-}
-
-Json color_encoding(const LineChart& chart, bool several_runs) {
-  Json names = Json::array();
-  std::set<std::string> seen;
-  for (const Series& series : chart.series) {
-    const std::string& name = several_runs ? series.run : series.name;
-    if (seen.insert(name).second) names.push_back(name);
-  }
-  Json color = {{"field", several_runs ? "run" : "series"}, {"type", "nominal"}, {"title", nullptr},
-                {"scale", {{"domain", names}}}};
-  // One curve needs no legend: the title says what it is.
-  color["legend"] = names.size() > 1 ? Json{{"orient", "top"}} : Json(nullptr);
-  return color;
-}
-
-Json dash_encoding() {
-  return {{"field", "series"}, {"type", "nominal"}, {"title", nullptr}, {"legend", {{"orient", "top"}}}};
-}
-
-Json spec_of(const LineChart& chart, bool several_runs) {
-  Json values = Json::array();
-  size_t longest = 0;
-  std::set<std::string> names;
-  for (const Series& series : chart.series) {
-    const Curve curve = thin(series.curve, kMaxCurvePoints);
-    longest = std::max(longest, curve.size());
-    names.insert(series.name);
-    for (const Point& point : curve) {
-      Json row = {{"step", point.step}, {"value", rounded(point.value)}, {"series", series.name}};
-      if (several_runs) row["run"] = series.run;
-      values.push_back(std::move(row));
-    }
-  }
-  const bool share = chart.scale == Scale::kShare;
-  const std::string format = share ? ".1%" : ",.4~r";
-  const Json x = {{"field", "step"}, {"type", "quantitative"}, {"title", "step"}, {"scale", {{"nice", false}}}};
-  Json y = {{"field", "value"}, {"type", "quantitative"}, {"title", chart.unit}, {"scale", {{"zero", false}}}};
-  y["axis"] = share ? Json{{"format", ".0%"}} : Json{{"format", "~s"}};
-  const Json color = color_encoding(chart, several_runs);
-  Json tooltip = Json::array();
-  if (several_runs) tooltip.push_back(Json{{"field", "run"}, {"type", "nominal"}, {"title", "run"}});
-  if (names.size() > 1) tooltip.push_back(Json{{"field", "series"}, {"type", "nominal"}, {"title", "curve"}});
-  tooltip.push_back(Json{{"field", "step"}, {"type", "quantitative"}, {"title", "step"}, {"format", ","}});
-  tooltip.push_back(Json{{"field", "value"}, {"type", "quantitative"}, {"title", chart.unit}, {"format", format}});
-
-  Json line = {{"mark", {{"type", "line"}, {"clip", true}}}, {"encoding", {{"x", x}, {"y", y}, {"color", color}}}};
-  if (several_runs && names.size() > 1) line["encoding"]["strokeDash"] = dash_encoding();
-  // Few points are measurements worth seeing one by one.
-  constexpr size_t kPointsShown = 40;
-  if (longest <= kPointsShown) line["mark"]["point"] = true;
-  Json layers = Json::array();
-  const bool noisy = chart.marks == Marks::kNoisyLine && longest > kPointsShown;
-  if (noisy) {
-    line["mark"]["opacity"] = 0.3;
-    line["mark"]["strokeWidth"] = 1;
-    layers.push_back(line);
-    const int64_t half = std::max<int64_t>(2, static_cast<int64_t>(longest) / 60);
-    Json mean = line;
-    mean["mark"] = {{"type", "line"}, {"strokeWidth", 2.2}, {"clip", true}};
-    mean["transform"] = Json::array({{{"window", Json::array({{{"op", "mean"}, {"field", "value"}, {"as", "mean"}}})},
-                                      {"frame", {-half, half}},
-                                      {"groupby", several_runs ? Json::array({"series", "run"}) : Json::array({"series"})},
-                                      {"sort", Json::array({{{"field", "step"}}})}}});
-    mean["encoding"]["y"]["field"] = "mean";
-    layers.push_back(mean);
-  } else {
-    layers.push_back(line);
-  }
-  const Json shown_when_near = {{"condition", {{"param", "near"}, {"empty", false}, {"value", 1}}}, {"value", 0}};
-  layers.push_back({{"params", Json::array({{{"name", "near"},
-                                             {"select", {{"type", "point"}, {"on", "pointerover"}, {"nearest", true},
-                                                         {"clear", "pointerout"}}}}})},
-                    {"mark", {{"type", "point"}, {"filled", true}, {"size", 70}}},
-                    {"encoding", {{"x", x}, {"y", y}, {"color", color}, {"opacity", shown_when_near},
-                                  {"tooltip", tooltip}}}});
-  return {{"$schema", "https://vega.github.io/schema/vega-lite/v5.json"},
-          {"description", chart.title},
-          {"width", "container"},
-          {"height", 210},
-          {"data", {{"values", values}}},
-          {"layer", layers}};
-}
 
 class ChartList {
  public:
@@ -127,7 +22,7 @@ class ChartList {
     if (series.empty()) return;
     // Ids carry the position, so that no two names from the database can make the same one.
     charts_.push_back({"chart-" + std::to_string(charts_.size()) + "-" + chart.id, chart.section, chart.title,
-                       chart.caption, spec_of(chart, several_runs_)});
+                       chart.caption, line_chart_spec(chart, several_runs_)});
   }
   std::vector<Chart> take() { return std::move(charts_); }
 
@@ -219,7 +114,7 @@ void add_training(const std::vector<RunData>& runs, ChartList& list) {
   const std::string noisy = "Pale: every step. Strong: a moving mean.";
   list.add({"loss", section, "Loss", noisy, "nats per target token", Scale::kNumber, Marks::kNoisyLine,
             per_run(runs, "loss", [](const RunData& run) { return run.loss; })});
-  list.add({"gradient-norm", section, "Gradient norm", "Of the trained slices, before the update.", "norm",
+  list.add({"gradient-norm", section, "Gradient norm", "Of all trained parameters together. Pale: every step. Strong: a moving mean.", "norm",
             Scale::kNumber, Marks::kNoisyLine,
             per_run(runs, "gradient norm", [](const RunData& run) { return run.gradient_norm; })});
   list.add({"training-metric", section, "Metric on the training batches", noisy, "metric", Scale::kNumber,
@@ -228,12 +123,23 @@ void add_training(const std::vector<RunData>& runs, ChartList& list) {
             per_run(runs, "learning rate", [](const RunData& run) { return run.learning_rate; })});
 }
 
+std::optional<int64_t> constant_edges(const std::vector<RunData>& runs) {
+  std::set<int64_t> counts;
+  for (const RunData& run : runs) {
+    for (const DiscoveryRow& row : run.discoveries) counts.insert(row.n_edges);
+  }
+  return counts.size() == 1 ? std::optional(*counts.begin()) : std::nullopt;
+}
+
 void add_circuit(const std::vector<RunData>& runs, ChartList& list) {
   const std::string section = "The circuit over time";
   using Row = DiscoveryRow;
-  list.add({"nodes", section, "Nodes in the circuit", "", "nodes", Scale::kNumber, Marks::kLine,
+  // A flat line for a number that never changes is a chart wasted.
+  const std::optional<int64_t> constant = constant_edges(runs);
+  list.add({"nodes", section, "Nodes in the circuit",
+            constant ? "The circuit had " + format_count(*constant) + " edges at every discovery." : "", "nodes", Scale::kNumber, Marks::kLine,
             over_discoveries(runs, "nodes", [](const Row& row) { return std::optional<double>(row.n_nodes); })});
-  list.add({"edges", section, "Edges in the circuit", "", "edges", Scale::kNumber, Marks::kLine,
+  if (!constant) list.add({"edges", section, "Edges in the circuit", "", "edges", Scale::kNumber, Marks::kLine,
             over_discoveries(runs, "edges", [](const Row& row) { return std::optional<double>(row.n_edges); })});
   list.add({"share", section, "Trainable share", "Parameters the circuit's slices hold, of all parameters.",
             "share of parameters", Scale::kShare, Marks::kLine,
@@ -247,7 +153,7 @@ void add_circuit(const std::vector<RunData>& runs, ChartList& list) {
             join(over_discoveries(runs, "with the previous", [](const Row& row) { return row.jaccard_nodes_previous; }),
                  over_discoveries(runs, "with the first", [](const Row& row) { return row.jaccard_nodes_first; }))});
   list.add({"rank-correlation", section, "Rank correlation of the scores",
-            "Spearman's rho of all edges' scores with the previous discovery.", "rho", Scale::kNumber, Marks::kLine,
+            "Spearman's rho of all edges' scores with the previous discovery.", "rho", Scale::kNumber, Marks::kNoisyLine,
             over_discoveries(runs, "rho", [](const Row& row) { return row.rank_correlation_previous; })});
   list.add({"turnover", section, "Edges that entered", "At each discovery after the first.", "edges", Scale::kNumber,
             Marks::kNoisyLine, over_discoveries(runs, "entered", [](const Row& row) {
@@ -263,25 +169,6 @@ EvaluationName parse_evaluation_name(const std::string& name) {
   const size_t second = name.find('/', first + 1);
   if (second == std::string::npos) return {name.substr(0, first), name.substr(first + 1), ""};
   return {name.substr(0, first), name.substr(first + 1, second - first - 1), name.substr(second + 1)};
-}
-
-Curve thin(const Curve& curve, size_t limit) {
-  if (curve.size() <= limit) return curve;
-  const size_t buckets = limit / 2;
-  Curve kept;
-  for (size_t b = 0; b < buckets; ++b) {
-    const auto begin = curve.begin() + static_cast<int64_t>(b * curve.size() / buckets);
-    const auto end = curve.begin() + static_cast<int64_t>((b + 1) * curve.size() / buckets);
-    auto [low, high] = std::minmax_element(begin, end, [](Point a, Point c) { return a.value < c.value; });
-    if (low == high) {
-      kept.push_back(*low);
-      continue;
-    }
-    if (high < low) std::swap(low, high);
-    kept.push_back(*low);
-    kept.push_back(*high);
-  }
-  return kept;
 }
 
 std::vector<Chart> make_charts(const std::vector<RunData>& runs) {

@@ -1,5 +1,4 @@
-// The page's charts as Vega-Lite specifications: plain JSON, so they can be tested, and pasted into Altair
-// or the Vega editor. https://vega.github.io/vega-lite/docs/
+// Which charts the page has, and what is in them.
 #pragma once
 
 #include <string>
@@ -15,15 +14,10 @@ struct Chart {
   std::string section;  // heading it stands under
   std::string title;
   std::string caption;  // what to see in it, one or two sentences; may be empty
-  Json spec;            // Vega-Lite 5; rows of data.values have step, value, series and, with several runs, run
+  Json spec;            // chart_spec.h
 };
 
-// A curve with more points is thinned to this many, keeping each bucket's smallest and largest value.
-constexpr size_t kMaxCurvePoints = 2000;
-Curve thin(const Curve& curve, size_t limit);
-
-// Every chart the runs have data for, in page order. One run: curves are coloured by series; several: by run,
-// and dashed by series.
+// Every chart the runs have data for, in page order.
 std::vector<Chart> make_charts(const std::vector<RunData>& runs);
 
 // "dev/accuracy/ are" → {"dev", "accuracy", " are"}.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <tuple>
 
 #include "core/progress.h"
 #include "report/charts.h"
@@ -150,6 +151,14 @@ std::string circuit_sentences(const RunData& run) {
   return text + ". ";
 }
 
+// dev, test, then the others by name; in each the metric, accuracy, perplexity, then the others.
+std::tuple<size_t, std::string, size_t> table_order(const EvaluationName& name) {
+  const auto rank = [](const std::vector<std::string>& order, const std::string& word) {
+    return static_cast<size_t>(std::find(order.begin(), order.end(), word) - order.begin());
+  };
+  return {rank({"dev", "test"}, name.split), name.split, rank({"metric", "accuracy", "perplexity"}, name.measure)};
+}
+
 std::string state_phrase(const RunData& run) {
   const std::string status = meta(run, "status");
   if (status == "running") return " The run had not finished when this page was written.";
@@ -182,24 +191,30 @@ std::string overview_html(const RunData& run) {
 std::string evaluation_table_html(const RunData& run) {
   if (run.evaluations.empty()) return "";
   const int64_t best = best_step(run);
-  std::string rows;
+  using Row = std::pair<EvaluationName, const Curve*>;
+  std::vector<Row> evaluations;
   for (const auto& [name, curve] : run.evaluations) {
-    if (curve.empty()) continue;
-    const EvaluationName parts = parse_evaluation_name(name);
-    const auto at_best = value_at(curve, static_cast<double>(best));
-    std::string label = escape_html(parts.split + " " + parts.measure);
-    if (!parts.detail.empty()) label += " <code>" + escape_html(parts.detail) + "</code>";
-    const auto cell = [&](const std::string& value) { return "<td>" + value + "</td>"; };
-    rows += "<tr><th scope=\"row\">" + label + "</th>" + cell(formatted(parts.measure, curve.front().value)) +
-            cell(at_best ? formatted(parts.measure, *at_best) : "–") +
-            cell(formatted(parts.measure, curve.back().value)) + cell(format_count(std::llround(curve.back().step))) +
-            "</tr>\n";
+    if (!curve.empty()) evaluations.emplace_back(parse_evaluation_name(name), &curve);
+  }
+  std::stable_sort(evaluations.begin(), evaluations.end(),
+                   [](const Row& a, const Row& b) { return table_order(a.first) < table_order(b.first); });
+  std::string rows;
+  for (const auto& [name, curve] : evaluations) {
+    std::string label = escape_html(name.split + " " + name.measure);
+    if (!name.detail.empty()) label += " <code>" + escape_html(name.detail) + "</code>";
+    const auto at_best = value_at(*curve, static_cast<double>(best));
+    rows += "<tr><th scope=\"row\">" + label + "</th>";
+    for (const std::string& value : {formatted(name.measure, curve->front().value),
+                                     at_best ? formatted(name.measure, *at_best) : std::string("–"),
+                                     formatted(name.measure, curve->back().value)}) {
+      rows += "<td>" + value + "</td>";
+    }
+    rows += "</tr>\n";
   }
   const std::string best_title = best >= 0 ? "best (step " + format_count(best) + ")" : "best";
   return "<div class=\"scroll\"><table class=\"numbers\"><thead><tr><th scope=\"col\">evaluation</th>"
-         "<th scope=\"col\">before</th><th scope=\"col\">" + best_title +
-         "</th><th scope=\"col\">last</th><th scope=\"col\">last step</th></tr></thead><tbody>\n" + rows +
-         "</tbody></table></div>\n";
+         "<th scope=\"col\">before</th><th scope=\"col\">" +
+         best_title + "</th><th scope=\"col\">last</th></tr></thead><tbody>\n" + rows + "</tbody></table></div>\n";
 }
 
 }  // namespace circuit

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "io/files.h"
 #include "report/assets.h"
+#include "report/chart_spec.h"
 #include "report/charts.h"
 #include "report/drawing_data.h"
 #include "report/overview.h"

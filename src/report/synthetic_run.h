@@ -149,6 +149,8 @@ inline void write_synthetic_run(const std::string& folder, const SyntheticRun& s
     }
     const auto used = [](const std::vector<float>& v) { return v.size() - std::count(v.begin(), v.end(), 0.0f); };
     const bool is_first = previous.empty();
+    int64_t entered = 0;
+    for (const int64_t e : now) entered += static_cast<int64_t>(previous.count(e) == 0);
     if (is_first) first = now;
     discovery.bind(1, int64_t{step}).bind(2, static_cast<int64_t>(now.size()));
     discovery.bind(3, static_cast<int64_t>(used(up) + used(down))).bind(4, int64_t{600000});
@@ -160,7 +162,7 @@ inline void write_synthetic_run(const std::string& folder, const SyntheticRun& s
         discovery.bind(column, jaccard(now, column % 2 == 0 ? previous : first));
       }
     }
-    discovery.bind(13, int64_t{12}).bind(14, int64_t{12}).bind_null(15).bind(16, 0.2);
+    discovery.bind(13, entered).bind(14, entered).bind_null(15).bind(16, 0.2);
     discovery.bind_blob(17, all.data(), all.size() * 4).bind_blob(18, up.data(), up.size() * 4);
     discovery.bind_blob(19, down.data(), down.size() * 4).run();
     previous = now;

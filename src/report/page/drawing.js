@@ -193,15 +193,15 @@ class CircuitDrawing {
     svg.setAttribute("role", "group");
     svg.setAttribute("aria-label", `Circuit at step ${frame.step}`);
     this.plan = plan;
-    plan.rows.forEach(({ label, y }) => { shape(svg, "text", { x: 16, y, class: "axis" }).textContent = `L${label}`; });
+    plan.rows.forEach(({ label, y }) => { shape(svg, "text", { x: 15, y, class: "axis" }).textContent = `L${label}`; });
     const lines = shape(svg, "g", {}), hits = shape(svg, "g", {});
     this.lines = [];
     // The weak ones first, so that the strong lie on top.
     for (const edge of [...edges].reverse()) {
       const from = plan.outlets[edge.from], to = plan.inlets[edge.to];
       if (!from || !to) continue;
-      const t = scale.edge > 0 ? Math.sqrt(Math.abs(edge.score) / scale.edge) : 0, d = edgePath(from, to);
-      const line = shape(lines, "path", { d, class: `edge-line ${edge.score < 0 ? "negative" : "positive"}`, "stroke-width": (0.5 + 4.5 * t).toFixed(2), opacity: (0.14 + 0.76 * t).toFixed(2) });
+      const t = scale.edge > 0 ? Math.abs(edge.score) / scale.edge : 0, d = edgePath(from, to, plan);
+      const line = shape(lines, "path", { d, class: `edge-line ${edge.score < 0 ? "negative" : "positive"}`, "stroke-width": (0.6 + 4.2 * t).toFixed(2), opacity: (0.16 + 0.74 * t).toFixed(2) });
       const hit = shape(hits, "path", { d, class: "edge-hit" });
       this.lines.push({ edge, line });
       hit.addEventListener("pointerenter", (event) => { this.mark((e) => e === edge); this.showTip(`${edge.from} → ${edge.to}\nscore ${signed(edge.score)}`, event); });
@@ -220,7 +220,7 @@ class CircuitDrawing {
       // MLPs are upstream and downstream under one name; they show the stronger side.
       const strength = Math.max(out, into), t = scale.node > 0 ? Math.sqrt(strength / scale.node) : 0;
       const group = shape(svg, "g", { class: `node ${strength > 0 ? "in" : "out-of-circuit"}` });
-      const rectangle = { x: box.x, y: box.y, width: box.width, height: box.height, rx: box.port ? 2 : 5 };
+      const rectangle = { x: box.x, y: box.y, width: box.width, height: box.height, rx: Math.min(box.port ? 2 : 5, box.width / 4) };
       // Opaque ground first: edges pass below nodes.
       shape(group, "rect", { ...rectangle, class: "ground", style: "fill:var(--card)" });
       shape(group, "rect", { ...rectangle, class: box.port ? "port" : "body", style: `fill:rgba(var(--strength),${strength > 0 ? (0.07 + 0.85 * t).toFixed(3) : 0})` });

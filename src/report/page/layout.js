@@ -6,8 +6,8 @@ const READER = /^(a\d+)\.(h|kv)(\d+)<([qkv])>$/;
 const HEAD = /^a(\d+)\.h(\d+)$/;
 const MLP = /^m(\d+)(?:\.b(\d+))?$/;
 
-// drawing: the data of one run. width: pixels at hand. Returns {width, height, layers, heads, boxes, outlets, inlets,
-// brackets}: boxes by node name; outlets[upstream] and inlets[downstream] say where edges start and end.
+// drawing: the data of one run. width: pixels at hand. Returns {width, height, cell, row, gutterEnd, rows, boxes,
+// outlets, inlets, brackets}: boxes by node name; outlets[upstream] and inlets[downstream] say where edges start and end.
 function layOut(drawing, width) {
   let layers = 0, heads = 0, blocks = 1, kvHeads = 0;
   for (const name of [...drawing.upstream, ...drawing.downstream]) {
@@ -16,12 +16,14 @@ function layOut(drawing, width) {
     else if ((m = MLP.exec(name))) { layers = Math.max(layers, +m[1] + 1); blocks = Math.max(blocks, +(m[2] ?? 0) + 1); }
     else if ((m = READER.exec(name)) && m[2] === "kv") kvHeads = Math.max(kvHeads, +m[3] + 1);
   }
-  const left = 34, right = 12;
-  const cell = Math.max(40, Math.min(104, (width - left - right) / (heads + 1.35)));
-  const mlpWidth = Math.max(cell * 1.1, blocks * 9);
+  const left = 46, right = 14, overhang = 12;
+  const block = Math.max(6, Math.min(14, (width * 0.3) / blocks));
+  const space = width - left - right - 2;
+  const cell = Math.max(36, Math.min(128, blocks > 1 ? (space - blocks * block) / (heads + 0.25) : space / (heads + 1.35)));
+  const mlpWidth = blocks > 1 ? blocks * block : cell * 1.1;
   const total = left + heads * cell + cell * 0.25 + mlpWidth + right;
   const row = Math.max(92, Math.min(132, 640 / Math.max(1, layers)));
-  const bodyWidth = Math.min(cell - 5, 60), bodyHeight = 24, portHeight = 14, bar = 26, gap = 46;
+  const bodyWidth = Math.min(cell - 5, 66), bodyHeight = 24, portHeight = 14, bar = 26, gap = 46;
   const height = 2 * (bar + gap) + layers * row + 14;
   const bottom = height - bar - gap - 10;                    // lowest y of layer 0's readers
   const headX = (h) => left + (h + 0.5) * cell;
@@ -30,8 +32,12 @@ function layOut(drawing, width) {
   // Sequential blocks: the layer's heads feed its MLP, so it stands higher; parallel ones: side by side.
   const mlpTop = (l) => headTop(l) - (drawing.parallel ? 0 : row * 0.47);
 
+  const layerOf = (name) => +/^[am](\d+)/.exec(name)?.[1];
+  const spread = Math.max(0.6, Math.min(4, (cell - bodyWidth - 6) / Math.max(1, layers)));
+  const aside = (box, layer) => (box.wide ? 0 : -(box.width / 2 + Math.max(3, (cell - bodyWidth) / 2)) + ((layer || 0) - layers / 2) * spread);
+
   const boxes = {}, outlets = {}, inlets = {}, brackets = [];
-  const barBox = (y) => ({ x: left, y, width: total - left - right, height: bar, wide: true });
+  const barBox = (y) => ({ x: left - overhang, y, width: total - left - right + overhang, height: bar, wide: true });
   for (const name of drawing.upstream) {
     let m;
     if (name === "input") boxes[name] = { ...barBox(height - bar - 8), label: "input" };
@@ -41,7 +47,9 @@ function layOut(drawing, width) {
       const w = mlpWidth / blocks, j = +(m[2] ?? 0);
       boxes[name] = { x: mlpX - mlpWidth / 2 + j * w + 0.5, y: mlpTop(+m[1]), width: w - 1, height: bodyHeight, label: blocks === 1 ? "MLP" : "" };
     }
-    if (boxes[name]) outlets[name] = { x: boxes[name].x + boxes[name].width / 2, y: boxes[name].y, wide: boxes[name].wide };
+    const box = boxes[name];
+    // Lines in one gutter stand a little apart, by the layer they come from or go to.
+    if (box) outlets[name] = { x: box.x + box.width / 2, y: box.y, wide: box.wide, gutter: aside(box, layerOf(name)) };
   }
   for (const name of drawing.downstream) {
     let m;
@@ -60,16 +68,35 @@ function layOut(drawing, width) {
       }
     }
     const box = boxes[name];
-    if (box) inlets[name] = { x: box.x + box.width / 2, y: box.y + box.height, wide: box.wide };
+    if (!box) continue;
+    const x = box.x + box.width / 2;
+    // q and k turn in from the left gutter, v and the MLP's from the right and the left of their boxes.
+    let gutter = aside(box, layerOf(name));
+    if ((m = READER.exec(name)) && m[2] === "h") {
+      const centre = headX(+m[3]), step = (layerOf(name) - layers / 2) * spread;
+      gutter = (m[4] === "v" ? centre + cell / 2 : centre - cell / 2) + step + (m[4] === "k" ? spread / 2 : 0) - x;
+    }
+    inlets[name] = { x, y: box.y + box.height, wide: box.wide, gutter };
   }
   const rows = Array.from({ length: layers }, (_, l) => ({ label: String(l), y: headTop(l) + bodyHeight / 2 }));
-  return { width: total, height, left, rows, boxes, outlets, inlets, brackets };
+  return { width: total, height, cell, row, gutterEnd: left + heads * cell + cell * 0.08, rows, boxes, outlets, inlets, brackets };
 }
 
-// An upward curve; at the wide bars it starts or ends straight below the other end, which keeps edges apart.
-function edgePath(from, to) {
-  const x0 = from.wide ? to.x : from.x, x1 = to.wide ? from.x : to.x;
-  if (from.wide && to.wide) return `M${from.x} ${from.y}L${to.x} ${to.y}`;
-  const bend = (from.y - to.y) * 0.5;
-  return `M${x0} ${from.y}C${x0} ${from.y - bend} ${x1} ${to.y + bend} ${x1} ${to.y}`;
+// An upward curve. Lines that would run behind the nodes of a column keep to the gutter beside it.
+function edgePath(from, to, plan) {
+  const { cell, row } = plan, height = from.y - to.y;
+  if (from.wide && to.wide) return `M${plan.gutterEnd} ${from.y}V${to.y}`;
+  if (from.wide) {
+    if (height < row) return `M${to.x} ${from.y}V${to.y}`;
+    const x = to.x + to.gutter, turn = Math.min(34, row * 0.35);
+    return `M${x} ${from.y}V${to.y + turn}C${x} ${to.y + turn * 0.4} ${to.x} ${to.y + turn * 0.6} ${to.x} ${to.y}`;
+  }
+  if (to.wide) {
+    if (height < row * 1.1) return `M${from.x} ${from.y}V${to.y}`;
+    const x = from.x + from.gutter, turn = Math.min(34, row * 0.35);
+    return `M${from.x} ${from.y}C${from.x} ${from.y - turn * 0.6} ${x} ${from.y - turn * 0.4} ${x} ${from.y - turn}V${to.y}`;
+  }
+  const bend = height * 0.5;
+  const side = Math.abs(from.x - to.x) < cell * 0.4 && height > row * 0.9 ? (from.gutter || to.gutter) * 1.3 : 0;
+  return `M${from.x} ${from.y}C${from.x + side} ${from.y - bend} ${to.x + side} ${to.y + bend} ${to.x} ${to.y}`;
 }

@@ -32,7 +32,7 @@ std::string output_of(const std::string& command) {
   return text;
 }
 
-// Works the page once it is ready and leaves what it saw in <output id="seen">.
+// Works the page once it is ready and tells the page around it what it saw.
 constexpr const char* kProbe = R"js(
 <script>
 const problems = [];
@@ -58,16 +58,26 @@ const wait = setInterval(() => {
   at("play").click();
   seen.play = at("play").textContent;
   at("play").click();
-  seen.overflow = document.documentElement.scrollWidth - innerWidth;
+  const canvas = document.querySelector(".chart canvas"), box = canvas.getBoundingClientRect();
+  for (const kind of ["pointerover", "pointermove"]) {
+    canvas.dispatchEvent(new PointerEvent(kind, { clientX: box.x + box.width / 2, clientY: box.y + 60, bubbles: true }));
+  }
+  seen.tooltip = document.querySelector("#vg-tooltip-element")?.textContent ?? "";
+  seen.width = innerWidth;
+  seen.overflow = document.documentElement.scrollWidth - document.documentElement.clientWidth;
   seen.requests = performance.getEntriesByType("resource").length;
   seen.problems = problems;
-  const output = document.createElement("output");
-  output.id = "seen";
-  output.textContent = "@@" + btoa(unescape(encodeURIComponent(JSON.stringify(seen)))) + "@@";
-  document.body.append(output);
+  parent.postMessage("@@" + btoa(unescape(encodeURIComponent(JSON.stringify(seen)))) + "@@", "*");
 }, 20);
 </script>
 )js";
+
+// A browser window has a smallest width, a frame has none.
+std::string page_around(int width) {
+  return "<body><iframe src=\"page.html\" style=\"border: 0; width: " + std::to_string(width) +
+         "px; height: 900px\"></iframe><output></output><script>addEventListener(\"message\", (e) => "
+         "{ document.querySelector(\"output\").textContent = e.data; });</script>";
+}
 
 std::string from_base64(const std::string& text) {
   constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -96,11 +106,11 @@ TEST(ReportInBrowser, IsDrawnAndWorksAtTwoWidths) {
   write_file((folder / "page.html").string(), page);
 
   for (const int width : {390, 1280}) {
+    write_file((folder / "around.html").string(), page_around(width));
     const std::string output = output_of(
         "timeout 120 " + browser + " --headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
         "--disable-background-networking --disable-component-update --disable-sync --enable-logging=stderr "
-        "--user-data-dir=" + (folder / "profile").string() + " --window-size=" + std::to_string(width) +
-        ",900 --virtual-time-budget=20000 --dump-dom file://" + (folder / "page.html").string() + " 2>" +
+        "--user-data-dir=" + (folder / "profile").string() + " --window-size=1400,1000 --virtual-time-budget=20000 --dump-dom file://" + (folder / "around.html").string() + " 2>" +
         (folder / "log").string());
     const size_t begin = output.rfind("@@", output.rfind("@@</output>") - 1);
     ASSERT_NE(output.rfind("@@</output>"), std::string::npos) << read_file((folder / "log").string());
@@ -112,6 +122,8 @@ TEST(ReportInBrowser, IsDrawnAndWorksAtTwoWidths) {
     EXPECT_EQ(seen["state"].get<std::string>().rfind("Step 0: 200 edges", 0), 0u) << seen;
     EXPECT_EQ(seen["tip"], true) << seen;
     EXPECT_EQ(seen["play"], "❚❚ Pause") << seen;
+    EXPECT_NE(seen["tooltip"].get<std::string>().find("step"), std::string::npos) << seen;
+    EXPECT_EQ(seen["width"], width) << seen;
     EXPECT_LE(seen["overflow"], 0) << seen;
     EXPECT_EQ(seen["requests"], 0) << seen;
     EXPECT_TRUE(seen["problems"].empty()) << seen;

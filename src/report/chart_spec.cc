@@ -24,7 +24,9 @@ Json color_encoding(const LineChart& chart, bool several_runs) {
     const std::string& name = several_runs ? series.run : series.name;
     if (seen.insert(name).second) names.push_back(name);
   }
-  Json color = {{"field", several_runs ? "run" : "series"}, {"type", "nominal"}, {"title", nullptr},
+  Json color = {{"field", several_runs ? "run" : "series"},
+                {"type", "nominal"},
+                {"title", nullptr},
                 {"scale", {{"domain", names}}}};
   // One curve needs no legend: the title says what it is.
   color["legend"] = names.size() > 1 ? Json{{"orient", "top"}} : Json(nullptr);
@@ -38,10 +40,10 @@ Json dash_encoding() {
 // What the layers of one chart share.
 struct Plot {
   Json values = Json::array();
-  std::set<std::string> names;    // of the series
-  Json sparse = Json::array();    // names of series with two points or fewer
-  size_t longest = 0;             // points of the longest curve, thinned
-  double largest = 0;             // |value|
+  std::set<std::string> names;  // of the series
+  Json sparse = Json::array();  // names of series with two points or fewer
+  size_t longest = 0;           // points of the longest curve, thinned
+  double largest = 0;           // |value|
   bool several_runs = false;
   Json x, y, color, tooltip;
 };
@@ -68,7 +70,8 @@ Plot plot_of(const LineChart& chart, bool several_runs) {
   }
   const bool share = chart.scale == Scale::kShare;
   plot.x = {{"field", "step"}, {"type", "quantitative"}, {"title", "step"}, {"scale", {{"nice", false}}}};
-  plot.y = {{"field", "value"}, {"type", "quantitative"}, {"title", chart.unit}, {"scale", {{"zero", false}}}};
+  plot.y = {
+      {"field", "value"}, {"type", "quantitative"}, {"title", chart.unit}, {"scale", {{"zero", false}}}};
   plot.y["axis"]["format"] = share ? ".0%" : plot.largest < 1e4 ? "~r" : "~s";
   plot.color = color_encoding(chart, several_runs);
   plot.tooltip = Json::array();
@@ -76,14 +79,18 @@ Plot plot_of(const LineChart& chart, bool several_runs) {
   if (plot.names.size() > 1) {
     plot.tooltip.push_back(Json{{"field", "series"}, {"type", "nominal"}, {"title", "curve"}});
   }
-  plot.tooltip.push_back(Json{{"field", "step"}, {"type", "quantitative"}, {"title", "step"}, {"format", ","}});
-  plot.tooltip.push_back(Json{{"field", "value"}, {"type", "quantitative"}, {"title", chart.unit},
+  plot.tooltip.push_back(
+      Json{{"field", "step"}, {"type", "quantitative"}, {"title", "step"}, {"format", ","}});
+  plot.tooltip.push_back(Json{{"field", "value"},
+                              {"type", "quantitative"},
+                              {"title", chart.unit},
                               {"format", share ? ".1%" : ",.4~r"}});
   return plot;
 }
 
 Json line_layer(const Plot& plot) {
-  Json layer = {{"mark", {{"type", "line"}}}, {"encoding", {{"x", plot.x}, {"y", plot.y}, {"color", plot.color}}}};
+  Json layer = {{"mark", {{"type", "line"}}},
+                {"encoding", {{"x", plot.x}, {"y", plot.y}, {"color", plot.color}}}};
   if (plot.several_runs && plot.names.size() > 1) layer["encoding"]["strokeDash"] = dash_encoding();
   return layer;
 }
@@ -117,7 +124,8 @@ void add_line_layers(const Plot& plot, Json& layers) {
     is_sparse["field"] = "series";
     is_sparse["oneOf"] = plot.sparse;
     Json points = line;
-    points["mark"] = {{"type", "point"}, {"shape", "diamond"}, {"filled", true}, {"opacity", 1}, {"size", 100}};
+    points["mark"] = {
+        {"type", "point"}, {"shape", "diamond"}, {"filled", true}, {"opacity", 1}, {"size", 100}};
     points["encoding"].erase("strokeDash");
     points["transform"][0]["filter"] = is_sparse;
     layers.push_back(points);
@@ -135,7 +143,8 @@ Json hover_layer(const Plot& plot) {
   layer["params"] = Json::array({near});
   layer["mark"] = {{"type", "point"}, {"filled", true}, {"size", 70}};
   layer["encoding"] = {{"x", plot.x}, {"y", plot.y}, {"color", plot.color}, {"tooltip", plot.tooltip}};
-  layer["encoding"]["opacity"] = {{"condition", {{"param", "near"}, {"empty", false}, {"value", 1}}}, {"value", 0}};
+  layer["encoding"]["opacity"] = {{"condition", {{"param", "near"}, {"empty", false}, {"value", 1}}},
+                                  {"value", 0}};
   return layer;
 }
 

@@ -37,7 +37,8 @@ std::string base64(const std::string& bytes) {
   std::string text;
   for (size_t i = 0; i < bytes.size(); i += 3) {
     uint32_t group = 0;
-    for (size_t j = 0; j < 3; ++j) group = group << 8 | (i + j < bytes.size() ? static_cast<uint8_t>(bytes[i + j]) : 0);
+    for (size_t j = 0; j < 3; ++j)
+      group = group << 8 | (i + j < bytes.size() ? static_cast<uint8_t>(bytes[i + j]) : 0);
     for (size_t j = 0; j < 4; ++j) text += i + j > bytes.size() ? '=' : kDigits[group >> (18 - 6 * j) & 63];
   }
   return text;
@@ -51,7 +52,8 @@ uint16_t to_half(float value) {
   if (std::isnan(value)) return sign | 0x7E00;
   if (size >= 65520.0f) return sign | 0x7C00;
   // Below 2^-14 halves are multiples of 2^-24; nearbyint rounds ties to even.
-  if (size < 6.103515625e-5f) return static_cast<uint16_t>(sign | static_cast<uint16_t>(std::nearbyint(size * 16777216.0f)));
+  if (size < 6.103515625e-5f)
+    return static_cast<uint16_t>(sign | static_cast<uint16_t>(std::nearbyint(size * 16777216.0f)));
   bits &= 0x7FFFFFFF;
   bits += 0xFFF + (bits >> 13 & 1);
   return static_cast<uint16_t>(sign | ((bits >> 13) - (112 << 10)));
@@ -83,12 +85,18 @@ Json drawing_data(const RunData& run) {
       scores.push_back(score);
     }
     // Halves have eleven bits wherever the value lies between 6e-5 and 65504: put the largest at 1024.
-    const float top = largest(frame.downstream_strength, largest(frame.upstream_strength, largest(scores, 0)));
+    const float top =
+        largest(frame.downstream_strength, largest(frame.upstream_strength, largest(scores, 0)));
     const float scale = top > 0 ? std::max(top / 1024.0f, 1e-37f) : 1.0f;
     const DiscoveryRow& row = run.discoveries[frame.discovery];
-    frames.push_back({{"step", row.step}, {"n_edges", row.n_edges}, {"n_nodes", row.n_nodes},
-                      {"share", row.trainable_share}, {"scale", scale}, {"ids", base64(ids)},
-                      {"scores", halves(scores, scale)}, {"upstream", halves(frame.upstream_strength, scale)},
+    frames.push_back({{"step", row.step},
+                      {"n_edges", row.n_edges},
+                      {"n_nodes", row.n_nodes},
+                      {"share", row.trainable_share},
+                      {"scale", scale},
+                      {"ids", base64(ids)},
+                      {"scores", halves(scores, scale)},
+                      {"upstream", halves(frame.upstream_strength, scale)},
                       {"downstream", halves(frame.downstream_strength, scale)}});
   }
   const auto parallel = run.graph.find("parallel");

@@ -67,7 +67,8 @@ std::string charts_html(const std::vector<Chart>& charts) {
     html += "</figcaption><div class=\"chart\" id=\"" + escape_html(chart.id) + "\"></div></figure>\n";
   }
   if (!section.empty()) html += "</div></section>\n";
-  if (charts.empty()) html = "<section><p class=\"missing\">No steps, discoveries or evaluations to chart.</p></section>";
+  if (charts.empty())
+    html = "<section><p class=\"missing\">No steps, discoveries or evaluations to chart.</p></section>";
   return html;
 }
 
@@ -80,7 +81,8 @@ std::string thinning_html(const std::vector<RunData>& runs) {
   }
   if (longest <= kMaxCurvePoints) return "";
   return fmt::format(
-      "<p class=\"note\">Curves of more than {} points are thinned to that many; each stretch keeps its smallest and "
+      "<p class=\"note\">Curves of more than {} points are thinned to that many; each stretch keeps its "
+      "smallest and "
       "largest value, so peaks stay visible. run.db has them all.</p>",
       format_count(kMaxCurvePoints));
 }
@@ -108,9 +110,11 @@ std::string configuration_html(const RunData& run) {
 }
 
 std::string drawing_section_html(const std::vector<RunData>& runs) {
-  const bool any = std::any_of(runs.begin(), runs.end(), [](const RunData& run) { return !run.frames.empty(); });
+  const bool any =
+      std::any_of(runs.begin(), runs.end(), [](const RunData& run) { return !run.frames.empty(); });
   if (any) return "<section id=\"drawing\"></section>";
-  return "<section><h2>The circuit</h2><p class=\"missing\">No circuit to draw: no discoveries with node lists were "
+  return "<section><h2>The circuit</h2><p class=\"missing\">No circuit to draw: no discoveries with node "
+         "lists were "
          "recorded.</p></section>";
 }
 

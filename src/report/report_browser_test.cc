@@ -1,5 +1,6 @@
-// Opens the page in a headless Chromium where one is installed: everything is drawn, the controls work, nothing is
-// logged as an error, nothing is fetched, nothing is wider than the window. Not a build requirement: skipped otherwise.
+// Opens the page in a headless Chromium where one is installed: everything is drawn, the controls work,
+// nothing is logged as an error, nothing is fetched, nothing is wider than the window. Not a build
+// requirement: skipped otherwise.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -108,13 +109,17 @@ TEST(ReportInBrowser, IsDrawnAndWorksAtTwoWidths) {
   for (const int width : {390, 1280}) {
     write_file((folder / "around.html").string(), page_around(width));
     const std::string output = output_of(
-        "timeout 120 " + browser + " --headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+        "timeout 120 " + browser +
+        " --headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
         "--disable-background-networking --disable-component-update --disable-sync --enable-logging=stderr "
-        "--user-data-dir=" + (folder / "profile").string() + " --window-size=1400,1000 --virtual-time-budget=20000 --dump-dom file://" + (folder / "around.html").string() + " 2>" +
-        (folder / "log").string());
+        "--user-data-dir=" +
+        (folder / "profile").string() +
+        " --window-size=1400,1000 --virtual-time-budget=20000 --dump-dom file://" +
+        (folder / "around.html").string() + " 2>" + (folder / "log").string());
     const size_t begin = output.rfind("@@", output.rfind("@@</output>") - 1);
     ASSERT_NE(output.rfind("@@</output>"), std::string::npos) << read_file((folder / "log").string());
-    const Json seen = Json::parse(from_base64(output.substr(begin + 2, output.rfind("@@</output>") - begin - 2)));
+    const Json seen =
+        Json::parse(from_base64(output.substr(begin + 2, output.rfind("@@</output>") - begin - 2)));
     EXPECT_EQ(seen["charts"], 14) << seen;
     EXPECT_EQ(seen["edges"], 200) << seen;
     EXPECT_EQ(seen["fewer"], 50) << seen;

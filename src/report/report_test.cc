@@ -161,9 +161,9 @@ TEST_F(Report, SpecsHoldTheRunsValues) {
   EXPECT_EQ(metric->spec["layer"][1]["encoding"]["x"]["field"], "step");
   EXPECT_EQ(metric->spec["layer"][1]["encoding"]["y"]["field"], "value");
   EXPECT_EQ(metric->spec["layer"][1]["encoding"]["color"]["field"], "series");
-  for (const char* title :
-       {"Accuracy", "Perplexity, dev text", "Perplexity, untouched text", "Loss", "Gradient norm", "Nodes in the circuit",
-        "Trainable share", "Overlap of edges", "Overlap of nodes", "Rank correlation of the scores"}) {
+  for (const char* title : {"Accuracy", "Perplexity, dev text", "Perplexity, untouched text", "Loss",
+                            "Gradient norm", "Nodes in the circuit", "Trainable share", "Overlap of edges",
+                            "Overlap of nodes", "Rank correlation of the scores"}) {
     EXPECT_NE(chart_titled(charts, title), nullptr) << title;
   }
   EXPECT_EQ(chart_titled(charts, "Loss")->spec["data"]["values"].size(), 300u);
@@ -245,8 +245,8 @@ TEST_F(Report, PageStandsAlone) {
 
 TEST_F(Report, OverviewSaysWhatChangedAndWhatItCost) {
   const std::string text = overview_html(read_run(make("run")));
-  for (const char* part : {"books-4l", "circuit-tuning", "300 steps", "2.59 M parameters", "2 min 00 s", "−3.41",
-                           "8.30 %", "88.4", "46.2", "30 times", "200 edges"}) {
+  for (const char* part : {"books-4l", "circuit-tuning", "300 steps", "2.59 M parameters", "2 min 00 s",
+                           "−3.41", "8.30 %", "88.4", "46.2", "30 times", "200 edges"}) {
     EXPECT_THAT(text, HasSubstr(part));
   }
 }
@@ -289,8 +289,9 @@ TEST_F(Report, RunsWithoutCircuitsSaySo) {
 
 TEST_F(Report, AnEmptyRunHasAPage) {
   const std::string run = make("run");
-  change(run, "DELETE FROM steps; DELETE FROM evaluations; DELETE FROM discoveries; DELETE FROM circuit_edges;"
-              "DELETE FROM meta;");
+  change(run,
+         "DELETE FROM steps; DELETE FROM evaluations; DELETE FROM discoveries; DELETE FROM circuit_edges;"
+         "DELETE FROM meta;");
   const std::string page = render_report({run});
   EXPECT_THAT(page, HasSubstr("No steps were recorded yet."));
   EXPECT_THAT(page, HasSubstr("No evaluations were recorded."));
@@ -307,12 +308,15 @@ TEST_F(Report, ErrorsNameTheRun) {
   const std::string nowhere = (folder_ / "nowhere").string();
   EXPECT_EQ(message_of([&] { render_report({nowhere}); }),
             "[report " + nowhere + "] run.db: not there, expected a run folder written by `circuit tune`.");
-  EXPECT_EQ(message_of([] { render_report({}); }), "[report] no run given, expected at least one run folder.");
+  EXPECT_EQ(message_of([] { render_report({}); }),
+            "[report] no run given, expected at least one run folder.");
 
   const std::string run = make("run");
   change(run, "UPDATE discoveries SET upstream_strength = x'00' WHERE step = 10");
-  EXPECT_EQ(message_of([&] { render_report({run}); }),
-            "[report " + run + "] discovery at step 10, upstream_strength: found 1 bytes, expected 29 float32 (one a node).");
+  EXPECT_EQ(
+      message_of([&] { render_report({run}); }),
+      "[report " + run +
+          "] discovery at step 10, upstream_strength: found 1 bytes, expected 29 float32 (one a node).");
   change(run, "UPDATE meta SET value = '{' WHERE key = 'graph'");
   EXPECT_THAT(message_of([&] { render_report({run}); }), HasSubstr("meta graph"));
   change(run, "DROP TABLE evaluations");

@@ -24,8 +24,8 @@ void check_tables(Database& database, const std::string& place) {
   std::set<std::string> found;
   auto names = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'");
   while (names.step()) found.insert(names.text(0));
-  for (const char* table : {"meta", "edges", "slices", "steps", "discoveries", "circuit_edges", "slice_norms",
-                            "evaluations"}) {
+  for (const char* table :
+       {"meta", "edges", "slices", "steps", "discoveries", "circuit_edges", "slice_norms", "evaluations"}) {
     if (found.count(table)) continue;
     fail(place, "table {}: not there, expected the store of a run. Was it written by `circuit tune`?", table);
   }
@@ -41,7 +41,8 @@ std::vector<std::string> node_names(const RunData& run, const std::string& key, 
   const Json list = meta_json(run, key, place);
   std::vector<std::string> names;
   if (list.is_object() && list.empty()) return names;
-  if (!list.is_array()) fail(place, "meta {}: found {}, expected a list of node names.", key, list.type_name());
+  if (!list.is_array())
+    fail(place, "meta {}: found {}, expected a list of node names.", key, list.type_name());
   for (const Json& name : list) {
     if (!name.is_string()) fail(place, "meta {}: found {}, expected node names only.", key, name.type_name());
     names.push_back(name.get<std::string>());
@@ -60,8 +61,8 @@ void read_meta(Database& database, RunData& run, const std::string& place) {
   while (rows.step()) run.meta[rows.text(0)] = rows.text(1);
   const auto version = run.meta.find("schema_version");
   if (version != run.meta.end() && version->second != std::to_string(kSchemaVersion)) {
-    fail(place, "schema version: found {}, expected {}. Read it with the program that wrote it.", version->second,
-         kSchemaVersion);
+    fail(place, "schema version: found {}, expected {}. Read it with the program that wrote it.",
+         version->second, kSchemaVersion);
   }
   run.architecture = meta_object(run, "architecture", place);
   run.graph = meta_object(run, "graph", place);
@@ -107,8 +108,10 @@ std::optional<double> optional_real(const Statement& row, int column) {
 
 void read_discoveries(Database& database, RunData& run) {
   auto rows = database.prepare(
-      "SELECT step, n_edges, n_nodes, trainable_share, entered, left, jaccard_edges_previous, jaccard_edges_first, "
-      "jaccard_nodes_previous, jaccard_nodes_first, rank_correlation_previous FROM discoveries ORDER BY step");
+      "SELECT step, n_edges, n_nodes, trainable_share, entered, left, jaccard_edges_previous, "
+      "jaccard_edges_first, "
+      "jaccard_nodes_previous, jaccard_nodes_first, rank_correlation_previous FROM discoveries ORDER BY "
+      "step");
   while (rows.step()) {
     DiscoveryRow row;
     row.step = rows.integer(0);
@@ -141,7 +144,8 @@ void read_frames(Database& database, RunData& run, const std::string& place) {
     Frame frame;
     frame.discovery = index;
     const int64_t step = run.discoveries[index].step;
-    auto strengths = database.prepare("SELECT upstream_strength, downstream_strength FROM discoveries WHERE step = ?");
+    auto strengths =
+        database.prepare("SELECT upstream_strength, downstream_strength FROM discoveries WHERE step = ?");
     strengths.bind(1, step);
     strengths.step();
     const std::string where = "discovery at step " + std::to_string(step);

@@ -32,26 +32,26 @@ struct DiscoveryRow {
 
 // A discovery as it is drawn: its strongest edges and the strength of every node.
 struct Frame {
-  size_t discovery = 0;                               // index in RunData::discoveries
-  std::vector<std::pair<int64_t, float>> strongest;   // edge id and raw score, |score| descending
-  std::vector<float> upstream_strength;               // [upstream nodes], sum of |score| over the circuit
-  std::vector<float> downstream_strength;             // [downstream nodes]
+  size_t discovery = 0;                              // index in RunData::discoveries
+  std::vector<std::pair<int64_t, float>> strongest;  // edge id and raw score, |score| descending
+  std::vector<float> upstream_strength;              // [upstream nodes], sum of |score| over the circuit
+  std::vector<float> downstream_strength;            // [downstream nodes]
 };
 
 struct RunData {
-  std::string name;                         // the folder's own name
+  std::string name;  // the folder's own name
   std::map<std::string, std::string> meta;
-  Json architecture, graph, summary;        // objects; empty where meta has none
+  Json architecture, graph, summary;  // objects; empty where meta has none
   std::vector<std::string> upstream_nodes, downstream_nodes;
   Curve loss, training_metric, gradient_norm, learning_rate, trainable_parameters;
   int64_t steps = 0;
-  double seconds = 0;                       // sum of the steps' own times
+  double seconds = 0;  // sum of the steps' own times
   int64_t target_tokens = 0;
   std::map<std::string, Curve> evaluations;  // by name, e.g. "dev/metric"
   std::vector<DiscoveryRow> discoveries;
   std::vector<Frame> frames;
   std::map<int64_t, std::pair<std::string, std::string>> edges;  // those of the frames: upstream, downstream
-  std::optional<int64_t> touched_parameters;  // of all slices that were ever trained
+  std::optional<int64_t> touched_parameters;                     // of all slices that were ever trained
 };
 
 // More frames or edges would make the page slow without showing more.

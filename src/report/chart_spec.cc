@@ -53,12 +53,18 @@ Plot plot_of(const LineChart& chart, bool several_runs) {
   plot.several_runs = several_runs;
   for (const Series& series : chart.series) {
     const Curve curve = thin(series.curve, kMaxCurvePoints);
+    // The mean is of all points, not of the extremes that thinning keeps.
+    const bool noisy = chart.marks == Marks::kNoisyLine;
+    const Curve mean = noisy ? moving_mean(series.curve, series.curve.size() / 60 + 2) : Curve();
+    auto mean_at = mean.begin();
     plot.longest = std::max(plot.longest, curve.size());
     plot.names.insert(series.name);
     for (const Point& point : curve) {
       plot.largest = std::max(plot.largest, std::abs(point.value));
       Json row = {{"step", point.step}, {"value", rounded(point.value)}, {"series", series.name}};
       if (several_runs) row["run"] = series.run;
+      while (mean_at != mean.end() && mean_at->step < point.step) ++mean_at;
+      if (noisy) row["mean"] = rounded(mean_at->value);
       plot.values.push_back(std::move(row));
     }
   }
@@ -95,22 +101,14 @@ Json line_layer(const Plot& plot) {
   return layer;
 }
 
-// The measured curve pale, its moving mean over a thirtieth of the run on top.
+// The measured curve pale, its moving mean on top.
 void add_noisy_layers(const Plot& plot, Json& layers) {
   Json pale = line_layer(plot);
   pale["mark"]["opacity"] = 0.3;
   pale["mark"]["strokeWidth"] = 1;
   layers.push_back(pale);
-  const int64_t half = std::max<int64_t>(2, static_cast<int64_t>(plot.longest) / 60);
-  Json window;
-  window["window"] = Json::array({Json{{"op", "mean"}, {"field", "value"}, {"as", "mean"}}});
-  window["frame"] = Json::array({-half, half});
-  window["groupby"] = Json::array({"series"});
-  if (plot.several_runs) window["groupby"].push_back("run");
-  window["sort"] = Json::array({Json{{"field", "step"}}});
   Json mean = line_layer(plot);
   mean["mark"]["strokeWidth"] = 2.2;
-  mean["transform"] = Json::array({window});
   mean["encoding"]["y"]["field"] = "mean";
   layers.push_back(mean);
 }
@@ -167,6 +165,18 @@ Curve thin(const Curve& curve, size_t limit) {
     kept.push_back(*high);
   }
   return kept;
+}
+
+Curve moving_mean(const Curve& curve, size_t half) {
+  std::vector<double> sums{0};
+  for (const Point& point : curve) sums.push_back(sums.back() + point.value);
+  Curve mean;
+  for (size_t i = 0; i < curve.size(); ++i) {
+    const size_t begin = i > half ? i - half : 0;
+    const size_t end = std::min(curve.size(), i + half + 1);
+    mean.push_back({curve[i].step, (sums[end] - sums[begin]) / static_cast<double>(end - begin)});
+  }
+  return mean;
 }
 
 Json line_chart_spec(const LineChart& chart, bool several_runs) {

@@ -26,12 +26,16 @@ struct LineChart {
   std::vector<Series> series = {};
 };
 
-// The specification (Vega-Lite 5). Rows of data.values have step, value, series and, with several runs, run.
+// The specification (Vega-Lite 5). Rows of data.values have step, value, series, with
+// several runs run, and in a noisy line mean.
 // One run: curves are coloured by series; several: by run, and dashed by series.
 Json line_chart_spec(const LineChart& chart, bool several_runs);
 
 // A curve with more points is thinned to this many, keeping each bucket's smallest and largest value.
 constexpr size_t kMaxCurvePoints = 2000;
 Curve thin(const Curve& curve, size_t limit);
+
+// At each point the mean of it and up to `half` points on either side.
+Curve moving_mean(const Curve& curve, size_t half);
 
 }  // namespace circuit

@@ -120,6 +120,27 @@ TEST(Thin, KeepsPeaksAndOrder) {
   EXPECT_EQ(thin(kept, 2000).size(), kept.size());
 }
 
+TEST(MovingMean, IsCentredAndShortAtTheEnds) {
+  const Curve mean = moving_mean({{0, 1}, {1, 2}, {2, 6}, {3, 3}}, 1);
+  ASSERT_EQ(mean.size(), 4u);
+  EXPECT_EQ(mean[0].value, 1.5);
+  EXPECT_EQ(mean[1].value, 3);
+  EXPECT_EQ(mean[3].value, 4.5);
+  EXPECT_EQ(mean[3].step, 3);
+}
+
+TEST(LineChartSpec, MeanIsOfAllPointsNotOfTheThinnedOnes) {
+  // Nine in ten points are 0, so the middle between a bucket's extremes is far from the mean.
+  LineChart chart{"noise", "", "Noise", "", "", Scale::kNumber, Marks::kNoisyLine, {}};
+  chart.series.push_back({"run", "loss", {}});
+  for (int i = 0; i < 30000; ++i)
+    chart.series[0].curve.push_back({static_cast<double>(i), i % 10 == 0 ? 1.0 : 0.0});
+  const Json spec = line_chart_spec(chart, false);
+  EXPECT_LE(spec["data"]["values"].size(), kMaxCurvePoints);
+  for (const Json& row : spec["data"]["values"]) EXPECT_NEAR(row["mean"].get<double>(), 0.1, 0.01);
+  EXPECT_EQ(spec["layer"][1]["encoding"]["y"]["field"], "mean");
+}
+
 TEST(SpreadIndices, KeepsTheEnds) {
   EXPECT_THAT(spread_indices(3, 10), testing::ElementsAre(0, 1, 2));
   EXPECT_THAT(spread_indices(1, 10), testing::ElementsAre(0));

@@ -22,7 +22,7 @@ function layOut(drawing, width) {
   const cell = Math.max(36, Math.min(128, blocks > 1 ? (space - blocks * block) / (heads + 0.25) : space / (heads + 1.35)));
   const mlpWidth = blocks > 1 ? blocks * block : cell * 1.1;
   const total = left + heads * cell + cell * 0.25 + mlpWidth + right;
-  const row = Math.max(92, Math.min(132, 640 / Math.max(1, layers)));
+  const row = Math.max(84, Math.min(132, 640 / Math.max(1, layers)));
   const bodyWidth = Math.min(cell - 5, 66), bodyHeight = 24, portHeight = 14, bar = 26, gap = 46;
   const height = 2 * (bar + gap) + layers * row + 14;
   const bottom = height - bar - gap - 10;                    // lowest y of layer 0's readers

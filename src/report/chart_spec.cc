@@ -33,7 +33,8 @@ Json color_encoding(const LineChart& chart, bool several_runs) {
   return color;
 }
 
-Json dash_encoding() {
+// Tells the series of one run apart, by dash or by the shape of its points.
+Json series_encoding() {
   return {{"field", "series"}, {"type", "nominal"}, {"title", nullptr}, {"legend", {{"orient", "top"}}}};
 }
 
@@ -97,7 +98,7 @@ Plot plot_of(const LineChart& chart, bool several_runs) {
 Json line_layer(const Plot& plot) {
   Json layer = {{"mark", {{"type", "line"}}},
                 {"encoding", {{"x", plot.x}, {"y", plot.y}, {"color", plot.color}}}};
-  if (plot.several_runs && plot.names.size() > 1) layer["encoding"]["strokeDash"] = dash_encoding();
+  if (plot.several_runs && plot.names.size() > 1) layer["encoding"]["strokeDash"] = series_encoding();
   return layer;
 }
 
@@ -125,6 +126,12 @@ void add_line_layers(const Plot& plot, Json& layers) {
     points["mark"] = {
         {"type", "point"}, {"shape", "diamond"}, {"filled", true}, {"opacity", 1}, {"size", 100}};
     points["encoding"].erase("strokeDash");
+    if (plot.several_runs) {
+      // Colour says which run; the diamond needs a legend of its own.
+      points["mark"].erase("shape");
+      points["encoding"]["shape"] = series_encoding();
+      points["encoding"]["shape"]["scale"]["range"] = Json::array({"diamond", "square", "triangle-up"});
+    }
     points["transform"][0]["filter"] = is_sparse;
     layers.push_back(points);
     line["transform"][0]["filter"]["not"] = is_sparse;

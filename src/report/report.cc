@@ -129,6 +129,7 @@ std::string page_title(const std::vector<RunData>& runs) {
 std::string render_report(const std::vector<std::string>& run_folders) {
   if (run_folders.empty()) fail("report", "no run given, expected at least one run folder.");
   std::vector<RunData> runs;
+  runs.reserve(run_folders.size());
   for (const std::string& folder : run_folders) runs.push_back(read_run(folder));
   make_names_differ(runs);
 

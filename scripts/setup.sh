@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs the Debian packages the build needs and makes the OpenMP OpenBLAS the libblas in use.
-# Does nothing (and needs no rights) when both are already so.
+# Installs the Debian packages the build needs, makes the OpenMP OpenBLAS the libblas in use and fetches the
+# report page's chart bundles with npm. Does nothing (and needs no rights) when all is already so.
 set -eu
+cd "$(dirname "$0")/.."
 
 packages="g++ cmake ninja-build ccache mold pkg-config libtorch-dev libopenblas0-openmp libopenblas-openmp-dev
 nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libfmt-dev libonig-dev libutf8proc-dev libsqlite3-dev
@@ -11,17 +12,42 @@ case "${PRESET:-release}" in
   tidy) packages="$packages clang-tidy clang-format" ;;
 esac
 
+# The bundles that the report page inlines: in build/npm, as src/report/page/package.json has them.
+bundles=build/npm
+bundles_missing() {
+  cmp -s src/report/page/package.json "$bundles/package.json" || return 0
+  for b in vega vega-lite vega-embed; do
+    test -f "$bundles/node_modules/$b/build/$b.min.js" || return 0
+  done
+  return 1
+}
+install_bundles() {
+  bundles_missing || return 0
+  if ! command -v npm >/dev/null 2>&1; then
+    echo "setup: npm is needed for the report's charts (src/report/page/package.json): install it and run make again." >&2
+    exit 1
+  fi
+  echo "setup: fetching the chart bundles of the report page" >&2
+  mkdir -p "$bundles"
+  cp src/report/page/package.json "$bundles/package.json.new"
+  mv "$bundles/package.json.new" "$bundles/package.json"
+  npm install --prefix "$bundles" --no-save --no-package-lock --no-audit --no-fund --ignore-scripts \
+    --loglevel=error >&2
+}
+
 if ! command -v dpkg-query >/dev/null 2>&1; then
   # Not Debian: the user brings the libraries; CMake names the first one that is missing.
-  if [ -n "${CIRCUIT_SKIP_SETUP:-}" ]; then exit 0; fi
+  if [ -n "${CIRCUIT_SKIP_SETUP:-}" ]; then install_bundles; exit 0; fi
   echo "setup: this is not a Debian system. Install the equivalents of:" >&2
   echo "$packages" | tr '\n' ' ' >&2
   echo >&2
   echo "setup: then set CIRCUIT_SKIP_SETUP=1 and run make again." >&2
   exit 1
 fi
-if [ -n "${CIRCUIT_SKIP_SETUP:-}" ]; then exit 0; fi
+if [ -n "${CIRCUIT_SKIP_SETUP:-}" ]; then install_bundles; exit 0; fi
 
+# Where nodejs does not come from Debian, npm came with it: ask for the program, not for the package.
+if bundles_missing && ! command -v npm >/dev/null 2>&1; then packages="$packages npm"; fi
 missing=""
 for p in $packages; do
   dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
@@ -55,3 +81,5 @@ if [ -n "$want" ] && [ "$have" != "$want" ]; then
   echo "setup: making $want the libblas in use" >&2
   $root update-alternatives --set "$link" "$want" >&2
 fi
+
+install_bundles

@@ -1,0 +1,194 @@
+#include "report/run_data.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <set>
+
+#include "core/error.h"
+#include "dynamics/schema.h"
+#include "io/files.h"
+#include "io/sqlite.h"
+
+namespace circuit {
+namespace {
+
+std::string folder_name(const std::string& run_folder) {
+  std::filesystem::path path = std::filesystem::absolute(run_folder).lexically_normal();
+  if (path.filename().empty()) path = path.parent_path();
+  return path.filename().string();
+}
+
+void check_tables(Database& database, const std::string& place) {
+  std::set<std::string> found;
+  auto names = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table'");
+  while (names.step()) found.insert(names.text(0));
+  for (const char* table :
+       {"meta", "edges", "slices", "steps", "discoveries", "circuit_edges", "slice_norms", "evaluations"}) {
+    if (found.count(table)) continue;
+    fail(place, "table {}: not there, expected the store of a run. Was it written by `circuit tune`?", table);
+  }
+}
+
+Json meta_json(const RunData& run, const std::string& key, const std::string& place) {
+  const auto found = run.meta.find(key);
+  if (found == run.meta.end() || found->second.empty()) return Json::object();
+  return parse_json(found->second, place + ", meta " + key);
+}
+
+std::vector<std::string> node_names(const RunData& run, const std::string& key, const std::string& place) {
+  const Json list = meta_json(run, key, place);
+  std::vector<std::string> names;
+  if (list.is_object() && list.empty()) return names;
+  if (!list.is_array())
+    fail(place, "meta {}: found {}, expected a list of node names.", key, list.type_name());
+  for (const Json& name : list) {
+    if (!name.is_string()) fail(place, "meta {}: found {}, expected node names only.", key, name.type_name());
+    names.push_back(name.get<std::string>());
+  }
+  return names;
+}
+
+Json meta_object(const RunData& run, const std::string& key, const std::string& place) {
+  Json value = meta_json(run, key, place);
+  if (!value.is_object()) fail(place, "meta {}: found {}, expected an object.", key, value.type_name());
+  return value;
+}
+
+void read_meta(Database& database, RunData& run, const std::string& place) {
+  auto rows = database.prepare("SELECT key, value FROM meta");
+  while (rows.step()) run.meta[rows.text(0)] = rows.text(1);
+  const auto version = run.meta.find("schema_version");
+  if (version != run.meta.end() && version->second != std::to_string(kSchemaVersion)) {
+    fail(place, "schema version: found {}, expected {}. Read it with the program that wrote it.",
+         version->second, kSchemaVersion);
+  }
+  run.architecture = meta_object(run, "architecture", place);
+  run.graph = meta_object(run, "graph", place);
+  run.summary = meta_object(run, "summary", place);
+  run.upstream_nodes = node_names(run, "upstream_nodes", place);
+  run.downstream_nodes = node_names(run, "downstream_nodes", place);
+}
+
+// A diverged run stores infinities; a chart cannot show them, so the point is left out.
+void append(Curve& curve, const Statement& row, int column, double step) {
+  if (row.is_null(column) || !std::isfinite(row.real(column))) return;
+  curve.push_back({step, row.real(column)});
+}
+
+void read_steps(Database& database, RunData& run) {
+  auto rows = database.prepare(
+      "SELECT step, loss, metric, gradient_norm, learning_rate, trainable_parameters, seconds, target_tokens "
+      "FROM steps ORDER BY step");
+  while (rows.step()) {
+    const double step = static_cast<double>(rows.integer(0));
+    append(run.loss, rows, 1, step);
+    append(run.training_metric, rows, 2, step);
+    append(run.gradient_norm, rows, 3, step);
+    append(run.learning_rate, rows, 4, step);
+    append(run.trainable_parameters, rows, 5, step);
+    run.seconds += rows.real(6);
+    run.target_tokens += rows.integer(7);
+    ++run.steps;
+  }
+  auto evaluations = database.prepare("SELECT name, step, value FROM evaluations ORDER BY name, step");
+  while (evaluations.step()) {
+    append(run.evaluations[evaluations.text(0)], evaluations, 2, static_cast<double>(evaluations.integer(1)));
+  }
+  auto touched = database.prepare(
+      "SELECT SUM(parameters) FROM slices WHERE id IN (SELECT DISTINCT slice FROM slice_norms)");
+  if (touched.step() && !touched.is_null(0)) run.touched_parameters = touched.integer(0);
+}
+
+std::optional<double> optional_real(const Statement& row, int column) {
+  if (row.is_null(column) || !std::isfinite(row.real(column))) return std::nullopt;
+  return row.real(column);
+}
+
+void read_discoveries(Database& database, RunData& run) {
+  auto rows = database.prepare(
+      "SELECT step, n_edges, n_nodes, trainable_share, entered, left, jaccard_edges_previous, "
+      "jaccard_edges_first, "
+      "jaccard_nodes_previous, jaccard_nodes_first, rank_correlation_previous FROM discoveries ORDER BY "
+      "step");
+  while (rows.step()) {
+    DiscoveryRow row;
+    row.step = rows.integer(0);
+    row.n_edges = rows.integer(1);
+    row.n_nodes = rows.integer(2);
+    row.trainable_share = rows.real(3);
+    row.entered = rows.integer(4);
+    row.left = rows.integer(5);
+    row.jaccard_edges_previous = optional_real(rows, 6);
+    row.jaccard_edges_first = optional_real(rows, 7);
+    row.jaccard_nodes_previous = optional_real(rows, 8);
+    row.jaccard_nodes_first = optional_real(rows, 9);
+    row.rank_correlation_previous = optional_real(rows, 10);
+    run.discoveries.push_back(row);
+  }
+}
+
+std::vector<float> floats(const std::string& blob, size_t expected, const std::string& what,
+                          const std::string& place) {
+  if (blob.size() != expected * sizeof(float)) {
+    fail(place, "{}: found {} bytes, expected {} float32 (one a node).", what, blob.size(), expected);
+  }
+  std::vector<float> values(expected);
+  std::memcpy(values.data(), blob.data(), blob.size());
+  return values;
+}
+
+void read_frames(Database& database, RunData& run, const std::string& place) {
+  for (const size_t index : spread_indices(run.discoveries.size(), kMaxFrames)) {
+    Frame frame;
+    frame.discovery = index;
+    const int64_t step = run.discoveries[index].step;
+    auto strengths =
+        database.prepare("SELECT upstream_strength, downstream_strength FROM discoveries WHERE step = ?");
+    strengths.bind(1, step);
+    strengths.step();
+    const std::string where = "discovery at step " + std::to_string(step);
+    frame.upstream_strength =
+        floats(strengths.blob(0), run.upstream_nodes.size(), where + ", upstream_strength", place);
+    frame.downstream_strength =
+        floats(strengths.blob(1), run.downstream_nodes.size(), where + ", downstream_strength", place);
+    auto circuit = database.prepare(
+        "SELECT c.edge, c.score, e.upstream, e.downstream FROM circuit_edges c JOIN edges e ON e.id = c.edge "
+        "WHERE c.step = ? ORDER BY ABS(c.score) DESC, c.edge LIMIT ?");
+    circuit.bind(1, step).bind(2, static_cast<int64_t>(kMaxFrameEdges));
+    while (circuit.step()) {
+      frame.strongest.emplace_back(circuit.integer(0), static_cast<float>(circuit.real(1)));
+      run.edges.try_emplace(circuit.integer(0), circuit.text(2), circuit.text(3));
+    }
+    run.frames.push_back(std::move(frame));
+  }
+}
+
+}  // namespace
+
+std::vector<size_t> spread_indices(size_t n, size_t limit) {
+  std::vector<size_t> indices;
+  const size_t kept = std::min(n, limit);
+  for (size_t i = 0; i < kept; ++i) indices.push_back(kept == 1 ? 0 : i * (n - 1) / (kept - 1));
+  return indices;
+}
+
+RunData read_run(const std::string& run_folder) {
+  const std::string place = "report " + run_folder;
+  const std::string path = run_folder + "/run.db";
+  if (!file_exists(path)) fail(place, "run.db: not there, expected a run folder written by `circuit tune`.");
+  Database database(path, Database::Mode::kReadOnly);
+  check_tables(database, place);
+  const Transaction snapshot(database);  // a running `circuit tune` may be writing
+  RunData run;
+  run.name = folder_name(run_folder);
+  read_meta(database, run, place);
+  read_steps(database, run);
+  read_discoveries(database, run);
+  // Runs without circuits (full, lora) have no node lists and no frames.
+  if (!run.upstream_nodes.empty() && !run.downstream_nodes.empty()) read_frames(database, run, place);
+  return run;
+}
+
+}  // namespace circuit

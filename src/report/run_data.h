@@ -1,0 +1,68 @@
+// What the report needs of a run's store, as plain values.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/json.h"
+
+namespace circuit {
+
+struct Point {
+  double step;
+  double value;  // finite
+};
+using Curve = std::vector<Point>;  // by step, ascending
+
+struct DiscoveryRow {
+  int64_t step = 0;
+  int64_t n_edges = 0;
+  int64_t n_nodes = 0;
+  double trainable_share = 0;
+  int64_t entered = 0;
+  int64_t left = 0;
+  std::optional<double> jaccard_edges_previous, jaccard_edges_first;
+  std::optional<double> jaccard_nodes_previous, jaccard_nodes_first;
+  std::optional<double> rank_correlation_previous;
+};
+
+// A discovery as it is drawn: its strongest edges and the strength of every node.
+struct Frame {
+  size_t discovery = 0;                              // index in RunData::discoveries
+  std::vector<std::pair<int64_t, float>> strongest;  // edge id and raw score, |score| descending
+  std::vector<float> upstream_strength;              // [upstream nodes], sum of |score| over the circuit
+  std::vector<float> downstream_strength;            // [downstream nodes]
+};
+
+struct RunData {
+  std::string name;  // the folder's own name
+  std::map<std::string, std::string> meta;
+  Json architecture, graph, summary;  // objects; empty where meta has none
+  std::vector<std::string> upstream_nodes, downstream_nodes;
+  Curve loss, training_metric, gradient_norm, learning_rate, trainable_parameters;
+  int64_t steps = 0;
+  double seconds = 0;  // sum of the steps' own times
+  int64_t target_tokens = 0;
+  std::map<std::string, Curve> evaluations;  // by name, e.g. "dev/metric"
+  std::vector<DiscoveryRow> discoveries;
+  std::vector<Frame> frames;
+  std::map<int64_t, std::pair<std::string, std::string>> edges;  // those of the frames: upstream, downstream
+  std::optional<int64_t> touched_parameters;                     // of all slices that were ever trained
+};
+
+// More frames or edges would make the page slow without showing more.
+constexpr size_t kMaxFrames = 300;
+constexpr size_t kMaxFrameEdges = 400;
+
+// Reads run_folder/run.db. Throws Error naming the run: no such file, another schema, a missing table,
+// meta that is no JSON, strengths whose length is not the node list's.
+RunData read_run(const std::string& run_folder);
+
+// At most `limit` of n indices, evenly spread, the first and the last among them.
+std::vector<size_t> spread_indices(size_t n, size_t limit);
+
+}  // namespace circuit

@@ -83,6 +83,7 @@ UpdateNorms SliceStore::update(SliceGradients& gradients, const OptimizerSpec& s
     const at::Tensor weight = state.master.defined() ? state.master : view;
     at::Tensor before;
     if (detail == Detail::kPerSlice) {
+      norms.slices.push_back(id);
       norms.slice_gradients.push_back(at::linalg_vector_norm(gradient).item<double>());
       before = weight.clone();
     }

@@ -18,8 +18,9 @@ namespace circuit {
 
 struct UpdateNorms {
   double gradient = 0;                    // global norm before clipping
-  std::vector<double> slice_gradients;    // per current slice, after clipping; only when asked for
-  std::vector<double> slice_updates;
+  std::vector<int64_t> slices;            // ids of the slices updated; this and the next two when asked for
+  std::vector<double> slice_gradients;    // ‖g‖ after clipping
+  std::vector<double> slice_updates;      // ‖Δw‖
 };
 
 class SliceStore {

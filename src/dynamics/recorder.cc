@@ -1,0 +1,164 @@
+#include "dynamics/recorder.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "core/error.h"
+#include "dynamics/overlap.h"
+#include "dynamics/schema.h"
+
+namespace circuit {
+namespace {
+
+void bind_or_null(Statement& statement, int index, const std::optional<double>& value) {
+  if (value && std::isfinite(*value)) {
+    statement.bind(index, *value);
+  } else {
+    statement.bind_null(index);
+  }
+}
+
+void bind_floats(Statement& statement, int index, const std::vector<float>& values) {
+  statement.bind_blob(index, values.data(), values.size() * sizeof(float));
+}
+
+// Sum over the circuit's edges of |score|, per node of each side.
+std::pair<std::vector<float>, std::vector<float>> strengths(const Graph& graph, const Circuit& circuit,
+                                                            const EdgeScores& scores) {
+  std::vector<float> up(graph.n_upstream());
+  std::vector<float> down(graph.n_downstream());
+  for (const int64_t id : circuit.edges) {
+    const Edge e = graph.edge(id);
+    up[e.upstream] += std::fabs(scores.values[id]);
+    down[e.downstream] += std::fabs(scores.values[id]);
+  }
+  return {up, down};
+}
+
+}  // namespace
+
+void Recorder::create(const std::string& path, const Graph& graph, const std::vector<Slice>& slices,
+                      const std::map<std::string, std::string>& meta) {
+  Database db(path, Database::Mode::kCreate);
+  Transaction transaction(db);
+  db.execute(kSchemaSql);
+  Statement edges = db.prepare("INSERT INTO edges VALUES(?, ?, ?)");
+  for (int64_t id = 0; id < graph.n_edges(); ++id) {
+    const Edge e = graph.edge(id);
+    edges.bind(1, id).bind(2, graph.upstream_name(e.upstream)).bind(3, graph.downstream_name(e.downstream)).run();
+  }
+  Statement rows = db.prepare("INSERT INTO slices VALUES(?, ?, ?, ?, ?, ?, ?)");
+  for (size_t i = 0; i < slices.size(); ++i) {
+    const Slice& s = slices[i];
+    rows.bind(1, static_cast<int64_t>(i)).bind(2, s.node).bind(3, s.tensor).bind(4, s.dim).bind(5, s.start);
+    rows.bind(6, s.length).bind(7, s.parameters).run();
+  }
+  Statement pairs = db.prepare("INSERT INTO meta VALUES(?, ?)");
+  for (const auto& [key, value] : meta) pairs.bind(1, key).bind(2, value).run();
+  transaction.commit();
+}
+
+Recorder::Recorder(const std::string& path, const Graph& graph, int64_t next_step)
+    : graph_(graph), db_(path, Database::Mode::kReadWrite) {
+  Transaction transaction(db_);
+  const std::string next = std::to_string(next_step);
+  for (const char* table : {"steps", "discoveries", "circuit_edges", "slice_norms"}) {
+    db_.execute(std::string("DELETE FROM ") + table + " WHERE step >= " + next);
+  }
+  db_.execute("DELETE FROM evaluations WHERE step > " + next);
+  transaction.commit();
+  Statement ends = db_.prepare("SELECT min(step), max(step) FROM discoveries");
+  if (!ends.step() || ends.is_null(0)) return;
+  first_ = load_circuit(ends.integer(0));
+  last_ = load_circuit(ends.integer(1));
+  Statement scores = db_.prepare("SELECT scores FROM discoveries WHERE step = ?");
+  scores.bind(1, ends.integer(1));
+  if (!scores.step()) return;
+  const std::string blob = scores.blob(0);
+  if (blob.size() != static_cast<size_t>(graph_.n_edges()) * sizeof(float)) {
+    fail(path, "the score vector of a discovery does not belong to this graph.");
+  }
+  last_scores_.resize(graph_.n_edges());
+  std::memcpy(last_scores_.data(), blob.data(), blob.size());
+}
+
+Circuit Recorder::load_circuit(int64_t step) {
+  Circuit circuit;
+  Statement rows = db_.prepare("SELECT edge FROM circuit_edges WHERE step = ? ORDER BY edge");
+  rows.bind(1, step);
+  while (rows.step()) circuit.edges.push_back(rows.integer(0));
+  return circuit;
+}
+
+void Recorder::discovery(const DiscoveryEvent& event, int64_t trainable_parameters, int64_t all_parameters) {
+  const CircuitNodes nodes = nodes_of(graph_, event.circuit);
+  std::optional<double> edges_previous;
+  std::optional<double> edges_first;
+  std::optional<double> nodes_previous;
+  std::optional<double> nodes_first;
+  std::optional<double> correlation;
+  auto fresh = static_cast<int64_t>(event.circuit.edges.size());
+  int64_t gone = 0;
+  if (last_) {
+    edges_previous = jaccard_edges(*last_, event.circuit);
+    edges_first = jaccard_edges(*first_, event.circuit);
+    nodes_previous = jaccard_nodes(nodes_of(graph_, *last_), nodes);
+    nodes_first = jaccard_nodes(nodes_of(graph_, *first_), nodes);
+    correlation = rank_correlation(last_scores_, event.scores.values);
+    fresh = entered(*last_, event.circuit);
+    gone = entered(event.circuit, *last_);
+  }
+  const auto [up, down] = strengths(graph_, event.circuit, event.scores);
+  Transaction transaction(db_);
+  Statement row = db_.prepare("INSERT INTO discoveries VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+  row.bind(1, event.step).bind(2, static_cast<int64_t>(event.circuit.edges.size())).bind(3, nodes.count());
+  row.bind(4, trainable_parameters);
+  row.bind(5, static_cast<double>(trainable_parameters) / static_cast<double>(all_parameters));
+  row.bind(6, event.metric).bind(7, event.examples);
+  bind_or_null(row, 8, edges_previous);
+  bind_or_null(row, 9, edges_first);
+  bind_or_null(row, 10, nodes_previous);
+  bind_or_null(row, 11, nodes_first);
+  bind_or_null(row, 12, correlation);
+  row.bind(13, fresh).bind(14, gone).bind(15, event.sum_rule_error).bind(16, event.seconds);
+  bind_floats(row, 17, event.scores.values);
+  bind_floats(row, 18, up);
+  bind_floats(row, 19, down);
+  row.run();
+  Statement edges = db_.prepare("INSERT INTO circuit_edges VALUES(?, ?, ?)");
+  for (const int64_t id : event.circuit.edges) {
+    edges.bind(1, event.step).bind(2, id).bind(3, static_cast<double>(event.scores.values[id])).run();
+  }
+  transaction.commit();
+  if (!first_) first_ = event.circuit;
+  last_ = event.circuit;
+  last_scores_ = event.scores.values;
+}
+
+void Recorder::step(const StepEvent& event) {
+  Transaction transaction(db_);
+  Statement row = db_.prepare("INSERT INTO steps VALUES(?,?,?,?,?,?,?,?)");
+  row.bind(1, event.step).bind(2, event.loss);
+  bind_or_null(row, 3, event.metric);
+  row.bind(4, event.learning_rate).bind(5, event.norms.gradient).bind(6, event.target_tokens);
+  row.bind(7, event.trainable_parameters).bind(8, event.seconds).run();
+  Statement norms = db_.prepare("INSERT INTO slice_norms VALUES(?,?,?,?)");
+  for (size_t i = 0; i < event.norms.slices.size(); ++i) {
+    norms.bind(1, event.step).bind(2, event.norms.slices[i]).bind(3, event.norms.slice_gradients[i]);
+    norms.bind(4, event.norms.slice_updates[i]).run();
+  }
+  transaction.commit();
+}
+
+void Recorder::evaluation(int64_t step, const std::map<std::string, double>& values) {
+  Transaction transaction(db_);
+  Statement row = db_.prepare("INSERT OR REPLACE INTO evaluations VALUES(?, ?, ?)");
+  for (const auto& [name, value] : values) row.bind(1, step).bind(2, name).bind(3, value).run();
+  transaction.commit();
+}
+
+void Recorder::meta(const std::string& key, const std::string& value) {
+  db_.prepare("INSERT OR REPLACE INTO meta VALUES(?, ?)").bind(1, key).bind(2, value).run();
+}
+
+}  // namespace circuit

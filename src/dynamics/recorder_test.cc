@@ -1,0 +1,107 @@
+#include "dynamics/recorder.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+
+#include "dynamics/overlap.h"
+
+namespace circuit {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(Jaccard, CountsSharedOverAll) {
+  EXPECT_DOUBLE_EQ(jaccard_edges({{1, 2, 3}}, {{2, 3, 4}}), 0.5);
+  EXPECT_DOUBLE_EQ(jaccard_edges({{}}, {{}}), 1);
+  EXPECT_DOUBLE_EQ(jaccard_edges({{1}}, {{2}}), 0);
+  EXPECT_EQ(entered({{1, 2}}, {{2, 3, 4}}), 2);
+}
+
+TEST(RankCorrelation, SeesOrderOnlyAndSharesTies) {
+  EXPECT_NEAR(rank_correlation({1, 2, 3, 4}, {1, 4, 9, 100}), 1, 1e-12);
+  EXPECT_NEAR(rank_correlation({1, 2, 3}, {3, 2, 1}), -1, 1e-12);
+  // Ranks 0, 1.5, 1.5, 3 against 0 … 3: 4.5 / √(4.5 · 5)
+  EXPECT_NEAR(rank_correlation({1, 2, 2, 3}, {1, 2, 3, 4}), 4.5 / std::sqrt(22.5), 1e-12);
+  EXPECT_TRUE(std::isnan(rank_correlation({1, 1}, {1, 2})));
+}
+
+Architecture tiny() {
+  Architecture a;
+  a.family = "gpt2";
+  a.n_layers = 2;
+  a.n_heads = a.n_kv_heads = 2;
+  return a;
+}
+
+class Store : public testing::Test {
+ protected:
+  void SetUp() override {
+    path_ = (fs::temp_directory_path() / ("circuit-recorder-" + std::to_string(getpid()) + ".db")).string();
+    fs::remove(path_);
+    Recorder::create(path_, graph_, {{"m0", "h.0.mlp.c_fc.weight", 1, 0, 12, 96}}, {{"method", "circuit"}});
+  }
+  void TearDown() override {
+    for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(path_ + suffix);
+  }
+  void discover(Recorder& recorder, int64_t step, const Circuit& circuit) {
+    EdgeScores scores;
+    for (int64_t i = 0; i < graph_.n_edges(); ++i) scores.values.push_back(static_cast<float>(step + 1) * 0.5F * i);
+    recorder.discovery({step, scores, circuit, 1.5, 4, 0.0, 0.1}, 96, 200);
+    recorder.step({step, 2.0, 1.5, 0.1, 10, 96, {1.0, {0}, {0.5}, {0.25}}, 0.1});
+  }
+  int64_t count(const std::string& sql) {
+    Database db(path_, Database::Mode::kReadOnly);
+    Statement s = db.prepare(sql);
+    s.step();
+    return s.integer(0);
+  }
+  std::string path_;
+  Graph graph_{tiny(), KeyValueNodes::kGrouped};
+};
+
+TEST_F(Store, KeepsScoresInEdgeOrderAndCircuits) {
+  {
+    Recorder recorder(path_, graph_, 0);
+    discover(recorder, 0, {{1, 3}});
+    discover(recorder, 5, {{3, 4}});
+  }
+  Database db(path_, Database::Mode::kReadOnly);
+  Statement row = db.prepare("SELECT scores, jaccard_edges_previous, entered, left, trainable_share FROM discoveries "
+                             "WHERE step = 5");
+  ASSERT_TRUE(row.step());
+  const std::string blob = row.blob(0);
+  ASSERT_EQ(blob.size(), static_cast<size_t>(graph_.n_edges()) * 4);
+  float third = 0;
+  std::memcpy(&third, blob.data() + 12, 4);
+  EXPECT_EQ(third, 9.0F);
+  EXPECT_NEAR(row.real(1), 1.0 / 3, 1e-12);
+  EXPECT_EQ(row.integer(2), 1);
+  EXPECT_EQ(row.integer(3), 1);
+  EXPECT_NEAR(row.real(4), 0.48, 1e-12);
+  EXPECT_EQ(count("SELECT count(*) FROM edges"), graph_.n_edges());
+  EXPECT_EQ(count("SELECT count(*) FROM circuit_edges WHERE step = 0"), 2);
+}
+
+TEST_F(Store, ResumingDropsWhatLiesBeyondTheCheckpoint) {
+  {
+    Recorder recorder(path_, graph_, 0);
+    for (const int64_t step : {0, 1, 2, 3}) {
+      discover(recorder, step, {{step, 9}});
+      recorder.evaluation(step + 1, {{"dev/metric", 1.0}});
+    }
+  }
+  Recorder resumed(path_, graph_, 2);
+  EXPECT_EQ(count("SELECT max(step) FROM steps"), 1);
+  EXPECT_EQ(count("SELECT max(step) FROM discoveries"), 1);
+  EXPECT_EQ(count("SELECT max(step) FROM evaluations"), 2);
+  EXPECT_EQ(count("SELECT count(*) FROM slice_norms"), 2);
+  ASSERT_TRUE(resumed.last_circuit().has_value());
+  EXPECT_EQ(resumed.last_circuit()->edges, (std::vector<int64_t>{1, 9}));
+}
+
+}  // namespace
+}  // namespace circuit

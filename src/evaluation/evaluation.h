@@ -1,0 +1,52 @@
+// What a model can do: metric and accuracy on records, perplexity of text, minimal pairs.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "model/model.h"
+#include "task/example.h"
+#include "task/metric.h"
+#include "task/records.h"
+
+namespace circuit {
+
+// Progress in units of work (examples, windows, pairs).
+using EvaluationProgress = std::function<void(int64_t done, int64_t total)>;
+
+struct TaskResult {
+  double metric = 0;                           // mean of M_i
+  double logit_diff = 0;                       // mean over readouts
+  double accuracy = 0;                         // share of readouts with logit difference > 0
+  std::map<std::string, double> accuracy_by;   // per readout label
+  std::map<std::string, int64_t> count_by;
+  int64_t readouts = 0;                        // 0: the records have none; the four above are unset
+  double nll = 0;                              // mean nats per target token
+  int64_t target_tokens = 0;                   // 0: nll is unset
+};
+TaskResult evaluate_task(const Model& model, const std::vector<Example>& examples, const Metric& metric,
+                         int64_t batch, const EvaluationProgress& progress = {});
+
+struct TextResult {
+  double nll = 0;       // nats per token
+  double nll_byte = 0;  // nats per byte of the text
+  int64_t tokens = 0;   // scored: all but the first
+  int64_t bytes = 0;
+};
+// Windows of `window` tokens (at most the model's positions) that overlap by one, so that every token after
+// the first is scored once. Throws Error for fewer than two tokens.
+TextResult evaluate_text(const Model& model, const std::vector<int64_t>& ids, int64_t bytes, int64_t window,
+                         int64_t batch, const EvaluationProgress& progress = {});
+
+struct PairsResult {
+  double accuracy = 0;  // share of pairs with log p(good) > log p(bad), sums over tokens
+  std::map<std::string, double> accuracy_by;
+  int64_t pairs = 0;
+};
+PairsResult evaluate_pairs(const Model& model, const std::vector<MinimalPair>& pairs, int64_t batch,
+                           const EvaluationProgress& progress = {});
+
+}  // namespace circuit

@@ -1,0 +1,106 @@
+#include "evaluation/evaluation.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "core/error.h"
+#include "io/files.h"
+
+namespace circuit {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path shared() { return fs::path(CIRCUIT_SOURCE_DIR) / "../shared/data"; }
+
+TEST(Text, SlmKnowsItsCorpus) {
+  const fs::path folder = shared() / "models/slm-4096";
+  if (!fs::exists(folder)) GTEST_SKIP() << "../shared is absent";
+  const Model model = Model::load(Checkpoint::open(folder.string()), {});
+  const LazyTokenizer tokenizer(folder.string());
+  const std::string text = read_file((folder / "corpus.txt").string());
+  const TextResult result = evaluate_text(model, encode_text(tokenizer.get(), text, BeginToken::kAuto),
+                                          static_cast<int64_t>(text.size()), 128, 4);
+  EXPECT_EQ(result.tokens, 4095);
+  constexpr double kTolerance = 1e-5;  // float32 against the float64 reference
+  EXPECT_NEAR(result.nll, 0.08356836776679799, kTolerance);
+}
+
+TEST(Text, Books4lKnowsItsFirstValidationDocument) {
+  const fs::path folder = shared() / "models/books-4l";
+  if (!fs::exists(folder)) GTEST_SKIP() << "../shared is absent";
+  const Model model = Model::load(Checkpoint::open(folder.string()), {});
+  const LazyTokenizer tokenizer(folder.string());
+  std::string text = read_file((shared() / "corpora/children_en.valid.txt").string());
+  text.resize(text.find("<|endoftext|>"));
+  const std::vector<int64_t> ids = encode_text(tokenizer.get(), text, BeginToken::kAuto);
+  EXPECT_EQ(ids.size(), 11209u);
+  const TextResult result = evaluate_text(model, ids, static_cast<int64_t>(text.size()), 128, 16);
+  EXPECT_NEAR(result.nll, 3.62293, 2e-5);
+  EXPECT_NEAR(result.nll_byte, 1.01098, 2e-5);
+}
+
+TEST(Task, PronounsGiveTheReferenceLogitDifferences) {
+  const fs::path folder = shared() / "models/stories260K";
+  if (!fs::exists(folder)) GTEST_SKIP() << "../shared is absent";
+  const Model model = Model::load(Checkpoint::open(folder.string()), {});
+  const std::string lines = read_file((folder / "task_pronoun.jsonl").string());
+  std::vector<Example> examples;
+  double expected = 0;
+  each_json_line(lines, "task_pronoun.jsonl", [&](const Json& record, const std::string&) {
+    Example e;
+    e.ids = record.at("clean_ids").get<std::vector<int64_t>>();
+    e.readouts.push_back({static_cast<int64_t>(e.ids.size()), {record.at("answer_id")}, {record.at("wrong_id")}, "she"});
+    expected += record.at("clean_logit_diff").get<double>();
+    examples.push_back(e);
+  });
+  ASSERT_EQ(examples.size(), 282u);
+  const TaskResult result = evaluate_task(model, examples, logit_diff_metric(), 32);
+  EXPECT_NEAR(result.metric, expected / 282, 1e-4);
+  EXPECT_EQ(result.count_by.at("she"), 282);
+  EXPECT_NEAR(result.accuracy_by.at("she"), result.accuracy, 1e-12);
+}
+
+Architecture tiny() {
+  Architecture a;
+  a.family = "gpt2";
+  a.n_layers = 2;
+  a.n_heads = a.n_kv_heads = 2;
+  a.d_head = 4;
+  a.d_model = 8;
+  a.d_mlp = 12;
+  a.vocab = 17;
+  a.n_positions = 8;
+  a.learned_positions = a.qkv_bias = a.attn_out_bias = a.mlp_bias = a.tied_unembedding = true;
+  return a;
+}
+
+TEST(Text, EveryTokenAfterTheFirstIsScoredOnceWhateverTheBatch) {
+  const Model model = Model::random(tiny(), 0.3, 1, {});
+  std::vector<int64_t> ids;
+  for (int64_t i = 0; i < 40; ++i) ids.push_back(i * 7 % 17);
+  const TextResult a = evaluate_text(model, ids, 40, 8, 1);
+  const TextResult b = evaluate_text(model, ids, 40, 8, 16);
+  EXPECT_EQ(a.tokens, 39);
+  EXPECT_NEAR(a.nll, b.nll, 1e-6);
+  EXPECT_THROW(evaluate_text(model, ids, 40, 9, 1), Error);
+  EXPECT_THROW(evaluate_text(model, {1}, 1, 8, 1), Error);
+}
+
+TEST(Pairs, ComparesSummedLogProbabilities) {
+  const Model model = Model::random(tiny(), 0.5, 1, {});
+  // Each pair and its mirror: exactly one of the two is right, unless they tie.
+  std::vector<MinimalPair> pairs;
+  for (int64_t i = 0; i < 6; ++i) {
+    pairs.push_back({{1, 2, i}, {1, 2, i + 7, 3}, "a"});
+    pairs.push_back({{1, 2, i + 7, 3}, {1, 2, i}, "b"});
+  }
+  const PairsResult result = evaluate_pairs(model, pairs, 5);
+  EXPECT_NEAR(result.accuracy, 0.5, 1e-12);
+  EXPECT_NEAR(result.accuracy_by.at("a") + result.accuracy_by.at("b"), 1, 1e-12);
+}
+
+}  // namespace
+}  // namespace circuit

@@ -1,0 +1,51 @@
+#include <algorithm>
+
+#include "evaluation/evaluation.h"
+#include "model/forward.h"
+
+namespace circuit {
+
+TaskResult evaluate_task(const Model& model, const std::vector<Example>& examples, const Metric& metric,
+                         int64_t batch, const EvaluationProgress& progress) {
+  TaskResult result;
+  const auto total = static_cast<int64_t>(examples.size());
+  std::map<std::string, int64_t> right;
+  int64_t right_all = 0;
+  for (int64_t first = 0; first < total; first += batch) {
+    std::vector<const Example*> part;
+    for (int64_t i = first; i < std::min(total, first + batch); ++i) part.push_back(&examples[i]);
+    const ExampleBatch b = make_example_batch(part, model.architecture(), model.device());
+    const ForwardCache run = forward(model, b.tokens, Keep::kNothing);
+    if (b.n_targets() > 0) {
+      const Loss loss = nll_loss(model, run.x_final, b.targets, LossGradient::kNone);
+      result.nll += loss.nll.sum().item<double>();
+      result.target_tokens += b.n_targets();
+    }
+    if (b.n_readouts() > 0) {
+      for (const double m : metric.compute(model, b, run.x_final, MetricGradient::kNone).values) result.metric += m;
+      const std::vector<double> differences = logit_differences(model, b, run.x_final);
+      for (int64_t r = 0; r < b.n_readouts(); ++r) {
+        result.logit_diff += differences[r];
+        const std::string& label = b.readouts[r].label;
+        right_all += differences[r] > 0;
+        if (label.empty()) continue;
+        right[label] += differences[r] > 0;
+        ++result.count_by[label];
+      }
+      result.readouts += b.n_readouts();
+    }
+    if (progress) progress(std::min(total, first + batch), total);
+  }
+  if (result.target_tokens > 0) result.nll /= static_cast<double>(result.target_tokens);
+  if (result.readouts > 0) {
+    result.metric /= static_cast<double>(total);
+    result.logit_diff /= static_cast<double>(result.readouts);
+    result.accuracy = static_cast<double>(right_all) / static_cast<double>(result.readouts);
+  }
+  for (const auto& [label, count] : result.count_by) {
+    result.accuracy_by[label] = static_cast<double>(right[label]) / static_cast<double>(count);
+  }
+  return result;
+}
+
+}  // namespace circuit

@@ -157,6 +157,20 @@ void Recorder::evaluation(int64_t step, const std::map<std::string, double>& val
   transaction.commit();
 }
 
+std::map<std::string, double> Recorder::evaluations(int64_t step) {
+  std::map<std::string, double> values;
+  Statement rows = db_.prepare("SELECT name, value FROM evaluations WHERE step = ?");
+  rows.bind(1, step);
+  while (rows.step()) values[rows.text(0)] = rows.real(1);
+  return values;
+}
+
+Recorder::Totals Recorder::totals() {
+  Statement row = db_.prepare("SELECT total(seconds), max(trainable_parameters) FROM steps");
+  if (!row.step() || row.is_null(1)) return {};
+  return {row.real(0), row.integer(1)};
+}
+
 void Recorder::meta(const std::string& key, const std::string& value) {
   db_.prepare("INSERT OR REPLACE INTO meta VALUES(?, ?)").bind(1, key).bind(2, value).run();
 }

@@ -29,6 +29,14 @@ class Recorder {
   void evaluation(int64_t step, const std::map<std::string, double>& values);
   void meta(const std::string& key, const std::string& value);
 
+  // Values of one evaluation step, by name.
+  std::map<std::string, double> evaluations(int64_t step);
+  struct Totals {
+    double seconds = 0;             // of all steps, whoever ran them
+    int64_t largest_trainable = 0;  // parameters trained at one step
+  };
+  Totals totals();
+
   // The last discovery's circuit, for a resumed run.
   const std::optional<Circuit>& last_circuit() const { return last_; }
 

@@ -104,7 +104,9 @@ at::Tensor Checkpoint::tensor(const std::string& name) const {
 std::string Checkpoint::sha256(const std::string& name) const {
   const auto found = shard_of_.find(name);
   if (found == shard_of_.end()) fail(directory_, "tensor '{}' is missing from the checkpoint.", name);
-  return shards_[found->second].sha256(name);
+  std::string& hash = hashes_[name];
+  if (hash.empty()) hash = shards_[found->second].sha256(name);
+  return hash;
 }
 
 void write_checkpoint(const Checkpoint& base, const std::map<std::string, at::Tensor>& changed,

@@ -22,6 +22,7 @@ class Checkpoint {
   std::string config_path() const { return directory_ + "/config.json"; }
   bool contains(const std::string& name) const { return shard_of_.count(name) > 0; }
   at::Tensor tensor(const std::string& name) const;
+  // Of the tensor's bytes in the file.
   std::string sha256(const std::string& name) const;
   const std::vector<TensorFile>& shards() const { return shards_; }
 
@@ -30,6 +31,7 @@ class Checkpoint {
   Json config_;
   std::vector<TensorFile> shards_;
   std::map<std::string, size_t> shard_of_;
+  mutable std::map<std::string, std::string> hashes_;  // computed once: tensors are large
 };
 
 // Writes a copy of the checkpoint's directory to `target`, with `changed` (by tensor name, any float dtype)

@@ -1,0 +1,130 @@
+#include "cli/command.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/ones.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/progress.h"
+
+namespace circuit {
+namespace {
+
+// Distinct (package, core) pairs; hyper-threads share one.
+int physical_cores() {
+  std::ifstream info("/proc/cpuinfo");
+  std::set<std::pair<std::string, std::string>> cores;
+  std::string line;
+  std::string package;
+  while (std::getline(info, line)) {
+    if (line.rfind("physical id", 0) == 0) package = line;
+    if (line.rfind("core id", 0) == 0) cores.emplace(package, line);
+  }
+  const int logical = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  return cores.empty() ? logical : std::min(logical, static_cast<int>(cores.size()));
+}
+
+void warn_of_slow_blas() {
+  // One small product tells 2.7 GFLOP/s (reference BLAS) from 50 and more; it takes 1 ms or 50 ms.
+  constexpr int64_t kSize = 400;
+  constexpr double kSlowGflops = 10;
+  const at::Tensor a = at::ones({kSize, kSize});
+  at::mm(a, a);
+  const auto start = std::chrono::steady_clock::now();
+  at::mm(a, a);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double rate = 2.0 * kSize * kSize * kSize / seconds / 1e9;
+  if (rate > kSlowGflops) return;
+  log_warning("matrix products run at {:.1f} GFLOP/s: a slow BLAS, or a busy machine. `make setup` chooses OpenBLAS.",
+              rate);
+}
+
+}  // namespace
+
+void add_common(CLI::App& command, CommonOptions* o) {
+  command.add_option("--threads", o->threads, "threads (default: physical cores)")->check(CLI::Range(1, 1024));
+  command.add_option("--seed", o->seed, "seed of everything random");
+  command.add_option("--device", o->device, "cpu, cuda or cuda:i");
+  command.add_option("--dtype", o->dtype, "precision of the computation")->check(CLI::IsMember({"f32", "bf16"}));
+  command.add_option("--memory", o->memory, "memory to stay inside, e.g. 16GiB (default: what is free)");
+  command.add_flag("--quiet", o->quiet, "no progress and no information on stderr");
+  command.add_flag("--json", o->json, "results as JSON on stdout");
+}
+
+void apply_common(const CommonOptions& options) {
+  set_quiet(options.quiet);
+  at::set_num_threads(options.threads > 0 ? options.threads : physical_cores());
+  load_options(options);
+  warn_of_slow_blas();
+}
+
+LoadOptions load_options(const CommonOptions& options) {
+  LoadOptions load;
+  load.dtype = options.dtype == "bf16" ? at::kBFloat16 : at::kFloat;
+  try {
+    load.device = at::Device(options.device);
+  } catch (const std::exception&) {
+    fail("--device", "'{}' is not a device. Write cpu, cuda or cuda:0.", options.device);
+  }
+  if (!load.device.is_cpu() && !load.device.is_cuda()) fail("--device", "'{}' is not supported: cpu or cuda.", options.device);
+  if (load.device.is_cuda() && !at::hasCUDA()) {
+    fail("--device", "no CUDA device: this libtorch was built without CUDA, or no GPU is present. Use cpu.");
+  }
+  return load;
+}
+
+int64_t memory_limit(const CommonOptions& options) {
+  if (!options.memory.empty()) return parse_bytes(options.memory);
+  std::ifstream info("/proc/meminfo");
+  std::string key;
+  int64_t kilobytes = 0;
+  std::string unit;
+  while (info >> key >> kilobytes) {
+    std::getline(info, unit);
+    if (key == "MemAvailable:") return kilobytes * 1024;
+  }
+  return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+}
+
+OpenModel::OpenModel(const std::string& directory, const CommonOptions& options)
+    : checkpoint(Checkpoint::open(directory)),
+      model(Model::load(checkpoint, load_options(options))),
+      tokenizer(directory) {
+  for (const std::string& note : model.architecture().notes) log_info("{}: {}.", directory, note);
+}
+
+std::string format_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      line += i == 0 ? fmt::format("{:<{}}", row[i], widths[i]) : fmt::format("  {:>{}}", row[i], widths[i]);
+    }
+    while (!line.empty() && line.back() == ' ') line.pop_back();
+    text += line + "\n";
+  }
+  return text;
+}
+
+std::string with_commas(int64_t value) {
+  std::string digits = std::to_string(value);
+  for (auto at = static_cast<int64_t>(digits.size()) - 3; at > (value < 0 ? 1 : 0); at -= 3) digits.insert(at, ",");
+  return digits;
+}
+
+}  // namespace circuit

@@ -1,0 +1,65 @@
+// What every subcommand shares: the common flags, the model, tables and numbers for people.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "model/model.h"
+#include "task/records.h"
+
+namespace CLI {
+class App;
+}
+
+namespace circuit {
+
+struct CommonOptions {
+  int threads = 0;         // 0: physical cores
+  uint64_t seed = 0;
+  std::string device = "cpu";
+  std::string dtype = "f32";
+  std::string memory;      // limit of the plan; empty: the machine's
+  bool quiet = false;
+  bool json = false;
+};
+
+// A subcommand: adds itself to the program and returns what to run when it was chosen.
+using Action = std::function<int()>;
+using AddCommand = void (*)(CLI::App& program, Action* chosen);
+
+void add_inspect(CLI::App& program, Action* chosen);
+void add_tokenize(CLI::App& program, Action* chosen);
+void add_generate(CLI::App& program, Action* chosen);
+void add_score(CLI::App& program, Action* chosen);
+void add_discover(CLI::App& program, Action* chosen);
+void add_tune(CLI::App& program, Action* chosen);
+void add_export(CLI::App& program, Action* chosen);
+void add_report(CLI::App& program, Action* chosen);
+
+// Adds --threads, --seed, --device, --dtype, --memory, --quiet, --json to a subcommand.
+void add_common(CLI::App& command, CommonOptions* options);
+// Sets threads and logging, and says in one line when the BLAS in use is a slow one. Throws Error for a
+// device that is not there.
+void apply_common(const CommonOptions& options);
+
+LoadOptions load_options(const CommonOptions& options);
+int64_t memory_limit(const CommonOptions& options);  // bytes
+
+// A model directory opened for the computation.
+struct OpenModel {
+  OpenModel(const std::string& directory, const CommonOptions& options);
+  Checkpoint checkpoint;
+  Model model;
+  LazyTokenizer tokenizer;
+};
+
+// Columns aligned, the first to the left and the others to the right.
+std::string format_table(const std::vector<std::vector<std::string>>& rows);
+// 124439808 → "124,439,808"
+std::string with_commas(int64_t value);
+
+}  // namespace circuit

@@ -1,0 +1,166 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "cli/command.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "graph/circuit_file.h"
+#include "io/files.h"
+#include "model/memory.h"
+#include "scoring/scorer.h"
+#include "selection/selector.h"
+
+namespace circuit {
+namespace {
+
+constexpr double kSumRuleTolerance = 1e-4;
+constexpr double kSumRuleToleranceBf16 = 5e-2;  // 8 bits of mantissa
+
+struct Options {
+  CommonOptions common;
+  std::string model, data, out, dot;
+  std::string method = "eap";
+  std::string metric = "logit_diff";
+  std::string ablation = "counterfactual";
+  std::string positions = "all";
+  std::string selection = "top-edges";
+  std::string bos = "auto";
+  int64_t top_edges = 1000;
+  int64_t batch = 16;
+  int64_t max_length = 0;
+  bool ungrouped = false;
+  bool compact = false;
+};
+
+int64_t longest_of(const std::vector<Example>& examples) {
+  size_t longest = 1;
+  for (const Example& e : examples) longest = std::max(longest, e.ids.size());
+  return static_cast<int64_t>(longest);
+}
+
+void check_scores(const ScoreResult& result, const Options& o) {
+  const double tolerance = o.common.dtype == "bf16" ? kSumRuleToleranceBf16 : kSumRuleTolerance;
+  if (result.sum_rule_error > tolerance) {
+    fail("discover", "the scores break the sum rule by {:.2e} (at most {:.0e} is rounding): do not trust them. "
+                     "Use --dtype f32, or report this.",
+         result.sum_rule_error, tolerance);
+  }
+  const bool all_zero = std::all_of(result.scores.values.begin(), result.scores.values.end(),
+                                    [](float s) { return s == 0; });
+  if (all_zero) {
+    fail("discover", "every score is zero: the ablation changes nothing. Are the counterfactuals equal to the texts?");
+  }
+}
+
+void print_summary(const Graph& graph, const ScoreResult& result, const Circuit& circuit, const Options& o) {
+  std::vector<int64_t> strongest = circuit.edges;
+  std::sort(strongest.begin(), strongest.end(), [&](int64_t a, int64_t b) {
+    return std::fabs(result.scores.values[a]) > std::fabs(result.scores.values[b]);
+  });
+  constexpr size_t kShown = 10;
+  strongest.resize(std::min(kShown, strongest.size()));
+  const int64_t nodes = nodes_of(graph, circuit).count();
+  if (o.common.json) {
+    Json top = Json::array();
+    for (const int64_t id : strongest) top.push_back({{"edge", graph.edge_name(id)}, {"score", result.scores.values[id]}});
+    const Json json = {{"metric", result.metric},   {"examples", result.examples},
+                       {"edges", circuit.edges.size()}, {"nodes", nodes},
+                       {"graph_edges", graph.n_edges()}, {"sum_rule_error", result.sum_rule_error},
+                       {"strongest", top},          {"out", o.out}};
+    fmt::print("{}\n", json.dump(1));
+    return;
+  }
+  fmt::print("{:<16} {:.4f} over {} examples\n", o.metric, result.metric, result.examples);
+  fmt::print("{:<16} {} of {} edges, {} nodes\n", "circuit", with_commas(static_cast<int64_t>(circuit.edges.size())),
+             with_commas(graph.n_edges()), nodes);
+  fmt::print("{:<16} {:.1e} of the largest node's sum\n", "sum rule", result.sum_rule_error);
+  fmt::print("strongest edges\n");
+  for (const int64_t id : strongest) fmt::print("  {:<24} {:+.5f}\n", graph.edge_name(id), result.scores.values[id]);
+  fmt::print("written to {}\n", o.out);
+}
+
+int run(const Options& o) {
+  apply_common(o.common);
+  const Scorer& scorer = find_scorer(o.method);
+  const Selector& selector = find_selector(o.selection);
+  ScoreSpec spec;
+  spec.metric = find_metric(o.metric);
+  spec.ablation = parse_ablation(o.ablation);
+  spec.positions = parse_positions(o.positions);
+  const OpenModel open(o.model, o.common);
+  ReadSpec read;
+  read.begin_token = parse_begin_token(o.bos);
+  read.max_length = o.max_length;
+  const Dataset data = read_dataset(o.data, open.tokenizer, read);
+  if (data.truncated > 0) {
+    log_info("{}: {} records shortened to {} tokens, {} readouts and {} records dropped.", o.data, data.truncated,
+             o.max_length, data.dropped_readouts, data.dropped_records);
+  }
+  const Architecture& a = open.model.architecture();
+  const Graph graph(a, o.ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped);
+  const int64_t element = o.common.dtype == "bf16" ? 2 : 4;
+  spec.batch = fitting_batch(a, Pass::kScore, o.batch, longest_of(data.examples), element, memory_limit(o.common));
+  if (spec.batch == 0) fail("--memory", "not even one record fits. Give more memory or set --max-length.");
+  if (spec.batch < o.batch) log_info("batches of {} instead of {}, to stay inside the memory.", spec.batch, o.batch);
+  std::vector<const Example*> examples;
+  for (const Example& e : data.examples) examples.push_back(&e);
+  Progress progress("discover", static_cast<int64_t>(examples.size()));
+  const ScoreResult result = scorer.score(open.model, graph, examples, spec,
+                                          [&](int64_t done, int64_t) { progress.update(done); });
+  progress.clear();
+  check_scores(result, o);
+  const SliceTable slices(graph, open.model);
+  SelectionSpec selection;
+  selection.n = o.top_edges;
+  Rng rng = Rng(o.common.seed).split("selection");
+  const Circuit circuit = selector.select({graph, result.scores, slices}, selection, rng);
+  if (o.selection == "top-edges" && static_cast<int64_t>(circuit.edges.size()) < o.top_edges) {
+    log_info("only {} edges have a score other than zero; all are taken.", circuit.edges.size());
+  }
+  const std::map<std::string, std::string> meta{
+      {"model", o.model},         {"data", o.data},
+      {"method", o.method},       {"metric", o.metric},
+      {"ablation", o.ablation},   {"positions", o.positions},
+      {"bos", data.begin_token ? "yes" : "no"},
+      {"examples", std::to_string(result.examples)},
+      {"version", CIRCUIT_VERSION}};
+  if (o.compact) {
+    write_circuit_compact(o.out, graph, result.scores, circuit, meta);
+  } else {
+    write_circuit_json(o.out, a, graph, result.scores, circuit, meta);
+  }
+  if (!o.dot.empty()) write_file(o.dot, to_dot(graph, circuit, result.scores));
+  print_summary(graph, result, circuit, o);
+  return 0;
+}
+
+}  // namespace
+
+void add_discover(CLI::App& program, Action* chosen) {
+  auto o = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("discover", "edge scores on a data set, and the circuit");
+  command->footer("Example:\n  circuit discover examples/books-4l examples/agreement/dev.jsonl --ablation mean "
+                  "--top-edges 200 -o circuit.json");
+  command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
+  command->add_option("DATA", o->data, "contrast records (JSON Lines)")->required();
+  command->add_option("-o,--out", o->out, "file to write")->required();
+  command->add_option("--method", o->method, "scoring method: eap");
+  command->add_option("--metric", o->metric, "logit_diff, prob_diff or nll");
+  command->add_option("--ablation", o->ablation, "counterfactual, mean or zero");
+  command->add_option("--positions", o->positions, "positions summed over: all or readout");
+  command->add_option("--selection", o->selection, "top-edges or random");
+  command->add_option("--top-edges", o->top_edges, "edges of the circuit")->check(CLI::PositiveNumber);
+  command->add_option("--batch", o->batch, "records in one forward; changes no score")->check(CLI::PositiveNumber);
+  command->add_option("--max-length", o->max_length, "tokens kept of a text")->check(CLI::PositiveNumber);
+  command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
+  command->add_option("--dot", o->dot, "also write the circuit as Graphviz DOT");
+  command->add_flag("--ungrouped", o->ungrouped, "key and value readers per query head, as other tools read them");
+  command->add_flag("--compact", o->compact, "write safetensors instead of JSON");
+  add_common(*command, &o->common);
+  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+}
+
+}  // namespace circuit

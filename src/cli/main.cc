@@ -1,0 +1,64 @@
+// circuit: circuit-tuning of language models. One file a subcommand; the list is below.
+#include <ATen/Parallel.h>
+#include <malloc.h>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/command.h"
+#include "core/error.h"
+
+namespace circuit {
+namespace {
+
+// In the order --help lists them.
+constexpr AddCommand kCommands[] = {add_inspect,  add_tokenize, add_generate, add_score,
+                                    add_discover, add_tune,     add_export,   add_report};
+
+constexpr int kFailure = 1;
+constexpr int kWrongUse = 2;
+
+int run(int argc, char** argv) {
+  // glibc gives large blocks back to the system at every free and faults them in again at every step.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  CLI::App program{"Circuit-tuning: find the subgraph of a language model that matters for a task, tune only its\n"
+                   "parameters, and record how it changes. `circuit COMMAND --help` explains a command."};
+  program.name("circuit");
+  program.set_version_flag("--version", "circuit " CIRCUIT_VERSION);
+  program.require_subcommand(1);
+  program.get_formatter()->column_width(34);
+  Action chosen;
+  for (const AddCommand add : kCommands) add(program, &chosen);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return program.exit(error);
+    const std::string command = program.get_subcommands().empty() ? "" : program.get_subcommands()[0]->get_name() + " ";
+    fmt::print(stderr, "{}. See circuit {}--help.\n", error.what(), command);
+    return kWrongUse;
+  }
+  return chosen();
+}
+
+}  // namespace
+}  // namespace circuit
+
+int main(int argc, char** argv) {
+  try {
+    return circuit::run(argc, argv);
+  } catch (const circuit::UsageError& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return circuit::kWrongUse;
+  } catch (const circuit::Error& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return circuit::kFailure;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "[memory] out of memory. Use a smaller batch or --memory.\n");
+    return circuit::kFailure;
+  } catch (const std::exception& error) {
+    // libtorch reports a failed allocation (and its own bugs) with a stack trace: its first line says it all.
+    const std::string what = error.what();
+    fmt::print(stderr, "[internal] {}\n", what.substr(0, what.find('\n')));
+    return circuit::kFailure;
+  }
+}

@@ -1,0 +1,316 @@
+#include "cli/run.h"
+
+#include <csignal>
+#include <cmath>
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "io/files.h"
+#include "report/report.h"
+
+namespace circuit {
+namespace {
+
+namespace fs = std::filesystem;
+
+volatile std::sig_atomic_t interrupted = 0;
+void on_interrupt(int) { interrupted = 1; }
+
+std::vector<Slice> slices_of_method(const TuneConfig& config, const SliceTable& table, const Model& model) {
+  return config.tuning_method == "full" ? whole_tensors(model) : table.slices();
+}
+
+void log_dataset(const std::string& path, const Dataset& data) {
+  log_info("{}: {} records{}", path, data.examples.size(),
+           data.truncated > 0 ? fmt::format(", {} shortened, {} readouts and {} records dropped", data.truncated,
+                                            data.dropped_readouts, data.dropped_records)
+                              : "");
+}
+
+void add_task(const std::string& split, const Dataset& data, const TuneConfig& c, const Model& model,
+              Evaluation* values) {
+  const TaskResult r =
+      evaluate_task(model, data.examples, find_metric(c.discovery_metric), c.evaluation_batch);
+  if (r.readouts > 0) {
+    (*values)[split + "/metric"] = r.metric;
+    (*values)[split + "/logit_diff"] = r.logit_diff;
+    (*values)[split + "/accuracy"] = r.accuracy;
+    for (const auto& [label, share] : r.accuracy_by) (*values)[split + "/accuracy/" + label] = share;
+  } else if (r.target_tokens > 0) {
+    (*values)[split + "/metric"] = -r.nll;  // records without readouts: the better, the likelier
+  }
+  if (r.target_tokens > 0) (*values)[split + "/perplexity"] = std::exp(r.nll);
+}
+
+Json names_json(const std::function<std::string(int64_t)>& name, int64_t count) {
+  Json names = Json::array();
+  for (int64_t i = 0; i < count; ++i) names.push_back(name(i));
+  return names;
+}
+
+// Watches a run: records, evaluates, saves, shows progress, stops.
+class RunObserver : public TuneObserver {
+ public:
+  RunObserver(const TuneConfig& config, RunModel& model, const RunData& data, Recorder& recorder, RunState state)
+      : config_(config),
+        model_(model),
+        data_(data),
+        recorder_(recorder),
+        state_(state),
+        progress_("tune", config.tuning_steps, state.step) {
+    if (recorder.last_circuit()) edges_ = static_cast<int64_t>(recorder.last_circuit()->edges.size());
+  }
+
+  void on_discovery(const DiscoveryEvent& event) override {
+    edges_ = static_cast<int64_t>(event.circuit.edges.size());
+    metric_ = event.metric;
+    recorder_.discovery(event, model_.store.current_parameters(), model_.open.model.parameter_count());
+    if (config_.selection_kind == "top-edges" && edges_ < config_.selection_n && !said_fewer_) {
+      said_fewer_ = true;
+      progress_.clear();
+      log_info("step {}: only {} edges have a score other than zero; all are taken.", event.step, edges_);
+    }
+  }
+
+  void on_step(const StepEvent& event) override {
+    recorder_.step(event);
+    loss_ = event.loss;
+    seconds_ += event.seconds;
+    largest_trainable_ = std::max(largest_trainable_, event.trainable_parameters);
+  }
+
+  bool after_updates(int64_t done) override {
+    show(done);
+    const bool last = done == config_.tuning_steps;
+    bool stop = false;
+    if (done % config_.evaluation_every == 0 || last) {
+      stop = evaluate(done);
+      save(done);
+    } else if (interrupted != 0) {
+      save(done);
+    }
+    if (interrupted != 0 && !last) {
+      was_interrupted_ = true;
+      return true;
+    }
+    return stop;
+  }
+
+  const RunState& state() const { return state_; }
+  double seconds() const { return seconds_; }
+  int64_t largest_trainable() const { return largest_trainable_; }
+  bool was_interrupted() const { return was_interrupted_; }
+
+ private:
+  void show(int64_t done) {
+    const double share =
+        100.0 * static_cast<double>(model_.store.current_parameters()) / static_cast<double>(model_.open.model.parameter_count());
+    std::string detail = fmt::format("loss {:.3f}", loss_);
+    if (config_.tuning_method == "circuit") {
+      detail += fmt::format("  {} {:+.2f}  {} edges", config_.discovery_metric, metric_, edges_);
+    }
+    progress_.update(done, detail + fmt::format("  {:.1f}% trainable", share));
+  }
+
+  // True: patience has run out.
+  bool evaluate(int64_t done) {
+    const Evaluation values = evaluate_run(config_, model_, data_, Splits::kDevelopment);
+    recorder_.evaluation(done, values);
+    progress_.clear();
+    std::string line = fmt::format("step {:>6}  loss {:.4f}", done, loss_);
+    for (const char* name : {"dev/metric", "dev/accuracy", "dev/perplexity", "untouched/perplexity"}) {
+      const auto found = values.find(name);
+      if (found != values.end()) line += fmt::format("  {} {:.4g}", name, found->second);
+    }
+    log_info("{}", line);
+    const auto metric = values.find("dev/metric");
+    if (metric == values.end()) return false;
+    if (!state_.best_step || metric->second > state_.best_metric) {
+      state_.best_step = done;
+      state_.best_metric = metric->second;
+      state_.evaluations_since_best = 0;
+      return false;
+    }
+    ++state_.evaluations_since_best;
+    if (config_.evaluation_patience == 0 || state_.evaluations_since_best < config_.evaluation_patience) return false;
+    log_info("step {}: no better dev metric in {} evaluations: stopping.", done, state_.evaluations_since_best);
+    return true;
+  }
+
+  void save(int64_t done) {
+    state_.step = done;
+    save_checkpoint(config_.run_path, model_.store, model_.open.checkpoint, state_);
+    if (config_.evaluation_keep == "all") return;
+    for (const int64_t step : checkpoint_steps(config_.run_path)) {
+      // The best is the run's result whatever is kept beside it.
+      if (step != done && step != state_.best_step.value_or(done)) remove_checkpoint(config_.run_path, step);
+    }
+  }
+
+  const TuneConfig& config_;
+  RunModel& model_;
+  const RunData& data_;
+  Recorder& recorder_;
+  RunState state_;
+  Progress progress_;
+  double loss_ = 0;
+  double metric_ = 0;
+  double seconds_ = 0;
+  int64_t edges_ = 0;
+  int64_t largest_trainable_ = 0;
+  bool said_fewer_ = false;
+  bool was_interrupted_ = false;
+};
+
+void select_everything(RunModel& model) {
+  std::vector<int64_t> all;
+  for (size_t i = 0; i < model.store.table().size(); ++i) all.push_back(static_cast<int64_t>(i));
+  model.store.select(all, SliceStore::OnReturn::kKeep);
+}
+
+Json summary_json(const RunSummary& s) {
+  return {{"before", s.before},
+          {"after", s.after},
+          {"steps", s.steps},
+          {"best_step", s.best_step},
+          {"touched_parameters", s.touched_parameters},
+          {"touched_share", static_cast<double>(s.touched_parameters) / static_cast<double>(s.all_parameters)},
+          {"all_parameters", s.all_parameters},
+          {"largest_trainable", s.largest_trainable},
+          {"seconds", s.seconds}};
+}
+
+}  // namespace
+
+RunModel::RunModel(const TuneConfig& config, const CommonOptions& options)
+    : open(config.model_path, options),
+      graph(open.model.architecture(),
+            config.discovery_ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped),
+      table(graph, open.model),
+      store(open.model, slices_of_method(config, table, open.model)) {}
+
+RunData::RunData(const TuneConfig& config, const OpenModel& open) {
+  ReadSpec read;
+  read.begin_token = parse_begin_token(config.data_bos);
+  read.max_length = config.data_max_length;
+  train = read_dataset(config.data_train, open.tokenizer, read);
+  log_dataset(config.data_train, train);
+  if (!config.data_dev.empty()) dev = read_dataset(config.data_dev, open.tokenizer, read);
+  if (!config.data_test.empty()) test = read_dataset(config.data_test, open.tokenizer, read);
+  if (dev) log_dataset(config.data_dev, *dev);
+  if (test) log_dataset(config.data_test, *test);
+  if (config.data_untouched.empty()) return;
+  const MappedFile text(config.data_untouched);
+  untouched = encode_text(open.tokenizer.get(), text.text(), read.begin_token);
+  untouched_bytes = static_cast<int64_t>(text.size());
+}
+
+Evaluation evaluate_run(const TuneConfig& config, const RunModel& model, const RunData& data, Splits splits) {
+  const SliceStore::Rounded rounded(model.store, model.open.checkpoint);
+  Evaluation values;
+  if (data.dev) add_task("dev", *data.dev, config, model.open.model, &values);
+  if (data.test && splits == Splits::kAll) add_task("test", *data.test, config, model.open.model, &values);
+  if (!data.untouched.empty()) {
+    const int64_t positions = model.open.model.architecture().n_positions;
+    const int64_t window = config.evaluation_window > 0 ? config.evaluation_window : positions;
+    const TextResult r = evaluate_text(model.open.model, data.untouched, data.untouched_bytes, window,
+                                       config.evaluation_batch);
+    values["untouched/perplexity"] = std::exp(r.nll);
+  }
+  return values;
+}
+
+void create_run(const TuneConfig& config, const CommonOptions& options, const RunModel& model) {
+  TuneConfig resolved = config;
+  // A run resumes from any folder: its paths are absolute.
+  for (std::string* path : {&resolved.model_path, &resolved.data_train, &resolved.data_dev, &resolved.data_test,
+                            &resolved.data_untouched, &resolved.run_path}) {
+    if (!path->empty()) *path = fs::absolute(*path).lexically_normal().string();
+  }
+  const Architecture& a = model.open.model.architecture();
+  const Graph& g = model.graph;
+  const Json architecture = {{"family", a.family},       {"n_layers", a.n_layers},   {"n_heads", a.n_heads},
+                             {"n_kv_heads", a.n_kv_heads}, {"d_model", a.d_model},   {"d_head", a.d_head},
+                             {"d_mlp", a.d_mlp},         {"vocab", a.vocab},
+                             {"parameters", model.open.model.parameter_count()}};
+  const Json graph = {{"n_layers", g.n_layers()},     {"n_heads", g.n_heads()},   {"n_kv_heads", g.n_kv_heads()},
+                      {"ungrouped", g.ungrouped()},   {"parallel", g.parallel()}, {"edges", g.n_edges()}};
+  const std::string text = print_config(resolved.fields());
+  const std::map<std::string, std::string> meta{
+      {"program_version", CIRCUIT_VERSION},
+      {"schema_version", "1"},
+      {"method", config.tuning_method},
+      {"model", resolved.model_path},
+      {"dtype", options.dtype},
+      {"architecture", architecture.dump()},
+      {"graph", graph.dump()},
+      {"upstream_nodes", names_json([&](int64_t i) { return g.upstream_name(i); }, g.n_upstream()).dump()},
+      {"downstream_nodes", names_json([&](int64_t i) { return g.downstream_name(i); }, g.n_downstream()).dump()},
+      {"config", text},
+      {"status", "running"}};
+  write_directory(config.run_path, IfExists::kRefuse, [&](const std::string& folder) {
+    write_file(folder + "/config.toml", text);
+    make_directories(folder + "/checkpoints");
+    Recorder::create(folder + "/run.db", g, model.store.table(), meta);
+  });
+}
+
+RunSummary execute_run(const TuneConfig& config, const CommonOptions& options) {
+  RunModel model(config, options);
+  const RunData data(config, model.open);
+  RunSummary summary;
+  summary.all_parameters = model.open.model.parameter_count();
+  Evaluation before;
+  if (!file_exists(config.run_path)) {
+    before = evaluate_run(config, model, data, Splits::kAll);  // before the folder: bad data leaves nothing
+    create_run(config, options, model);
+  }
+  set_log_file(config.run_path + "/log.txt");
+  RunState state;
+  const std::vector<int64_t> saved = checkpoint_steps(config.run_path);
+  if (!saved.empty()) state = load_checkpoint(config.run_path, saved.back(), model.open.checkpoint, model.store);
+  Recorder recorder(config.run_path + "/run.db", model.graph, state.step);
+  if (state.step == 0) {
+    if (before.empty()) before = evaluate_run(config, model, data, Splits::kAll);
+    recorder.evaluation(0, before);
+    if (config.tuning_method == "full") select_everything(model);
+  } else {
+    log_info("going on from step {}.", state.step);
+  }
+  recorder.meta("status", "running");
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  RunObserver observer(config, model, data, recorder, state);
+  const bool exhausted = config.evaluation_patience > 0 && state.evaluations_since_best >= config.evaluation_patience;
+  if (!exhausted) {
+    Trainer(model.open.model, model.graph, model.table, model.store, data.train.examples, tuner_spec(config))
+        .run(state.step, observer);
+  }
+  summary.steps = observer.state().step;
+  summary.seconds = observer.seconds();
+  summary.largest_trainable = observer.largest_trainable();
+  summary.interrupted = observer.was_interrupted();
+  if (summary.interrupted) {
+    recorder.meta("status", "stopped");
+    return summary;
+  }
+  // The best step on a fresh copy of the base: slices that entered later must be the base's again.
+  summary.best_step = observer.state().best_step.value_or(observer.state().step);
+  RunModel best(config, options);
+  load_checkpoint(config.run_path, summary.best_step, best.open.checkpoint, best.store);
+  summary.touched_parameters = best.store.touched_parameters();
+  summary.after = evaluate_run(config, best, data, Splits::kAll);
+  recorder.evaluation(summary.best_step, summary.after);
+  summary.before = recorder.evaluations(0);
+  const auto totals = recorder.totals();
+  summary.seconds = totals.seconds;
+  summary.largest_trainable = totals.largest_trainable;
+  recorder.meta("summary", summary_json(summary).dump());
+  recorder.meta("status", "finished");
+  write_report(config.run_path);
+  return summary;
+}
+
+}  // namespace circuit

@@ -1,0 +1,214 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <set>
+
+#include "cli/command.h"
+#include "cli/run.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "io/files.h"
+#include "model/memory.h"
+
+namespace circuit {
+namespace {
+
+struct Options {
+  CommonOptions common;
+  std::string config;
+  std::string resume;
+  std::vector<std::string> set;
+  bool dry_run = false;
+  bool help_config = false;
+};
+
+std::string number(double value) { return fmt::format("{:.4g}", value); }
+
+// Before, after and change of every split's value; per-verb accuracies below their split's.
+void print_summary(const TuneConfig& config, const RunSummary& s) {
+  std::vector<std::vector<std::string>> rows{{"", "before", "after", "change"}};
+  std::set<std::string> names;
+  for (const auto& [name, value] : s.before) names.insert(name);
+  for (const std::string& name : names) {
+    const auto after = s.after.find(name);
+    if (after == s.after.end()) continue;
+    const double before = s.before.at(name);
+    rows.push_back({name, number(before), number(after->second), fmt::format("{:+.4g}", after->second - before)});
+  }
+  fmt::print("{}", format_table(rows));
+  const auto share = [&](int64_t n) { return 100.0 * static_cast<double>(n) / static_cast<double>(s.all_parameters); };
+  fmt::print("method {}, best step {} of {}, {} of training\n", config.tuning_method, s.best_step, s.steps,
+             format_duration(s.seconds));
+  fmt::print("{} of {} parameters touched ({:.1f} %), at most {:.1f} % in one step\n", with_commas(s.touched_parameters),
+             with_commas(s.all_parameters), share(s.touched_parameters), share(s.largest_trainable));
+  fmt::print("report: {}/report.html\n", config.run_path);
+}
+
+void print_json(const TuneConfig& config, const RunSummary& s) {
+  const Json json = {{"run", config.run_path},
+                     {"method", config.tuning_method},
+                     {"before", s.before},
+                     {"after", s.after},
+                     {"steps", s.steps},
+                     {"best_step", s.best_step},
+                     {"touched_parameters", s.touched_parameters},
+                     {"all_parameters", s.all_parameters},
+                     {"largest_trainable", s.largest_trainable},
+                     {"seconds", s.seconds},
+                     {"report", config.run_path + "/report.html"}};
+  fmt::print("{}\n", json.dump(1));
+}
+
+// Catches the first discovery of a dry run and stops before any update.
+class Peek : public TuneObserver {
+ public:
+  explicit Peek(const RunModel& model) : model_(model) {}
+  void on_discovery(const DiscoveryEvent& event) override {
+    fmt::print("{:<22} {} edges, {} nodes, metric {:.3f}\n", "first circuit", event.circuit.edges.size(),
+               nodes_of(model_.graph, event.circuit).count(), event.metric);
+    print_slices();
+  }
+  void print_slices() const {
+    std::map<std::string, int64_t> parameters;
+    int64_t total = 0;
+    for (const Slice& s : model_.store.current_slices()) {
+      parameters[s.tensor] += s.parameters;
+      total += s.parameters;
+    }
+    const int64_t all = model_.open.model.parameter_count();
+    fmt::print("{:<22} {} slices of {} tensors, {} of {} parameters ({:.1f} %)\n", "trainable",
+               model_.store.current().size(), parameters.size(), with_commas(total), with_commas(all),
+               100.0 * static_cast<double>(total) / static_cast<double>(all));
+    trainable = total;
+  }
+  void on_step(const StepEvent&) override {}
+  bool after_updates(int64_t) override { return true; }
+  mutable int64_t trainable = 0;
+
+ private:
+  const RunModel& model_;
+};
+
+void dry_run(const TuneConfig& config, const Options& o) {
+  RunModel model(config, o.common);
+  const RunData data(config, model.open);
+  const Architecture& a = model.open.model.architecture();
+  const auto records = static_cast<int64_t>(data.train.examples.size());
+  const int64_t per_step = config.tuning_batch * config.tuning_accumulation;
+  size_t longest = 1;
+  for (const Example& e : data.train.examples) longest = std::max(longest, e.ids.size());
+  fmt::print("{:<22} {} ({} parameters)\n", "model", config.model_path, with_commas(model.open.model.parameter_count()));
+  fmt::print("{:<22} {} training records, longest {} tokens; {} dev, {} test; {} untouched tokens\n", "data", records,
+             longest, data.dev ? data.dev->examples.size() : 0, data.test ? data.test->examples.size() : 0,
+             data.untouched.size());
+  fmt::print("{:<22} {}: {} steps of {} records ({:.2f} epochs)\n", "plan", config.tuning_method, config.tuning_steps,
+             per_step, static_cast<double>(config.tuning_steps * per_step) / static_cast<double>(records));
+  Peek peek(model);
+  if (config.tuning_method == "circuit") {
+    fmt::print("{:<22} {} every {} steps, {} ablation, {} positions, {} {}\n", "discovery", config.discovery_method,
+               config.discovery_every, config.discovery_ablation, config.discovery_positions, config.selection_kind,
+               config.selection_n);
+    // One real discovery; the step that follows moves nothing, since its learning rate is zero.
+    TunerSpec spec = tuner_spec(config);
+    spec.schedule.lr = 0;
+    spec.steps = 1;
+    Trainer(model.open.model, model.graph, model.table, model.store, data.train.examples, spec).run(0, peek);
+  } else {
+    std::vector<int64_t> all(model.store.table().size());
+    for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int64_t>(i);
+    model.store.select(all, SliceStore::OnReturn::kKeep);
+    peek.print_slices();
+  }
+  const int64_t element = o.common.dtype == "bf16" ? 2 : 4;
+  const Pass pass = config.tuning_method == "circuit" ? Pass::kScore : Pass::kTrain;
+  const MemoryPlan plan = plan_memory(a, model.open.model.parameter_count(), pass, config.tuning_batch,
+                                      static_cast<int64_t>(longest), element);
+  const int64_t states = find_optimizer(config.optimizer_kind).states + 1 + (element == 2 ? 1 : 0);
+  const int64_t slices = peek.trainable * 4 * states;
+  fmt::print("{:<22} {} weights, {} activations, {} gradients and optimiser state\n", "memory",
+             format_bytes(static_cast<double>(plan.weights)), format_bytes(static_cast<double>(plan.activations)),
+             format_bytes(static_cast<double>(slices)));
+  if (plan.total() + slices > memory_limit(o.common)) {
+    log_warning("this is more than the {} at hand: lower tuning.batch and raise tuning.accumulation.",
+                format_bytes(static_cast<double>(memory_limit(o.common))));
+  }
+  fmt::print("{:<22} every {} steps; checkpoints kept: {}\n", "evaluation", config.evaluation_every,
+             config.evaluation_keep);
+  fmt::print("nothing was written.\n");
+}
+
+TuneConfig resumed_config(const Options& o) {
+  TuneConfig config;
+  const std::string path = o.resume + "/config.toml";
+  read_config(path, config.fields());
+  for (const std::string& assignment : o.set) {
+    const std::string key = assignment.substr(0, assignment.find('='));
+    if (!is_free_on_resume(key)) {
+      fail("--resume", "{} would change the result of a run that has begun; only evaluation.keep may change. Start a new run.", key);
+    }
+    set_config(assignment, config.fields());
+  }
+  config.run_path = o.resume;
+  while (config.run_path.size() > 1 && config.run_path.back() == '/') config.run_path.pop_back();
+  return config;
+}
+
+TuneConfig fresh_config(const Options& o) {
+  TuneConfig config;
+  read_config(o.config, config.fields());
+  for (const std::string& assignment : o.set) set_config(assignment, config.fields());
+  check_required(config, o.config);
+  if (file_exists(config.run_path)) {
+    fail(config.run_path, "already exists. Go on with: circuit tune --resume {0} — or choose another run.path.",
+         config.run_path);
+  }
+  return config;
+}
+
+int run(const Options& o) {
+  if (o.help_config) {
+    TuneConfig defaults;
+    fmt::print("{}", help_config(defaults.fields()));
+    return 0;
+  }
+  if (o.config.empty() == o.resume.empty()) throw UsageError("[tune] give CONFIG.toml or --resume RUN. See circuit tune --help.");
+  apply_common(o.common);
+  const TuneConfig config = o.resume.empty() ? fresh_config(o) : resumed_config(o);
+  if (o.dry_run) {
+    dry_run(config, o);
+    return 0;
+  }
+  const RunSummary summary = execute_run(config, o.common);
+  if (summary.interrupted) {
+    fail(config.run_path, "stopped after step {}. Go on with: circuit tune --resume {}", summary.steps, config.run_path);
+  }
+  if (o.common.json) {
+    print_json(config, summary);
+  } else {
+    print_summary(config, summary);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_tune(CLI::App& program, Action* chosen) {
+  auto o = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("tune", "circuit-tuning, or a baseline, into a run directory");
+  command->footer(
+      "Examples:\n"
+      "  circuit tune examples/agreement/circuit.toml --dry-run\n"
+      "  circuit tune examples/agreement/circuit.toml --set selection.n=200 --set run.path=runs/n200\n"
+      "  circuit tune --resume runs/n200");
+  command->add_option("CONFIG", o->config, "configuration (TOML)");
+  command->add_option("--set", o->set, "key=value, over the configuration; may stand several times")
+      ->allow_extra_args(false);
+  command->add_option("--resume", o->resume, "run directory to go on with");
+  command->add_flag("--dry-run", o->dry_run, "print the plan, the first circuit's slices and the memory; write nothing");
+  command->add_flag("--help-config", o->help_config, "print every key with its default and meaning");
+  add_common(*command, &o->common);
+  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+}
+
+}  // namespace circuit

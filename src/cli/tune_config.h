@@ -1,0 +1,69 @@
+// Everything a run is made of. Defaults live here; --help-config, config.toml and --set come from fields().
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "tuning/trainer.h"
+
+namespace circuit {
+
+struct TuneConfig {
+  std::string model_path;
+  std::string data_train, data_dev, data_test, data_untouched;
+  std::string data_bos = "auto";
+  int64_t data_max_length = 0;
+  std::string discovery_method = "eap";
+  std::string discovery_metric = "logit_diff";
+  std::string discovery_ablation = "mean";
+  std::string discovery_positions = "all";
+  int64_t discovery_every = 1;
+  int64_t discovery_batches = 0;
+  bool discovery_ungrouped = false;
+  std::string selection_kind = "top-edges";
+  int64_t selection_n = 1000;
+  std::string tuning_method = "circuit";
+  int64_t tuning_steps = 1000;
+  int64_t tuning_batch = 16;
+  int64_t tuning_accumulation = 1;
+  int64_t tuning_seed = 0;
+  bool tuning_shared_biases = true;
+  bool tuning_train_norms = false;
+  bool tuning_train_embeddings = false;
+  bool tuning_train_unembedding = false;
+  std::string tuning_state_on_return = "keep";
+  double tuning_readout_weight = 1;
+  bool tuning_readout_only = false;
+  std::string optimizer_kind = "adamw";
+  double optimizer_lr = 1e-4;
+  double optimizer_momentum = 0.9;
+  double optimizer_beta1 = 0.9;
+  double optimizer_beta2 = 0.999;
+  double optimizer_epsilon = 1e-8;
+  double optimizer_weight_decay = 0;
+  bool optimizer_decay_biases = true;
+  int64_t optimizer_warmup = 0;
+  double optimizer_clip = 1;
+  std::string optimizer_schedule = "constant";
+  int64_t evaluation_every = 100;
+  std::string evaluation_keep = "best";
+  int64_t evaluation_patience = 0;
+  int64_t evaluation_batch = 32;
+  int64_t evaluation_window = 0;
+  std::string run_path;
+
+  std::vector<ConfigField> fields();
+};
+
+// Throws Error naming the key that is missing.
+void check_required(const TuneConfig& config, const std::string& place);
+
+// The part of it that the loop reads.
+TunerSpec tuner_spec(const TuneConfig& config);
+
+// Keys that a resumed run may change: they do not change its result.
+bool is_free_on_resume(const std::string& key);
+
+}  // namespace circuit

@@ -1,0 +1,95 @@
+#include "graph/circuit_file.h"
+
+#include <fmt/core.h>
+
+#include <set>
+
+#include "io/files.h"
+#include "io/json.h"
+#include "io/safetensors.h"
+
+namespace circuit {
+namespace {
+
+// "a0.h1<q>" and "a0.kv1<k>" belong to the field's node "a0.h1"; a group's readers to each of its heads.
+std::set<std::string> field_nodes(const Graph& graph, const Circuit& circuit) {
+  const CircuitNodes nodes = nodes_of(graph, circuit);
+  std::set<std::string> names;
+  for (int64_t u = 0; u < graph.n_upstream(); ++u) {
+    if (nodes.upstream[u]) names.insert(graph.upstream_name(u));
+  }
+  for (int64_t v = 0; v < graph.n_downstream(); ++v) {
+    if (!nodes.downstream[v]) continue;
+    const DownstreamNode node = graph.downstream(v);
+    const bool grouped =
+        node.kind == DownstreamNode::Kind::kKey || node.kind == DownstreamNode::Kind::kValue;
+    if (!grouped) {
+      const std::string name = graph.downstream_name(v);
+      names.insert(name.substr(0, name.find('<')));
+      continue;
+    }
+    const int64_t per_node = graph.n_heads() / graph.kv_nodes();
+    for (int64_t i = 0; i < per_node; ++i) {
+      names.insert(fmt::format("a{}.h{}", node.layer, node.head * per_node + i));
+    }
+  }
+  return names;
+}
+
+std::vector<bool> membership(const Graph& graph, const Circuit& circuit) {
+  std::vector<bool> inside(graph.n_edges());
+  for (const int64_t id : circuit.edges) inside[id] = true;
+  return inside;
+}
+
+}  // namespace
+
+void write_circuit_json(const std::string& path, const Architecture& architecture, const Graph& graph,
+                        const EdgeScores& scores, const Circuit& circuit,
+                        const std::map<std::string, std::string>& meta) {
+  AtomicFile file(path);
+  const Json cfg = {{"n_layers", graph.n_layers()},         {"n_heads", graph.n_heads()},
+                    {"n_kv_heads", graph.n_kv_heads()},     {"parallel_attn_mlp", graph.parallel()},
+                    {"d_model", architecture.d_model},      {"d_head", architecture.d_head}};
+  file.write("{\"cfg\": " + cfg.dump() + ",\n\"nodes\": {");
+  const std::set<std::string> selected = field_nodes(graph, circuit);
+  const auto node = [&](const std::string& name, const char* separator) {
+    file.write(fmt::format("{}\n\"{}\": {{\"in_graph\": {}}}", separator, name, selected.count(name) > 0));
+  };
+  for (int64_t u = 0; u < graph.n_upstream(); ++u) node(graph.upstream_name(u), u == 0 ? "" : ",");
+  node("logits", ",");
+  file.write("},\n\"edges\": {");
+  const std::vector<bool> inside = membership(graph, circuit);
+  std::string block;
+  constexpr size_t kBlockBytes = size_t{1} << 20;
+  for (int64_t id = 0; id < graph.n_edges(); ++id) {
+    // {} prints the shortest text that reads back as the same float32.
+    block += fmt::format("{}\n\"{}\": {{\"score\": {}, \"in_graph\": {}}}", id == 0 ? "" : ",", graph.edge_name(id),
+                         scores.values[id], static_cast<bool>(inside[id]));
+    if (block.size() < kBlockBytes) continue;
+    file.write(block);
+    block.clear();
+  }
+  file.write(block);
+  file.write("},\n\"meta\": " + Json(meta).dump() + "}\n");
+  file.commit();
+}
+
+void write_circuit_compact(const std::string& path, const Graph& graph, const EdgeScores& scores,
+                           const Circuit& circuit, const std::map<std::string, std::string>& meta) {
+  const std::vector<bool> inside = membership(graph, circuit);
+  const std::vector<uint8_t> flags(inside.begin(), inside.end());
+  Json upstream = Json::array();
+  Json downstream = Json::array();
+  for (int64_t u = 0; u < graph.n_upstream(); ++u) upstream.push_back(graph.upstream_name(u));
+  for (int64_t v = 0; v < graph.n_downstream(); ++v) downstream.push_back(graph.downstream_name(v));
+  std::map<std::string, std::string> metadata = meta;
+  metadata["upstream_nodes"] = upstream.dump();
+  metadata["downstream_nodes"] = downstream.dump();
+  write_safetensors(path,
+                    {{"scores", "F32", {graph.n_edges()}, scores.values.data()},
+                     {"circuit", "U8", {graph.n_edges()}, flags.data()}},
+                    metadata);
+}
+
+}  // namespace circuit

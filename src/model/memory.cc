@@ -1,0 +1,55 @@
+#include "model/memory.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "model/families/family.h"
+
+namespace circuit {
+
+MemoryPlan plan_memory(const Architecture& a, int64_t parameters, Pass pass, int64_t sequences, int64_t longest,
+                       int64_t element_bytes) {
+  const int64_t tokens = sequences * longest;
+  const int64_t heads = a.n_heads * a.d_head;
+  const int64_t kv = 2 * a.n_kv_heads * a.d_head;
+  const int64_t hidden = a.d_mlp * (a.gated_mlp ? 2 : 1);
+  const int64_t probs = a.n_heads * longest;
+  // Live while one layer is worked on, whatever is kept: projections, scores and hidden channels twice over.
+  const int64_t working = 2 * (heads + kv + probs + hidden) + 4 * a.d_model;
+  int64_t per_layer = 0;
+  if (pass != Pass::kForward) per_layer = 2 * a.d_model + 2 * heads + kv + probs + hidden;
+  // A score also keeps MLP outputs, the readers' gradients, and a counterfactual's node outputs.
+  if (pass == Pass::kScore) per_layer += 3 * a.d_model + 2 * heads + kv;
+  constexpr int64_t kLogitRows = 512;
+  const int64_t logits = pass == Pass::kScore ? 0 : 2 * std::min(tokens, kLogitRows) * a.vocab;
+  MemoryPlan plan;
+  plan.weights = parameters * element_bytes;
+  plan.activations = (tokens * (a.n_layers * per_layer + working) + logits) * element_bytes;
+  return plan;
+}
+
+int64_t count_parameters(const Architecture& architecture) {
+  for (const Family& family : families()) {
+    if (family.model_type != architecture.family) continue;
+    int64_t count = 0;
+    for (const TensorShape& t : family.layout(architecture).tensors) {
+      int64_t elements = 1;
+      for (const int64_t n : t.shape) elements *= n;
+      count += elements;
+    }
+    return count;
+  }
+  fail("model", "family '{}' is not in the list.", architecture.family);
+}
+
+int64_t fitting_batch(const Architecture& architecture, Pass pass, int64_t wanted, int64_t longest,
+                      int64_t element_bytes, int64_t limit) {
+  const int64_t parameters = count_parameters(architecture);
+  int64_t batch = wanted;
+  while (batch > 0 && plan_memory(architecture, parameters, pass, batch, longest, element_bytes).total() > limit) {
+    batch = batch / 2;
+  }
+  return batch;
+}
+
+}  // namespace circuit

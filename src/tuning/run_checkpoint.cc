@@ -1,0 +1,95 @@
+#include "tuning/run_checkpoint.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/error.h"
+#include "io/json.h"
+
+namespace circuit {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* kValues = "/slices.safetensors";
+constexpr const char* kStates = "/optimizer.safetensors";
+constexpr const char* kState = "/state.json";
+
+// "wte.weight[0:0:50257]" → "wte.weight"
+std::string tensor_of(const std::string& key) { return key.substr(0, key.rfind('[')); }
+
+}  // namespace
+
+std::string checkpoint_folder(const std::string& run, int64_t step) {
+  return fmt::format("{}/checkpoints/step-{:06}", run, step);
+}
+
+void save_checkpoint(const std::string& run, const SliceStore& store, const Checkpoint& base, const RunState& state) {
+  const NamedTensors values = store.value_tensors();
+  Json hashes = Json::object();
+  for (const auto& [key, tensor] : values) {
+    const std::string name = tensor_of(key);
+    if (!hashes.contains(name)) hashes[name] = base.sha256(name);
+  }
+  Json json = {{"step", state.step},
+               {"current_slices", store.current()},
+               {"best_metric", state.best_metric},
+               {"evaluations_since_best", state.evaluations_since_best}};
+  if (state.best_step) json["best_step"] = *state.best_step;
+  write_directory(checkpoint_folder(run, state.step), IfExists::kReplace, [&](const std::string& folder) {
+    save_tensors(folder + kValues, values, {{"step", std::to_string(state.step)}, {"base_sha256", hashes.dump()}});
+    save_tensors(folder + kStates, store.state_tensors(), {{"step", std::to_string(state.step)}});
+    write_file(folder + kState, json.dump(1) + "\n");
+  });
+}
+
+std::vector<int64_t> checkpoint_steps(const std::string& run) {
+  std::vector<int64_t> steps;
+  std::error_code ignored;
+  for (const auto& item : fs::directory_iterator(run + "/checkpoints", ignored)) {
+    const std::string name = item.path().filename().string();
+    // "step-000500" exactly: a folder still being written has a longer name.
+    const bool digits = name.size() >= 11 && std::all_of(name.begin() + 5, name.end(), [](char c) {
+                          return c >= '0' && c <= '9';
+                        });
+    if (name.rfind("step-", 0) == 0 && digits) steps.push_back(std::stoll(name.substr(5)));
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
+void remove_checkpoint(const std::string& run, int64_t step) {
+  std::error_code ignored;
+  fs::remove_all(checkpoint_folder(run, step), ignored);
+}
+
+RunState load_checkpoint(const std::string& run, int64_t step, const Checkpoint& base, SliceStore& store) {
+  const std::string folder = checkpoint_folder(run, step);
+  const std::string state_path = folder + kState;
+  const Json json = read_json(state_path);
+  const TensorFile values(folder + kValues);
+  const TensorFile states(folder + kStates);
+  const auto metadata = values.header().metadata.find("base_sha256");
+  if (metadata == values.header().metadata.end()) fail(values.path(), "base_sha256 is missing from its metadata.");
+  const Json hashes = parse_json(metadata->second, values.path() + ", base_sha256");
+  for (const auto& [name, hash] : hashes.items()) {
+    if (base.contains(name) && hash.is_string() && base.sha256(name) == hash.get<std::string>()) continue;
+    fail(folder, "tensor '{}' of {} is not the one this run started from. Put the base model back.", name,
+         base.directory());
+  }
+  const Json& current = require(json, "current_slices", state_path);
+  if (!current.is_array()) fail(state_path, "current_slices: expected a list.");
+  std::vector<int64_t> ids;
+  for (const Json& id : current) {
+    if (!id.is_number_integer()) fail(state_path, "current_slices: expected integers.");
+    ids.push_back(id.get<int64_t>());
+  }
+  store.restore(values, states, ids);
+  RunState state;
+  state.step = require_int(json, "step", state_path);
+  if (json.contains("best_step")) state.best_step = require_int(json, "best_step", state_path);
+  state.best_metric = optional_number(json, "best_metric", 0, state_path);
+  state.evaluations_since_best = optional_int(json, "evaluations_since_best", 0, state_path);
+  return state;
+}
+
+}  // namespace circuit

@@ -33,7 +33,7 @@ int run(const Options& o) {
   apply_common(o.common);
   TuneConfig config;
   read_config(o.run + "/config.toml", config.fields());
-  RunModel model(config, o.common);
+  TuneModel model(config, o.common);
   const int64_t step = choose_step(o);
   load_checkpoint(o.run, step, model.open.checkpoint, model.store);
   const auto changed = model.store.changed_tensors();

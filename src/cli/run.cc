@@ -53,7 +53,7 @@ Json names_json(const std::function<std::string(int64_t)>& name, int64_t count) 
 // Watches a run: records, evaluates, saves, shows progress, stops.
 class RunObserver : public TuneObserver {
  public:
-  RunObserver(const TuneConfig& config, RunModel& model, const RunData& data, Recorder& recorder, RunState state)
+  RunObserver(const TuneConfig& config, TuneModel& model, const TuneData& data, Recorder& recorder, RunState state)
       : config_(config),
         model_(model),
         data_(data),
@@ -150,8 +150,8 @@ class RunObserver : public TuneObserver {
   }
 
   const TuneConfig& config_;
-  RunModel& model_;
-  const RunData& data_;
+  TuneModel& model_;
+  const TuneData& data_;
   Recorder& recorder_;
   RunState state_;
   Progress progress_;
@@ -164,7 +164,7 @@ class RunObserver : public TuneObserver {
   bool was_interrupted_ = false;
 };
 
-void select_everything(RunModel& model) {
+void select_everything(TuneModel& model) {
   std::vector<int64_t> all;
   for (size_t i = 0; i < model.store.table().size(); ++i) all.push_back(static_cast<int64_t>(i));
   model.store.select(all, SliceStore::OnReturn::kKeep);
@@ -184,14 +184,14 @@ Json summary_json(const RunSummary& s) {
 
 }  // namespace
 
-RunModel::RunModel(const TuneConfig& config, const CommonOptions& options)
+TuneModel::TuneModel(const TuneConfig& config, const CommonOptions& options)
     : open(config.model_path, options),
       graph(open.model.architecture(),
             config.discovery_ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped),
       table(graph, open.model),
       store(open.model, slices_of_method(config, table, open.model)) {}
 
-RunData::RunData(const TuneConfig& config, const OpenModel& open) {
+TuneData::TuneData(const TuneConfig& config, const OpenModel& open) {
   ReadSpec read;
   read.begin_token = parse_begin_token(config.data_bos);
   read.max_length = config.data_max_length;
@@ -207,7 +207,7 @@ RunData::RunData(const TuneConfig& config, const OpenModel& open) {
   untouched_bytes = static_cast<int64_t>(text.size());
 }
 
-Evaluation evaluate_run(const TuneConfig& config, const RunModel& model, const RunData& data, Splits splits) {
+Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const TuneData& data, Splits splits) {
   const SliceStore::Rounded rounded(model.store, model.open.checkpoint);
   Evaluation values;
   if (data.dev) add_task("dev", *data.dev, config, model.open.model, &values);
@@ -222,7 +222,7 @@ Evaluation evaluate_run(const TuneConfig& config, const RunModel& model, const R
   return values;
 }
 
-void create_run(const TuneConfig& config, const CommonOptions& options, const RunModel& model) {
+void create_run(const TuneConfig& config, const CommonOptions& options, const TuneModel& model) {
   TuneConfig resolved = config;
   // A run resumes from any folder: its paths are absolute.
   for (std::string* path : {&resolved.model_path, &resolved.data_train, &resolved.data_dev, &resolved.data_test,
@@ -258,8 +258,8 @@ void create_run(const TuneConfig& config, const CommonOptions& options, const Ru
 }
 
 RunSummary execute_run(const TuneConfig& config, const CommonOptions& options) {
-  RunModel model(config, options);
-  const RunData data(config, model.open);
+  TuneModel model(config, options);
+  const TuneData data(config, model.open);
   RunSummary summary;
   summary.all_parameters = model.open.model.parameter_count();
   Evaluation before;
@@ -298,7 +298,7 @@ RunSummary execute_run(const TuneConfig& config, const CommonOptions& options) {
   }
   // The best step on a fresh copy of the base: slices that entered later must be the base's again.
   summary.best_step = observer.state().best_step.value_or(observer.state().step);
-  RunModel best(config, options);
+  TuneModel best(config, options);
   load_checkpoint(config.run_path, summary.best_step, best.open.checkpoint, best.store);
   summary.touched_parameters = best.store.touched_parameters();
   summary.after = evaluate_run(config, best, data, Splits::kAll);

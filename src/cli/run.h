@@ -20,16 +20,16 @@ namespace circuit {
 using Evaluation = std::map<std::string, double>;
 
 // The model of a run with the slices its method can train.
-struct RunModel {
-  RunModel(const TuneConfig& config, const CommonOptions& options);
+struct TuneModel {
+  TuneModel(const TuneConfig& config, const CommonOptions& options);
   OpenModel open;
   Graph graph;
   SliceTable table;
   SliceStore store;
 };
 
-struct RunData {
-  RunData(const TuneConfig& config, const OpenModel& open);
+struct TuneData {
+  TuneData(const TuneConfig& config, const OpenModel& open);
   Dataset train;
   std::optional<Dataset> dev, test;
   std::vector<int64_t> untouched;  // token ids; empty: none
@@ -38,10 +38,10 @@ struct RunData {
 
 // Evaluates the weights as an export would hold them (rounded to the base's dtype).
 enum class Splits { kDevelopment, kAll };
-Evaluation evaluate_run(const TuneConfig& config, const RunModel& model, const RunData& data, Splits splits);
+Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const TuneData& data, Splits splits);
 
 // Makes the run's folder with config.toml and run.db; refuses one that exists.
-void create_run(const TuneConfig& config, const CommonOptions& options, const RunModel& model);
+void create_run(const TuneConfig& config, const CommonOptions& options, const TuneModel& model);
 
 struct RunSummary {
   Evaluation before, after;  // base model and best step, on all splits

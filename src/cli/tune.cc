@@ -63,7 +63,7 @@ void print_json(const TuneConfig& config, const RunSummary& s) {
 // Catches the first discovery of a dry run and stops before any update.
 class Peek : public TuneObserver {
  public:
-  explicit Peek(const RunModel& model) : model_(model) {}
+  explicit Peek(const TuneModel& model) : model_(model) {}
   void on_discovery(const DiscoveryEvent& event) override {
     fmt::print("{:<22} {} edges, {} nodes, metric {:.3f}\n", "first circuit", event.circuit.edges.size(),
                nodes_of(model_.graph, event.circuit).count(), event.metric);
@@ -87,12 +87,12 @@ class Peek : public TuneObserver {
   mutable int64_t trainable = 0;
 
  private:
-  const RunModel& model_;
+  const TuneModel& model_;
 };
 
 void dry_run(const TuneConfig& config, const Options& o) {
-  RunModel model(config, o.common);
-  const RunData data(config, model.open);
+  TuneModel model(config, o.common);
+  const TuneData data(config, model.open);
   const Architecture& a = model.open.model.architecture();
   const auto records = static_cast<int64_t>(data.train.examples.size());
   const int64_t per_step = config.tuning_batch * config.tuning_accumulation;

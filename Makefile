@@ -23,9 +23,11 @@ bench: build
 	@$(BUILD)/bench/circuit_bench $(BENCH_ARGS)
 
 format:
+	@PRESET=tidy ./scripts/setup.sh
 	@git ls-files 'src/*.cc' 'src/*.h' 'tests/*.cc' 'tests/*.h' 'fuzz/*.cc' 'bench/*.cc' 'bench/*.h' | xargs clang-format -i
 
 lint:
+	@PRESET=tidy ./scripts/setup.sh
 	@git ls-files 'src/*.cc' 'src/*.h' 'tests/*.cc' 'tests/*.h' 'fuzz/*.cc' 'bench/*.cc' 'bench/*.h' | xargs clang-format --dry-run --Werror
 	@$(MAKE) --no-print-directory build PRESET=tidy
 

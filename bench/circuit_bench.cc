@@ -116,7 +116,7 @@ Work work_of(const Model& model, int64_t tokens) {
 }
 
 void plain_step(const Model& model, const ExampleBatch& batch, SliceGradients* gradients) {
-  const ForwardCache run = forward(model, batch.tokens, Keep::kBackward);
+  ForwardCache run = forward(model, batch.tokens, Keep::kBackward);
   const Loss loss = nll_loss(model, run.x_final, batch.targets, LossGradient::kStreamAndUnembedding);
   gradients->add(batch.tokens, run, loss, 1.0);
 }
@@ -245,6 +245,7 @@ void tuning(const Model& model, const Graph& graph, int threads, int rounds) {
   }
   std::sort(fixed_edges()->begin(), fixed_edges()->end());
   TunerSpec spec;
+  spec.scorer = eap_scorer();
   spec.score.metric = logit_diff_metric();
   spec.score.ablation = Ablation::kMean;
   spec.selector = {"fixed", "", [](const SelectionInput&, const SelectionSpec&, Rng&) {

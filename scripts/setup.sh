@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 packages="g++ cmake ninja-build ccache mold pkg-config libtorch-dev libopenblas0-openmp libopenblas-openmp-dev
 nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libfmt-dev libonig-dev libutf8proc-dev libsqlite3-dev
-libssl-dev libgtest-dev libgmock-dev libbenchmark-dev"
+libssl-dev libgtest-dev libgmock-dev"
 case "${PRESET:-release}" in
   fuzz) packages="$packages clang libclang-rt-dev" ;;
   tidy) packages="$packages clang-tidy clang-format" ;;

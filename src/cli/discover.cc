@@ -76,7 +76,7 @@ void print_summary(const Graph& graph, const ScoreResult& result, const Circuit&
   fmt::print("{:<16} {:.4f} over {} examples\n", o.metric, result.metric, result.examples);
   fmt::print("{:<16} {} of {} edges, {} nodes\n", "circuit", with_commas(static_cast<int64_t>(circuit.edges.size())),
              with_commas(graph.n_edges()), nodes);
-  fmt::print("{:<16} {:.1e} of the largest node's sum\n", "sum rule", result.sum_rule_error);
+  fmt::print("{:<16} holds to {:.1e} of a node's summed |score|\n", "sum rule", result.sum_rule_error);
   fmt::print("strongest edges\n");
   for (const int64_t id : strongest) fmt::print("  {:<24} {:+.5f}\n", graph.edge_name(id), result.scores.values[id]);
   fmt::print("written to {}\n", o.out);

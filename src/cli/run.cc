@@ -1,7 +1,8 @@
 #include "cli/run.h"
 
-#include <csignal>
 #include <cmath>
+#include <csignal>
+#include <ctime>
 #include <filesystem>
 
 #include "core/error.h"
@@ -35,7 +36,8 @@ void add_task(const std::string& split, const Dataset& data, const TuneConfig& c
       evaluate_task(model, data.examples, find_metric(c.discovery_metric), c.evaluation_batch);
   if (r.readouts > 0) {
     (*values)[split + "/metric"] = r.metric;
-    (*values)[split + "/logit_diff"] = r.logit_diff;
+    // Over readouts; as a metric, logit_diff is the mean over examples and already there.
+    if (c.discovery_metric != "logit_diff") (*values)[split + "/logit_diff"] = r.logit_diff;
     (*values)[split + "/accuracy"] = r.accuracy;
     for (const auto& [label, share] : r.accuracy_by) (*values)[split + "/accuracy/" + label] = share;
   } else if (r.target_tokens > 0) {
@@ -48,6 +50,22 @@ Json names_json(const std::function<std::string(int64_t)>& name, int64_t count) 
   Json names = Json::array();
   for (int64_t i = 0; i < count; ++i) names.push_back(name(i));
   return names;
+}
+
+std::string run_meta(const std::string& run, const std::string& key) {
+  Database db(run + "/run.db", Database::Mode::kReadOnly);
+  Statement row = db.prepare("SELECT value FROM meta WHERE key = ?");
+  row.bind(1, key);
+  return row.step() ? row.text(0) : "";
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
 }
 
 // Watches a run: records, evaluates, saves, shows progress, stops.
@@ -143,8 +161,8 @@ class RunObserver : public TuneObserver {
     state_.step = done;
     save_checkpoint(config_.run_path, model_.store, model_.open.checkpoint, state_);
     if (config_.evaluation_keep == "all") return;
+    // The best is the run's result; beside it the last stays, to go on from.
     for (const int64_t step : checkpoint_steps(config_.run_path)) {
-      // The best is the run's result whatever is kept beside it.
       if (step != done && step != state_.best_step.value_or(done)) remove_checkpoint(config_.run_path, step);
     }
   }
@@ -241,7 +259,9 @@ void create_run(const TuneConfig& config, const CommonOptions& options, const Tu
   const std::map<std::string, std::string> meta{
       {"program_version", CIRCUIT_VERSION},
       {"schema_version", "1"},
+      {"created", utc_now()},
       {"method", config.tuning_method},
+      {"selection", config.selection_kind},
       {"model", resolved.model_path},
       {"dtype", options.dtype},
       {"architecture", architecture.dump()},
@@ -270,6 +290,10 @@ RunSummary execute_run(const TuneConfig& config, const CommonOptions& options) {
   set_log_file(config.run_path + "/log.txt");
   RunState state;
   const std::vector<int64_t> saved = checkpoint_steps(config.run_path);
+  const std::string dtype = run_meta(config.run_path, "dtype");
+  if (dtype != options.dtype) {
+    fail("--dtype", "this run computes in {}; going on in {} would change its result.", dtype, options.dtype);
+  }
   if (!saved.empty()) state = load_checkpoint(config.run_path, saved.back(), model.open.checkpoint, model.store);
   Recorder recorder(config.run_path + "/run.db", model.graph, state.step);
   if (state.step == 0) {

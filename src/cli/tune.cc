@@ -36,7 +36,7 @@ void print_summary(const TuneConfig& config, const RunSummary& s) {
     const double before = s.before.at(name);
     rows.push_back({name, number(before), number(after->second), fmt::format("{:+.4g}", after->second - before)});
   }
-  fmt::print("{}", format_table(rows));
+  if (rows.size() > 1) fmt::print("{}", format_table(rows));
   const auto share = [&](int64_t n) { return 100.0 * static_cast<double>(n) / static_cast<double>(s.all_parameters); };
   fmt::print("method {}, best step {} of {}, {} of training\n", config.tuning_method, s.best_step, s.steps,
              format_duration(s.seconds));
@@ -172,6 +172,7 @@ int run(const Options& o) {
     fmt::print("{}", help_config(defaults.fields()));
     return 0;
   }
+  if (o.common.seed != 0) throw UsageError("[--seed] a run's seed is its tuning.seed: use --set tuning.seed=N.");
   if (o.config.empty() == o.resume.empty()) throw UsageError("[tune] give CONFIG.toml or --resume RUN. See circuit tune --help.");
   apply_common(o.common);
   const TuneConfig config = o.resume.empty() ? fresh_config(o) : resumed_config(o);

@@ -57,8 +57,8 @@ AttentionBackward attention_step(const Model& model, const TokenBatch& batch, co
 
 }  // namespace
 
-void backward(const Model& model, const TokenBatch& batch, const ForwardCache& cache, const at::Tensor& d_final,
-              KeyValueGradients form, BackwardVisitor& visitor) {
+void backward(const Model& model, const TokenBatch& batch, ForwardCache& cache, const at::Tensor& d_final,
+              KeyValueGradients form, CacheUse use, BackwardVisitor& visitor) {
   const bool parallel = model.architecture().parallel_blocks;
   at::Tensor d_x = d_final;
   for (int64_t l = model.architecture().n_layers - 1; l >= 0; --l) {
@@ -67,12 +67,17 @@ void backward(const Model& model, const TokenBatch& batch, const ForwardCache& c
       const MlpBackward mlp = mlp_step(model, cache, l, d_x);
       visitor.on_mlp(mlp);
       d_mlp = mlp.d_reader;
+      if (use == CacheUse::kRelease) {
+        cache.layers[l].mlp = MlpCache();
+        cache.layers[l].x_mlp = at::Tensor();
+      }
     }
     const at::Tensor d_after_heads = parallel ? d_x : d_x + d_mlp;
     const AttentionBackward attention = attention_step(model, batch, cache, l, d_after_heads, form);
     visitor.on_attention(attention);
     d_x = d_after_heads + attention.d_reader;
     if (parallel) d_x.add_(d_mlp);
+    if (use == CacheUse::kRelease) cache.layers[l].attention = AttentionCache();
   }
   visitor.on_embedding(d_x);
 }

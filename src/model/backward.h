@@ -36,8 +36,12 @@ class BackwardVisitor {
   virtual void on_embedding(const at::Tensor& d_stream) = 0;  // [tokens, d_model]
 };
 
+// What becomes of the forward's cache. kRelease frees each layer's activations once its gradients are out:
+// the memory of one backward is then little more than that of its forward, but there is no second one.
+enum class CacheUse { kKeep, kRelease };
+
 // d_final: [tokens, d_model], gradient at the stream that `logits` reads.
-void backward(const Model& model, const TokenBatch& batch, const ForwardCache& cache, const at::Tensor& d_final,
-              KeyValueGradients form, BackwardVisitor& visitor);
+void backward(const Model& model, const TokenBatch& batch, ForwardCache& cache, const at::Tensor& d_final,
+              KeyValueGradients form, CacheUse use, BackwardVisitor& visitor);
 
 }  // namespace circuit

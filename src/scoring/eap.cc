@@ -1,5 +1,6 @@
 #include "scoring/eap.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_unique2.h>
 #include <ATen/ops/addcmul.h>
@@ -12,24 +13,35 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "core/error.h"
-#include "model/backward.h"
 
 namespace circuit {
 namespace {
 
-// Positions in a tile: enough rows that [rows, d_head] × [d_head, d_model] runs near the GEMM rate, few
-// enough that the tile stays in the last-level cache.
-constexpr int64_t kTileTokens = 32;
-// Layers whose readers are contracted together: wider products against the edges that do not exist.
-constexpr int64_t kLayersPerChunk = 3;
+// Positions whose upstream outputs are rebuilt at a time. The weights of all layers pass through the cache
+// once per tile, so a tile is large; 128 cost 62 MB at GPT-2 small.
+constexpr int64_t kTileTokens = 128;
+// Within it, a few layers' readers for a few positions: small enough to stay in the cache with the layers'
+// weights, enough layers for wide products without too many that belong to no edge.
+constexpr int64_t kLayersPerChunk = 4;
+constexpr int64_t kReaderRows = 64;
 
 at::Tensor take_rows(const at::Tensor& tensor, const at::Tensor& rows) {
   return rows.defined() ? tensor.index_select(0, rows) : tensor;
 }
 
-at::Tensor sum_rows(const at::Tensor& rows) { return rows.sum(0, false, at::kDouble); }
+// Over the rows of one batch in the dtype of the computation, over batches in float64.
+at::Tensor sum_rows(const at::Tensor& rows) { return rows.sum(0).to(at::kDouble); }
+
+// out[:, h] = a[:, h] b[h]: [n, heads, d_head] × [heads, d_head, d_model] → [n, heads, d_model].
+void head_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+  for (int64_t h = 0; h < out.size(1); ++h) {
+    at::Tensor target = out.select(1, h);
+    at::mm_out(target, a.select(1, h), b[h]);
+  }
+}
 
 }  // namespace
 
@@ -110,9 +122,9 @@ EapAccumulator::EapAccumulator(const Model& model, const Graph& graph, Ablation 
   const Architecture& a = model.architecture();
   const int64_t per_kv = graph.ungrouped() ? a.heads_per_kv() : 1;
   const auto fold = [&](const at::Tensor& w, const NormWeights& norm) {
-    at::Tensor folded = w.t() * norm.weight;
-    if (a.norm == NormKind::kLayerNorm) folded.sub_(folded.mean(-1, true));
-    return folded.contiguous().view({-1, a.d_head, a.d_model});
+    at::Tensor folded = w * norm.weight.unsqueeze(1);
+    if (a.norm == NormKind::kLayerNorm) folded.sub_(folded.mean(0, true));
+    return folded.t().contiguous().view({-1, a.d_head, a.d_model});
   };
   const auto constant = [&](const at::Tensor& w, const at::Tensor& b, const NormWeights& norm) {
     at::Tensor c = norm.bias.defined() ? at::mv(w.t(), norm.bias) : at::zeros({w.size(1)}, w.options());
@@ -133,6 +145,8 @@ EapAccumulator::EapAccumulator(const Model& model, const Graph& graph, Ablation 
       f.v0 = spread(constant(w.w_v, w.b_v, w.attn_norm));
     }
     folded_.push_back(f);
+    // Llama's o_proj is stored transposed; a view of it splits into heads just as well.
+    output_.push_back(w.w_o.unflatten(0, {a.n_heads, a.d_head}));
     z_gradient_sums_.push_back(at::zeros({a.n_heads * a.d_head}, w.w_o.options().dtype(at::kDouble)));
     mlp_gradient_sums_.push_back(at::zeros({a.d_model}, w.w_o.options().dtype(at::kDouble)));
   }
@@ -145,8 +159,8 @@ EapAccumulator::EapAccumulator(const Model& model, const Graph& graph, Ablation 
 
 EapAccumulator::~EapAccumulator() = default;
 
-void EapAccumulator::add(const ExampleBatch& batch, const ForwardCache& run, const at::Tensor& d_final,
-                         const NodeOutputs* counterfactual) {
+void EapAccumulator::add(const ExampleBatch& batch, ForwardCache& run, const at::Tensor& d_final,
+                         const NodeOutputs* counterfactual, CacheUse use) {
   NodeOutputs outputs = node_outputs(run);
   if (ablation_ == Ablation::kMean) mean_.add(outputs);
   if (ablation_ == Ablation::kCounterfactual) outputs = difference(outputs, *counterfactual);
@@ -160,7 +174,7 @@ void EapAccumulator::add(const ExampleBatch& batch, const ForwardCache& run, con
   }
   Collector collector(*this, run, outputs, rows);
   const auto form = graph_.ungrouped() ? KeyValueGradients::kPerQueryHead : KeyValueGradients::kGrouped;
-  backward(model_, batch.tokens, run, d_final, form, collector);
+  backward(model_, batch.tokens, run, d_final, form, use, collector);
   const at::Tensor d_logits = take_rows(d_final, rows);
   contract(outputs, collector.layers, d_logits);
   if (ablation_ == Ablation::kMean) add_reader_sums(collector.layers, d_logits);
@@ -169,63 +183,97 @@ void EapAccumulator::add(const ExampleBatch& batch, const ForwardCache& run, con
 
 void EapAccumulator::contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
                               const at::Tensor& d_logits) {
-  const Architecture& a = model_.architecture();
-  const int64_t d = a.d_model;
   const int64_t n = d_logits.size(0);
   const int64_t tile = std::min(tile_tokens_, n);
-  const int64_t chunk_nodes = std::min(kLayersPerChunk, a.n_layers) * graph_.readers_per_layer() + 1;
-  if (!upstream_buffer_.defined() || upstream_buffer_.numel() < graph_.n_upstream() * tile * d) {
-    upstream_buffer_ = at::empty({graph_.n_upstream() * tile * d}, d_logits.options());
-    downstream_buffer_ = at::empty({chunk_nodes * tile * d}, d_logits.options());
-  }
-  at::Tensor sums = at::zeros({graph_.n_upstream(), graph_.n_downstream()}, d_logits.options());
-  for (int64_t first = 0; first < n; first += tile) {
-    const int64_t count = std::min(tile, n - first);
-    const auto rows = [&](const at::Tensor& t) { return t.narrow(0, first, count); };
-    at::Tensor up = upstream_buffer_.narrow(0, 0, graph_.n_upstream() * count * d).view({-1, count, d});
-    up[0].copy_(rows(outputs.input));
-    for (int64_t l = 0; l < a.n_layers; ++l) {
-      // A_u = z_h W_O[h]
-      const at::Tensor z = rows(outputs.z[l]).view({count, a.n_heads, a.d_head}).transpose(0, 1);
-      const at::Tensor w_o = model_.layers()[l].w_o;
-      for (int64_t h = 0; h < a.n_heads; ++h) {
-        at::Tensor out = up[graph_.head(l, h)];
-        at::mm_out(out, z[h], w_o.narrow(0, h * a.d_head, a.d_head));
+  const int64_t tiles = (n + tile - 1) / tile;
+  // On the CPU each thread works tiles of its own, with single-threaded products: no product here is large
+  // enough to be worth splitting. Sums are added in tile order, so a run repeats itself bit for bit.
+  const bool parallel = d_logits.is_cpu();
+  const int64_t workers = parallel ? std::min<int64_t>(at::get_num_threads(), tiles) : 1;
+  std::vector<Tile> scratch(workers);
+  for (Tile& t : scratch) t = make_tile(tile, d_logits.options());
+  const auto work = [&](int64_t begin, int64_t end) {
+    for (int64_t w = begin; w < end; ++w) {
+      for (int64_t i = tiles * w / workers; i < tiles * (w + 1) / workers; ++i) {
+        const int64_t first = i * tile;
+        contract_tile(outputs, gradients, d_logits, first, std::min(tile, n - first), &scratch[w]);
       }
-      up[graph_.mlp(l)].copy_(rows(outputs.mlp[l]));
     }
-    for (int64_t l0 = 0; l0 < a.n_layers; l0 += kLayersPerChunk) {
-      const int64_t l1 = std::min(l0 + kLayersPerChunk, a.n_layers);
-      const bool last = l1 == a.n_layers;
-      const int64_t first_reader = graph_.query(l0, 0);
-      const int64_t readers = (l1 - l0) * graph_.readers_per_layer() + (last ? 1 : 0);
-      at::Tensor down = downstream_buffer_.narrow(0, 0, readers * count * d).view({-1, count, d});
+  };
+  if (parallel) {
+    at::parallel_for(0, workers, 1, work);
+  } else {
+    work(0, 1);
+  }
+  for (const Tile& t : scratch) sums_.add_(t.sums);
+}
+
+EapAccumulator::Tile EapAccumulator::make_tile(int64_t tile, const at::TensorOptions& options) const {
+  const int64_t d = model_.architecture().d_model;
+  const int64_t readers = std::min(kLayersPerChunk, graph_.n_layers()) * graph_.readers_per_layer() + 1;
+  // Sums over a batch's tiles in at least float32.
+  const at::ScalarType sum_type = options.dtype() == at::kDouble ? at::kDouble : at::kFloat;
+  return {at::empty({tile, graph_.n_upstream(), d}, options), at::empty({kReaderRows * readers * d}, options),
+          at::zeros({graph_.n_upstream(), graph_.n_downstream()}, options.dtype(sum_type))};
+}
+
+void EapAccumulator::contract_tile(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
+                                   const at::Tensor& d_logits, int64_t first, int64_t count, Tile* tile) const {
+  const Architecture& a = model_.architecture();
+  const auto rows = [&](const at::Tensor& t) { return t.narrow(0, first, count); };
+  // [count, nodes, d_model]: a position's nodes stand together, so that its product reads memory in order.
+  const at::Tensor up = tile->upstream.narrow(0, 0, count);
+  up.select(1, 0).copy_(rows(outputs.input));
+  for (int64_t l = 0; l < a.n_layers; ++l) {
+    // A_u = z_h W_O[h]
+    const at::Tensor z = rows(outputs.z[l]).view({count, a.n_heads, a.d_head});
+    head_products(up.narrow(1, graph_.head(l, 0), a.n_heads), z, output_[l]);
+    up.select(1, graph_.mlp(l)).copy_(rows(outputs.mlp[l]));
+  }
+  for (int64_t l0 = 0; l0 < a.n_layers; l0 += kLayersPerChunk) {
+    const int64_t l1 = std::min(l0 + kLayersPerChunk, a.n_layers);
+    const bool last = l1 == a.n_layers;
+    const int64_t first_reader = graph_.query(l0, 0);
+    const int64_t readers = (l1 - l0) * graph_.readers_per_layer() + (last ? 1 : 0);
+    const int64_t visible = graph_.visible(last ? graph_.logits() : graph_.mlp_in(l1 - 1));
+    at::Tensor sums = tile->sums.narrow(0, 0, visible).narrow(1, first_reader, readers);
+    for (int64_t part = 0; part < count; part += kReaderRows) {
+      const int64_t n = std::min(kReaderRows, count - part);
+      const at::Tensor down = tile->downstream.narrow(0, 0, n * readers * a.d_model).view({n, readers, a.d_model});
       for (int64_t l = l0; l < l1; ++l) {
-        const LayerGradients& g = gradients[l];
         const int64_t base = graph_.query(l, 0) - first_reader;
-        const at::Tensor d_heads = rows(g.d_heads).transpose(0, 1);  // [readers, count, d_head]
-        int64_t reader = 0;
-        for (const at::Tensor* w : {&folded_[l].q, &folded_[l].k, &folded_[l].v}) {
-          for (int64_t h = 0; h < w->size(0); ++h, ++reader) {
-            at::Tensor out = down[base + reader];
-            at::mm_out(out, d_heads[reader], (*w)[h]);
-          }
-        }
-        NormStats stats;
-        stats.rstd = rows(g.stats.rstd);
-        if (g.stats.mean.defined()) stats.mean = rows(g.stats.mean);
-        const at::Tensor x_hat = norm_standardised(rows(g.x), stats).unsqueeze(0);
-        down.narrow(0, base, reader).addcmul_(rows(g.x_component).transpose(0, 1), x_hat, -1);
-        down[base + reader].copy_(rows(g.d_mlp));
+        rebuild_readers(gradients[l], l, first + part, n, down.narrow(1, base, graph_.readers_per_layer()));
       }
-      if (last) down[readers - 1].copy_(rows(d_logits));
-      const int64_t visible = graph_.visible(last ? graph_.logits() : graph_.mlp_in(l1 - 1));
-      sums.narrow(0, 0, visible)
-          .narrow(1, first_reader, readers)
-          .addmm_(up.narrow(0, 0, visible).reshape({visible, count * d}), down.view({readers, count * d}).t());
+      if (last) down.select(1, readers - 1).copy_(d_logits.narrow(0, first + part, n));
+      for (int64_t t = 0; t < n; ++t) {
+        const at::Tensor a_t = up[part + t].narrow(0, 0, visible);
+        const at::Tensor g_t = down[t].t();
+        if (sums.scalar_type() == a_t.scalar_type()) {
+          sums.addmm_(a_t, g_t);
+        } else {
+          sums.add_(at::mm(a_t, g_t));
+        }
+      }
     }
   }
-  sums_.add_(sums);
+}
+
+void EapAccumulator::rebuild_readers(const LayerGradients& g, int64_t layer, int64_t first, int64_t count,
+                                     const at::Tensor& down) const {
+  const auto rows = [&](const at::Tensor& t) { return t.narrow(0, first, count); };
+  const at::Tensor d_heads = rows(g.d_heads);
+  int64_t reader = 0;
+  for (const at::Tensor* w : {&folded_[layer].q, &folded_[layer].k, &folded_[layer].v}) {
+    const int64_t heads = w->size(0);
+    head_products(down.narrow(1, reader, heads), d_heads.narrow(1, reader, heads), *w);
+    reader += heads;
+  }
+  NormStats stats;
+  stats.rstd = rows(g.stats.rstd);
+  if (g.stats.mean.defined()) stats.mean = rows(g.stats.mean);
+  const at::Tensor x_hat = norm_standardised(rows(g.x), stats).unsqueeze(1);
+  down.narrow(1, 0, reader).addcmul_(rows(g.x_component), x_hat, -1);
+  down.select(1, reader).copy_(rows(g.d_mlp));
 }
 
 void EapAccumulator::add_reader_sums(const std::vector<LayerGradients>& gradients, const at::Tensor& d_logits) {
@@ -252,7 +300,7 @@ EdgeScores EapAccumulator::finish(double* sum_rule_error) const {
     direct[0].sub_((mean.input * input_gradient_sum_).sum());
     for (int64_t l = 0; l < a.n_layers; ++l) {
       const at::Tensor z = mean.z[l].view({a.n_heads, 1, a.d_head});
-      const at::Tensor w_o = model_.layers()[l].w_o.to(at::kDouble).reshape({a.n_heads, a.d_head, a.d_model});
+      const at::Tensor w_o = output_[l].to(at::kDouble);
       ablated.narrow(0, graph_.head(l, 0), a.n_heads).copy_(at::bmm(z, w_o).squeeze(1));
       ablated[graph_.mlp(l)].copy_(mean.mlp[l]);
       direct.narrow(0, graph_.head(l, 0), a.n_heads)
@@ -294,35 +342,62 @@ EdgeScores EapAccumulator::finish(double* sum_rule_error) const {
 
 namespace {
 
+// Adds one batch and returns its summed metric.
+double add_batch(const Model& model, const ExampleBatch& batch, ForwardCache& run, const ScoreSpec& spec,
+                 const NodeOutputs* counterfactual, EapAccumulator* eap) {
+  const MetricValues metric = spec.metric.compute(model, batch, run.x_final, MetricGradient::kStream);
+  double sum = 0;
+  for (const double value : metric.values) sum += value;
+  eap->add(batch, run, metric.d_final, counterfactual, CacheUse::kRelease);
+  return sum;
+}
+
+// Outputs of every node on the examples' counterfactuals; nothing for the other ablations.
+std::optional<NodeOutputs> corrupted(const Model& model, const std::vector<const Example*>& examples,
+                                     Ablation ablation) {
+  if (ablation != Ablation::kCounterfactual) return std::nullopt;
+  const ExampleBatch other =
+      make_example_batch(examples, model.architecture(), model.device(), Side::kCounterfactual);
+  return node_outputs(forward(model, other.tokens, Keep::kNodeOutputs));
+}
+
+ScoreResult finish(const EapAccumulator& eap, double metric_sum) {
+  ScoreResult result;
+  result.examples = eap.examples();
+  result.scores = eap.finish(&result.sum_rule_error);
+  result.metric = metric_sum / static_cast<double>(result.examples);
+  return result;
+}
+
 ScoreResult score_eap(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
                       const ScoreSpec& spec, const ProgressCallback& progress) {
   EapAccumulator eap(model, graph, spec.ablation, spec.positions, spec.tile_tokens);
-  ScoreResult result;
+  double metric_sum = 0;
   const auto total = static_cast<int64_t>(examples.size());
   for (int64_t first = 0; first < total; first += spec.batch) {
     const int64_t count = std::min(spec.batch, total - first);
     const std::vector<const Example*> part(examples.begin() + first, examples.begin() + first + count);
-    NodeOutputs counterfactual;
-    if (spec.ablation == Ablation::kCounterfactual) {
-      const ExampleBatch other =
-          make_example_batch(part, model.architecture(), model.device(), Side::kCounterfactual);
-      counterfactual = node_outputs(forward(model, other.tokens, Keep::kNodeOutputs));
-    }
+    const std::optional<NodeOutputs> other = corrupted(model, part, spec.ablation);
     const ExampleBatch batch = make_example_batch(part, model.architecture(), model.device());
-    const ForwardCache run = forward(model, batch.tokens, Keep::kBackwardAndNodeOutputs);
-    const MetricValues metric = spec.metric.compute(model, batch, run.x_final, MetricGradient::kStream);
-    for (const double value : metric.values) result.metric += value / static_cast<double>(total);
-    eap.add(batch, run, metric.d_final,
-            spec.ablation == Ablation::kCounterfactual ? &counterfactual : nullptr);
+    ForwardCache run = forward(model, batch.tokens, Keep::kBackwardAndNodeOutputs);
+    metric_sum += add_batch(model, batch, run, spec, other ? &*other : nullptr, &eap);
     if (progress) progress(first + count, total);
   }
-  result.examples = eap.examples();
-  result.scores = eap.finish(&result.sum_rule_error);
-  return result;
+  return finish(eap, metric_sum);
+}
+
+ScoreResult score_eap_run(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
+                          const ExampleBatch& batch, ForwardCache run, const ScoreSpec& spec) {
+  EapAccumulator eap(model, graph, spec.ablation, spec.positions, spec.tile_tokens);
+  const std::optional<NodeOutputs> other = corrupted(model, examples, spec.ablation);
+  const double metric_sum = add_batch(model, batch, run, spec, other ? &*other : nullptr, &eap);
+  return finish(eap, metric_sum);
 }
 
 }  // namespace
 
-Scorer eap_scorer() { return {"eap", "edge attribution patching: gradient at the clean input", score_eap}; }
+Scorer eap_scorer() {
+  return {"eap", "edge attribution patching: gradient at the clean input", score_eap, score_eap_run};
+}
 
 }  // namespace circuit

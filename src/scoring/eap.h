@@ -13,6 +13,7 @@
 #include <memory>
 #include <vector>
 
+#include "model/backward.h"
 #include "scoring/scorer.h"
 
 namespace circuit {
@@ -27,9 +28,10 @@ class EapAccumulator {
   EapAccumulator& operator=(const EapAccumulator&) = delete;
 
   // Adds a batch. run: a forward that kept backward and node outputs; d_final: ∂(Σ M_i)/∂(last stream);
-  // counterfactual: node outputs on the corrupted input, for that ablation only.
-  void add(const ExampleBatch& batch, const ForwardCache& run, const at::Tensor& d_final,
-           const NodeOutputs* counterfactual);
+  // counterfactual: node outputs on the corrupted input, for that ablation only. use: whether the run's
+  // activations are needed afterwards.
+  void add(const ExampleBatch& batch, ForwardCache& run, const at::Tensor& d_final,
+           const NodeOutputs* counterfactual, CacheUse use);
 
   int64_t examples() const { return examples_; }
   // Scores of everything added, and the sum rule's violation. Throws Error on non-finite scores.
@@ -41,6 +43,18 @@ class EapAccumulator {
   struct LayerGradients;
   void contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
                 const at::Tensor& d_logits);
+  // Memory of one tile and the sums of the tiles worked in it.
+  struct Tile {
+    at::Tensor upstream;    // [tile, upstream nodes, d_model]
+    at::Tensor downstream;  // flat, a few positions × readers of a chunk of layers × d_model
+    at::Tensor sums;        // [upstream, downstream]
+  };
+  Tile make_tile(int64_t tile, const at::TensorOptions& options) const;
+  void contract_tile(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
+                     const at::Tensor& d_logits, int64_t first, int64_t count, Tile* tile) const;
+  // ∂M/∂X_v of one layer's readers at positions first … first + count − 1 into down [count, readers, d_model].
+  void rebuild_readers(const LayerGradients& g, int64_t layer, int64_t first, int64_t count,
+                       const at::Tensor& down) const;
   void add_reader_sums(const std::vector<LayerGradients>& gradients, const at::Tensor& d_logits);
 
   const Model& model_;
@@ -50,6 +64,7 @@ class EapAccumulator {
   int64_t tile_tokens_;
   int64_t examples_ = 0;
   std::vector<FoldedLayer> folded_;
+  std::vector<at::Tensor> output_;  // W_O per layer, [heads, d_head, d_model]
   MeanOutputs mean_;
   at::Tensor sums_;         // [upstream, downstream], float64, Σ ⟨A_u, g_v⟩ (differences under counterfactual)
   at::Tensor reader_sums_;  // [downstream, d_model], float64, Σ g_v; mean ablation only
@@ -57,7 +72,6 @@ class EapAccumulator {
   at::Tensor direct_;              // [upstream], float64
   std::vector<at::Tensor> z_gradient_sums_, mlp_gradient_sums_;  // float64 sums over positions, for the mean
   at::Tensor input_gradient_sum_;
-  at::Tensor upstream_buffer_, downstream_buffer_;  // tile memory, reused
 };
 
 }  // namespace circuit

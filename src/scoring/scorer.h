@@ -8,6 +8,7 @@
 
 #include "graph/graph.h"
 #include "intervention/ablation.h"
+#include "model/forward.h"
 #include "model/model.h"
 #include "task/example.h"
 #include "task/metric.h"
@@ -42,6 +43,10 @@ struct Scorer {
   // Throws Error: non-finite values, a record that lacks what the metric or the ablation reads.
   ScoreResult (*score)(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
                        const ScoreSpec& spec, const ProgressCallback& progress);
+  // The same for one batch whose forward (with backward and node outputs kept) is already there; null: the
+  // method runs its own. `run` is used up.
+  ScoreResult (*score_run)(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
+                           const ExampleBatch& batch, ForwardCache run, const ScoreSpec& spec) = nullptr;
 };
 
 const std::vector<Scorer>& scorers();

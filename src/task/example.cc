@@ -61,6 +61,7 @@ ExampleBatch make_example_batch(const std::vector<const Example*>& examples, con
   for (int64_t i = 0; i < batch.examples; ++i) {
     const Example& e = *examples[i];
     const int64_t start = batch.tokens.starts[i];
+    batch.places.push_back(e.place);
     const bool own = side == Side::kClean || e.counterfactual_readouts.empty();
     const std::vector<Readout>& readouts = own ? e.readouts : e.counterfactual_readouts;
     for (const Readout& r : readouts) {

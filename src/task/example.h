@@ -42,6 +42,7 @@ struct ExampleBatch {
   std::vector<int64_t> readout_example;
   at::Tensor readout_rows;    // [readouts] int64; undefined when there is none
   std::vector<int64_t> readouts_per_example;
+  std::vector<std::string> places;  // per example, for errors
   // One entry per target token:
   Targets targets;            // rows and ids; undefined tensors when there is none
   std::vector<int64_t> target_example;

@@ -182,14 +182,14 @@ void SliceGradients::norm_weights(const std::string& weight, const std::string& 
   vector(bias, d_y);
 }
 
-void SliceGradients::add(const TokenBatch& batch, const ForwardCache& run, const Loss& loss, double scale) {
+void SliceGradients::add(const TokenBatch& batch, ForwardCache& run, const Loss& loss, double scale) {
   const Layout& layout = model_.layout();
   const at::Tensor d_y = loss.d_y * scale;
   norm_weights(layout.final_norm, layout.final_norm_bias, loss.head.x, loss.head.stats, d_y);
   if (const auto* parts = parts_of(layout.unembedding)) give(parts->front().slice, loss.d_unembedding * scale);
   Visitor visitor(*this, batch, run);
   backward(model_, batch, run, head_backward(model_, loss.head, d_y, batch.tokens()), KeyValueGradients::kGrouped,
-           visitor);
+           CacheUse::kRelease, visitor);
 }
 
 double SliceGradients::norm() const {

@@ -19,7 +19,8 @@ class SliceGradients {
   SliceGradients(const Model& model, const std::vector<Slice>& slices);
 
   // One backward from a loss over `batch`, whose forward is `run`. scale multiplies the loss.
-  void add(const TokenBatch& batch, const ForwardCache& run, const Loss& loss, double scale);
+  // The run's activations are freed on the way.
+  void add(const TokenBatch& batch, ForwardCache& run, const Loss& loss, double scale);
   bool wants_unembedding() const;
 
   // In the order of the slices given; undefined where no backward reached the slice's tensor.

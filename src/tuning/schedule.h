@@ -14,7 +14,7 @@ struct Schedule {
   double lr = 1e-3;
   int64_t warmup = 0;  // steps
   int64_t steps = 0;   // of the whole run
-  double final_share = 0;  // of lr, at the last step; linear and cosine
+  double final_share = 0;  // of lr, reached after the last step; linear and cosine
 };
 
 // lr · min(1, (s+1)/warmup), then the schedule from the end of warm-up to the last step. Never zero at the

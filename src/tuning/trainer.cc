@@ -10,7 +10,6 @@
 #include <set>
 
 #include "core/error.h"
-#include "scoring/eap.h"
 
 namespace circuit {
 namespace {
@@ -23,6 +22,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 Trainer::Trainer(const Model& model, const Graph& graph, const SliceTable& table, SliceStore& store,
                  const std::vector<Example>& train, TunerSpec spec)
     : model_(model), graph_(graph), table_(table), store_(store), train_(train), spec_(std::move(spec)) {
+  spec_.score.batch = spec_.batch;
   if (train_.empty()) fail("tune", "there are no training records.");
 }
 
@@ -68,33 +68,24 @@ void Trainer::weigh(ExampleBatch* batch) const {
   batch->targets.weights = at::tensor(weights, at::kDouble).to(model_.device(), model_.dtype());
 }
 
-void Trainer::discover(int64_t step, const std::vector<std::vector<const Example*>>& batches, ForwardCache* shared,
-                       TuneObserver& observer) {
+void Trainer::discover(int64_t step, const std::vector<std::vector<const Example*>>& batches,
+                       const ExampleBatch* batch, const ForwardCache* run, TuneObserver& observer) {
   const Clock::time_point start = Clock::now();
-  EapAccumulator eap(model_, graph_, spec_.score.ablation, spec_.score.positions, spec_.score.tile_tokens);
-  double metric_sum = 0;
-  for (const auto& examples : batches) {
-    const ExampleBatch batch = make_example_batch(examples, model_.architecture(), model_.device());
-    NodeOutputs counterfactual;
-    const bool corrupts = spec_.score.ablation == Ablation::kCounterfactual;
-    if (corrupts) {
-      const ExampleBatch other =
-          make_example_batch(examples, model_.architecture(), model_.device(), Side::kCounterfactual);
-      counterfactual = node_outputs(forward(model_, other.tokens, Keep::kNodeOutputs));
-    }
-    const ForwardCache run =
-        shared != nullptr ? *shared : forward(model_, batch.tokens, Keep::kBackwardAndNodeOutputs);
-    const MetricValues metric = spec_.score.metric.compute(model_, batch, run.x_final, MetricGradient::kStream);
-    for (const double m : metric.values) metric_sum += m;
-    eap.add(batch, run, metric.d_final, corrupts ? &counterfactual : nullptr);
+  ScoreResult result;
+  if (run != nullptr) {
+    // The copy shares the activations: using it up leaves the loss its own.
+    result = spec_.scorer.score_run(model_, graph_, batches[0], *batch, *run, spec_.score);
+  } else {
+    std::vector<const Example*> examples;
+    for (const auto& part : batches) examples.insert(examples.end(), part.begin(), part.end());
+    result = spec_.scorer.score(model_, graph_, examples, spec_.score, {});
   }
-  double sum_rule_error = 0;
-  const EdgeScores scores = eap.finish(&sum_rule_error);
   Rng rng = Rng(spec_.seed).split("selection " + std::to_string(step));
-  const Circuit circuit = spec_.selector.select({graph_, scores, table_}, spec_.selection, rng);
+  const Circuit circuit = spec_.selector.select({graph_, result.scores, table_}, spec_.selection, rng);
   store_.select(table_.of_circuit(circuit, spec_.selection.policy), spec_.on_return);
-  last_metric_ = metric_sum / static_cast<double>(eap.examples());
-  observer.on_discovery({step, scores, circuit, last_metric_, eap.examples(), sum_rule_error, seconds_since(start)});
+  last_metric_ = result.metric;
+  observer.on_discovery({step, result.scores, circuit, result.metric, result.examples, result.sum_rule_error,
+                         seconds_since(start)});
 }
 
 void Trainer::step(int64_t s, TuneObserver& observer) {
@@ -110,10 +101,12 @@ void Trainer::step(int64_t s, TuneObserver& observer) {
   if (target_tokens == 0) fail("tune", "step {}: no target tokens in the batch.", s);
   const bool discovers = spec_.discovers && s % spec_.every == 0;
   ForwardCache shared;
-  const bool shares = discovers && spec_.discovery_batches == 0 && spec_.accumulation == 1;
+  const bool shares = discovers && spec_.discovery_batches == 0 && spec_.accumulation == 1 &&
+                      spec_.scorer.score_run != nullptr;
   if (discovers) {
     if (shares) shared = forward(model_, batches[0].tokens, Keep::kBackwardAndNodeOutputs);
-    discover(s, spec_.discovery_batches > 0 ? discovery_batches(s) : examples, shares ? &shared : nullptr, observer);
+    discover(s, spec_.discovery_batches > 0 ? discovery_batches(s) : examples, &batches[0],
+             shares ? &shared : nullptr, observer);
   }
   SliceGradients gradients(model_, store_.current_slices());
   const LossGradient wanted =
@@ -121,7 +114,7 @@ void Trainer::step(int64_t s, TuneObserver& observer) {
   double loss_sum = 0;
   for (const ExampleBatch& batch : batches) {
     if (batch.n_targets() == 0) continue;
-    const ForwardCache run = shares ? shared : forward(model_, batch.tokens, Keep::kBackward);
+    ForwardCache run = shares ? std::move(shared) : forward(model_, batch.tokens, Keep::kBackward);
     const Loss loss = nll_loss(model_, run.x_final, batch.targets, wanted);
     const at::Tensor terms = batch.targets.weights.defined() ? loss.nll * batch.targets.weights : loss.nll;
     loss_sum += terms.sum().item<double>();

@@ -21,7 +21,8 @@ namespace circuit {
 
 struct TunerSpec {
   bool discovers = true;         // false: the method trains one fixed set of slices (full)
-  ScoreSpec score;               // metric, ablation, positions
+  Scorer scorer;
+  ScoreSpec score;               // metric, ablation, positions; its batch is the run's
   Selector selector;
   SelectionSpec selection;
   int64_t every = 1;             // K, steps between discoveries
@@ -83,9 +84,9 @@ class Trainer {
   std::vector<std::vector<const Example*>> batches_of(int64_t step) const;
 
  private:
-  struct Prepared;
-  void discover(int64_t step, const std::vector<std::vector<const Example*>>& batches, ForwardCache* shared,
-                TuneObserver& observer);
+  // run: the forward of the step's only batch, where discovery can share it; else null.
+  void discover(int64_t step, const std::vector<std::vector<const Example*>>& batches, const ExampleBatch* batch,
+                const ForwardCache* run, TuneObserver& observer);
   std::vector<std::vector<const Example*>> discovery_batches(int64_t step) const;
   void step(int64_t s, TuneObserver& observer);
   void weigh(ExampleBatch* batch) const;

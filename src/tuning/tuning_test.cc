@@ -84,7 +84,7 @@ TEST_P(Families, EverySlicesGradientIsACentralDifference) {
     return nll_loss(model, run.x_final, batch.targets, LossGradient::kNone).nll.sum().item<double>();
   };
   SliceGradients gradients(model, table.slices());
-  const ForwardCache run = forward(model, batch.tokens, Keep::kBackward);
+  ForwardCache run = forward(model, batch.tokens, Keep::kBackward);
   gradients.add(batch.tokens, run, nll_loss(model, run.x_final, batch.targets, LossGradient::kStreamAndUnembedding), 1);
   constexpr double kEps = 1e-5;
   // Truncation error of a central difference is O(eps²) times a third derivative of order 10.
@@ -118,9 +118,10 @@ TEST_P(Families, GradientsOfSomeSlicesEqualThoseOfAll) {
   const SliceTable table(graph, model);
   const std::vector<Example> examples = random_examples(model.architecture(), 3);
   const ExampleBatch batch = make_example_batch(pointers(examples), model.architecture(), at::kCPU);
-  const ForwardCache run = forward(model, batch.tokens, Keep::kBackward);
-  const Loss loss = nll_loss(model, run.x_final, batch.targets, LossGradient::kStreamAndUnembedding);
+  const ForwardCache kept = forward(model, batch.tokens, Keep::kBackward);
+  const Loss loss = nll_loss(model, kept.x_final, batch.targets, LossGradient::kStreamAndUnembedding);
   SliceGradients all(model, table.slices());
+  ForwardCache run = kept;
   all.add(batch.tokens, run, loss, 1);
   std::vector<Slice> some;
   std::vector<size_t> chosen;
@@ -129,6 +130,7 @@ TEST_P(Families, GradientsOfSomeSlicesEqualThoseOfAll) {
     chosen.push_back(i);
   }
   SliceGradients part(model, some);
+  run = kept;
   part.add(batch.tokens, run, loss, 1);
   constexpr double kTolerance = 1e-12;  // float64, sums in another order
   for (size_t k = 0; k < chosen.size(); ++k) {
@@ -152,6 +154,7 @@ class Recorder : public TuneObserver {
 
 TunerSpec spec_for(const std::string& optimizer) {
   TunerSpec spec;
+  spec.scorer = eap_scorer();
   spec.score.metric = logit_diff_metric();
   spec.score.ablation = Ablation::kMean;
   spec.selector = top_edges_selector();

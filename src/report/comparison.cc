@@ -1,0 +1,135 @@
+#include "report/comparison.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+#include "core/error.h"
+#include "core/progress.h"
+#include "io/json.h"
+#include "io/sqlite.h"
+
+namespace circuit {
+namespace {
+
+struct RunRow {
+  std::string name;
+  std::string method;
+  Json summary;
+  EvaluationSeries series;
+};
+
+RunRow read_run(const std::string& folder) {
+  Database db(folder + "/run.db", Database::Mode::kReadOnly);
+  std::map<std::string, std::string> meta;
+  Statement pairs = db.prepare("SELECT key, value FROM meta");
+  while (pairs.step()) meta[pairs.text(0)] = pairs.text(1);
+  if (meta.count("summary") == 0) fail(folder, "the run is not finished. Go on with: circuit tune --resume {}", folder);
+  RunRow run;
+  run.name = std::filesystem::path(folder).lexically_normal().filename().string();
+  run.method = meta["method"];
+  run.summary = parse_json(meta["summary"], folder + "/run.db, summary");
+  Statement rows = db.prepare("SELECT step, name, value FROM evaluations ORDER BY step");
+  while (rows.step()) {
+    if (run.series.empty() || run.series.back().first != rows.integer(0)) run.series.push_back({rows.integer(0), {}});
+    run.series.back().second[rows.text(1)] = rows.real(2);
+  }
+  return run;
+}
+
+double summary_value(const RunRow& run, const char* when, const std::string& name) {
+  const Json& values = run.summary.at(when);
+  const auto found = values.find(name);
+  return found == values.end() ? std::numeric_limits<double>::quiet_NaN() : found->get<double>();
+}
+
+double best_metric(const RunRow& run) {
+  double best = -std::numeric_limits<double>::infinity();
+  for (const auto& [step, values] : run.series) {
+    const auto found = values.find("dev/metric");
+    if (found != values.end()) best = std::max(best, found->second);
+  }
+  return best;
+}
+
+std::string number(double value) { return std::isfinite(value) ? fmt::format("{:.4g}", value) : "-"; }
+
+}  // namespace
+
+double value_at_level(const EvaluationSeries& series, const std::string& metric, double level,
+                      const std::string& value) {
+  const auto get = [](const std::map<std::string, double>& values, const std::string& name) {
+    const auto found = values.find(name);
+    return found == values.end() ? std::numeric_limits<double>::quiet_NaN() : found->second;
+  };
+  for (size_t i = 0; i < series.size(); ++i) {
+    const double here = get(series[i].second, metric);
+    if (!(here >= level)) continue;
+    const double after = get(series[i].second, value);
+    if (i == 0) return after;
+    const double there = get(series[i - 1].second, metric);
+    const double share = (level - there) / (here - there);
+    return get(series[i - 1].second, value) * (1 - share) + after * share;
+  }
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+std::string comparison_table(const std::vector<std::string>& run_folders) {
+  std::vector<RunRow> runs;
+  double level = std::numeric_limits<double>::infinity();
+  for (const std::string& folder : run_folders) {
+    runs.push_back(read_run(folder));
+    level = std::min(level, best_metric(runs.back()));
+  }
+  std::vector<std::vector<std::string>> rows(1);
+  rows[0].push_back("");
+  for (const RunRow& run : runs) rows[0].push_back(run.name + " (" + run.method + ")");
+  const auto add = [&](const std::string& title, const auto& cell) {
+    std::vector<std::string> row{title};
+    for (const RunRow& run : runs) row.push_back(cell(run));
+    rows.push_back(row);
+  };
+  const bool has_test = std::isfinite(summary_value(runs[0], "after", "test/metric"));
+  const std::string split = has_test ? "test" : "dev";
+  const auto change = [&](const std::string& title, const std::string& name) {
+    add(title, [&](const RunRow& run) {
+      return number(summary_value(run, "before", name)) + " -> " + number(summary_value(run, "after", name));
+    });
+  };
+  change(split + " metric", split + "/metric");
+  change(split + " accuracy", split + "/accuracy");
+  for (const auto& [name, value] : runs[0].summary.at("after").items()) {
+    const std::string prefix = split + "/accuracy/";
+    if (name.rfind(prefix, 0) == 0) change("  " + name.substr(prefix.size()), name);
+  }
+  change(split + " perplexity", split + "/perplexity");
+  change("untouched perplexity", "untouched/perplexity");
+  if (std::isfinite(level)) {
+    add("untouched perplexity at dev metric " + number(level), [&](const RunRow& run) {
+      return number(value_at_level(run.series, "dev/metric", level, "untouched/perplexity"));
+    });
+  }
+  add("parameters touched", [](const RunRow& run) {
+    return fmt::format("{:.1f} %", 100 * run.summary.at("touched_share").get<double>());
+  });
+  add("best step of steps", [](const RunRow& run) {
+    return fmt::format("{} of {}", run.summary.at("best_step").get<int64_t>(), run.summary.at("steps").get<int64_t>());
+  });
+  add("training time", [](const RunRow& run) { return format_duration(run.summary.at("seconds").get<double>()); });
+  std::vector<size_t> widths(rows[0].size());
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    text += fmt::format("{:<{}}", row[0], widths[0]);
+    for (size_t i = 1; i < row.size(); ++i) text += fmt::format("  {:>{}}", row[i], widths[i]);
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace circuit

@@ -315,7 +315,7 @@ TEST_F(BadRecords, IdsAndPositionsOutsideAreNamed) {
                          {"d.jsonl:2", "token id 40", "vocabulary of 40"});
   expect_records_refused(R"({"text_ids": [-1,2], "readouts": [{"correct_id": 5, "wrong_id": 6}]})", {"d.jsonl:1", "-1"});
   expect_records_refused(R"({"text_ids": [1,2], "readouts": [{"correct_id": 99, "wrong_id": 6}]})", {"d.jsonl:1", "99"});
-  expect_records_refused(R"({"text_ids": [18446744073709551615,2]})", {"d.jsonl:1", "text_ids"});
+  expect_records_refused(R"({"text_ids": [18446744073709551615,2]})", {"d.jsonl:1"});
   expect_records_refused(R"({"text_ids": [1.5,2]})", {"d.jsonl:1", "text_ids"});
   for (const char* position : {"0", "-1", "4", "9223372036854775807"}) {
     expect_records_refused(R"({"text_ids": [1,2,3], "readouts": [{"position": )" + std::string(position) +
@@ -377,10 +377,16 @@ TEST_F(BadRecords, ScoreRefusesTextThatIsNotUtf8OrEmpty) {
 }
 
 TEST_F(BadRecords, TuneRefusesThemBeforeItMakesAFolder) {
-  write_file(scratch_ / "train.jsonl", good_ + good_ + R"({"text_ids": [1,40]})" "\n");
   write_file(scratch_ / "c.toml", "[model]\npath = \"" + (scratch_ / "model") + "\"\n[data]\ntrain = \"" +
                                       (scratch_ / "train.jsonl") + "\"\n[run]\npath = \"" + (scratch_ / "run") + "\"\n");
-  expect_refused(scratch_, {"tune", scratch_ / "c.toml"}, {"train.jsonl:3", "token id 40"});
+  const auto expect_third_refused = [&](const std::string& record, const std::vector<std::string>& words,
+                                        const std::string& ablation = "mean") {
+    write_file(scratch_ / "train.jsonl", good_ + good_ + record + "\n");
+    expect_refused(scratch_, {"tune", scratch_ / "c.toml", "--set", "discovery.ablation=" + ablation}, words);
+  };
+  expect_third_refused(R"({"text_ids": [1,40]})", {"train.jsonl:3", "token id 40"});
+  expect_third_refused(R"({"text_ids": [1,2]})", {"train.jsonl:3", "no readouts"});
+  expect_third_refused(good_, {"train.jsonl:1", "no counterfactual"}, "counterfactual");
 }
 
 // ---- places that cannot be written, wrong use ------------------------------------------------------------

@@ -113,7 +113,11 @@ Json tiny_tokenizer() {
   int64_t id = 26;
   for (const char* token : {" ", "ca", "cat", " cat", "do", "dog", " dog"}) vocabulary[token] = id++;
   // Pairs, since a merge may hold a space.
-  const Json merges = {{"c", "a"}, {"ca", "t"}, {" ", "cat"}, {"d", "o"}, {"do", "g"}, {" ", "dog"}};
+  Json merges = Json::array();
+  for (const auto& [left, right] : std::vector<std::pair<std::string, std::string>>{
+           {"c", "a"}, {"ca", "t"}, {" ", "cat"}, {"d", "o"}, {"do", "g"}, {" ", "dog"}}) {
+    merges.push_back(Json::array({left, right}));
+  }
   return {{"version", "1.0"},
           {"added_tokens", Json::array()},
           {"normalizer", nullptr},

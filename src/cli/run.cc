@@ -60,7 +60,8 @@ void check_training_records(const TuneConfig& config, const Dataset& train, cons
 
 // --dtype is no key of config.toml, but it changes the result of a run as one would.
 void check_same_dtype(const TuneConfig& config, const CommonOptions& options) {
-  Database db(config.run_path + "/run.db", Database::Mode::kReadOnly);
+  // Not read-only: such a connection to a write-ahead log leaves its side files behind.
+  Database db(config.run_path + "/run.db", Database::Mode::kReadWrite);
   Statement row = db.prepare("SELECT value FROM meta WHERE key = 'dtype'");
   if (!row.step() || row.text(0) == options.dtype) return;
   fail("--dtype", "the run began with {0}, not {1}. Resume it with --dtype {0}.", row.text(0), options.dtype);
@@ -225,9 +226,9 @@ TuneData::TuneData(const TuneConfig& config, const OpenModel& open) {
   if (dev) log_dataset(config.data_dev, *dev);
   if (test) log_dataset(config.data_test, *test);
   if (config.data_untouched.empty()) return;
-  const MappedFile text(config.data_untouched);
-  untouched = encode_text(open.tokenizer.get(), text.text(), read.begin_token);
-  untouched_bytes = static_cast<int64_t>(text.size());
+  TextFile text = read_text(config.data_untouched, open.tokenizer, read.begin_token);
+  untouched = std::move(text.ids);
+  untouched_bytes = text.bytes;
 }
 
 Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const TuneData& data, Splits splits) {
@@ -241,6 +242,11 @@ Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const 
     const TextResult r = evaluate_text(model.open.model, data.untouched, data.untouched_bytes, window,
                                        config.evaluation_batch);
     values["untouched/perplexity"] = std::exp(r.nll);
+  }
+  for (const auto& [name, value] : values) {
+    if (!std::isnan(value)) continue;
+    fail("tune", "evaluation: {} is not finite. Lower optimizer.lr, set optimizer.clip, or check the model's weights.",
+         name);
   }
   return values;
 }

@@ -60,8 +60,9 @@ TEST_F(BadWeights, HostileHeaderLengthIsRefusedBeforeItIsBelieved) {
 }
 
 TEST_F(BadWeights, OverlapGapAndOverflowNameTheTensor) {
-  write_weights(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
-                std::string(12, '\0'));
+  write_weights(
+      R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
+      std::string(12, '\0'));
   expect_inspect_refused({"tensor 'b'", "overlap"});
   write_weights(R"({"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", std::string(12, '\0'));
   expect_inspect_refused({"tensor 'b'", "gap"});
@@ -135,7 +136,8 @@ TEST_F(BadWeights, IndexThatPointsElsewhereOrAtNothingIsRefused) {
 
 class BadConfigJson : public BadWeights {
  protected:
-  void expect_config_refused(const std::string& key, const Json& value, const std::vector<std::string>& words) {
+  void expect_config_refused(const std::string& key, const Json& value,
+                             const std::vector<std::string>& words) {
     TinyModel model = make_tiny_model({key.find("num_") == 0 || key.find("rope") == 0 ? "llama" : "gpt2"});
     if (value.is_discarded()) {
       model.config.erase(key);
@@ -195,8 +197,8 @@ class BadToml : public testing::Test {
     write_file(scratch_ / "train.jsonl", tiny_records(6, 1));
   }
   std::string good() const {
-    return "[model]\npath = \"" + (scratch_ / "model") + "\"\n[data]\ntrain = \"" + (scratch_ / "train.jsonl") +
-           "\"\n[run]\npath = \"" + (scratch_ / "run") + "\"\n";  // 6 lines
+    return "[model]\npath = \"" + (scratch_ / "model") + "\"\n[data]\ntrain = \"" +
+           (scratch_ / "train.jsonl") + "\"\n[run]\npath = \"" + (scratch_ / "run") + "\"\n";  // 6 lines
   }
   void expect_toml_refused(const std::string& text, const std::vector<std::string>& words) {
     write_file(scratch_ / "c.toml", text);
@@ -212,7 +214,8 @@ TEST_F(BadToml, UnknownKeyNamesLineAndNearestKey) {
 }
 
 TEST_F(BadToml, WrongTypeRangeAndChoiceNameKeyAndLine) {
-  expect_toml_refused(good() + "[tuning]\nsteps = \"many\"\n", {"c.toml:8", "tuning.steps: expected an integer"});
+  expect_toml_refused(good() + "[tuning]\nsteps = \"many\"\n",
+                      {"c.toml:8", "tuning.steps: expected an integer"});
   expect_toml_refused(good() + "[optimizer]\nlr = true\n", {"c.toml:8", "optimizer.lr: expected a number"});
   expect_toml_refused(good() + "[tuning]\nsteps = 0\n", {"c.toml:8", "tuning.steps: found 0"});
   expect_toml_refused(good() + "[optimizer]\nlr = nan\n", {"c.toml:8", "optimizer.lr"});
@@ -260,12 +263,14 @@ class BadRecords : public testing::Test {
   BadRecords() { write_tiny_model(scratch_ / "model", TinySpec()); }
   Arguments discover(const std::string& records, const std::string& ablation = "mean") {
     write_file(scratch_ / "d.jsonl", records);
-    return {"discover", scratch_ / "model", scratch_ / "d.jsonl", "--ablation", ablation, "-o", scratch_ / "out.json"};
+    return {"discover", scratch_ / "model",   scratch_ / "d.jsonl", "--ablation", ablation,
+            "-o",       scratch_ / "out.json"};
   }
   void expect_records_refused(const std::string& records, const std::vector<std::string>& words) {
     expect_refused(scratch_, discover(records), words);
   }
-  const std::string good_ = R"({"text_ids": [1,2,3,4], "readouts": [{"correct_id": 5, "wrong_id": 6}]})" "\n";
+  const std::string good_ = R"({"text_ids": [1,2,3,4], "readouts": [{"correct_id": 5, "wrong_id": 6}]})"
+                            "\n";
   ScratchFolder scratch_;
 };
 
@@ -276,7 +281,8 @@ TEST_F(BadRecords, TheGoodRecordIsAccepted) {
 
 TEST_F(BadRecords, UnknownKeysNameLineAndTheKnown) {
   expect_records_refused(good_ + R"({"text_ids": [1], "label": 1})", {"d.jsonl:2", "'label'", "text_ids"});
-  expect_records_refused(R"({"text_ids": [1,2], "readouts": [{"correct": "a", "rong": "b"}]})", {"d.jsonl:1", "'rong'"});
+  expect_records_refused(R"({"text_ids": [1,2], "readouts": [{"correct": "a", "rong": "b"}]})",
+                         {"d.jsonl:1", "'rong'"});
   expect_records_refused(R"({"prompt": "a", "completion": "b", "text": "c"})", {"d.jsonl:1", "'text'"});
 }
 
@@ -302,7 +308,8 @@ TEST_F(BadRecords, RecordAboveTheLimitIsRefused) {
   // A sparse file: a brace, 64 MiB of holes, nothing more.
   write_file(scratch_ / "big.jsonl", "{");
   fs::resize_file(scratch_ / "big.jsonl", kMaxRecordBytes + 1);
-  const ProgramResult result = run_quiet({"discover", scratch_ / "model", scratch_ / "big.jsonl", "-o", scratch_ / "o"});
+  const ProgramResult result =
+      run_quiet({"discover", scratch_ / "model", scratch_ / "big.jsonl", "-o", scratch_ / "o"});
   EXPECT_EQ(result.exit_code, kFailure);
   EXPECT_EQ(result.error_lines.size(), 1U);
   EXPECT_THAT(result.err, testing::HasSubstr("big.jsonl:1"));
@@ -313,8 +320,10 @@ TEST_F(BadRecords, RecordAboveTheLimitIsRefused) {
 TEST_F(BadRecords, IdsAndPositionsOutsideAreNamed) {
   expect_records_refused(good_ + R"({"text_ids": [1,40,2], "readouts": [{"correct_id": 5, "wrong_id": 6}]})",
                          {"d.jsonl:2", "token id 40", "vocabulary of 40"});
-  expect_records_refused(R"({"text_ids": [-1,2], "readouts": [{"correct_id": 5, "wrong_id": 6}]})", {"d.jsonl:1", "-1"});
-  expect_records_refused(R"({"text_ids": [1,2], "readouts": [{"correct_id": 99, "wrong_id": 6}]})", {"d.jsonl:1", "99"});
+  expect_records_refused(R"({"text_ids": [-1,2], "readouts": [{"correct_id": 5, "wrong_id": 6}]})",
+                         {"d.jsonl:1", "-1"});
+  expect_records_refused(R"({"text_ids": [1,2], "readouts": [{"correct_id": 99, "wrong_id": 6}]})",
+                         {"d.jsonl:1", "99"});
   expect_records_refused(R"({"text_ids": [18446744073709551615,2]})", {"d.jsonl:1"});
   expect_records_refused(R"({"text_ids": [1.5,2]})", {"d.jsonl:1", "text_ids"});
   for (const char* position : {"0", "-1", "4", "9223372036854775807"}) {
@@ -322,8 +331,9 @@ TEST_F(BadRecords, IdsAndPositionsOutsideAreNamed) {
                                R"(, "correct_id": 5, "wrong_id": 6}]})",
                            {"d.jsonl:1", "position", position});
   }
-  expect_records_refused(R"({"text_ids": [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1], "readouts": [{"correct_id": 5, "wrong_id": 6}]})",
-                         {"d.jsonl:1", "17 tokens", "16 positions"});
+  expect_records_refused(
+      R"({"text_ids": [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1], "readouts": [{"correct_id": 5, "wrong_id": 6}]})",
+      {"d.jsonl:1", "17 tokens", "16 positions"});
   expect_records_refused(R"({"text_ids": [1,2], "spans": {"s": [1, 2]}})", {"d.jsonl:1", "spans.s"});
 }
 
@@ -344,9 +354,11 @@ TEST_F(BadRecords, ByteInsideAWordIsRefused) {
 TEST_F(BadRecords, AnswerOfSeveralTokensShowsThem) {
   expect_records_refused(R"({"text": "a dog", "readouts": [{"correct": " cow", "wrong": "b"}]})",
                          {"d.jsonl:1", "correct: ' cow' is not one token", "'c', 'o', 'w'"});
-  expect_records_refused(R"({"text": "a dog", "readouts": [{"correct": "", "wrong": "b"}]})", {"d.jsonl:1", "correct"});
-  expect_records_refused(R"({"text": "a dog", "readouts": [{"correct": "a", "correct_id": 1, "wrong": "b"}]})",
-                         {"d.jsonl:1", "correct_id"});
+  expect_records_refused(R"({"text": "a dog", "readouts": [{"correct": "", "wrong": "b"}]})",
+                         {"d.jsonl:1", "correct"});
+  expect_records_refused(
+      R"({"text": "a dog", "readouts": [{"correct": "a", "correct_id": 1, "wrong": "b"}]})",
+      {"d.jsonl:1", "correct_id"});
 }
 
 TEST_F(BadRecords, ReadoutWithoutAnswersIsRefused) {
@@ -357,13 +369,13 @@ TEST_F(BadRecords, ReadoutWithoutAnswersIsRefused) {
 TEST_F(BadRecords, CounterfactualOfAnotherLengthNamesBothLengths) {
   const std::string record =
       R"({"text_ids": [1,2,3,4], "counterfactual_ids": [1,2,3], "readouts": [{"position": 3, "correct_id": 5, "wrong_id": 6}]})";
-  expect_refused(scratch_, discover(record, "counterfactual"),
-                 {"d.jsonl:1", "4 tokens", "counterfactual 3"});
+  expect_refused(scratch_, discover(record, "counterfactual"), {"d.jsonl:1", "4 tokens", "counterfactual 3"});
   EXPECT_EQ(run_quiet(discover(record, "mean")).exit_code, 0);
 }
 
 TEST_F(BadRecords, MissingCounterfactualSaysWhatToDo) {
-  expect_refused(scratch_, discover(good_, "counterfactual"), {"d.jsonl:1", "no counterfactual", "mean or zero"});
+  expect_refused(scratch_, discover(good_, "counterfactual"),
+                 {"d.jsonl:1", "no counterfactual", "mean or zero"});
 }
 
 TEST_F(BadRecords, ScoreRefusesTextThatIsNotUtf8OrEmpty) {
@@ -372,13 +384,15 @@ TEST_F(BadRecords, ScoreRefusesTextThatIsNotUtf8OrEmpty) {
   write_file(scratch_ / "t.txt", "");
   expect_refused(scratch_, {"score", scratch_ / "model", scratch_ / "t.txt"}, {"t.txt"});
   write_file(scratch_ / "t.jsonl", "{\"good\": \"a\"}\n");
-  expect_refused(scratch_, {"score", scratch_ / "model", scratch_ / "t.jsonl"}, {"t.jsonl:1", "'bad' is missing"});
+  expect_refused(scratch_, {"score", scratch_ / "model", scratch_ / "t.jsonl"},
+                 {"t.jsonl:1", "'bad' is missing"});
   expect_refused(scratch_, {"score", scratch_ / "model", scratch_.path()}, {scratch_.path()});
 }
 
 TEST_F(BadRecords, TuneRefusesThemBeforeItMakesAFolder) {
   write_file(scratch_ / "c.toml", "[model]\npath = \"" + (scratch_ / "model") + "\"\n[data]\ntrain = \"" +
-                                      (scratch_ / "train.jsonl") + "\"\n[run]\npath = \"" + (scratch_ / "run") + "\"\n");
+                                      (scratch_ / "train.jsonl") + "\"\n[run]\npath = \"" +
+                                      (scratch_ / "run") + "\"\n");
   const auto expect_third_refused = [&](const std::string& record, const std::vector<std::string>& words,
                                         const std::string& ablation = "mean") {
     write_file(scratch_ / "train.jsonl", good_ + good_ + record + "\n");
@@ -395,13 +409,17 @@ TEST_F(BadRecords, UnwritablePlacesAreNamed) {
   write_file(scratch_ / "file", "x");
   write_file(scratch_ / "d.jsonl", good_);
   // Root may write into read-only folders, but nobody below a file or into /proc.
-  for (const std::string& out : {scratch_ / "file/out.json", std::string("/proc/out.json"), scratch_ / "none/out.json"}) {
-    expect_refused(scratch_, {"discover", scratch_ / "model", scratch_ / "d.jsonl", "--ablation", "mean", "-o", out}, {out});
+  for (const std::string& out :
+       {scratch_ / "file/out.json", std::string("/proc/out.json"), scratch_ / "none/out.json"}) {
+    expect_refused(scratch_,
+                   {"discover", scratch_ / "model", scratch_ / "d.jsonl", "--ablation", "mean", "-o", out},
+                   {out});
   }
   write_file(scratch_ / "c.toml", "[model]\npath = \"" + (scratch_ / "model") + "\"\n[data]\ntrain = \"" +
                                       (scratch_ / "d.jsonl") + "\"\n");
   for (const std::string& path : {scratch_ / "file/run", std::string("/proc/run")}) {
-    expect_refused(scratch_, {"tune", scratch_ / "c.toml", "--set", "run.path=" + path}, {path.substr(0, path.rfind('/'))});
+    expect_refused(scratch_, {"tune", scratch_ / "c.toml", "--set", "run.path=" + path},
+                   {path.substr(0, path.rfind('/'))});
   }
 }
 
@@ -417,8 +435,12 @@ TEST_F(BadRecords, WrongUseIsExitTwo) {
   expect_refused(scratch_, {"inspect", model, "--dtype", "f8"}, {"--dtype"}, kWrongUse);
   write_file(scratch_ / "d.jsonl", good_);
   const Arguments discover{"discover", model, scratch_ / "d.jsonl", "-o", scratch_ / "out.json"};
-  for (const auto& [flag, value] : std::vector<std::pair<std::string, std::string>>{
-           {"--metric", "bleu"}, {"--ablation", "noise"}, {"--method", "acdc"}, {"--positions", "some"}, {"--selection", "best"}}) {
+  for (const auto& [flag, value] :
+       std::vector<std::pair<std::string, std::string>>{{"--metric", "bleu"},
+                                                        {"--ablation", "noise"},
+                                                        {"--method", "acdc"},
+                                                        {"--positions", "some"},
+                                                        {"--selection", "best"}}) {
     Arguments wrong = discover;
     wrong.insert(wrong.end(), {flag, value});
     expect_refused(scratch_, wrong, {value}, kWrongUse);

@@ -55,10 +55,15 @@ int64_t expected_edges(int64_t layers, int64_t heads, int64_t kv) {
 TEST_F(Discover, WritesEveryEdgeAndTheKeysThatOtherToolsRead) {
   const Json file = discover(gpt2_, {});
   EXPECT_THAT(keys_of(file), testing::UnorderedElementsAre("cfg", "nodes", "edges", "meta"));
-  EXPECT_EQ(file["cfg"], Json({{"n_layers", 2}, {"n_heads", 3}, {"n_kv_heads", 3}, {"parallel_attn_mlp", false},
-                               {"d_model", 12}, {"d_head", 4}}));
-  EXPECT_THAT(keys_of(file["nodes"]), testing::UnorderedElementsAre("input", "a0.h0", "a0.h1", "a0.h2", "m0", "a1.h0",
-                                                                    "a1.h1", "a1.h2", "m1", "logits"));
+  EXPECT_EQ(file["cfg"], Json({{"n_layers", 2},
+                               {"n_heads", 3},
+                               {"n_kv_heads", 3},
+                               {"parallel_attn_mlp", false},
+                               {"d_model", 12},
+                               {"d_head", 4}}));
+  EXPECT_THAT(keys_of(file["nodes"]),
+              testing::UnorderedElementsAre("input", "a0.h0", "a0.h1", "a0.h2", "m0", "a1.h0", "a1.h1",
+                                            "a1.h2", "m1", "logits"));
   EXPECT_THAT(keys_of(file["meta"]), testing::IsSupersetOf({"model", "data", "method", "metric", "ablation",
                                                             "positions", "bos", "examples", "version"}));
   EXPECT_EQ(static_cast<int64_t>(file["edges"].size()), expected_edges(2, 3, 3));
@@ -96,7 +101,8 @@ TEST_F(Discover, CompactFormHoldsTheSameScores) {
       float score = 0;
       std::memcpy(&score, bytes.data() + tensors["scores"].begin + id * sizeof score, sizeof score);
       EXPECT_EQ(file["edges"][name]["score"].get<float>(), score) << name;
-      EXPECT_EQ(file["edges"][name]["in_graph"].get<bool>(), bytes[tensors["circuit"].begin + id] != 0) << name;
+      EXPECT_EQ(file["edges"][name]["in_graph"].get<bool>(), bytes[tensors["circuit"].begin + id] != 0)
+          << name;
       ++id;
     }
   }
@@ -116,7 +122,8 @@ TEST_F(Discover, UngroupedScoresSumToTheGroupedOnes) {
     if (name.find("<k>") != std::string::npos || name.find("<v>") != std::string::npos) {
       // "a1.h3<k>" reads for key/value head 3 / 2 = 1.
       const int head = name[reader + 4] - '0';
-      key = name.substr(0, reader) + name.substr(reader, 3) + "kv" + std::to_string(head / 2) + name.substr(reader + 5);
+      key = name.substr(0, reader) + name.substr(reader, 3) + "kv" + std::to_string(head / 2) +
+            name.substr(reader + 5);
     }
     sums[key] += edge["score"].get<double>();
   }

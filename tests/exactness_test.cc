@@ -103,16 +103,18 @@ struct Base {
 
 class Export : public testing::TestWithParam<Base> {
  protected:
-  TinyRuns runs_{GetParam().model,
-                 {"tuning.steps=" + std::to_string(kSteps), "selection.n=6", "tuning.batch=2", "tuning.accumulation=2",
-                  "optimizer.kind=" + GetParam().optimizer, "optimizer.lr=0.01", "optimizer.weight_decay=0.1",
-                  "optimizer.clip=1", "discovery.every=5", "evaluation.every=25", "evaluation.keep=all"}};
+  TinyRuns runs_{
+      GetParam().model,
+      {"tuning.steps=" + std::to_string(kSteps), "selection.n=6", "tuning.batch=2", "tuning.accumulation=2",
+       "optimizer.kind=" + GetParam().optimizer, "optimizer.lr=0.01", "optimizer.weight_decay=0.1",
+       "optimizer.clip=1", "discovery.every=5", "evaluation.every=25", "evaluation.keep=all"}};
 };
 
 TEST_P(Export, ChangesNothingOutsideTheSlicesEverSelected) {
   ASSERT_EQ(run_program(runs_.tune("run")).exit_code, 0);
   const std::string out = runs_.run("model-out");
-  const ProgramResult result = run_quiet({"export", runs_.run("run"), "--step", std::to_string(kSteps), "-o", out});
+  const ProgramResult result =
+      run_quiet({"export", runs_.run("run"), "--step", std::to_string(kSteps), "-o", out});
   ASSERT_EQ(result.exit_code, 0) << result.err;
 
   const std::string slices = runs_.run("run") + "/checkpoints/step-000050/slices.safetensors";
@@ -139,7 +141,8 @@ TEST_P(Export, ChangesNothingOutsideTheSlicesEverSelected) {
 TEST_P(Export, EvaluatesAsTheRunRecorded) {
   ASSERT_EQ(run_program(runs_.tune("run")).exit_code, 0);
   const std::string out = runs_.run("model-out");
-  ASSERT_EQ(run_quiet({"export", runs_.run("run"), "--step", std::to_string(kSteps), "-o", out}).exit_code, 0);
+  ASSERT_EQ(run_quiet({"export", runs_.run("run"), "--step", std::to_string(kSteps), "-o", out}).exit_code,
+            0);
   EXPECT_EQ(run_quiet({"inspect", out}).out, run_quiet({"inspect", runs_.model()}).out);
   const ProgramResult result = run_quiet({"score", out, runs_.scratch() / "dev.jsonl", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
@@ -164,7 +167,8 @@ INSTANTIATE_TEST_SUITE_P(Bases, Export,
                          [](const auto& each) { return each.param.name; });
 
 TEST(ExportDtype, ComputingInBf16DoesNotRoundWhatWasNotTuned) {
-  const TinyRuns runs({}, {"tuning.steps=3", "selection.n=3", "tuning.batch=2", "tuning.shared_biases=false"});
+  const TinyRuns runs({},
+                      {"tuning.steps=3", "selection.n=3", "tuning.batch=2", "tuning.shared_biases=false"});
   Arguments tune = runs.tune("run");
   tune.insert(tune.end(), {"--dtype", "bf16"});
   ASSERT_EQ(run_program(tune).exit_code, 0);

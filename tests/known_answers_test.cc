@@ -37,15 +37,15 @@ TEST_F(KnownAnswers, Books4lContinuesAsItsReferenceDoes) {
   const Json expected = read_json(model("books-4l/expected_greedy_40.json"));
   const auto tokens = static_cast<int64_t>(expected["greedy_ids"].size() - expected["prompt_ids"].size());
   const ProgramResult result =
-      run_quiet({"generate", model("books-4l"), "--prompt", expected["prompt"].get<std::string>(), "--max-tokens",
-                 std::to_string(tokens), "--bos", "never", "--ids"});
+      run_quiet({"generate", model("books-4l"), "--prompt", expected["prompt"].get<std::string>(),
+                 "--max-tokens", std::to_string(tokens), "--bos", "never", "--ids"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(parse_json(result.out, "stdout"), expected["greedy_ids"]);
 }
 
 TEST_F(KnownAnswers, Slm4096ScoresItsCorpusAsPublished) {
-  constexpr double kNats = 0.083568;      // windows of 128 that overlap by one
-  constexpr double kLastDigit = 0.5e-6;   // as published
+  constexpr double kNats = 0.083568;     // windows of 128 that overlap by one
+  constexpr double kLastDigit = 0.5e-6;  // as published
   const ProgramResult result =
       run_quiet({"score", model("slm-4096"), model("slm-4096/corpus.txt"), "--window", "128", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;

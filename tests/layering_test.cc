@@ -16,9 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kOrder{"core",         "io",      "text",      "model",  "graph",
-                                      "task",         "intervention", "scoring", "selection", "tuning",
-                                      "evaluation",   "dynamics", "report",   "cli"};
+const std::vector<std::string> kOrder{"core",       "io",           "text",    "model",     "graph",
+                                      "task",       "intervention", "scoring", "selection", "tuning",
+                                      "evaluation", "dynamics",     "report",  "cli"};
 
 int rank_of(const std::string& folder) {
   const auto found = std::find(kOrder.begin(), kOrder.end(), folder);
@@ -75,12 +75,13 @@ TEST(Layering, TheCheckNamesFileAndLine) {
   write("io/json.h", "#include \"core/a.h\"\n");
   write("model/families/f.cc", "#include \"graph/graph.h\"\n#include \"families/family.h\"\n");
   write("extra/x.cc", "#include \"core/a.h\"\n");
-  EXPECT_THAT(violations(scratch.path()),
-              testing::ElementsAre("core/ and io/ include each other",
-                                   "core/a.h:4: core/ includes io/json.h, which comes after it",
-                                   "extra/x.cc:1: extra/ is not in the order",
-                                   "model/families/f.cc:1: model/ includes graph/graph.h, which comes after it",
-                                   "model/families/f.cc:2: \"families/family.h\" names no folder of src/"));
+  EXPECT_THAT(
+      violations(scratch.path()),
+      testing::ElementsAre("core/ and io/ include each other",
+                           "core/a.h:4: core/ includes io/json.h, which comes after it",
+                           "extra/x.cc:1: extra/ is not in the order",
+                           "model/families/f.cc:1: model/ includes graph/graph.h, which comes after it",
+                           "model/families/f.cc:2: \"families/family.h\" names no folder of src/"));
 }
 
 }  // namespace

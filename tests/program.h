@@ -17,8 +17,8 @@ using Arguments = std::vector<std::string>;
 struct ProgramResult {
   int exit_code = -1;  // −1: a signal ended it
   int signal = 0;
-  std::string out, err;                   // err without the warning about a slow BLAS or a busy machine
-  std::vector<std::string> error_lines;   // err, line by line
+  std::string out, err;                  // err without the warning about a slow BLAS or a busy machine
+  std::vector<std::string> error_lines;  // err, line by line
 };
 
 // One running `circuit`. The destructor kills what still runs.

@@ -14,9 +14,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const Settings kEverything{"selection.n=12",       "tuning.batch=2",          "tuning.accumulation=2",
-                           "optimizer.clip=0.5",   "optimizer.weight_decay=0.01", "optimizer.warmup=5",
-                           "evaluation.every=10",  "evaluation.keep=all",     "tuning.steps=120"};
+const Settings kEverything{"selection.n=12",
+                           "tuning.batch=2",
+                           "tuning.accumulation=2",
+                           "optimizer.clip=0.5",
+                           "optimizer.weight_decay=0.01",
+                           "optimizer.warmup=5",
+                           "evaluation.every=10",
+                           "evaluation.keep=all",
+                           "tuning.steps=120"};
 
 Settings with(Settings settings, const Settings& more) {
   settings.insert(settings.end(), more.begin(), more.end());
@@ -29,18 +35,24 @@ struct Case {
   Settings settings;
 };
 
-const Case kSgdEveryStep{"SgdEveryStep", {},
+const Case kSgdEveryStep{"SgdEveryStep",
+                         {},
                          with(kEverything, {"optimizer.kind=sgd", "optimizer.lr=0.05", "discovery.every=1",
                                             "optimizer.schedule=cosine"})};
-const Case kAdamEveryThird{"AdamwEveryThird", {"llama", false, "BF16", 2},
-                           with(kEverything, {"optimizer.kind=adamw", "optimizer.lr=0.01", "discovery.every=3",
-                                              "optimizer.schedule=linear", "discovery.ablation=counterfactual",
-                                              "tuning.state_on_return=reset", "tuning.train_norms=true"})};
+const Case kAdamEveryThird{
+    "AdamwEveryThird",
+    {"llama", false, "BF16", 2},
+    with(kEverything,
+         {"optimizer.kind=adamw", "optimizer.lr=0.01", "discovery.every=3", "optimizer.schedule=linear",
+          "discovery.ablation=counterfactual", "tuning.state_on_return=reset", "tuning.train_norms=true"})};
 // Discovery on batches of its own, random edges: both draw random numbers by step.
-const Case kOwnBatches{"OwnBatches", {"llama"},
-                       with(kEverything, {"optimizer.kind=sgd", "optimizer.lr=0.05", "discovery.every=4",
-                                          "discovery.batches=2", "selection.kind=random", "tuning.steps=60"})};
-const Case kFull{"Full", {}, with(kEverything, {"tuning.method=full", "optimizer.lr=0.01", "tuning.steps=60"})};
+const Case kOwnBatches{
+    "OwnBatches",
+    {"llama"},
+    with(kEverything, {"optimizer.kind=sgd", "optimizer.lr=0.05", "discovery.every=4", "discovery.batches=2",
+                       "selection.kind=random", "tuning.steps=60"})};
+const Case kFull{
+    "Full", {}, with(kEverything, {"tuning.method=full", "optimizer.lr=0.01", "tuning.steps=60"})};
 
 // A moment in the life of a run: the folders in which something happens then, and how to tell.
 struct Moment {
@@ -115,7 +127,8 @@ TEST_P(KilledRun, EqualsARunNeverKilled) {
   EXPECT_TRUE(exported(runs, "whole") == exported(runs, "killed"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, KilledRun, testing::Values(kSgdEveryStep, kAdamEveryThird, kOwnBatches, kFull),
+INSTANTIATE_TEST_SUITE_P(Methods, KilledRun,
+                         testing::Values(kSgdEveryStep, kAdamEveryThird, kOwnBatches, kFull),
                          [](const auto& each) { return each.param.name; });
 
 TEST(Interrupt, SaysHowToGoOnAndResumeEqualsARunNeverStopped) {
@@ -135,7 +148,8 @@ TEST(Interrupt, SaysHowToGoOnAndResumeEqualsARunNeverStopped) {
 }
 
 TEST(Resume, OfAFinishedRunChangesNothing) {
-  const TinyRuns runs(kSgdEveryStep.model, with(kSgdEveryStep.settings, {"tuning.steps=10", "evaluation.every=4"}));
+  const TinyRuns runs(kSgdEveryStep.model,
+                      with(kSgdEveryStep.settings, {"tuning.steps=10", "evaluation.every=4"}));
   const ProgramResult first = run_program(runs.tune("run"));
   ASSERT_EQ(first.exit_code, 0) << first.err;
   const auto rows = rows_of(runs.run("run"));
@@ -150,16 +164,21 @@ TEST(Resume, OfAFinishedRunChangesNothing) {
 TEST(Resume, RefusesWhatWouldChangeTheResult) {
   const TinyRuns runs(kSgdEveryStep.model, with(kSgdEveryStep.settings, {"tuning.steps=4"}));
   ASSERT_EQ(run_program(runs.tune("run")).exit_code, 0);
-  for (const std::string key : {"optimizer.lr", "tuning.steps", "tuning.seed", "model.path", "run.path", "selection.n"}) {
-    expect_refused(runs.scratch(), {"tune", "--resume", runs.run("run"), "--set", key + "=5"}, {key, "change the result"});
+  for (const std::string key :
+       {"optimizer.lr", "tuning.steps", "tuning.seed", "model.path", "run.path", "selection.n"}) {
+    expect_refused(runs.scratch(), {"tune", "--resume", runs.run("run"), "--set", key + "=5"},
+                   {key, "change the result"});
   }
-  expect_refused(runs.scratch(), {"tune", "--resume", runs.run("run"), "--dtype", "bf16"}, {"--dtype", "f32"});
+  expect_refused(runs.scratch(), {"tune", "--resume", runs.run("run"), "--dtype", "bf16"},
+                 {"--dtype", "f32"});
   // A base model that is not the one the run began with.
   TinySpec other = kSgdEveryStep.model;
   other.seed = 8;
   write_tiny_model(runs.model(), other);
-  expect_refused(runs.scratch(), {"tune", "--resume", runs.run("run")}, {"not the one this run started from"});
-  expect_refused(runs.scratch(), {"export", runs.run("run"), "-o", runs.run("out")}, {"not the one this run started from"});
+  expect_refused(runs.scratch(), {"tune", "--resume", runs.run("run")},
+                 {"not the one this run started from"});
+  expect_refused(runs.scratch(), {"export", runs.run("run"), "-o", runs.run("out")},
+                 {"not the one this run started from"});
 }
 
 TEST(Resume, DamagedCheckpointIsNamed) {
@@ -169,12 +188,15 @@ TEST(Resume, DamagedCheckpointIsNamed) {
   for (const std::string name : {"slices.safetensors", "optimizer.safetensors", "state.json"}) {
     const std::string whole = read_file(folder + name);
     write_file(folder + name, whole.substr(0, whole.size() / 2));
-    expect_refused(runs.scratch(), {"export", runs.run("run"), "-o", runs.run("out")}, {"step-000004/" + name});
+    expect_refused(runs.scratch(), {"export", runs.run("run"), "-o", runs.run("out")},
+                   {"step-000004/" + name});
     fs::remove(folder + name);
-    expect_refused(runs.scratch(), {"export", runs.run("run"), "-o", runs.run("out")}, {"step-000004/" + name});
+    expect_refused(runs.scratch(), {"export", runs.run("run"), "-o", runs.run("out")},
+                   {"step-000004/" + name});
     write_file(folder + name, whole);
   }
-  expect_refused(runs.scratch(), {"export", runs.run("run"), "--step", "3", "-o", runs.run("out")}, {"step 3", "There are: 4"});
+  expect_refused(runs.scratch(), {"export", runs.run("run"), "--step", "3", "-o", runs.run("out")},
+                 {"step 3", "There are: 4"});
 }
 
 TEST(Seeds, TheSameGivesTheSameRunAndAnotherDoesNot) {

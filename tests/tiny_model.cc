@@ -49,9 +49,14 @@ class Builder {
 
 void add_gpt2(const TinySpec& spec, TinyModel* model) {
   constexpr int64_t d = kModelWidth;
-  model->config = {{"model_type", "gpt2"}, {"n_layer", kLayers},      {"n_head", 3},
-                   {"n_embd", d},          {"n_inner", kMlpWidth},    {"vocab_size", kTinyVocab},
-                   {"n_positions", kTinyPositions}, {"tie_word_embeddings", spec.tied}};
+  model->config = {{"model_type", "gpt2"},
+                   {"n_layer", kLayers},
+                   {"n_head", 3},
+                   {"n_embd", d},
+                   {"n_inner", kMlpWidth},
+                   {"vocab_size", kTinyVocab},
+                   {"n_positions", kTinyPositions},
+                   {"tie_word_embeddings", spec.tied}};
   Builder b(spec, model);
   b.add("transformer.wte.weight", {kTinyVocab, d});
   b.add("transformer.wpe.weight", {kTinyPositions, d});

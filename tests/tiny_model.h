@@ -16,8 +16,8 @@ constexpr int64_t kTinyPositions = 16;
 struct TinySpec {
   std::string family = "gpt2";  // or "llama": 4 query heads on 2 key/value heads
   bool tied = true;
-  std::string dtype = "F32";    // or "BF16"
-  int shards = 1;               // above 1: with an index
+  std::string dtype = "F32";  // or "BF16"
+  int shards = 1;             // above 1: with an index
   uint64_t seed = 7;
 };
 

@@ -45,8 +45,8 @@ Arguments TinyRuns::tune(const std::string& name, const Settings& more) const {
 std::map<std::string, std::vector<std::string>> rows_of(const std::string& run) {
   Database db(run + "/run.db", Database::Mode::kReadOnly);
   std::map<std::string, std::vector<std::string>> all;
-  for (const std::string table : {"meta", "edges", "slices", "steps", "discoveries", "circuit_edges", "slice_norms",
-                                  "evaluations"}) {
+  for (const std::string table :
+       {"meta", "edges", "slices", "steps", "discoveries", "circuit_edges", "slice_norms", "evaluations"}) {
     const std::string where = table == "meta" ? " WHERE key NOT IN ('config', 'model', 'summary')" : "";
     Statement rows = db.prepare("SELECT * FROM " + table + where + " ORDER BY 1, 2");
     std::vector<std::string>& texts = all[table];
@@ -55,8 +55,10 @@ std::map<std::string, std::vector<std::string>> rows_of(const std::string& run) 
       for (int c = 0; c < rows.columns(); ++c) {
         const std::string name = rows.column_name(c);
         if (name == "seconds") continue;
-        // {} of a double tells any two apart (SQLite's own text has 15 digits); the bytes are for text and blobs.
-        const std::string value = rows.is_null(c) ? "null" : fmt::format("{} {}", rows.real(c), hex(rows.blob(c)));
+        // {} of a double tells any two apart (SQLite's own text has 15 digits); the bytes are for text and
+        // blobs.
+        const std::string value =
+            rows.is_null(c) ? "null" : fmt::format("{} {}", rows.real(c), hex(rows.blob(c)));
         text += name + "=" + value + " ";
       }
       texts.push_back(text);
@@ -72,6 +74,8 @@ int64_t query(const std::string& run, const std::string& sql) {
   return row.step() && !row.is_null(0) ? row.integer(0) : -1;
 }
 
-std::map<std::string, std::string> checkpoints_of(const std::string& run) { return snapshot(run + "/checkpoints"); }
+std::map<std::string, std::string> checkpoints_of(const std::string& run) {
+  return snapshot(run + "/checkpoints");
+}
 
 }  // namespace circuit

@@ -35,6 +35,8 @@ struct Case {
   Settings settings;
 };
 
+void PrintTo(const Case& each, std::ostream* out) { *out << each.name; }
+
 const Case kSgdEveryStep{"SgdEveryStep",
                          {},
                          with(kEverything, {"optimizer.kind=sgd", "optimizer.lr=0.05", "discovery.every=1",

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "io/files.h"
+#include "io/json.h"
 #include "tests/refusal.h"
 #include "tests/tiny_run.h"
 
@@ -161,6 +162,18 @@ TEST(Resume, OfAFinishedRunChangesNothing) {
   EXPECT_EQ(again.out, first.out);
   EXPECT_EQ(rows_of(runs.run("run")), rows);
   EXPECT_TRUE(checkpoints_of(runs.run("run")) == checkpoints);
+}
+
+TEST(Json, OfTuneAndExportIsOneDocument) {
+  const TinyRuns runs(kSgdEveryStep.model, with(kSgdEveryStep.settings, {"tuning.steps=10"}));
+  Arguments tune = runs.tune("run");
+  tune.emplace_back("--json");
+  const Json summary = parse_json(run_program(tune).out, "tune");
+  EXPECT_EQ(summary["steps"], 10);
+  EXPECT_EQ(summary["run"], runs.run("run"));
+  EXPECT_TRUE(summary["after"].contains("test/metric"));
+  const ProgramResult result = run_quiet({"export", runs.run("run"), "-o", runs.run("out"), "--json"});
+  EXPECT_EQ(parse_json(result.out, "export")["step"], summary["best_step"]);
 }
 
 TEST(Resume, RefusesWhatWouldChangeTheResult) {

@@ -33,10 +33,12 @@ int run(const Options& o) {
   apply_common(o.common);
   TuneConfig config;
   read_config(o.run + "/config.toml", config.fields());
-  TuneModel model(config, o.common);
+  CommonOptions exact = o.common;
+  exact.dtype = "f32";  // the checkpoint's values are float32 whatever the run computed in
+  TuneModel model(config, exact);
   const int64_t step = choose_step(o);
   load_checkpoint(o.run, step, model.open.checkpoint, model.store);
-  const auto changed = model.store.changed_tensors();
+  const auto changed = model.store.changed_tensors(model.open.checkpoint);
   write_checkpoint(model.open.checkpoint, changed, o.out);
   if (o.common.json) {
     fmt::print("{}\n", Json({{"out", o.out}, {"step", step}, {"changed_tensors", changed.size()}}).dump());

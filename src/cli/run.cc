@@ -46,17 +46,33 @@ void add_task(const std::string& split, const Dataset& data, const TuneConfig& c
   if (r.target_tokens > 0) (*values)[split + "/perplexity"] = std::exp(r.nll);
 }
 
+// Every training record, before anything is written: a run must not die of its last one at step 1000.
+void check_training_records(const TuneConfig& config, const Dataset& train, const Architecture& architecture) {
+  const bool discovers = config.tuning_method == "circuit";
+  const bool corrupts = discovers && parse_ablation(config.discovery_ablation) == Ablation::kCounterfactual;
+  const bool reads = discovers && find_metric(config.discovery_metric).needs_readouts;
+  for (const Example& e : train.examples) {
+    check_example(e, architecture, Side::kClean);
+    if (corrupts) check_example(e, architecture, Side::kCounterfactual);
+    if (reads && e.readouts.empty()) {
+      fail(e.place, "the record has no readouts; metric {} needs at least one.", config.discovery_metric);
+    }
+  }
+}
+
+// --dtype is no key of config.toml, but it changes the result of a run as one would.
+void check_same_dtype(const TuneConfig& config, const CommonOptions& options) {
+  // Not read-only: such a connection to a write-ahead log leaves its side files behind.
+  Database db(config.run_path + "/run.db", Database::Mode::kReadWrite);
+  Statement row = db.prepare("SELECT value FROM meta WHERE key = 'dtype'");
+  if (!row.step() || row.text(0) == options.dtype) return;
+  fail("--dtype", "the run began with {0}, not {1}. Resume it with --dtype {0}.", row.text(0), options.dtype);
+}
+
 Json names_json(const std::function<std::string(int64_t)>& name, int64_t count) {
   Json names = Json::array();
   for (int64_t i = 0; i < count; ++i) names.push_back(name(i));
   return names;
-}
-
-std::string run_meta(const std::string& run, const std::string& key) {
-  Database db(run + "/run.db", Database::Mode::kReadOnly);
-  Statement row = db.prepare("SELECT value FROM meta WHERE key = ?");
-  row.bind(1, key);
-  return row.step() ? row.text(0) : "";
 }
 
 std::string utc_now() {
@@ -215,14 +231,15 @@ TuneData::TuneData(const TuneConfig& config, const OpenModel& open) {
   read.max_length = config.data_max_length;
   train = read_dataset(config.data_train, open.tokenizer, read);
   log_dataset(config.data_train, train);
+  check_training_records(config, train, open.model.architecture());
   if (!config.data_dev.empty()) dev = read_dataset(config.data_dev, open.tokenizer, read);
   if (!config.data_test.empty()) test = read_dataset(config.data_test, open.tokenizer, read);
   if (dev) log_dataset(config.data_dev, *dev);
   if (test) log_dataset(config.data_test, *test);
   if (config.data_untouched.empty()) return;
-  const MappedFile text(config.data_untouched);
-  untouched = encode_text(open.tokenizer.get(), text.text(), read.begin_token);
-  untouched_bytes = static_cast<int64_t>(text.size());
+  TextFile text = read_text(config.data_untouched, open.tokenizer, read.begin_token);
+  untouched = std::move(text.ids);
+  untouched_bytes = text.bytes;
 }
 
 Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const TuneData& data, Splits splits) {
@@ -236,6 +253,11 @@ Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const 
     const TextResult r = evaluate_text(model.open.model, data.untouched, data.untouched_bytes, window,
                                        config.evaluation_batch);
     values["untouched/perplexity"] = std::exp(r.nll);
+  }
+  for (const auto& [name, value] : values) {
+    if (!std::isnan(value)) continue;
+    fail("tune", "evaluation: {} is not finite. Lower optimizer.lr, set optimizer.clip, or check the model's weights.",
+         name);
   }
   return values;
 }
@@ -286,14 +308,13 @@ RunSummary execute_run(const TuneConfig& config, const CommonOptions& options) {
   if (!file_exists(config.run_path)) {
     before = evaluate_run(config, model, data, Splits::kAll);  // before the folder: bad data leaves nothing
     create_run(config, options, model);
+  } else {
+    check_same_dtype(config, options);
+    remove_unfinished(config.run_path);
   }
   set_log_file(config.run_path + "/log.txt");
   RunState state;
   const std::vector<int64_t> saved = checkpoint_steps(config.run_path);
-  const std::string dtype = run_meta(config.run_path, "dtype");
-  if (dtype != options.dtype) {
-    fail("--dtype", "this run computes in {}; going on in {} would change its result.", dtype, options.dtype);
-  }
   if (!saved.empty()) state = load_checkpoint(config.run_path, saved.back(), model.open.checkpoint, model.store);
   Recorder recorder(config.run_path + "/run.db", model.graph, state.step);
   if (state.step == 0) {

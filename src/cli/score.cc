@@ -22,10 +22,9 @@ struct Options {
 };
 
 Json score_text(const OpenModel& open, const Options& o, const std::string& path, Progress& progress) {
-  const MappedFile file(path);
-  const std::vector<int64_t> ids = encode_text(open.tokenizer.get(), file.text(), parse_begin_token(o.bos));
+  const TextFile text = read_text(path, open.tokenizer, parse_begin_token(o.bos));
   const int64_t window = o.window > 0 ? o.window : open.model.architecture().n_positions;
-  const TextResult r = evaluate_text(open.model, ids, static_cast<int64_t>(file.size()), window, o.batch,
+  const TextResult r = evaluate_text(open.model, text.ids, text.bytes, window, o.batch,
                                      [&](int64_t done, int64_t total) { progress.update(done * 1000 / total); });
   return {{"file", path},
           {"kind", "text"},

@@ -29,7 +29,7 @@ std::vector<std::string> shard_names(const std::string& directory) {
   for (const auto& [tensor, file] : map.items()) {
     if (!file.is_string()) fail(index_path, "weight_map.{}: expected a file name.", tensor);
     const auto name = file.get<std::string>();
-    if (name.empty() || fs::path(name).filename() != name) {
+    if (name.empty() || name == "." || name == ".." || fs::path(name).filename() != name) {
       fail(index_path, "weight_map.{}: '{}' is not a file name in this folder.", tensor, name);
     }
     names.insert(name);

@@ -30,11 +30,31 @@ void check(const Example& e, const std::vector<int64_t>& ids, const std::vector<
   }
 }
 
+const std::vector<int64_t>& ids_of(const Example& e, Side side) {
+  return side == Side::kClean ? e.ids : e.counterfactual_ids;
+}
+
+const std::vector<Readout>& readouts_of(const Example& e, Side side) {
+  const bool own = side == Side::kClean || e.counterfactual_readouts.empty();
+  return own ? e.readouts : e.counterfactual_readouts;
+}
+
 at::Tensor to_tensor(const std::vector<int64_t>& values, at::Device device) {
   return values.empty() ? at::Tensor() : at::tensor(values, at::kLong).to(device);
 }
 
 }  // namespace
+
+void check_example(const Example& e, const Architecture& architecture, Side side) {
+  if (side == Side::kCounterfactual && e.counterfactual_ids.size() != e.ids.size()) {
+    if (e.counterfactual_ids.empty()) {
+      fail(e.place, "the record has no counterfactual. Add one, or use ablation mean or zero.");
+    }
+    fail(e.place, "the text has {} tokens, its counterfactual {}: they must be equally long.", e.ids.size(),
+         e.counterfactual_ids.size());
+  }
+  check(e, ids_of(e, side), readouts_of(e, side), architecture);
+}
 
 ExampleBatch make_example_batch(const std::vector<const Example*>& examples, const Architecture& architecture,
                                 at::Device device, Side side) {
@@ -42,17 +62,9 @@ ExampleBatch make_example_batch(const std::vector<const Example*>& examples, con
   batch.examples = static_cast<int64_t>(examples.size());
   std::vector<std::vector<int64_t>> sequences;
   for (const Example* e : examples) {
-    if (side == Side::kCounterfactual && e->counterfactual_ids.size() != e->ids.size()) {
-      if (e->counterfactual_ids.empty()) {
-        fail(e->place, "the record has no counterfactual. Add one, or use ablation mean or zero.");
-      }
-      fail(e->place, "the text has {} tokens, its counterfactual {}: they must be equally long.", e->ids.size(),
-           e->counterfactual_ids.size());
-    }
-    const bool own = side == Side::kClean || e->counterfactual_readouts.empty();
-    const std::vector<Readout>& readouts = own ? e->readouts : e->counterfactual_readouts;
-    sequences.push_back(side == Side::kClean ? e->ids : e->counterfactual_ids);
-    check(*e, sequences.back(), readouts, architecture);
+    check_example(*e, architecture, side);
+    sequences.push_back(ids_of(*e, side));
+    batch.places.push_back(e->place);
   }
   batch.tokens = make_token_batch(sequences, architecture, device);
   std::vector<int64_t> readout_rows;
@@ -61,9 +73,7 @@ ExampleBatch make_example_batch(const std::vector<const Example*>& examples, con
   for (int64_t i = 0; i < batch.examples; ++i) {
     const Example& e = *examples[i];
     const int64_t start = batch.tokens.starts[i];
-    batch.places.push_back(e.place);
-    const bool own = side == Side::kClean || e.counterfactual_readouts.empty();
-    const std::vector<Readout>& readouts = own ? e.readouts : e.counterfactual_readouts;
+    const std::vector<Readout>& readouts = readouts_of(e, side);
     for (const Readout& r : readouts) {
       batch.readouts.push_back(r);
       batch.readout_example.push_back(i);

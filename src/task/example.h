@@ -33,16 +33,22 @@ struct Example {
   std::string place;         // "file:line", for errors
 };
 
+enum class Side { kClean, kCounterfactual };
+
+// Throws Error naming the record: an id outside the vocabulary, a readout outside the sequence, more tokens
+// than the model has positions, and for side kCounterfactual one that is missing or of another length.
+void check_example(const Example& example, const Architecture& architecture, Side side);
+
 // Examples side by side, ready for a forward. Rows are rows of the token batch.
 struct ExampleBatch {
   TokenBatch tokens;
   int64_t examples = 0;
+  std::vector<std::string> places;  // one per example, for errors
   // One entry per readout:
   std::vector<Readout> readouts;
   std::vector<int64_t> readout_example;
   at::Tensor readout_rows;    // [readouts] int64; undefined when there is none
   std::vector<int64_t> readouts_per_example;
-  std::vector<std::string> places;  // per example, for errors
   // One entry per target token:
   Targets targets;            // rows and ids; undefined tensors when there is none
   std::vector<int64_t> target_example;
@@ -51,10 +57,7 @@ struct ExampleBatch {
   int64_t n_targets() const { return static_cast<int64_t>(target_example.size()); }
 };
 
-enum class Side { kClean, kCounterfactual };
-
-// Throws Error naming the record: an id outside the vocabulary, a readout outside the sequence, a
-// counterfactual that is missing or of another length (side kCounterfactual only: method.md §2).
+// Throws what check_example throws (counterfactuals must be equally long: method.md §2).
 ExampleBatch make_example_batch(const std::vector<const Example*>& examples, const Architecture& architecture,
                                 at::Device device, Side side = Side::kClean);
 

@@ -25,7 +25,7 @@ const Metric& find_metric(const std::string& name) {
 std::vector<double> readout_weights(const ExampleBatch& batch, const std::string& metric) {
   for (int64_t i = 0; i < batch.examples; ++i) {
     if (batch.readouts_per_example[i] == 0) {
-      fail(batch.places[i], "the record has no readouts; {} needs at least one.", metric);
+      fail(batch.places[i], "the record has no readouts; metric {} needs at least one.", metric);
     }
   }
   std::vector<double> weights;

@@ -26,6 +26,7 @@ struct Metric {
   std::string help;
   MetricValues (*compute)(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
                           MetricGradient gradient);
+  bool needs_readouts = true;  // false: it reads the target tokens
 };
 
 // Every metric, in the order --help lists them.

@@ -18,8 +18,8 @@ at::Tensor directions(const Model& model, const ExampleBatch& batch) {
   for (int64_t r = 0; r < batch.n_readouts(); ++r) {
     const Readout& readout = batch.readouts[r];
     if (readout.correct.empty() || readout.wrong.empty()) {
-      fail(batch.places[batch.readout_example[r]], "the readout at position {} lacks 'correct' or 'wrong'.",
-           readout.position);
+      fail(batch.places[batch.readout_example[r]], "the readout at position {} lacks 'correct' or 'wrong', which "
+           "metric logit_diff needs.", readout.position);
     }
     const auto add = [&](const std::vector<int64_t>& tokens, double sign) {
       for (const int64_t id : tokens) {

@@ -264,6 +264,14 @@ std::vector<int64_t> encode_text(const Tokenizer& tokenizer, std::string_view te
   return ids;
 }
 
+TextFile read_text(const std::string& path, const LazyTokenizer& tokenizer, BeginToken begin_token) {
+  const MappedFile file(path);
+  if (!is_valid_utf8(file.text())) fail(path, "the text is not valid UTF-8. Convert it first.");
+  TextFile text{encode_text(tokenizer.get(), file.text(), begin_token), static_cast<int64_t>(file.size())};
+  if (text.ids.size() < 2) fail(path, "the text has {} tokens; at least 2 are needed.", text.ids.size());
+  return text;
+}
+
 Dataset read_dataset(const std::string& path, const LazyTokenizer& tokenizer, const ReadSpec& spec) {
   const MappedFile file(path);
   Dataset data;

@@ -57,6 +57,14 @@ std::vector<MinimalPair> read_minimal_pairs(const std::string& path, const LazyT
 enum class FileKind { kText, kMinimalPairs, kExamples };
 FileKind file_kind(const std::string& path);
 
+struct TextFile {
+  std::vector<int64_t> ids;
+  int64_t bytes = 0;
+};
+// A plain text as encode_text encodes it. Throws Error naming the file when it is not UTF-8 or has fewer than
+// the two tokens that a perplexity needs.
+TextFile read_text(const std::string& path, const LazyTokenizer& tokenizer, BeginToken begin_token);
+
 // Ids of a text with a begin token where the policy asks for one.
 std::vector<int64_t> encode_text(const Tokenizer& tokenizer, std::string_view text, BeginToken begin_token);
 

@@ -62,6 +62,17 @@ void remove_checkpoint(const std::string& run, int64_t step) {
   fs::remove_all(checkpoint_folder(run, step), ignored);
 }
 
+void remove_unfinished(const std::string& run) {
+  std::error_code ignored;
+  std::vector<fs::path> unfinished;
+  for (const std::string& folder : {run, run + "/checkpoints"}) {
+    for (const auto& item : fs::directory_iterator(folder, ignored)) {
+      if (item.path().filename().string().find(".tmp-") != std::string::npos) unfinished.push_back(item.path());
+    }
+  }
+  for (const fs::path& path : unfinished) fs::remove_all(path, ignored);
+}
+
 RunState load_checkpoint(const std::string& run, int64_t step, const Checkpoint& base, SliceStore& store) {
   const std::string folder = checkpoint_folder(run, step);
   const std::string state_path = folder + kState;

@@ -23,6 +23,8 @@ void save_checkpoint(const std::string& run, const SliceStore& store, const Chec
 // Steps that have a checkpoint, ascending.
 std::vector<int64_t> checkpoint_steps(const std::string& run);
 std::string checkpoint_folder(const std::string& run, int64_t step);
+// Removes what a killed process was still writing below `run` (names with ".tmp-").
+void remove_unfinished(const std::string& run);
 void remove_checkpoint(const std::string& run, int64_t step);
 
 // Restores the store (and through it the model, freshly loaded from the base). Throws Error when the

@@ -164,16 +164,15 @@ void SliceStore::restore(const TensorFile& values, const TensorFile& states, con
   }
 }
 
-std::map<std::string, at::Tensor> SliceStore::changed_tensors() const {
+std::map<std::string, at::Tensor> SliceStore::changed_tensors(const Checkpoint& base) const {
   std::map<std::string, at::Tensor> changed;
   for (const auto& [id, state] : states_) {
     const Slice& s = table_[id];
-    at::Tensor& whole = changed[model_.file_name(s.tensor)];
-    if (!whole.defined()) {
-      whole = model_.parameter(s.tensor);
-      if (state.master.defined()) whole = whole.to(at::kFloat);
-    }
-    if (state.master.defined()) whole.narrow(s.dim, s.start, s.length).copy_(state.master);
+    const std::string name = model_.file_name(s.tensor);
+    at::Tensor& whole = changed[name];
+    // A copy of the base's own tensor: through the model's dtype, what was never selected would be rounded.
+    if (!whole.defined()) whole = base.tensor(name).clone();
+    whole.narrow(s.dim, s.start, s.length).copy_(state.master.defined() ? state.master : view_of(id));
   }
   return changed;
 }

@@ -52,8 +52,9 @@ class SliceStore {
   // Restores both into the model. Throws Error naming the tensor on a name or shape that does not belong.
   void restore(const TensorFile& values, const TensorFile& states, const std::vector<int64_t>& current);
 
-  // Whole tensors that differ from the base, by file name, in the model's dtype (masters where there are any).
-  std::map<std::string, at::Tensor> changed_tensors() const;
+  // Whole tensors that differ from the base, by file name, in the base's dtype: its bytes, and the values of
+  // all slices ever selected (masters where there are any) rounded to it.
+  std::map<std::string, at::Tensor> changed_tensors(const Checkpoint& base) const;
 
   // While it lives, the model holds the touched slices rounded to each tensor's dtype in the checkpoint
   // (what an export would hold); then the exact values again.

@@ -2,6 +2,15 @@
 #include "model/families/family.h"
 
 namespace circuit {
+namespace {
+
+int64_t require_within(const Json& config, const std::string& key, int64_t max, const std::string& place) {
+  const int64_t value = require_int(config, key, place);
+  if (value < 1 || value > max) fail(place, "{}: found {}, expected 1 to {}.", key, value, max);
+  return value;
+}
+
+}  // namespace
 
 const std::vector<Family>& families() {
   static const std::vector<Family> all{
@@ -45,10 +54,11 @@ void read_token_ids(const Json& config, const std::string& place, Architecture* 
 }
 
 int64_t require_size(const Json& config, const std::string& key, const std::string& place) {
-  constexpr int64_t kMax = int64_t{1} << 31;
-  const int64_t value = require_int(config, key, place);
-  if (value < 1 || value > kMax) fail(place, "{}: found {}, expected 1 to {}.", key, value, kMax);
-  return value;
+  return require_within(config, key, int64_t{1} << 31, place);
+}
+
+int64_t require_layers(const Json& config, const std::string& key, const std::string& place) {
+  return require_within(config, key, int64_t{1} << 14, place);
 }
 
 void note_dropout(const Json& config, Architecture* architecture) {

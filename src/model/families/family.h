@@ -33,6 +33,8 @@ Activation parse_activation(const std::string& name, const std::string& key, con
 void read_token_ids(const Json& config, const std::string& place, Architecture* architecture);
 // A positive integer of at most 2^31; throws Error naming the key.
 int64_t require_size(const Json& config, const std::string& key, const std::string& place);
+// The same for a number of layers, at most 16,384: each is laid out before any tensor is looked for.
+int64_t require_layers(const Json& config, const std::string& key, const std::string& place);
 // Notes every dropout probability above zero, since none is applied.
 void note_dropout(const Json& config, Architecture* architecture);
 

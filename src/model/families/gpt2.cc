@@ -8,7 +8,7 @@ namespace {
 Architecture read_config(const Json& config, const std::string& place) {
   Architecture a;
   a.family = "gpt2";
-  a.n_layers = require_size(config, "n_layer", place);
+  a.n_layers = require_layers(config, "n_layer", place);
   a.n_heads = require_size(config, "n_head", place);
   a.n_kv_heads = a.n_heads;
   a.d_model = require_size(config, "n_embd", place);

@@ -34,7 +34,7 @@ void read_rope_scaling(const Json& config, const std::string& place, RotarySpec*
 Architecture read_config(const Json& config, const std::string& place) {
   Architecture a;
   a.family = "llama";
-  a.n_layers = require_size(config, "num_hidden_layers", place);
+  a.n_layers = require_layers(config, "num_hidden_layers", place);
   a.n_heads = require_size(config, "num_attention_heads", place);
   a.n_kv_heads = optional_int(config, "num_key_value_heads", a.n_heads, place);
   a.d_model = require_size(config, "hidden_size", place);

@@ -1,0 +1,164 @@
+// What `discover` writes: the circuit as JSON and in its compact form, and nothing but results on stdout.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "io/files.h"
+#include "io/json.h"
+#include "io/safetensors.h"
+#include "tests/program.h"
+#include "tests/tiny_model.h"
+
+namespace circuit {
+namespace {
+
+class Discover : public testing::Test {
+ protected:
+  Discover() {
+    write_file(data_, tiny_records(9, 4));
+    write_tiny_model(gpt2_, TinySpec());
+    write_tiny_model(llama_, {"llama", false});
+  }
+  Json discover(const std::string& model, const Arguments& more) {
+    const std::string out = scratch_ / "circuit.json";
+    Arguments arguments{"discover", model, data_, "-o", out, "--top-edges", "7"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramResult result = run_quiet(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.err, "");
+    return read_json(out);
+  }
+  ScratchFolder scratch_;
+  const std::string data_ = scratch_ / "data.jsonl";
+  const std::string gpt2_ = scratch_ / "gpt2";
+  const std::string llama_ = scratch_ / "llama";
+};
+
+std::vector<std::string> keys_of(const Json& object) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : object.items()) keys.push_back(key);
+  return keys;
+}
+
+// Edges of a sequential transformer by counting: each reader sees the input and the outputs before it.
+int64_t expected_edges(int64_t layers, int64_t heads, int64_t kv) {
+  int64_t edges = 0;
+  for (int64_t l = 0; l < layers; ++l) {
+    const int64_t before = 1 + l * (heads + 1);
+    edges += (heads + 2 * kv) * before + before + heads;
+  }
+  return edges + 1 + layers * (heads + 1);
+}
+
+TEST_F(Discover, WritesEveryEdgeAndTheKeysThatOtherToolsRead) {
+  const Json file = discover(gpt2_, {});
+  EXPECT_THAT(keys_of(file), testing::UnorderedElementsAre("cfg", "nodes", "edges", "meta"));
+  EXPECT_EQ(file["cfg"], Json({{"n_layers", 2},
+                               {"n_heads", 3},
+                               {"n_kv_heads", 3},
+                               {"parallel_attn_mlp", false},
+                               {"d_model", 12},
+                               {"d_head", 4}}));
+  EXPECT_THAT(keys_of(file["nodes"]),
+              testing::UnorderedElementsAre("input", "a0.h0", "a0.h1", "a0.h2", "m0", "a1.h0", "a1.h1",
+                                            "a1.h2", "m1", "logits"));
+  EXPECT_THAT(keys_of(file["meta"]), testing::IsSupersetOf({"model", "data", "method", "metric", "ablation",
+                                                            "positions", "bos", "examples", "version"}));
+  EXPECT_EQ(static_cast<int64_t>(file["edges"].size()), expected_edges(2, 3, 3));
+  int64_t inside = 0;
+  for (const auto& [name, edge] : file["edges"].items()) {
+    EXPECT_TRUE(edge["score"].is_number()) << name;
+    if (!edge["in_graph"].get<bool>()) continue;
+    ++inside;
+    // Nodes are in the graph when one of their edges is: "a0.h1<q>" belongs to "a0.h1".
+    const size_t arrow = name.find("->");
+    const std::string reader = name.substr(arrow + 2);
+    EXPECT_TRUE(file["nodes"][name.substr(0, arrow)]["in_graph"].get<bool>()) << name;
+    EXPECT_TRUE(file["nodes"][reader.substr(0, reader.find('<'))]["in_graph"].get<bool>()) << name;
+  }
+  EXPECT_EQ(inside, 7);
+}
+
+TEST_F(Discover, CompactFormHoldsTheSameScores) {
+  const Json file = discover(llama_, {});
+  const std::string out = scratch_ / "circuit.safetensors";
+  ASSERT_EQ(run_quiet({"discover", llama_, data_, "-o", out, "--top-edges", "7", "--compact"}).exit_code, 0);
+  const std::string bytes = read_file(out);
+  const SafetensorsHeader header = parse_safetensors(bytes, out);
+  std::map<std::string, TensorEntry> tensors;
+  for (const TensorEntry& t : header.tensors) tensors[t.name] = t;
+  const Json upstream = parse_json(header.metadata.at("upstream_nodes"), "upstream");
+  const Json downstream = parse_json(header.metadata.at("downstream_nodes"), "downstream");
+  ASSERT_EQ(tensors["scores"].shape, std::vector<int64_t>{static_cast<int64_t>(file["edges"].size())});
+  // Edge order: by reader, then writer; a reader sees a prefix of the writers.
+  size_t id = 0;
+  for (const Json& reader : downstream) {
+    for (const Json& writer : upstream) {
+      const std::string name = writer.get<std::string>() + "->" + reader.get<std::string>();
+      if (!file["edges"].contains(name)) break;
+      float score = 0;
+      std::memcpy(&score, bytes.data() + tensors["scores"].begin + id * sizeof score, sizeof score);
+      EXPECT_EQ(file["edges"][name]["score"].get<float>(), score) << name;
+      EXPECT_EQ(file["edges"][name]["in_graph"].get<bool>(), bytes[tensors["circuit"].begin + id] != 0)
+          << name;
+      ++id;
+    }
+  }
+  EXPECT_EQ(id, file["edges"].size());
+}
+
+TEST_F(Discover, UngroupedScoresSumToTheGroupedOnes) {
+  constexpr double kRounding = 1e-5;  // float32 sums of a few terms
+  const Json grouped = discover(llama_, {})["edges"];
+  const Json ungrouped = discover(llama_, {"--ungrouped"})["edges"];
+  EXPECT_EQ(static_cast<int64_t>(grouped.size()), expected_edges(2, 4, 2));
+  EXPECT_EQ(static_cast<int64_t>(ungrouped.size()), expected_edges(2, 4, 4));
+  std::map<std::string, double> sums;
+  for (const auto& [name, edge] : ungrouped.items()) {
+    std::string key = name;
+    const size_t reader = name.find("->") + 2;
+    if (name.find("<k>") != std::string::npos || name.find("<v>") != std::string::npos) {
+      // "a1.h3<k>" reads for key/value head 3 / 2 = 1.
+      const int head = name[reader + 4] - '0';
+      key = name.substr(0, reader) + name.substr(reader, 3) + "kv" + std::to_string(head / 2) +
+            name.substr(reader + 5);
+    }
+    sums[key] += edge["score"].get<double>();
+  }
+  ASSERT_EQ(sums.size(), grouped.size());
+  for (const auto& [name, edge] : grouped.items()) {
+    ASSERT_EQ(sums.count(name), 1U) << name;
+    EXPECT_NEAR(sums[name], edge["score"].get<double>(), kRounding) << name;
+  }
+}
+
+TEST_F(Discover, BatchSizeChangesNoScore) {
+  constexpr double kRounding = 1e-5;
+  const Json one = discover(gpt2_, {"--batch", "1"})["edges"];
+  const Json many = discover(gpt2_, {"--batch", "9"})["edges"];
+  for (const auto& [name, edge] : one.items()) {
+    EXPECT_NEAR(edge["score"].get<double>(), many[name]["score"].get<double>(), kRounding) << name;
+  }
+}
+
+TEST_F(Discover, StdoutHoldsOneJsonDocumentAndLogsGoToStderr) {
+  write_file(scratch_ / "text.txt", "a cat and a dog\n");
+  const std::string out = scratch_ / "circuit.json";
+  const std::vector<Arguments> commands{
+      {"inspect", llama_, "--json"},
+      {"generate", gpt2_, "--prompt", "a cat", "--max-tokens", "3", "--json"},
+      {"generate", gpt2_, "--prompt", "a cat", "--max-tokens", "3", "--ids"},
+      {"score", gpt2_, data_, "--json"},
+      {"discover", gpt2_, data_, "-o", out, "--json", "--top-edges", "100000"}};
+  for (const Arguments& command : commands) {
+    SCOPED_TRACE(testing::PrintToString(command));
+    const ProgramResult result = run_program(command);  // not quiet: its logs must not reach stdout
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_FALSE(parse_json(result.out, "stdout").is_null());
+  }
+}
+
+}  // namespace
+}  // namespace circuit

@@ -1,0 +1,88 @@
+// style.md's rule of who may include whom: the folders in the order the data passes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "io/files.h"
+#include "tests/program.h"
+
+namespace circuit {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string> kOrder{"core",       "io",           "text",    "model",     "graph",
+                                      "task",       "intervention", "scoring", "selection", "tuning",
+                                      "evaluation", "dynamics",     "report",  "cli"};
+
+int rank_of(const std::string& folder) {
+  const auto found = std::find(kOrder.begin(), kOrder.end(), folder);
+  return found == kOrder.end() ? -1 : static_cast<int>(found - kOrder.begin());
+}
+
+// "file:line: …" for each include that breaks the rule, and a line for two folders that include each other.
+std::vector<std::string> violations(const std::string& root) {
+  static const std::regex kInclude(R"re(^\s*#\s*include\s*"([^"]+)")re");
+  std::vector<std::string> found;
+  std::set<std::pair<std::string, std::string>> includes;
+  for (const auto& item : fs::recursive_directory_iterator(root)) {
+    const std::string extension = item.path().extension().string();
+    if (extension != ".h" && extension != ".cc") continue;
+    const fs::path relative = item.path().lexically_relative(root);
+    const std::string own = relative.begin()->string();
+    std::istringstream lines(read_file(item.path().string()));
+    int number = 0;
+    for (std::string line; std::getline(lines, line);) {
+      ++number;
+      std::smatch match;
+      if (!std::regex_search(line, match, kInclude)) continue;
+      const std::string target = match[1].str();
+      const std::string other = target.substr(0, target.find('/'));
+      const std::string place = relative.string() + ":" + std::to_string(number) + ": ";
+      includes.emplace(own, other);
+      if (rank_of(own) < 0) {
+        found.push_back(place + own + "/ is not in the order");
+      } else if (rank_of(other) < 0) {
+        found.push_back(place + "\"" + target + "\" names no folder of src/");
+      } else if (rank_of(other) > rank_of(own)) {
+        found.push_back(place + own + "/ includes " + target + ", which comes after it");
+      }
+    }
+  }
+  for (const auto& [a, b] : includes) {
+    if (a < b && includes.count({b, a}) > 0) found.push_back(a + "/ and " + b + "/ include each other");
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+TEST(Layering, IncludesGoToTheSameFolderOrOneAbove) {
+  EXPECT_THAT(violations(std::string(CIRCUIT_SOURCE_DIR) + "/src"), testing::IsEmpty());
+}
+
+TEST(Layering, TheCheckNamesFileAndLine) {
+  const ScratchFolder scratch;
+  const auto write = [&](const std::string& name, const std::string& text) {
+    make_directories(fs::path(scratch / name).parent_path().string());
+    write_file(scratch / name, text);
+  };
+  write("core/a.h", "#pragma once\n#include <vector>\n#include \"core/b.h\"\n#include \"io/json.h\"\n");
+  write("io/json.h", "#include \"core/a.h\"\n");
+  write("model/families/f.cc", "#include \"graph/graph.h\"\n#include \"families/family.h\"\n");
+  write("extra/x.cc", "#include \"core/a.h\"\n");
+  EXPECT_THAT(
+      violations(scratch.path()),
+      testing::ElementsAre("core/ and io/ include each other",
+                           "core/a.h:4: core/ includes io/json.h, which comes after it",
+                           "extra/x.cc:1: extra/ is not in the order",
+                           "model/families/f.cc:1: model/ includes graph/graph.h, which comes after it",
+                           "model/families/f.cc:2: \"families/family.h\" names no folder of src/"));
+}
+
+}  // namespace
+}  // namespace circuit

@@ -321,7 +321,7 @@ EdgeScores EapAccumulator::finish(double* sum_rule_error) const {
     for (int64_t u = 0; u < graph_.visible(v); ++u) {
       const double score = s[u * width + v] / static_cast<double>(examples_);
       if (!std::isfinite(score)) {
-        fail("eap", "the score of edge {} is not finite: the model's activations overflow on this data.",
+        fail("eap", "the score of edge {} is not finite: activations overflow on this data. When tuning, lower optimizer.lr.",
              graph_.edge_name(graph_.edge_id(u, v)));
       }
       scores.values[graph_.edge_id(u, v)] = static_cast<float>(score);

@@ -153,12 +153,15 @@ class RecordReader {
       }
       at = static_cast<int64_t>(token_at_byte(s.tokens, s.text, static_cast<size_t>(byte), place_)) + s.offset;
     } else if (item.contains("position")) {
-      at = require_int(item, "position", place_) + s.offset;
+      // Checked before the begin token is added: a hostile number must not overflow.
+      const int64_t given = require_int(item, "position", place_);
+      at = given < 0 || given > length ? -1 : given + s.offset;
+      if (at < 1 || at > length) {
+        fail(place_, "position: {} is outside {} … {}: the logits of the token before it are read.", given,
+             1 - s.offset, length - s.offset);
+      }
     }
-    if (at < 1 || at > length) {
-      fail(place_, "position: {} is outside 1 … {}: the logits of the token before it are read.", at - s.offset,
-           length - s.offset);
-    }
+    if (at < 1) fail(place_, "byte: is in the first token, which nothing predicts. Use data.bos or a later word.");
     return at;
   }
 

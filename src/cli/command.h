@@ -57,8 +57,6 @@ struct OpenModel {
   LazyTokenizer tokenizer;
 };
 
-// Columns aligned, the first to the left and the others to the right.
-std::string format_table(const std::vector<std::vector<std::string>>& rows);
 // 124439808 → "124,439,808"
 std::string with_commas(int64_t value);
 

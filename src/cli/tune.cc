@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "core/table.h"
 #include "io/files.h"
 #include "model/memory.h"
 

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/rng.h"
+#include "core/table.h"
 
 namespace circuit {
 namespace {
@@ -60,6 +61,10 @@ TEST(ParseBytes, ReadsUnits) {
   EXPECT_EQ(parse_bytes("2g"), int64_t{2} << 30);
   EXPECT_THROW(parse_bytes("many"), Error);
   EXPECT_THROW(parse_bytes("-1"), Error);
+}
+
+TEST(FormatTable, AlignsTheFirstColumnLeftAndTheOthersRight) {
+  EXPECT_EQ(format_table({{"", "before"}, {"long name", "1"}}), "           before\nlong name       1\n");
 }
 
 TEST(FormatDuration, PicksTheUnit) {

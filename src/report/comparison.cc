@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/progress.h"
+#include "core/table.h"
 #include "io/json.h"
 #include "io/sqlite.h"
 
@@ -119,17 +120,7 @@ std::string comparison_table(const std::vector<std::string>& run_folders) {
     return fmt::format("{} of {}", run.summary.at("best_step").get<int64_t>(), run.summary.at("steps").get<int64_t>());
   });
   add("training time", [](const RunRow& run) { return format_duration(run.summary.at("seconds").get<double>()); });
-  std::vector<size_t> widths(rows[0].size());
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string text;
-  for (const auto& row : rows) {
-    text += fmt::format("{:<{}}", row[0], widths[0]);
-    for (size_t i = 1; i < row.size(); ++i) text += fmt::format("  {:>{}}", row[i], widths[i]);
-    text += "\n";
-  }
-  return text;
+  return format_table(rows);
 }
 
 }  // namespace circuit

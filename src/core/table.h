@@ -1,0 +1,12 @@
+// Plain-text tables for the terminal.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace circuit {
+
+// Columns aligned, the first to the left and the others to the right; a line per row, no trailing spaces.
+std::string format_table(const std::vector<std::vector<std::string>>& rows);
+
+}  // namespace circuit

@@ -321,8 +321,10 @@ void opening(const Model& model) {
 
 int run(int argc, char** argv) {
   int rounds = 5;
+  std::vector<int> thread_counts{1, 2};
   for (int i = 1; i + 1 < argc; ++i) {
     if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::max(1, std::atoi(argv[i + 1]));
+    if (std::strcmp(argv[i], "--threads") == 0) thread_counts = {std::max(1, std::atoi(argv[i + 1]))};
   }
   // As the program does: large blocks stay with the process instead of being faulted in again every step.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
@@ -332,7 +334,7 @@ int run(int argc, char** argv) {
   fmt::print("{:<58} {:>9} {:<8} {:>12}\n", "GPT-2-small shape, 124 M parameters", "", "", "target");
   opening(model);
   memory(model, graph);
-  for (const int threads : {1, 2}) {
+  for (const int threads : thread_counts) {
     speed(model, graph, threads, rounds);
     tuning(model, graph, threads, std::max(1, rounds / 2));
   }

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "io/files.h"
+#include "task/tiny_examples.h"
 
 namespace circuit {
 namespace {
@@ -63,24 +64,10 @@ TEST(Task, PronounsGiveTheReferenceLogitDifferences) {
   EXPECT_NEAR(result.accuracy_by.at("she"), result.accuracy, 1e-12);
 }
 
-Architecture tiny() {
-  Architecture a;
-  a.family = "gpt2";
-  a.n_layers = 2;
-  a.n_heads = a.n_kv_heads = 2;
-  a.d_head = 4;
-  a.d_model = 8;
-  a.d_mlp = 12;
-  a.vocab = 17;
-  a.n_positions = 8;
-  a.learned_positions = a.qkv_bias = a.attn_out_bias = a.mlp_bias = a.tied_unembedding = true;
-  return a;
-}
-
 TEST(Text, EveryTokenAfterTheFirstIsScoredOnceWhateverTheBatch) {
-  const Model model = Model::random(tiny(), 0.3, 1, {});
+  const Model model = Model::random(tiny_architecture("gpt2"), 0.3, 1, {});
   std::vector<int64_t> ids;
-  for (int64_t i = 0; i < 40; ++i) ids.push_back(i * 7 % 17);
+  for (int64_t i = 0; i < 40; ++i) ids.push_back(i * 7 % 13);
   const TextResult a = evaluate_text(model, ids, 40, 8, 1);
   const TextResult b = evaluate_text(model, ids, 40, 8, 16);
   EXPECT_EQ(a.tokens, 39);
@@ -90,12 +77,12 @@ TEST(Text, EveryTokenAfterTheFirstIsScoredOnceWhateverTheBatch) {
 }
 
 TEST(Pairs, ComparesSummedLogProbabilities) {
-  const Model model = Model::random(tiny(), 0.5, 1, {});
+  const Model model = Model::random(tiny_architecture("gpt2"), 0.5, 1, {});
   // Each pair and its mirror: exactly one of the two is right, unless they tie.
   std::vector<MinimalPair> pairs;
   for (int64_t i = 0; i < 6; ++i) {
-    pairs.push_back({{1, 2, i}, {1, 2, i + 7, 3}, "a"});
-    pairs.push_back({{1, 2, i + 7, 3}, {1, 2, i}, "b"});
+    pairs.push_back({{1, 2, i}, {1, 2, i + 6, 3}, "a"});
+    pairs.push_back({{1, 2, i + 6, 3}, {1, 2, i}, "b"});
   }
   const PairsResult result = evaluate_pairs(model, pairs, 5);
   EXPECT_NEAR(result.accuracy, 0.5, 1e-12);

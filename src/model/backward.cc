@@ -4,6 +4,8 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/mm.h>
 
+#include "model/rows.h"
+
 namespace circuit {
 namespace {
 
@@ -13,16 +15,27 @@ at::Tensor sum_groups(const at::Tensor& per_head, int64_t kv_heads) {
   return per_head.view({per_head.size(0), kv_heads, -1, per_head.size(2)}).sum(2);
 }
 
+// Where the gradient at the last stream is not zero by the reader's word; undefined: anywhere.
+at::Tensor nonzero_rows(const Model& model, const ForwardCache& cache, int64_t l) {
+  return l + 1 == model.architecture().n_layers ? cache.read_rows : at::Tensor();
+}
+
 MlpBackward mlp_step(const Model& model, const ForwardCache& cache, int64_t l, const at::Tensor& d_stream) {
   const LayerWeights& w = model.layers()[l];
   const LayerCache& kept = cache.layers[l];
   MlpBackward g;
   g.layer = l;
   g.d_stream = d_stream;
-  g.channels = mlp_backward(model.architecture(), w, kept.mlp, d_stream);
+  g.rows = nonzero_rows(model, cache, l);
+  const bool all_kept = kept.x_mlp.size(0) == d_stream.size(0);
+  const at::Tensor pick = all_kept ? g.rows : at::Tensor();
+  g.kept = {take_rows(kept.mlp.in, pick), take_rows(kept.mlp.gate, pick)};
+  g.x = take_rows(kept.x_mlp, pick);
+  g.stats = take_rows(kept.mlp_stats, pick);
+  g.channels = mlp_backward(model.architecture(), w, g.kept, take_rows(d_stream, g.rows));
   g.d_y = at::mm(g.channels.d_in, w.w_in.t());
   if (g.channels.d_gate.defined()) g.d_y.addmm_(g.channels.d_gate, w.w_gate.t());
-  g.d_reader = norm_backward(w.mlp_norm, kept.x_mlp, kept.mlp_stats, g.d_y);
+  g.d_reader = put_rows(norm_backward(w.mlp_norm, g.x, g.stats, g.d_y), g.rows, d_stream.size(0));
   return g;
 }
 
@@ -35,7 +48,9 @@ AttentionBackward attention_step(const Model& model, const TokenBatch& batch, co
   AttentionBackward g;
   g.layer = l;
   g.d_stream = d_stream;
-  g.d_z = at::mm(d_stream, w.w_o.t());
+  // The last heads' outputs reach what is read at their own position only.
+  const at::Tensor rows = nonzero_rows(model, cache, l);
+  g.d_z = put_rows(at::mm(take_rows(d_stream, rows), w.w_o.t()), rows, tokens);
   g.heads = attention_backward(a, batch, kept.attention, g.d_z, form);
   g.heads.d_q = rotate(g.heads.d_q, cache.rotary, Direction::kBackward);
   g.heads.d_k = rotate(g.heads.d_k, cache.rotary, Direction::kBackward);

@@ -22,8 +22,13 @@ struct AttentionBackward {
 struct MlpBackward {
   int64_t layer = 0;
   at::Tensor d_stream;    // [tokens, d_model] at the stream after the MLP has written
+  // In the last layer, where the gradient is zero at rows that nobody reads, the next five are at `rows` only.
+  at::Tensor rows;        // [n] int64; undefined: every token
+  MlpCache kept;          // what the forward kept: its channels,
+  at::Tensor x;           // [n, d_model] the stream it read, and that norm's statistics
+  NormStats stats;
   MlpGradients channels;
-  at::Tensor d_y;         // [tokens, d_model] at the norm's output
+  at::Tensor d_y;         // [n, d_model] at the norm's output
   at::Tensor d_reader;    // [tokens, d_model] at the stream the MLP reads, through its norm
 };
 

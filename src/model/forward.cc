@@ -4,6 +4,8 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/mm.h>
 
+#include "model/rows.h"
+
 namespace circuit {
 namespace {
 
@@ -16,15 +18,18 @@ at::Tensor rotate_rows(const at::Tensor& rows, const RotaryTable& table, int64_t
   return rotate(heads, table, Direction::kForward).view({rows.size(0), -1});
 }
 
+// [n, d_model] at the given rows.
 at::Tensor attention_output(const Model& model, const TokenBatch& batch, const LayerWeights& w,
-                            const RotaryTable& rotary, Keep keep, LayerCache* cache) {
+                            const RotaryTable& rotary, Keep keep, const at::Tensor& rows, LayerCache* cache) {
   const Architecture& a = model.architecture();
   const at::Tensor y = norm_forward(a, w.attn_norm, cache->x_attn, &cache->attn_stats);
   const QueryKeyValue p = project_qkv(w, y);
   const at::Tensor q = rotate_rows(p.q, rotary, a.d_head);
   const at::Tensor k = rotate_rows(p.k, rotary, a.d_head);
   cache->z = attention_forward(a, batch, q, k, p.v, keeps_backward(keep) ? &cache->attention : nullptr);
-  return at::mm(cache->z, w.w_o);
+  at::Tensor out = at::mm(take_rows(cache->z, rows), w.w_o);
+  if (w.b_o.defined()) out.add_(w.b_o);
+  return out;
 }
 
 }  // namespace
@@ -40,7 +45,7 @@ QueryKeyValue project_qkv(const LayerWeights& weights, const at::Tensor& y) {
   return {all.narrow(1, 0, q), all.narrow(1, q, kv), all.narrow(1, q + kv, kv)};
 }
 
-ForwardCache forward(const Model& model, const TokenBatch& batch, Keep keep) {
+ForwardCache forward(const Model& model, const TokenBatch& batch, Keep keep, const ReadRows& read) {
   const Architecture& a = model.architecture();
   ForwardCache cache;
   cache.embedding = at::embedding(model.embedding(), batch.ids);
@@ -48,17 +53,20 @@ ForwardCache forward(const Model& model, const TokenBatch& batch, Keep keep) {
   at::Tensor x = cache.embedding;
   if (a.learned_positions) x = x + at::embedding(model.positions(), batch.positions);
   for (const LayerWeights& w : model.layers()) {
+    const bool last = &w == &model.layers().back();
+    const at::Tensor rows = last && !read.last_mlp_everywhere ? read.rows : at::Tensor();
     LayerCache layer;
     layer.x_attn = x;
-    at::Tensor attention = attention_output(model, batch, w, cache.rotary, keep, &layer);
-    if (w.b_o.defined()) attention.add_(w.b_o);
-    layer.x_mlp = a.parallel_blocks ? x : x + attention;
+    const at::Tensor attention = attention_output(model, batch, w, cache.rotary, keep, rows, &layer);
+    const at::Tensor x_rows = take_rows(x, rows);
+    layer.x_mlp = a.parallel_blocks ? x_rows : x_rows + attention;
     at::Tensor y = norm_forward(a, w.mlp_norm, layer.x_mlp, &layer.mlp_stats);
     layer.mlp_out = mlp_forward(a, w, y, keeps_backward(keep) ? &layer.mlp : nullptr);
     x = layer.x_mlp + layer.mlp_out;
     if (a.parallel_blocks) x.add_(attention);
     if (w.b_out.defined()) x.add_(w.b_out);
-    if (!keeps_nodes(keep)) layer.mlp_out = at::Tensor();
+    x = put_rows(x, rows, batch.tokens());
+    layer.mlp_out = keeps_nodes(keep) ? put_rows(layer.mlp_out, rows, batch.tokens()) : at::Tensor();
     if (keep == Keep::kNodeOutputs) {
       LayerCache nodes;
       nodes.z = layer.z;
@@ -69,6 +77,7 @@ ForwardCache forward(const Model& model, const TokenBatch& batch, Keep keep) {
   }
   if (!keeps_nodes(keep)) cache.embedding = at::Tensor();
   cache.x_final = x;
+  cache.read_rows = read.rows;
   return cache;
 }
 

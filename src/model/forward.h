@@ -32,14 +32,24 @@ struct LayerCache {
   at::Tensor mlp_out;         // [tokens, d_model] without the output bias
 };
 
+// Rows of the last stream that anyone will read. Most metrics read one token per example: the last MLP and
+// the last heads' W_O are then worked at those rows alone, forward and backward.
+struct ReadRows {
+  at::Tensor rows;                  // [n] int64, ascending, each once; undefined: all
+  bool last_mlp_everywhere = false; // its output is wanted at every row all the same (a mean over tokens)
+};
+
 struct ForwardCache {
   at::Tensor embedding;  // [tokens, d_model] the node `input`, without positions
   RotaryTable rotary;
   std::vector<LayerCache> layers;
-  at::Tensor x_final;  // [tokens, d_model] the stream read by `logits`
+  at::Tensor x_final;  // [tokens, d_model] the stream read by `logits`; zero at rows that are not read
+  // As given to the forward. A backward takes the gradient at other rows to be zero. The last layer's
+  // x_mlp, mlp_stats and mlp hold these rows only, unless its MLP was wanted everywhere.
+  at::Tensor read_rows;
 };
 
-ForwardCache forward(const Model& model, const TokenBatch& batch, Keep keep);
+ForwardCache forward(const Model& model, const TokenBatch& batch, Keep keep, const ReadRows& read = {});
 
 // q, k, v of one layer before rotation, from its norm's output y. [tokens, heads · d_head] each.
 struct QueryKeyValue {

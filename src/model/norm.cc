@@ -10,7 +10,13 @@
 
 #include <tuple>
 
+#include "model/rows.h"
+
 namespace circuit {
+
+NormStats take_rows(const NormStats& stats, const at::Tensor& rows) {
+  return {take_rows(stats.mean, rows), take_rows(stats.rstd, rows)};
+}
 
 at::Tensor norm_forward(const Architecture& architecture, const NormWeights& weights, const at::Tensor& x,
                         NormStats* stats) {

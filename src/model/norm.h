@@ -13,6 +13,9 @@ struct NormStats {
   at::Tensor mean, rstd;
 };
 
+// As take_rows of a tensor.
+NormStats take_rows(const NormStats& stats, const at::Tensor& rows);
+
 // x [tokens, d_model] → y of the same shape and dtype; statistics into `stats` unless null.
 at::Tensor norm_forward(const Architecture& architecture, const NormWeights& weights, const at::Tensor& x,
                         NormStats* stats);

@@ -16,6 +16,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "model/rows.h"
 
 namespace circuit {
 namespace {
@@ -28,10 +29,6 @@ constexpr int64_t kTileTokens = 128;
 constexpr int64_t kLayersPerChunk = 4;
 constexpr int64_t kReaderRows = 64;
 
-at::Tensor take_rows(const at::Tensor& tensor, const at::Tensor& rows) {
-  return rows.defined() ? tensor.index_select(0, rows) : tensor;
-}
-
 // Over the rows of one batch in the dtype of the computation, over batches in float64.
 at::Tensor sum_rows(const at::Tensor& rows) { return rows.sum(0).to(at::kDouble); }
 
@@ -40,6 +37,16 @@ void head_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
   for (int64_t h = 0; h < out.size(1); ++h) {
     at::Tensor target = out.select(1, h);
     at::mm_out(target, a.select(1, h), b[h]);
+  }
+}
+
+// work(begin, end) over 0 … n − 1, on the CPU by as many threads as there are, on a device by one.
+template <typename Work>
+void for_ranges(int64_t n, bool parallel, const Work& work) {
+  if (parallel) {
+    at::parallel_for(0, n, 1, work);
+  } else {
+    work(0, n);
   }
 }
 
@@ -121,10 +128,18 @@ EapAccumulator::EapAccumulator(const Model& model, const Graph& graph, Ablation 
       tile_tokens_(tile_tokens > 0 ? tile_tokens : kTileTokens) {
   const Architecture& a = model.architecture();
   const int64_t per_kv = graph.ungrouped() ? a.heads_per_kv() : 1;
+  // Head by head, so that each stays in the cache while it is worked on.
   const auto fold = [&](const at::Tensor& w, const NormWeights& norm) {
-    at::Tensor folded = w * norm.weight.unsqueeze(1);
-    if (a.norm == NormKind::kLayerNorm) folded.sub_(folded.mean(0, true));
-    return folded.t().contiguous().view({-1, a.d_head, a.d_model});
+    const at::Tensor folded = at::empty({w.size(1) / a.d_head, a.d_head, a.d_model}, w.options());
+    const auto work = [&](int64_t begin, int64_t end) {
+      for (int64_t h = begin; h < end; ++h) {
+        const at::Tensor head = folded[h];
+        head.copy_(w.narrow(1, h * a.d_head, a.d_head).t()).mul_(norm.weight);
+        if (a.norm == NormKind::kLayerNorm) head.sub_(head.mean(1, true));
+      }
+    };
+    for_ranges(folded.size(0), w.is_cpu(), work);
+    return folded;
   };
   const auto constant = [&](const at::Tensor& w, const at::Tensor& b, const NormWeights& norm) {
     at::Tensor c = norm.bias.defined() ? at::mv(w.t(), norm.bias) : at::zeros({w.size(1)}, w.options());
@@ -200,11 +215,7 @@ void EapAccumulator::contract(const NodeOutputs& outputs, const std::vector<Laye
       }
     }
   };
-  if (parallel) {
-    at::parallel_for(0, workers, 1, work);
-  } else {
-    work(0, 1);
-  }
+  for_ranges(workers, parallel, work);
   for (const Tile& t : scratch) sums_.add_(t.sums);
 }
 
@@ -352,13 +363,14 @@ double add_batch(const Model& model, const ExampleBatch& batch, ForwardCache& ru
   return sum;
 }
 
-// Outputs of every node on the examples' counterfactuals; nothing for the other ablations.
+// Outputs of every node on the examples' counterfactuals; nothing for the other ablations. rows: what the
+// metric reads; the last nodes' outputs matter there alone, and lengths are equal, so rows are too.
 std::optional<NodeOutputs> corrupted(const Model& model, const std::vector<const Example*>& examples,
-                                     Ablation ablation) {
+                                     Ablation ablation, const at::Tensor& rows) {
   if (ablation != Ablation::kCounterfactual) return std::nullopt;
   const ExampleBatch other =
       make_example_batch(examples, model.architecture(), model.device(), Side::kCounterfactual);
-  return node_outputs(forward(model, other.tokens, Keep::kNodeOutputs));
+  return node_outputs(forward(model, other.tokens, Keep::kNodeOutputs, {rows}));
 }
 
 ScoreResult finish(const EapAccumulator& eap, double metric_sum) {
@@ -377,9 +389,12 @@ ScoreResult score_eap(const Model& model, const Graph& graph, const std::vector<
   for (int64_t first = 0; first < total; first += spec.batch) {
     const int64_t count = std::min(spec.batch, total - first);
     const std::vector<const Example*> part(examples.begin() + first, examples.begin() + first + count);
-    const std::optional<NodeOutputs> other = corrupted(model, part, spec.ablation);
     const ExampleBatch batch = make_example_batch(part, model.architecture(), model.device());
-    ForwardCache run = forward(model, batch.tokens, Keep::kBackwardAndNodeOutputs);
+    const at::Tensor rows = rows_read(spec.metric, batch);
+    const std::optional<NodeOutputs> other = corrupted(model, part, spec.ablation, rows);
+    // A mean over tokens wants the last MLP at all of them.
+    ForwardCache run = forward(model, batch.tokens, Keep::kBackwardAndNodeOutputs,
+                               {rows, spec.ablation == Ablation::kMean});
     metric_sum += add_batch(model, batch, run, spec, other ? &*other : nullptr, &eap);
     if (progress) progress(first + count, total);
   }
@@ -389,7 +404,8 @@ ScoreResult score_eap(const Model& model, const Graph& graph, const std::vector<
 ScoreResult score_eap_run(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
                           const ExampleBatch& batch, ForwardCache run, const ScoreSpec& spec) {
   EapAccumulator eap(model, graph, spec.ablation, spec.positions, spec.tile_tokens);
-  const std::optional<NodeOutputs> other = corrupted(model, examples, spec.ablation);
+  run.read_rows = rows_read(spec.metric, batch);
+  const std::optional<NodeOutputs> other = corrupted(model, examples, spec.ablation, run.read_rows);
   const double metric_sum = add_batch(model, batch, run, spec, other ? &*other : nullptr, &eap);
   return finish(eap, metric_sum);
 }

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <filesystem>
 
-#include "core/rng.h"
 #include "io/json.h"
 #include "model/checkpoint.h"
+#include "task/tiny_examples.h"
 
 namespace circuit {
 namespace {
@@ -31,12 +31,6 @@ double largest_difference(const EdgeScores& a, const EdgeScores& b) {
   double value = 0;
   for (size_t i = 0; i < a.values.size(); ++i) value = std::max<double>(value, std::fabs(a.values[i] - b.values[i]));
   return value;
-}
-
-std::vector<const Example*> pointers(const std::vector<Example>& examples) {
-  std::vector<const Example*> all;
-  for (const Example& e : examples) all.push_back(&e);
-  return all;
 }
 
 class KnownAnswers : public testing::TestWithParam<std::pair<const char*, const char*>> {};
@@ -76,48 +70,8 @@ INSTANTIATE_TEST_SUITE_P(Models, KnownAnswers,
                          testing::Values(std::pair("gpt-nano-sort", "eap_reference_nano.json"),
                                          std::pair("slm-4096", "eap_reference_slm.json")));
 
-Architecture tiny(const std::string& family) {
-  Architecture a;
-  a.family = family;
-  a.n_layers = 4;
-  a.n_heads = 4;
-  a.n_kv_heads = family == "llama" ? 2 : 4;
-  a.d_head = family == "llama" ? 6 : 5;
-  a.d_model = 20;
-  a.d_mlp = 28;
-  a.vocab = 23;
-  a.n_positions = 16;
-  a.norm_eps = 1e-5;
-  if (family == "gpt2") {
-    a.learned_positions = true;
-    a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
-    a.tied_unembedding = true;
-  } else {
-    a.norm = NormKind::kRmsNorm;
-    a.activation = Activation::kSilu;
-    a.gated_mlp = true;
-    a.rotary = RotarySpec{};
-    a.rotary->dims = 6;
-  }
-  return a;
-}
-
-std::vector<Example> random_examples(const Architecture& a, int64_t count) {
-  Rng rng(5);
-  std::vector<Example> examples;
-  for (int64_t i = 0; i < count; ++i) {
-    Example e;
-    const int64_t length = 4 + static_cast<int64_t>(rng.below(9));
-    for (int64_t t = 0; t < length; ++t) {
-      e.ids.push_back(static_cast<int64_t>(rng.below(a.vocab)));
-      e.counterfactual_ids.push_back(static_cast<int64_t>(rng.below(a.vocab)));
-    }
-    e.readouts.push_back({length, {1, 2}, {3}, ""});
-    if (i % 2 == 0) e.readouts.push_back({length / 2, {4}, {5, 6}, ""});
-    examples.push_back(e);
-  }
-  return examples;
-}
+// More layers than one chunk of the contraction holds.
+constexpr int64_t kLayers = 5;
 
 struct Case {
   const char* family;
@@ -141,7 +95,7 @@ class Properties : public testing::TestWithParam<Case> {
   ScoreResult score(const std::vector<Example>& examples, const ScoreSpec& spec, KeyValueNodes form) const {
     return find_scorer("eap").score(model_, Graph(model_.architecture(), form), pointers(examples), spec, {});
   }
-  Model model_ = Model::random(tiny(GetParam().family), 0.3, 3, {});
+  Model model_ = Model::random(tiny_architecture(GetParam().family, kLayers), 0.3, 3, {});
   ScoreSpec spec_;
   std::vector<Example> examples_;
 };
@@ -195,7 +149,7 @@ class FiniteDifferences : public Properties {};
 TEST_P(FiniteDifferences, GiveTheNodeScores) {
   LoadOptions wide;
   wide.dtype = at::kDouble;
-  const Model model = Model::random(tiny(GetParam().family), 0.3, 3, wide);
+  const Model model = Model::random(tiny_architecture(GetParam().family, kLayers), 0.3, 3, wide);
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const ScoreResult result = find_scorer("eap").score(model, graph, pointers(examples_), spec_, {});
   constexpr double kEps = 1e-6;

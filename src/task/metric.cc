@@ -1,5 +1,9 @@
 #include "task/metric.h"
 
+#include <ATen/ops/_unique2.h>
+
+#include <tuple>
+
 #include "core/error.h"
 
 namespace circuit {
@@ -20,6 +24,12 @@ const Metric& find_metric(const std::string& name) {
     known += (known.empty() ? "" : ", ") + metric.name;
   }
   throw UsageError(fmt::format("[metric] '{}' is not known. Known: {}.", name, known));
+}
+
+at::Tensor rows_read(const Metric& metric, const ExampleBatch& batch) {
+  if (!metric.needs_readouts) return batch.targets.rows;
+  // Two readouts may predict the same token.
+  return batch.n_readouts() == 0 ? at::Tensor() : std::get<0>(at::_unique2(batch.readout_rows));
 }
 
 std::vector<double> readout_weights(const ExampleBatch& batch, const std::string& metric) {

@@ -38,6 +38,9 @@ Metric logit_diff_metric();
 Metric prob_diff_metric();
 Metric nll_metric();
 
+// Rows of the last stream that the metric reads: ascending, each once. [n] int64, undefined when there is none.
+at::Tensor rows_read(const Metric& metric, const ExampleBatch& batch);
+
 // Mean logit of `correct` − mean logit of `wrong` of every readout, in the batch's order: what accuracy
 // (share above 0) and tables per verb are made of.
 std::vector<double> logit_differences(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final);

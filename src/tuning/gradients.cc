@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/rows.h"
+
 namespace circuit {
 namespace {
 
@@ -47,19 +49,18 @@ class SliceGradients::Visitor : public BackwardVisitor {
     const Model& model = owner_.model_;
     const LayerLayout& at = model.layout().layers[g.layer];
     const LayerWeights& w = model.layers()[g.layer];
-    const LayerCache& kept = run_.layers[g.layer];
     if (owner_.parts_of(at.w_out.tensor) != nullptr) {
-      owner_.inputs(at.w_out, mlp_hidden(model.architecture(), kept.mlp), g.d_stream);
+      owner_.inputs(at.w_out, mlp_hidden(model.architecture(), g.kept), take_rows(g.d_stream, g.rows));
     }
     owner_.vector(at.b_out, g.d_stream);
     const bool reads = owner_.parts_of(at.w_in.tensor) != nullptr || owner_.parts_of(at.w_gate.tensor) != nullptr ||
                        owner_.parts_of(at.b_in.tensor) != nullptr || owner_.parts_of(at.b_gate.tensor) != nullptr;
     if (reads) {
-      const at::Tensor y = norm_output(w.mlp_norm, kept.x_mlp, kept.mlp_stats);
+      const at::Tensor y = norm_output(w.mlp_norm, g.x, g.stats);
       owner_.outputs(at.w_in, at.b_in, y, g.channels.d_in, at.w_in.first);
       if (g.channels.d_gate.defined()) owner_.outputs(at.w_gate, at.b_gate, y, g.channels.d_gate, at.w_gate.first);
     }
-    owner_.norm_weights(at.mlp_norm, at.mlp_norm_bias, kept.x_mlp, kept.mlp_stats, g.d_y);
+    owner_.norm_weights(at.mlp_norm, at.mlp_norm_bias, g.x, g.stats, g.d_y);
   }
 
   void on_attention(const AttentionBackward& g) override {

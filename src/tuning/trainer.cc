@@ -114,7 +114,9 @@ void Trainer::step(int64_t s, TuneObserver& observer) {
   double loss_sum = 0;
   for (const ExampleBatch& batch : batches) {
     if (batch.n_targets() == 0) continue;
-    ForwardCache run = shares ? std::move(shared) : forward(model_, batch.tokens, Keep::kBackward);
+    ForwardCache run =
+        shares ? std::move(shared) : forward(model_, batch.tokens, Keep::kBackward, {batch.targets.rows});
+    run.read_rows = batch.targets.rows;
     const Loss loss = nll_loss(model_, run.x_final, batch.targets, wanted);
     const at::Tensor terms = batch.targets.weights.defined() ? loss.nll * batch.targets.weights : loss.nll;
     loss_sum += terms.sum().item<double>();

@@ -10,58 +10,11 @@
 #include <set>
 
 #include "core/error.h"
+#include "task/tiny_examples.h"
 #include "tuning/trainer.h"
 
 namespace circuit {
 namespace {
-
-// Every extent differs where the family allows it, so that a transposed or shifted slice cannot hide.
-Architecture tiny(const std::string& family) {
-  Architecture a;
-  a.family = family;
-  a.n_layers = 2;
-  a.n_heads = 4;
-  a.n_kv_heads = family == "llama" ? 2 : 4;
-  a.d_head = family == "llama" ? 6 : 5;
-  a.d_model = 20;
-  a.d_mlp = 14;
-  a.vocab = 13;
-  a.n_positions = 12;
-  if (family == "gpt2") {
-    a.learned_positions = true;
-    a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
-    a.tied_unembedding = true;
-  } else {
-    a.norm = NormKind::kRmsNorm;
-    a.activation = Activation::kSilu;
-    a.gated_mlp = true;
-    a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
-    a.rotary = RotarySpec{};
-    a.rotary->dims = 6;
-    a.rotary->llama3 = Llama3Scaling{};
-  }
-  return a;
-}
-
-std::vector<Example> random_examples(const Architecture& a, int64_t count) {
-  Rng rng(11);
-  std::vector<Example> examples;
-  for (int64_t i = 0; i < count; ++i) {
-    Example e;
-    const int64_t length = 4 + static_cast<int64_t>(rng.below(6));
-    for (int64_t t = 0; t < length; ++t) e.ids.push_back(static_cast<int64_t>(rng.below(a.vocab)));
-    e.readouts.push_back({length, {1}, {3}, ""});
-    e.place = "test:" + std::to_string(i + 1);
-    examples.push_back(e);
-  }
-  return examples;
-}
-
-std::vector<const Example*> pointers(const std::vector<Example>& examples) {
-  std::vector<const Example*> all;
-  for (const Example& e : examples) all.push_back(&e);
-  return all;
-}
 
 std::map<std::string, at::Tensor> copy_of(const Model& model) {
   std::map<std::string, at::Tensor> copy;
@@ -74,7 +27,7 @@ class Families : public testing::TestWithParam<const char*> {};
 TEST_P(Families, EverySlicesGradientIsACentralDifference) {
   LoadOptions wide;
   wide.dtype = at::kDouble;
-  const Model model = Model::random(tiny(GetParam()), 0.3, 2, wide);
+  const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, wide);
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const SliceTable table(graph, model);
   const std::vector<Example> examples = random_examples(model.architecture(), 5);
@@ -84,7 +37,7 @@ TEST_P(Families, EverySlicesGradientIsACentralDifference) {
     return nll_loss(model, run.x_final, batch.targets, LossGradient::kNone).nll.sum().item<double>();
   };
   SliceGradients gradients(model, table.slices());
-  ForwardCache run = forward(model, batch.tokens, Keep::kBackward);
+  ForwardCache run = forward(model, batch.tokens, Keep::kBackward, {batch.targets.rows});
   gradients.add(batch.tokens, run, nll_loss(model, run.x_final, batch.targets, LossGradient::kStreamAndUnembedding), 1);
   constexpr double kEps = 1e-5;
   // Truncation error of a central difference is O(eps²) times a third derivative of order 10.
@@ -110,10 +63,42 @@ TEST_P(Families, EverySlicesGradientIsACentralDifference) {
   }
 }
 
+// A loss that reads few rows: the same gradients whether the forward knew, the backward alone, or neither.
+TEST_P(Families, GradientsDoNotDependOnSkippingRowsThatNobodyReads) {
+  LoadOptions wide;
+  wide.dtype = at::kDouble;
+  Architecture a = tiny_architecture(GetParam());
+  for (const bool parallel : {false, true}) {
+    a.parallel_blocks = parallel;
+    const Model model = Model::random(a, 0.3, 2, wide);
+    const Graph graph(a, KeyValueNodes::kGrouped);
+    const SliceTable table(graph, model);
+    std::vector<Example> examples = random_examples(a, 4);
+    for (Example& e : examples) e.first_target = static_cast<int64_t>(e.ids.size()) - 1;
+    const ExampleBatch batch = make_example_batch(pointers(examples), a, at::kCPU);
+    ASSERT_EQ(batch.n_targets(), 4);
+    const auto gradients = [&](const ReadRows& forward_reads, const at::Tensor& backward_reads) {
+      ForwardCache run = forward(model, batch.tokens, Keep::kBackwardAndNodeOutputs, forward_reads);
+      run.read_rows = backward_reads;
+      SliceGradients all(model, table.slices());
+      all.add(batch.tokens, run, nll_loss(model, run.x_final, batch.targets, LossGradient::kStreamAndUnembedding), 1);
+      return all.gradients();
+    };
+    const at::Tensor rows = batch.targets.rows;
+    const auto plain = gradients({}, {});
+    constexpr double kTolerance = 1e-12;  // float64, sums in another order
+    for (const auto& other : {gradients({rows}, rows), gradients({rows, true}, rows), gradients({}, rows)}) {
+      for (size_t i = 0; i < plain.size(); ++i) {
+        EXPECT_TRUE(plain[i].allclose(other[i], kTolerance, kTolerance)) << table.slices()[i].tensor;
+      }
+    }
+  }
+}
+
 TEST_P(Families, GradientsOfSomeSlicesEqualThoseOfAll) {
   LoadOptions wide;
   wide.dtype = at::kDouble;
-  const Model model = Model::random(tiny(GetParam()), 0.3, 2, wide);
+  const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, wide);
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const SliceTable table(graph, model);
   const std::vector<Example> examples = random_examples(model.architecture(), 3);
@@ -181,7 +166,7 @@ std::ostream& operator<<(std::ostream& out, const Exactness& e) { return out << 
 class Exact : public testing::TestWithParam<Exactness> {};
 
 TEST_P(Exact, NoByteOutsideTheSlicesEverSelectedChanges) {
-  const Model model = Model::random(tiny(GetParam().family), 0.3, 2, {});
+  const Model model = Model::random(tiny_architecture(GetParam().family), 0.3, 2, {});
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const SliceTable table(graph, model);
   const auto base = copy_of(model);
@@ -215,7 +200,7 @@ TEST_P(Exact, NoByteOutsideTheSlicesEverSelectedChanges) {
 
 TEST_P(Exact, TwoRunsWithOneSeedAreIdenticalAndAnotherSeedDiffers) {
   const auto run = [&](uint64_t seed) {
-    const Model model = Model::random(tiny(GetParam().family), 0.3, 2, {});
+    const Model model = Model::random(tiny_architecture(GetParam().family), 0.3, 2, {});
     const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
     const SliceTable table(graph, model);
     const std::vector<Example> train = random_examples(model.architecture(), 20);
@@ -239,7 +224,7 @@ TEST_P(Exact, AccumulationEqualsOneLargeBatch) {
   LoadOptions wide;
   wide.dtype = at::kDouble;
   const auto run = [&](int64_t batch, int64_t accumulation) {
-    const Model model = Model::random(tiny(GetParam().family), 0.3, 2, wide);
+    const Model model = Model::random(tiny_architecture(GetParam().family), 0.3, 2, wide);
     const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
     const SliceTable table(graph, model);
     const std::vector<Example> train = random_examples(model.architecture(), 12);
@@ -308,7 +293,7 @@ TEST(Schedule, WarmsUpAndNeverStartsAtZero) {
 }
 
 TEST(Trainer, EpochsVisitEveryRecordOnce) {
-  const Model model = Model::random(tiny("gpt2"), 0.3, 2, {});
+  const Model model = Model::random(tiny_architecture("gpt2"), 0.3, 2, {});
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const SliceTable table(graph, model);
   const std::vector<Example> train = random_examples(model.architecture(), 12);
@@ -324,7 +309,7 @@ TEST(Trainer, EpochsVisitEveryRecordOnce) {
 }
 
 TEST(Trainer, ALossThatIsNotFiniteStopsTheRun) {
-  const Model model = Model::random(tiny("gpt2"), 0.3, 2, {});
+  const Model model = Model::random(tiny_architecture("gpt2"), 0.3, 2, {});
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const SliceTable table(graph, model);
   model.parameter("h.1.mlp.c_fc.weight").fill_(std::numeric_limits<double>::quiet_NaN());

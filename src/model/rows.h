@@ -1,0 +1,16 @@
+// Some rows of a [tokens, …] tensor, and back. Undefined rows mean all of them, without a copy.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace circuit {
+
+// rows [n] int64. An undefined tensor stays undefined.
+at::Tensor take_rows(const at::Tensor& tensor, const at::Tensor& rows);
+
+// values [n, d] at rows (each once) of a [tokens, d] tensor that is zero elsewhere.
+at::Tensor put_rows(const at::Tensor& values, const at::Tensor& rows, int64_t tokens);
+
+}  // namespace circuit

@@ -1,0 +1,64 @@
+// For tests: a tiny architecture of each family and random examples for it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/rng.h"
+#include "model/architecture.h"
+#include "task/example.h"
+
+namespace circuit {
+
+// Every extent differs where the family allows it, so that a transposed or shifted slice cannot hide.
+inline Architecture tiny_architecture(const std::string& family, int64_t layers = 2) {
+  Architecture a;
+  a.family = family;
+  a.n_layers = layers;
+  a.n_heads = 4;
+  a.n_kv_heads = family == "llama" ? 2 : 4;
+  a.d_head = family == "llama" ? 6 : 5;
+  a.d_model = 20;
+  a.d_mlp = 14;
+  a.vocab = 13;
+  a.n_positions = 12;
+  a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
+  if (family == "gpt2") {
+    a.learned_positions = a.tied_unembedding = true;
+  } else {
+    a.norm = NormKind::kRmsNorm;
+    a.activation = Activation::kSilu;
+    a.gated_mlp = true;
+    a.rotary = RotarySpec{};
+    a.rotary->dims = 6;
+    a.rotary->llama3 = Llama3Scaling{};
+  }
+  return a;
+}
+
+// Of 4 to n_positions tokens, each with a counterfactual; some have two readouts, some a masked prompt.
+inline std::vector<Example> random_examples(const Architecture& a, int64_t count, uint64_t seed = 5) {
+  Rng rng(seed);
+  std::vector<Example> examples(count);
+  for (int64_t i = 0; i < count; ++i) {
+    Example& e = examples[i];
+    const int64_t length = 4 + static_cast<int64_t>(rng.below(a.n_positions - 3));
+    for (int64_t t = 0; t < length; ++t) {
+      e.ids.push_back(static_cast<int64_t>(rng.below(a.vocab)));
+      e.counterfactual_ids.push_back(static_cast<int64_t>(rng.below(a.vocab)));
+    }
+    e.readouts.push_back({length, {1, 2}, {3}, ""});
+    if (i % 2 == 0) e.readouts.push_back({length / 2, {4}, {5, 6}, ""});
+    if (i % 3 == 1) e.first_target = length - 1;
+    e.place = "test:" + std::to_string(i + 1);
+  }
+  return examples;
+}
+
+inline std::vector<const Example*> pointers(const std::vector<Example>& examples) {
+  std::vector<const Example*> all;
+  for (const Example& e : examples) all.push_back(&e);
+  return all;
+}
+
+}  // namespace circuit

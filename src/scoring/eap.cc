@@ -290,9 +290,13 @@ void EapAccumulator::rebuild_readers(const LayerGradients& g, int64_t layer, int
 void EapAccumulator::add_reader_sums(const std::vector<LayerGradients>& gradients, const at::Tensor& d_logits) {
   for (int64_t l = 0; l < graph_.n_layers(); ++l) {
     const LayerGradients& g = gradients[l];
-    const at::Tensor weights = at::cat({folded_[l].q, folded_[l].k, folded_[l].v}, 0);
-    at::Tensor sums = at::bmm(g.d_heads.sum(0).unsqueeze(1), weights).squeeze(1);  // [readers, d_model]
-    sums.addmm_(g.x_component.squeeze(-1).t(), norm_standardised(g.x, g.stats), 1, -1);
+    const at::Tensor d_heads = g.d_heads.sum(0).unsqueeze(1);
+    at::Tensor sums = at::mm(g.x_component.squeeze(-1).t(), norm_standardised(g.x, g.stats)).neg_();
+    int64_t reader = 0;
+    for (const at::Tensor* w : {&folded_[l].q, &folded_[l].k, &folded_[l].v}) {  // sums [readers, d_model]
+      sums.narrow(0, reader, w->size(0)).unsqueeze(1).baddbmm_(d_heads.narrow(0, reader, w->size(0)), *w);
+      reader += w->size(0);
+    }
     reader_sums_.narrow(0, graph_.query(l, 0), sums.size(0)).add_(sums);
     reader_sums_[graph_.mlp_in(l)].add_(sum_rows(g.d_mlp));
   }
@@ -310,9 +314,9 @@ EdgeScores EapAccumulator::finish(double* sum_rule_error) const {
     ablated[0].copy_(mean.input);
     direct[0].sub_((mean.input * input_gradient_sum_).sum());
     for (int64_t l = 0; l < a.n_layers; ++l) {
-      const at::Tensor z = mean.z[l].view({a.n_heads, 1, a.d_head});
-      const at::Tensor w_o = output_[l].to(at::kDouble);
-      ablated.narrow(0, graph_.head(l, 0), a.n_heads).copy_(at::bmm(z, w_o).squeeze(1));
+      // No more precise than the outputs it is taken from.
+      const at::Tensor z = mean.z[l].view({a.n_heads, 1, a.d_head}).to(output_[l].scalar_type());
+      ablated.narrow(0, graph_.head(l, 0), a.n_heads).copy_(at::bmm(z, output_[l]).squeeze(1));
       ablated[graph_.mlp(l)].copy_(mean.mlp[l]);
       direct.narrow(0, graph_.head(l, 0), a.n_heads)
           .sub_((mean.z[l] * z_gradient_sums_[l]).view({a.n_heads, a.d_head}).sum(1));

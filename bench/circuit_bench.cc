@@ -320,7 +320,7 @@ void opening(const Model& model) {
 }
 
 int run(int argc, char** argv) {
-  int rounds = 5;
+  int rounds = 3;
   std::vector<int> thread_counts{1, 2};
   for (int i = 1; i + 1 < argc; ++i) {
     if (std::strcmp(argv[i], "--rounds") == 0) rounds = std::max(1, std::atoi(argv[i + 1]));

@@ -24,10 +24,9 @@ namespace {
 // Positions whose upstream outputs are rebuilt at a time. The weights of all layers pass through the cache
 // once per tile, so a tile is large; 128 cost 62 MB at GPT-2 small.
 constexpr int64_t kTileTokens = 128;
-// Within it, a few layers' readers for a few positions: small enough to stay in the cache with the layers'
-// weights, enough layers for wide products without too many that belong to no edge.
+// Its readers are rebuilt a few layers at a time: enough for wide products without too many that belong to
+// no edge, and little memory.
 constexpr int64_t kLayersPerChunk = 4;
-constexpr int64_t kReaderRows = 64;
 
 // Over the rows of one batch in the dtype of the computation, over batches in float64.
 at::Tensor sum_rows(const at::Tensor& rows) { return rows.sum(0).to(at::kDouble); }
@@ -224,7 +223,7 @@ EapAccumulator::Tile EapAccumulator::make_tile(int64_t tile, const at::TensorOpt
   const int64_t readers = std::min(kLayersPerChunk, graph_.n_layers()) * graph_.readers_per_layer() + 1;
   // Sums over a batch's tiles in at least float32.
   const at::ScalarType sum_type = options.dtype() == at::kDouble ? at::kDouble : at::kFloat;
-  return {at::empty({tile, graph_.n_upstream(), d}, options), at::empty({kReaderRows * readers * d}, options),
+  return {at::empty({tile, graph_.n_upstream(), d}, options), at::empty({tile * readers * d}, options),
           at::zeros({graph_.n_upstream(), graph_.n_downstream()}, options.dtype(sum_type))};
 }
 
@@ -248,22 +247,20 @@ void EapAccumulator::contract_tile(const NodeOutputs& outputs, const std::vector
     const int64_t readers = (l1 - l0) * graph_.readers_per_layer() + (last ? 1 : 0);
     const int64_t visible = graph_.visible(last ? graph_.logits() : graph_.mlp_in(l1 - 1));
     at::Tensor sums = tile->sums.narrow(0, 0, visible).narrow(1, first_reader, readers);
-    for (int64_t part = 0; part < count; part += kReaderRows) {
-      const int64_t n = std::min(kReaderRows, count - part);
-      const at::Tensor down = tile->downstream.narrow(0, 0, n * readers * a.d_model).view({n, readers, a.d_model});
-      for (int64_t l = l0; l < l1; ++l) {
-        const int64_t base = graph_.query(l, 0) - first_reader;
-        rebuild_readers(gradients[l], l, first + part, n, down.narrow(1, base, graph_.readers_per_layer()));
-      }
-      if (last) down.select(1, readers - 1).copy_(d_logits.narrow(0, first + part, n));
-      for (int64_t t = 0; t < n; ++t) {
-        const at::Tensor a_t = up[part + t].narrow(0, 0, visible);
-        const at::Tensor g_t = down[t].t();
-        if (sums.scalar_type() == a_t.scalar_type()) {
-          sums.addmm_(a_t, g_t);
-        } else {
-          sums.add_(at::mm(a_t, g_t));
-        }
+    const at::Tensor down =
+        tile->downstream.narrow(0, 0, count * readers * a.d_model).view({count, readers, a.d_model});
+    for (int64_t l = l0; l < l1; ++l) {
+      const int64_t base = graph_.query(l, 0) - first_reader;
+      rebuild_readers(gradients[l], l, first, count, down.narrow(1, base, graph_.readers_per_layer()));
+    }
+    if (last) down.select(1, readers - 1).copy_(rows(d_logits));
+    for (int64_t t = 0; t < count; ++t) {
+      const at::Tensor a_t = up[t].narrow(0, 0, visible);
+      const at::Tensor g_t = down[t].t();
+      if (sums.scalar_type() == a_t.scalar_type()) {
+        sums.addmm_(a_t, g_t);
+      } else {
+        sums.add_(at::mm(a_t, g_t));
       }
     }
   }

@@ -46,7 +46,7 @@ class EapAccumulator {
   // Memory of one tile and the sums of the tiles worked in it.
   struct Tile {
     at::Tensor upstream;    // [tile, upstream nodes, d_model]
-    at::Tensor downstream;  // flat, a few positions × readers of a chunk of layers × d_model
+    at::Tensor downstream;  // flat, tile × readers of a chunk of layers × d_model
     at::Tensor sums;        // [upstream, downstream]
   };
   Tile make_tile(int64_t tile, const at::TensorOptions& options) const;

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/names.h"
 #include "core/progress.h"
 #include "graph/circuit_file.h"
 #include "io/files.h"
@@ -106,7 +107,10 @@ int run(const Options& o) {
   if (spec.batch == 0) fail("--memory", "not even one record fits. Give more memory or set --max-length.");
   if (spec.batch < o.batch) log_info("batches of {} instead of {}, to stay inside the memory.", spec.batch, o.batch);
   std::vector<const Example*> examples;
-  for (const Example& e : data.examples) examples.push_back(&e);
+  for (const Example& e : data.examples) {
+    check_metric(spec.metric, e);
+    examples.push_back(&e);
+  }
   Progress progress("discover", static_cast<int64_t>(examples.size()));
   const ScoreResult result = scorer.score(open.model, graph, examples, spec,
                                           [&](int64_t done, int64_t) { progress.update(done); });
@@ -147,11 +151,11 @@ void add_discover(CLI::App& program, Action* chosen) {
   command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
   command->add_option("DATA", o->data, "contrast records (JSON Lines)")->required();
   command->add_option("-o,--out", o->out, "file to write")->required();
-  command->add_option("--method", o->method, "scoring method: eap");
-  command->add_option("--metric", o->metric, "logit_diff, prob_diff or nll");
+  command->add_option("--method", o->method, "scoring method: " + names_of(scorers()));
+  command->add_option("--metric", o->metric, names_of(metrics()));
   command->add_option("--ablation", o->ablation, "counterfactual, mean or zero");
   command->add_option("--positions", o->positions, "positions summed over: all or readout");
-  command->add_option("--selection", o->selection, "top-edges or random");
+  command->add_option("--selection", o->selection, names_of(selectors()));
   command->add_option("--top-edges", o->top_edges, "edges of the circuit")->check(CLI::PositiveNumber);
   command->add_option("--batch", o->batch, "records in one forward; changes no score")->check(CLI::PositiveNumber);
   command->add_option("--max-length", o->max_length, "tokens kept of a text")->check(CLI::PositiveNumber);

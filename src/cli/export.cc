@@ -1,10 +1,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <memory>
 
 #include "cli/command.h"
 #include "cli/run.h"
-#include "core/error.h"
+#include "core/names.h"
 
 namespace circuit {
 namespace {
@@ -12,21 +13,25 @@ namespace {
 struct Options {
   CommonOptions common;
   std::string run, out;
-  int64_t step = -1;
+  std::string step;
 };
 
 // The step asked for, else the best on dev, else the last.
 int64_t choose_step(const Options& o) {
   const std::vector<int64_t> steps = checkpoint_steps(o.run);
   if (steps.empty()) fail(o.run, "there is no checkpoint in it yet.");
-  if (o.step < 0) {
+  if (o.step.empty()) {
     const Json state = read_json(checkpoint_folder(o.run, steps.back()) + "/state.json");
     return optional_int(state, "best_step", steps.back(), o.run);
   }
-  if (std::binary_search(steps.begin(), steps.end(), o.step)) return o.step;
-  std::string known;
-  for (const int64_t s : steps) known += (known.empty() ? "" : ", ") + std::to_string(s);
-  fail(o.run, "there is no checkpoint of step {}. There are: {}.", o.step, known);
+  // Decimal, zeros in front allowed: that is how a checkpoint's folder is called.
+  int64_t step = -1;
+  const char* end = o.step.data() + o.step.size();
+  const auto parsed = std::from_chars(o.step.data(), end, step);
+  if (parsed.ec != std::errc() || parsed.ptr != end) throw UsageError(fmt::format("[--step] '{}' is not a number.", o.step));
+  if (std::binary_search(steps.begin(), steps.end(), step)) return step;
+  fail(o.run, "there is no checkpoint of step {}. There are: {}.", step,
+       joined(steps, [](int64_t s) { return std::to_string(s); }));
 }
 
 int run(const Options& o) {

@@ -33,6 +33,10 @@ int run(int argc, char** argv) {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.exit(error);
+    if (argc > 1 && argv[1][0] != '-' && program.get_subcommands().empty()) {
+      fmt::print(stderr, "[circuit] '{}' is not a command. See circuit --help.\n", argv[1]);
+      return kWrongUse;
+    }
     const std::string command = program.get_subcommands().empty() ? "" : program.get_subcommands()[0]->get_name() + " ";
     fmt::print(stderr, "{}. See circuit {}--help.\n", error.what(), command);
     return kWrongUse;

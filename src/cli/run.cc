@@ -50,13 +50,11 @@ void add_task(const std::string& split, const Dataset& data, const TuneConfig& c
 void check_training_records(const TuneConfig& config, const Dataset& train, const Architecture& architecture) {
   const bool discovers = config.tuning_method == "circuit";
   const bool corrupts = discovers && parse_ablation(config.discovery_ablation) == Ablation::kCounterfactual;
-  const bool reads = discovers && find_metric(config.discovery_metric).needs_readouts;
+  const Metric& metric = find_metric(config.discovery_metric);
   for (const Example& e : train.examples) {
     check_example(e, architecture, Side::kClean);
     if (corrupts) check_example(e, architecture, Side::kCounterfactual);
-    if (reads && e.readouts.empty()) {
-      fail(e.place, "the record has no readouts; metric {} needs at least one.", config.discovery_metric);
-    }
+    if (discovers) check_metric(metric, e);
   }
 }
 

@@ -4,18 +4,21 @@
 
 #include "cli/command.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "text/tokenizer.h"
 
 namespace circuit {
 namespace {
 
 struct Options {
+  CommonOptions common;
   std::string path;
   bool decode = false;
   bool add_special = false;
 };
 
 int run(const Options& o) {
+  set_quiet(o.common.quiet);
   const Tokenizer tokenizer = Tokenizer::load(o.path);
   const SpecialTokens special = o.add_special ? SpecialTokens::kAdd : SpecialTokens::kNone;
   std::string line;
@@ -48,6 +51,7 @@ void add_tokenize(CLI::App& program, Action* chosen) {
   command->add_option("PATH", o->path, "folder with tokenizer files, or a tokenizer.json")->required();
   command->add_flag("--decode", o->decode, "id lists on stdin to JSON strings");
   command->add_flag("--add-special", o->add_special, "add (decoding: keep) special tokens, e.g. the begin token");
+  add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
 }
 

@@ -9,7 +9,7 @@
 #include <sstream>
 #include <toml++/toml.h>
 
-#include "core/error.h"
+#include "core/names.h"
 
 namespace circuit {
 namespace {
@@ -53,12 +53,9 @@ void check_range(const ConfigField& field, double value, const std::string& plac
 
 void check_choice(const ConfigField& field, const std::string& value, const std::string& place) {
   if (field.choices.empty()) return;
-  std::string known;
-  for (const std::string& choice : field.choices) {
-    if (choice == value) return;
-    known += (known.empty() ? "" : ", ") + choice;
-  }
-  fail(place, "{}: '{}' is not one of {}.", field.key, value, known);
+  if (std::find(field.choices.begin(), field.choices.end(), value) != field.choices.end()) return;
+  fail(place, "{}: '{}' is not one of {}.", field.key, value,
+       joined(field.choices, [](const std::string& choice) { return choice; }));
 }
 
 void assign(const ConfigField& field, const toml::node& node, const std::string& place) {

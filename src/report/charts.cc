@@ -95,7 +95,7 @@ void add_evaluations(const std::vector<RunData>& runs, ChartList& list) {
   };
   add("metric",
       "Mean of the tuned metric over the evaluation records; higher means the tuned behaviour is stronger.");
-  add("accuracy", "Share of readouts whose metric is above zero.");
+  add("accuracy", "Share of readouts where the correct form is likelier than the wrong one.");
   // The order of the map is that of the names: dev, test, untouched.
   std::vector<std::string> rest;
   for (const auto& [key, series] : charts) rest.push_back(key);

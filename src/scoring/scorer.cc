@@ -1,6 +1,6 @@
 #include "scoring/scorer.h"
 
-#include "core/error.h"
+#include "core/names.h"
 
 namespace circuit {
 
@@ -11,14 +11,7 @@ const std::vector<Scorer>& scorers() {
   return all;
 }
 
-const Scorer& find_scorer(const std::string& name) {
-  std::string known;
-  for (const Scorer& scorer : scorers()) {
-    if (scorer.name == name) return scorer;
-    known += (known.empty() ? "" : ", ") + scorer.name;
-  }
-  throw UsageError(fmt::format("[method] '{}' is not known. Known: {}.", name, known));
-}
+const Scorer& find_scorer(const std::string& name) { return find_named(scorers(), "method", name); }
 
 Positions parse_positions(const std::string& name) {
   if (name == "all") return Positions::kAll;

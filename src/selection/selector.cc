@@ -1,6 +1,6 @@
 #include "selection/selector.h"
 
-#include "core/error.h"
+#include "core/names.h"
 
 namespace circuit {
 
@@ -12,13 +12,6 @@ const std::vector<Selector>& selectors() {
   return all;
 }
 
-const Selector& find_selector(const std::string& name) {
-  std::string known;
-  for (const Selector& selector : selectors()) {
-    if (selector.name == name) return selector;
-    known += (known.empty() ? "" : ", ") + selector.name;
-  }
-  throw UsageError(fmt::format("[selection] '{}' is not known. Known: {}.", name, known));
-}
+const Selector& find_selector(const std::string& name) { return find_named(selectors(), "selection", name); }
 
 }  // namespace circuit

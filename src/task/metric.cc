@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "core/error.h"
+#include "core/names.h"
 
 namespace circuit {
 
@@ -17,13 +18,16 @@ const std::vector<Metric>& metrics() {
   return all;
 }
 
-const Metric& find_metric(const std::string& name) {
-  std::string known;
-  for (const Metric& metric : metrics()) {
-    if (metric.name == name) return metric;
-    known += (known.empty() ? "" : ", ") + metric.name;
+const Metric& find_metric(const std::string& name) { return find_named(metrics(), "metric", name); }
+
+void check_metric(const Metric& metric, const Example& example) {
+  if (!metric.needs_readouts) return;
+  if (example.readouts.empty()) fail(example.place, "the record has no readouts; metric {} needs at least one.", metric.name);
+  for (const Readout& r : example.readouts) {
+    if (!r.correct.empty() && !r.wrong.empty()) continue;
+    fail(example.place, "the readout at position {} lacks 'correct' or 'wrong', which metric {} needs.", r.position,
+         metric.name);
   }
-  throw UsageError(fmt::format("[metric] '{}' is not known. Known: {}.", name, known));
 }
 
 at::Tensor rows_read(const Metric& metric, const ExampleBatch& batch) {

@@ -1,6 +1,6 @@
 #include "tuning/optimizer.h"
 
-#include "core/error.h"
+#include "core/names.h"
 
 namespace circuit {
 
@@ -12,13 +12,6 @@ const std::vector<Optimizer>& optimizers() {
   return all;
 }
 
-const Optimizer& find_optimizer(const std::string& name) {
-  std::string known;
-  for (const Optimizer& optimizer : optimizers()) {
-    if (optimizer.name == name) return optimizer;
-    known += (known.empty() ? "" : ", ") + optimizer.name;
-  }
-  throw UsageError(fmt::format("[optimizer.kind] '{}' is not known. Known: {}.", name, known));
-}
+const Optimizer& find_optimizer(const std::string& name) { return find_named(optimizers(), "optimizer.kind", name); }
 
 }  // namespace circuit

@@ -1,4 +1,4 @@
-#include "core/error.h"
+#include "core/names.h"
 #include "model/families/family.h"
 
 namespace circuit {
@@ -22,12 +22,11 @@ const std::vector<Family>& families() {
 
 const Family& find_family(const Json& config, const std::string& place) {
   const std::string type = require_string(config, "model_type", place);
-  std::string known;
   for (const Family& family : families()) {
     if (family.model_type == type) return family;
-    known += (known.empty() ? "" : ", ") + family.model_type;
   }
-  fail(place, "model_type '{}' is not supported. Known: {}.", type, known);
+  fail(place, "model_type '{}' is not supported. Known: {}.", type,
+       joined(families(), [](const Family& family) { return family.model_type; }));
 }
 
 Activation parse_activation(const std::string& name, const std::string& key, const std::string& place) {

@@ -1,26 +1,56 @@
 #include "intervention/ablation.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/zeros.h>
 
-#include "core/error.h"
+#include <algorithm>
+
+#include "core/names.h"
 
 namespace circuit {
 
-Ablation parse_ablation(const std::string& name) {
-  if (name == "counterfactual") return Ablation::kCounterfactual;
-  if (name == "mean") return Ablation::kMean;
-  if (name == "zero") return Ablation::kZero;
-  throw UsageError(fmt::format("[ablation] '{}' is not known. Known: counterfactual, mean, zero.", name));
+namespace {
+
+struct NamedAblation {
+  std::string name;
+  Ablation ablation;
+};
+
+const std::vector<NamedAblation>& ablations() {
+  static const std::vector<NamedAblation> all{{"counterfactual", Ablation::kCounterfactual},
+                                              {"mean", Ablation::kMean},
+                                              {"mean-positional", Ablation::kMeanPositional},
+                                              {"zero", Ablation::kZero}};
+  return all;
 }
 
+// op on every node's tensor.
+template <typename Op>
+NodeOutputs each_node(const NodeOutputs& outputs, const Op& op) {
+  NodeOutputs result;
+  result.input = op(outputs.input);
+  for (const at::Tensor& z : outputs.z) result.z.push_back(op(z));
+  for (const at::Tensor& m : outputs.mlp) result.mlp.push_back(op(m));
+  return result;
+}
+
+NodeOutputs zeros(const Model& model) {
+  const Architecture& a = model.architecture();
+  const auto options = model.embedding().options();
+  const at::Tensor stream = at::zeros({1, a.d_model}, options);
+  const at::Tensor heads = at::zeros({1, a.n_heads * a.d_head}, options);
+  return {stream, std::vector<at::Tensor>(a.n_layers, heads), std::vector<at::Tensor>(a.n_layers, stream)};
+}
+
+}  // namespace
+
+Ablation parse_ablation(const std::string& name) { return find_named(ablations(), "ablation", name).ablation; }
+
+std::string ablation_names() { return names_of(ablations()); }
+
 const char* ablation_name(Ablation ablation) {
-  switch (ablation) {
-    case Ablation::kCounterfactual:
-      return "counterfactual";
-    case Ablation::kMean:
-      return "mean";
-    case Ablation::kZero:
-      return "zero";
+  for (const NamedAblation& known : ablations()) {
+    if (known.ablation == ablation) return known.name.c_str();
   }
   return "";
 }
@@ -65,14 +95,53 @@ void MeanOutputs::add(const NodeOutputs& outputs) {
 
 NodeOutputs MeanOutputs::mean(at::ScalarType dtype) const {
   if (tokens_ == 0) fail("ablation", "mean ablation of no tokens.");
-  const auto scaled = [&](const at::Tensor& sum) { return (sum / static_cast<double>(tokens_)).to(dtype); };
-  NodeOutputs m;
-  m.input = scaled(sums_.input);
-  for (size_t l = 0; l < sums_.z.size(); ++l) {
-    m.z.push_back(scaled(sums_.z[l]));
-    m.mlp.push_back(scaled(sums_.mlp[l]));
+  return each_node(sums_, [&](const at::Tensor& sum) { return (sum / static_cast<double>(tokens_)).to(dtype); });
+}
+
+AblatedOutputs::AblatedOutputs(const Model& model, Ablation ablation, const std::vector<const Example*>& reference,
+                               int64_t batch)
+    : model_(model), ablation_(ablation) {
+  if (ablation == Ablation::kZero) mean_ = zeros(model);
+  if (ablation != Ablation::kMean && ablation != Ablation::kMeanPositional) return;
+  const bool positional = ablation == Ablation::kMeanPositional;
+  const auto total = static_cast<int64_t>(reference.size());
+  const size_t length = reference.empty() ? 0 : reference[0]->ids.size();
+  MeanOutputs mean;
+  for (int64_t first = 0; first < total; first += batch) {
+    const std::vector<const Example*> part(reference.begin() + first,
+                                           reference.begin() + std::min(total, first + batch));
+    for (const Example* e : part) {
+      if (!positional || e->ids.size() == length) continue;
+      fail(e->place, "{} tokens where the first record has {}: mean-positional needs equal lengths.", e->ids.size(),
+           length);
+    }
+    const ExampleBatch b = make_example_batch(part, model.architecture(), model.device());
+    const NodeOutputs outputs = node_outputs(forward(model, b.tokens, Keep::kNodeOutputs));
+    if (!positional) {
+      mean.add(outputs);
+      continue;
+    }
+    // One row per sequence; a row's mean over sequences is the mean at each position.
+    mean.add(each_node(outputs, [&](const at::Tensor& t) { return t.reshape({b.examples, -1}); }));
   }
-  return m;
+  const int64_t rows = positional ? static_cast<int64_t>(length) : 1;
+  mean_ = each_node(mean.mean(model.dtype()), [&](const at::Tensor& t) { return t.view({rows, -1}); });
+}
+
+NodeOutputs AblatedOutputs::of(const std::vector<const Example*>& examples, const ExampleBatch& batch,
+                               const ReadRows& read) const {
+  if (ablation_ == Ablation::kCounterfactual) {
+    const ExampleBatch other =
+        make_example_batch(examples, model_.architecture(), model_.device(), Side::kCounterfactual);
+    return node_outputs(forward(model_, other.tokens, Keep::kNodeOutputs, read));
+  }
+  if (ablation_ != Ablation::kMeanPositional) return mean_;
+  for (size_t i = 0; i < examples.size(); ++i) {
+    if (batch.tokens.lengths[i] == mean_.input.size(0)) continue;
+    fail(batch.places[i], "{} tokens where the means are over {}: mean-positional needs equal lengths.",
+         batch.tokens.lengths[i], mean_.input.size(0));
+  }
+  return each_node(mean_, [&](const at::Tensor& t) { return t.index_select(0, batch.tokens.positions); });
 }
 
 }  // namespace circuit

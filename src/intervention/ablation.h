@@ -7,14 +7,16 @@
 #include <vector>
 
 #include "model/forward.h"
+#include "task/example.h"
 
 namespace circuit {
 
-enum class Ablation { kCounterfactual, kMean, kZero };
+enum class Ablation { kCounterfactual, kMean, kMeanPositional, kZero };
 
 // Throws UsageError listing the known ones.
 Ablation parse_ablation(const std::string& name);
 const char* ablation_name(Ablation ablation);
+std::string ablation_names();  // all, for help
 
 // Upstream nodes' outputs in the compact form they are kept in: a head as z (before W_O), the rest in d_model.
 struct NodeOutputs {
@@ -39,6 +41,26 @@ class MeanOutputs {
  private:
   int64_t tokens_ = 0;
   NodeOutputs sums_;
+};
+
+// Ā for any batch of a data set: what the ablations share, computed once (a pass over `reference` for the
+// means, nothing for the others).
+class AblatedOutputs {
+ public:
+  // mean: over all tokens of `reference`; mean-positional: over the tokens at each position. Throws Error
+  // when mean-positional's sequences differ in length.
+  AblatedOutputs(const Model& model, Ablation ablation, const std::vector<const Example*>& reference,
+                 int64_t batch);
+
+  // Ā_u at the tokens of `batch`, made of `examples`: per node [tokens, …], or [1, …] where every token has the
+  // same. read: as forward()'s, for the counterfactual's.
+  NodeOutputs of(const std::vector<const Example*>& examples, const ExampleBatch& batch,
+                 const ReadRows& read = {}) const;
+
+ private:
+  const Model& model_;
+  Ablation ablation_;
+  NodeOutputs mean_;  // [1, …]; mean-positional: [pos, …]
 };
 
 }  // namespace circuit

@@ -1,0 +1,154 @@
+#include "intervention/circuit_run.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
+
+#include <map>
+
+namespace circuit {
+namespace {
+
+// The query-side view of attention over some heads, each with a key/value head of its own.
+Architecture separate_heads(const Architecture& a, int64_t heads) {
+  Architecture separate = a;
+  separate.n_heads = separate.n_kv_heads = heads;
+  return separate;
+}
+
+at::Tensor add_bias(const at::Tensor& x, const at::Tensor& bias) { return bias.defined() ? x + bias : x; }
+
+// Columns of unit i of a [rows, units · size] matrix, or its part of a bias.
+at::Tensor unit(const at::Tensor& matrix, int64_t i, int64_t size) {
+  return matrix.defined() ? matrix.narrow(-1, i * size, size) : matrix;
+}
+
+}  // namespace
+
+CircuitRunner::CircuitRunner(const Model& model, const Graph& graph, const TokenBatch& batch,
+                             const NodeOutputs& ablated)
+    : model_(model), graph_(graph), batch_(batch), ablated_(ablated) {
+  const Architecture& a = model.architecture();
+  rotary_ = make_rotary_table(a, batch.positions, model.dtype());
+  embedding_ = at::embedding(model.embedding(), batch.ids);
+  at::Tensor x = at::zeros({batch.tokens(), a.d_model}, embedding_.options()) + ablated.input;
+  if (a.learned_positions) x = x + at::embedding(model.positions(), batch.positions);
+  for (int64_t l = 0; l < a.n_layers; ++l) {
+    const LayerWeights& w = model.layers()[l];
+    const at::Tensor heads = add_bias(at::mm(ablated.z[l], w.w_o), w.b_o);
+    const at::Tensor mlp = add_bias(ablated.mlp[l], w.b_out);
+    attn_base_.push_back(x);
+    mlp_base_.push_back(graph.parallel() ? x : x + heads);
+    x = x + heads + mlp;
+  }
+  final_base_ = x;
+  differences_ = at::empty({0, batch.tokens(), a.d_model}, x.options());
+}
+
+at::Tensor CircuitRunner::run(const std::vector<bool>& edges) {
+  edges_ = edges;
+  needed_.assign(graph_.n_upstream(), false);
+  for (int64_t v = 0; v < graph_.n_downstream(); ++v) {
+    for (int64_t u = 0; u < graph_.visible(v); ++u) {
+      if (edges[graph_.edge_id(u, v)]) needed_[u] = true;
+    }
+  }
+  place_.assign(graph_.n_upstream() + 1, 0);
+  for (int64_t u = 0; u < graph_.n_upstream(); ++u) place_[u + 1] = place_[u] + (needed(u) ? 1 : 0);
+  if (differences_.size(0) < place_.back()) {
+    differences_ = at::empty({place_.back(), batch_.tokens(), final_base_.size(1)}, final_base_.options());
+  }
+  if (needed(0)) put(0, embedding_ - ablated_.input);
+  for (int64_t l = 0; l < graph_.n_layers(); ++l) {
+    run_heads(l);
+    if (needed(graph_.mlp(l))) run_mlp(l);
+  }
+  std::vector<int64_t> row_of;
+  return streams({graph_.logits()}, final_base_, &row_of)[0];
+}
+
+at::Tensor CircuitRunner::streams(const std::vector<int64_t>& readers, const at::Tensor& base,
+                                  std::vector<int64_t>* row_of) {
+  std::map<std::vector<int64_t>, int64_t> rows;
+  std::vector<const std::vector<int64_t>*> distinct;
+  for (const int64_t v : readers) {
+    std::vector<int64_t> sources;
+    for (int64_t u = 0; u < graph_.visible(v); ++u) {
+      if (edges_[graph_.edge_id(u, v)]) sources.push_back(u);
+    }
+    const auto [at, fresh] = rows.emplace(std::move(sources), static_cast<int64_t>(distinct.size()));
+    if (fresh) distinct.push_back(&at->first);
+    row_of->push_back(at->second);
+  }
+  const auto n = static_cast<int64_t>(distinct.size());
+  const int64_t width = place_[graph_.visible(readers[0])];
+  if (width == 0) return base.unsqueeze(0);
+  const at::Tensor mask = at::zeros({n, width}, at::kDouble);
+  for (int64_t i = 0; i < n; ++i) {
+    for (const int64_t u : *distinct[i]) mask.data_ptr<double>()[i * width + place_[u]] = 1;
+  }
+  const at::Tensor sums = at::mm(mask.to(base.options()), differences_.narrow(0, 0, width).view({width, -1}));
+  return sums.view({n, base.size(0), base.size(1)}).add_(base);
+}
+
+void CircuitRunner::put(int64_t upstream, const at::Tensor& difference) {
+  differences_.select(0, place_[upstream]).copy_(difference);
+}
+
+void CircuitRunner::run_heads(int64_t l) {
+  const Architecture& a = model_.architecture();
+  const LayerWeights& w = model_.layers()[l];
+  std::vector<int64_t> heads;
+  std::vector<int64_t> readers;
+  for (int64_t h = 0; h < a.n_heads; ++h) {
+    if (!needed(graph_.head(l, h))) continue;
+    const int64_t kv = graph_.ungrouped() ? h : h / a.heads_per_kv();
+    heads.push_back(h);
+    readers.insert(readers.end(), {graph_.query(l, h), graph_.key(l, kv), graph_.value(l, kv)});
+  }
+  if (heads.empty()) return;
+  std::vector<int64_t> row_of;
+  const at::Tensor x = streams(readers, attn_base_[l], &row_of);
+  const int64_t tokens = batch_.tokens();
+  const at::Tensor y = norm_forward(a, w.attn_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes());
+  const int64_t dh = a.d_head;
+  std::vector<at::Tensor> q;
+  std::vector<at::Tensor> k;
+  std::vector<at::Tensor> v;
+  for (size_t i = 0; i < heads.size(); ++i) {
+    const int64_t h = heads[i];
+    const int64_t g = h / a.heads_per_kv();
+    const auto project = [&](size_t reader, const at::Tensor& weight, const at::Tensor& bias, int64_t of) {
+      return linear(y[row_of[3 * i + reader]], unit(weight, of, dh), unit(bias, of, dh));
+    };
+    q.push_back(project(0, w.w_q, w.b_q, h));
+    k.push_back(project(1, w.w_k, w.b_k, g));
+    v.push_back(project(2, w.w_v, w.b_v, g));
+  }
+  const auto n = static_cast<int64_t>(heads.size());
+  const auto rotated = [&](const std::vector<at::Tensor>& parts) {
+    const at::Tensor rows = at::stack(parts, 1);  // [tokens, heads, d_head]
+    return (rotary_.cos.defined() ? rotate(rows, rotary_, Direction::kForward) : rows).reshape({tokens, -1});
+  };
+  const at::Tensor z =
+      attention_forward(separate_heads(a, n), batch_, rotated(q), rotated(k), at::cat(v, 1), nullptr);
+  for (int64_t i = 0; i < n; ++i) {
+    const at::Tensor z_difference = unit(z, i, dh) - unit(ablated_.z[l], heads[i], dh);
+    put(graph_.head(l, heads[i]), at::mm(z_difference, w.w_o.narrow(0, heads[i] * dh, dh)));
+  }
+}
+
+void CircuitRunner::run_mlp(int64_t l) {
+  const Architecture& a = model_.architecture();
+  const LayerWeights& w = model_.layers()[l];
+  std::vector<int64_t> row_of;
+  const at::Tensor x = streams({graph_.mlp_in(l)}, mlp_base_[l], &row_of)[0];
+  const at::Tensor y = norm_forward(a, w.mlp_norm, x, nullptr);
+  put(graph_.mlp(l), mlp_forward(a, w, y, nullptr) - ablated_.mlp[l]);
+}
+
+}  // namespace circuit

@@ -1,0 +1,51 @@
+// Running a circuit (method.md §6): every reader gets its own copy of the stream,
+//   X_v = constants + Σ_{u→v ∈ C} A_u(this run) + Σ_{u→v ∉ C} Ā_u
+//       = base_v + Σ_{u→v ∈ C} (A_u(this run) − Ā_u),
+// where base_v is the stream with every node ablated, the same for all circuits on a batch.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "graph/graph.h"
+#include "intervention/ablation.h"
+#include "model/forward.h"
+
+namespace circuit {
+
+// Many circuits on one batch. Memory: one [tokens, d_model] copy per upstream node that a circuit needs.
+class CircuitRunner {
+ public:
+  // ablated: Ā per node, [tokens, …] or [1, …] each (as `ablated_outputs` gives them).
+  CircuitRunner(const Model& model, const Graph& graph, const TokenBatch& batch, const NodeOutputs& ablated);
+
+  // edges: one flag per edge of the graph. Returns the stream that `logits` reads, [tokens, d_model].
+  // Nodes whose output no edge of the circuit carries are not computed. Nothing is pruned here: a node
+  // without incoming edges in C runs on the ablated stream, unless the caller dropped its outgoing edges.
+  at::Tensor run(const std::vector<bool>& edges);
+
+ private:
+  // The streams of readers that see the same nodes, [distinct, tokens, d_model]: those with the same incoming
+  // edges share one. row_of[i]: where reader i's stands.
+  at::Tensor streams(const std::vector<int64_t>& readers, const at::Tensor& base, std::vector<int64_t>* row_of);
+  void put(int64_t upstream, const at::Tensor& difference);
+  void run_heads(int64_t layer);
+  void run_mlp(int64_t layer);
+  bool needed(int64_t upstream) const { return needed_[upstream]; }
+
+  const Model& model_;
+  const Graph& graph_;
+  const TokenBatch& batch_;
+  const NodeOutputs& ablated_;
+  RotaryTable rotary_;
+  at::Tensor embedding_;
+  std::vector<at::Tensor> attn_base_, mlp_base_;  // per layer [tokens, d_model], all nodes ablated
+  at::Tensor final_base_;
+  std::vector<bool> edges_;
+  std::vector<bool> needed_;    // upstream nodes with an edge in the circuit
+  std::vector<int64_t> place_;  // needed upstream nodes before each one
+  at::Tensor differences_;      // A_u(this run) − Ā_u of the needed nodes, [nodes, tokens, d_model]
+};
+
+}  // namespace circuit

@@ -8,7 +8,9 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <map>
+#include <utility>
 
 namespace circuit {
 namespace {
@@ -34,7 +36,7 @@ CircuitRunner::CircuitRunner(const Model& model, const Graph& graph, const Token
     : model_(model), graph_(graph), batch_(batch), ablated_(ablated) {
   const Architecture& a = model.architecture();
   rotary_ = make_rotary_table(a, batch.positions, model.dtype());
-  embedding_ = at::embedding(model.embedding(), batch.ids);
+  embedding_ = token_embedding(model, batch);
   at::Tensor x = at::zeros({batch.tokens(), a.d_model}, embedding_.options()) + ablated.input;
   if (a.learned_positions) x = x + at::embedding(model.positions(), batch.positions);
   for (int64_t l = 0; l < a.n_layers; ++l) {
@@ -50,7 +52,8 @@ CircuitRunner::CircuitRunner(const Model& model, const Graph& graph, const Token
 }
 
 at::Tensor CircuitRunner::run(const std::vector<bool>& edges) {
-  edges_ = edges;
+  const std::vector<bool> last_edges = std::exchange(edges_, edges);
+  const std::vector<bool> last_needed = needed_;
   needed_.assign(graph_.n_upstream(), false);
   for (int64_t v = 0; v < graph_.n_downstream(); ++v) {
     for (int64_t u = 0; u < graph_.visible(v); ++u) {
@@ -59,16 +62,33 @@ at::Tensor CircuitRunner::run(const std::vector<bool>& edges) {
   }
   place_.assign(graph_.n_upstream() + 1, 0);
   for (int64_t u = 0; u < graph_.n_upstream(); ++u) place_[u + 1] = place_[u] + (needed(u) ? 1 : 0);
+  int64_t first = last_edges.empty() ? 0 : first_change(last_edges, last_needed);
   if (differences_.size(0) < place_.back()) {
+    first = 0;
     differences_ = at::empty({place_.back(), batch_.tokens(), final_base_.size(1)}, final_base_.options());
   }
-  if (needed(0)) put(0, embedding_ - ablated_.input);
-  for (int64_t l = 0; l < graph_.n_layers(); ++l) {
+  if (first == 0 && needed(0)) put(0, embedding_ - ablated_.input);
+  for (int64_t l = first; l < graph_.n_layers(); ++l) {
     run_heads(l);
     if (needed(graph_.mlp(l))) run_mlp(l);
   }
   std::vector<int64_t> row_of;
   return streams({graph_.logits()}, final_base_, &row_of)[0];
+}
+
+int64_t CircuitRunner::first_change(const std::vector<bool>& last_edges, const std::vector<bool>& last_needed) const {
+  const auto different = std::mismatch(edges_.begin(), edges_.end(), last_edges.begin());
+  int64_t layer = graph_.n_layers();
+  if (different.first != edges_.end()) {
+    const DownstreamNode reader = graph_.downstream(graph_.edge(different.first - edges_.begin()).downstream);
+    if (reader.kind != DownstreamNode::Kind::kLogits) layer = reader.layer;
+  }
+  // A node that was not computed, or stands elsewhere in the buffer.
+  const auto other = std::mismatch(needed_.begin(), needed_.end(), last_needed.begin());
+  if (other.first != needed_.end()) {
+    layer = std::min(layer, std::max<int64_t>(0, graph_.upstream(other.first - needed_.begin()).layer));
+  }
+  return layer;
 }
 
 at::Tensor CircuitRunner::streams(const std::vector<int64_t>& readers, const at::Tensor& base,

@@ -23,12 +23,15 @@ class CircuitRunner {
   // edges: one flag per edge of the graph. Returns the stream that `logits` reads, [tokens, d_model].
   // Nodes whose output no edge of the circuit carries are not computed. Nothing is pruned here: a node
   // without incoming edges in C runs on the ablated stream, unless the caller dropped its outgoing edges.
+  // Layers below the first edge that differs from the last run's are not worked again.
   at::Tensor run(const std::vector<bool>& edges);
 
  private:
   // The streams of readers that see the same nodes, [distinct, tokens, d_model]: those with the same incoming
   // edges share one. row_of[i]: where reader i's stands.
   at::Tensor streams(const std::vector<int64_t>& readers, const at::Tensor& base, std::vector<int64_t>* row_of);
+  // The first layer that the last run's differences do not hold for; n_layers: all of them do.
+  int64_t first_change(const std::vector<bool>& last_edges, const std::vector<bool>& last_needed) const;
   void put(int64_t upstream, const at::Tensor& difference);
   void run_heads(int64_t layer);
   void run_mlp(int64_t layer);

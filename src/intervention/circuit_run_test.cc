@@ -169,6 +169,20 @@ TEST_P(Circuits, EqualTheSumPerReader) {
   }
 }
 
+// Layers below the first change are not worked again: whatever came before, the result is the same.
+TEST_P(Circuits, DoNotDependOnTheCircuitBefore) {
+  const NodeOutputs other = ablated(Ablation::kCounterfactual);
+  CircuitRunner kept(model_, graph_, batch_.tokens, other);
+  std::vector<bool> edges(graph_.n_edges(), true);
+  Rng rng(5);
+  for (int64_t e = 0; e < graph_.n_edges(); e += 3) {
+    edges[e] = false;
+    if (e > 30) edges[rng.below(e)] = true;
+    const at::Tensor again = kept.run(edges);
+    ASSERT_LT(largest_difference(again, CircuitRunner(model_, graph_, batch_.tokens, other).run(edges)), kTolerance) << e;
+  }
+}
+
 TEST_P(Circuits, DoNotDependOnTheBatch) {
   const std::vector<Example> all = random_examples(model_.architecture(), 3);
   const AblatedOutputs mean(model_, Ablation::kMean, pointers(all), 2);

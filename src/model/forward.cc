@@ -45,10 +45,19 @@ QueryKeyValue project_qkv(const LayerWeights& weights, const at::Tensor& y) {
   return {all.narrow(1, 0, q), all.narrow(1, q, kv), all.narrow(1, q + kv, kv)};
 }
 
+at::Tensor token_embedding(const Model& model, const TokenBatch& batch) {
+  return at::embedding(model.embedding(), batch.ids);
+}
+
 ForwardCache forward(const Model& model, const TokenBatch& batch, Keep keep, const ReadRows& read) {
+  return forward_from(model, batch, token_embedding(model, batch), keep, read);
+}
+
+ForwardCache forward_from(const Model& model, const TokenBatch& batch, const at::Tensor& embedding, Keep keep,
+                          const ReadRows& read) {
   const Architecture& a = model.architecture();
   ForwardCache cache;
-  cache.embedding = at::embedding(model.embedding(), batch.ids);
+  cache.embedding = embedding;
   cache.rotary = make_rotary_table(a, batch.positions, model.dtype());
   at::Tensor x = cache.embedding;
   if (a.learned_positions) x = x + at::embedding(model.positions(), batch.positions);

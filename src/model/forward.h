@@ -51,6 +51,11 @@ struct ForwardCache {
 
 ForwardCache forward(const Model& model, const TokenBatch& batch, Keep keep, const ReadRows& read = {});
 
+// [tokens, d_model], the node `input`; and a forward from another one in its place.
+at::Tensor token_embedding(const Model& model, const TokenBatch& batch);
+ForwardCache forward_from(const Model& model, const TokenBatch& batch, const at::Tensor& embedding, Keep keep,
+                          const ReadRows& read = {});
+
 // q, k, v of one layer before rotation, from its norm's output y. [tokens, heads · d_head] each.
 struct QueryKeyValue {
   at::Tensor q, k, v;

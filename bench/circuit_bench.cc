@@ -22,7 +22,7 @@
 #include "core/error.h"
 #include "io/files.h"
 #include "model/checkpoint.h"
-#include "scoring/eap.h"
+#include "scoring/scorer.h"
 #include "tuning/trainer.h"
 
 namespace circuit {

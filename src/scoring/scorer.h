@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,10 @@ struct ScoreSpec {
   Ablation ablation = Ablation::kCounterfactual;
   Positions positions = Positions::kAll;
   int64_t batch = 16;        // examples in one forward; changes memory and speed, not the scores
+  int64_t ig_steps = 5;      // gradients of eap-ig methods
+  uint64_t seed = 0;         // of method random
+  // Examples whose mean `mean` and `mean-positional` take; null: those that are scored.
+  const std::vector<const Example*>* ablation_reference = nullptr;
   int64_t tile_tokens = 0;   // positions rebuilt at a time; 0: chosen for the cache. Changes speed only
 };
 
@@ -32,7 +37,8 @@ struct ScoreResult {
   EdgeScores scores;
   double metric = 0;          // mean of M_i
   int64_t examples = 0;
-  double sum_rule_error = 0;  // largest violation of method.md's sum rule, relative to Σ_v |S(u→v)|
+  // Largest violation of method.md's sum rule, relative to Σ_v |S(u→v)|; 0 for methods without one.
+  double sum_rule_error = 0;
 };
 
 using ProgressCallback = std::function<void(int64_t done, int64_t total)>;  // examples
@@ -53,5 +59,13 @@ const std::vector<Scorer>& scorers();
 const Scorer& find_scorer(const std::string& name);  // throws UsageError listing the known ones
 
 Scorer eap_scorer();
+Scorer eap_ig_inputs_scorer();
+Scorer clean_corrupted_scorer();
+Scorer exact_scorer();
+Scorer random_scorer();
+
+// Ā as the specification wants it, for a score over `examples`.
+std::unique_ptr<AblatedOutputs> ablated_outputs(const Model& model, const std::vector<const Example*>& examples,
+                                                const ScoreSpec& spec);
 
 }  // namespace circuit

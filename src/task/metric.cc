@@ -32,6 +32,10 @@ void check_metric(const Metric& metric, const Example& example) {
 
 at::Tensor rows_read(const Metric& metric, const ExampleBatch& batch) {
   if (!metric.needs_readouts) return batch.targets.rows;
+  return readout_rows(batch);
+}
+
+at::Tensor readout_rows(const ExampleBatch& batch) {
   // Two readouts may predict the same token.
   return batch.n_readouts() == 0 ? at::Tensor() : std::get<0>(at::_unique2(batch.readout_rows));
 }

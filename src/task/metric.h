@@ -45,6 +45,9 @@ at::Tensor rows_read(const Metric& metric, const ExampleBatch& batch);
 // (share above 0) and tables per verb are made of.
 std::vector<double> logit_differences(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final);
 
+// The same of all readouts, whatever the metric.
+at::Tensor readout_rows(const ExampleBatch& batch);
+
 // Throws Error naming the record when it lacks what the metric reads.
 void check_metric(const Metric& metric, const Example& example);
 

@@ -1,4 +1,5 @@
-// Edge attribution patching (Syed, Rager, Conmy 2023, arXiv 2310.10348), contracted tile by tile.
+// What the methods of edge attribution share: inner products of node outputs and readers' gradients,
+// contracted tile by tile.
 //
 //   S(u→v) = (1/N) Σ_i Σ_{t∈P_i} ⟨A_u − Ā_u, ∂(Σ_i M_i)/∂X_v⟩          (method.md §2)
 //
@@ -14,28 +15,34 @@
 #include <vector>
 
 #include "model/backward.h"
-#include "scoring/scorer.h"
+#include "graph/graph.h"
+#include "intervention/ablation.h"
 
 namespace circuit {
 
-class EapAccumulator {
+// What is subtracted from the outputs that `add` is given.
+enum class Subtract {
+  kNothing,  // they are A − Ā already
+  kMean,     // their own mean over all tokens added, once it is known: S = (1/N)(Σ⟨A,g⟩ − ⟨Ā, Σ g⟩)
+};
+
+class EdgeAccumulator {
  public:
-  // Reads the model's weights now: make a new one after they change.
-  EapAccumulator(const Model& model, const Graph& graph, Ablation ablation, Positions positions,
-                 int64_t tile_tokens);
-  ~EapAccumulator();
-  EapAccumulator(const EapAccumulator&) = delete;
-  EapAccumulator& operator=(const EapAccumulator&) = delete;
+  // Reads the model's weights now: make a new one after they change. tile_tokens: see ScoreSpec.
+  EdgeAccumulator(const Model& model, const Graph& graph, Subtract subtract, int64_t tile_tokens);
+  ~EdgeAccumulator();
+  EdgeAccumulator(const EdgeAccumulator&) = delete;
+  EdgeAccumulator& operator=(const EdgeAccumulator&) = delete;
 
-  // Adds a batch. run: a forward that kept backward and node outputs; d_final: ∂(Σ M_i)/∂(last stream);
-  // counterfactual: node outputs on the corrupted input, for that ablation only. use: whether the run's
-  // activations are needed afterwards.
-  void add(const ExampleBatch& batch, ForwardCache& run, const at::Tensor& d_final,
-           const NodeOutputs* counterfactual, CacheUse use);
+  // Adds the gradients of one run. run: a forward that kept a backward; d_final: ∂(Σ M_i)/∂(last stream);
+  // outputs: A − Ā (or A) per node and token. rows: positions summed over, undefined: all. use: whether the
+  // run's activations are needed afterwards.
+  void add(const TokenBatch& tokens, ForwardCache& run, const at::Tensor& d_final, NodeOutputs outputs,
+           const at::Tensor& rows, CacheUse use);
 
-  int64_t examples() const { return examples_; }
-  // Scores of everything added, and the sum rule's violation. Throws Error on non-finite scores.
-  EdgeScores finish(double* sum_rule_error) const;
+  // Scores of everything added, over N examples, and the sum rule's violation. Throws Error on non-finite
+  // scores.
+  EdgeScores finish(int64_t examples, double* sum_rule_error) const;
 
  private:
   class Collector;
@@ -59,15 +66,13 @@ class EapAccumulator {
 
   const Model& model_;
   const Graph graph_;
-  const Ablation ablation_;
-  const Positions positions_;
+  const Subtract subtract_;
   int64_t tile_tokens_;
-  int64_t examples_ = 0;
   std::vector<FoldedLayer> folded_;
   std::vector<at::Tensor> output_;  // W_O per layer, [heads, d_head, d_model]
   MeanOutputs mean_;
-  at::Tensor sums_;         // [upstream, downstream], float64, Σ ⟨A_u, g_v⟩ (differences under counterfactual)
-  at::Tensor reader_sums_;  // [downstream, d_model], float64, Σ g_v; mean ablation only
+  at::Tensor sums_;         // [upstream, downstream], float64, Σ ⟨outputs_u, g_v⟩
+  at::Tensor reader_sums_;  // [downstream, d_model], float64, Σ g_v; for the mean only
   // The sum rule's other side: Σ ⟨A_u, ∂M/∂(stream after u)⟩ per upstream node, and Σ of that gradient.
   at::Tensor direct_;              // [upstream], float64
   std::vector<at::Tensor> z_gradient_sums_, mlp_gradient_sums_;  // float64 sums over positions, for the mean

@@ -1,4 +1,4 @@
-#include "scoring/eap.h"
+#include "scoring/exact.h"
 
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "core/error.h"
 #include "io/json.h"
 #include "model/checkpoint.h"
 #include "task/tiny_examples.h"
@@ -50,20 +51,25 @@ TEST_P(KnownAnswers, EveryEdgeAgrees) {
     x.readouts.push_back({static_cast<int64_t>(x.ids.size()), {e.at("answer_id")}, {e.at("wrong_id")}, ""});
     examples.push_back(x);
   }
+  // The reference's fields, per method. Its fields are corrupted − clean; ours are clean − corrupted. Its k and
+  // v are per query head.
+  const std::pair<const char*, const char*> methods[] = {{"eap", "eap"}, {"eap-ig-inputs", "eap_ig"}, {"exact", "exact"}};
   ScoreSpec spec;
   spec.metric = logit_diff_metric();
-  const ScoreResult result = find_scorer("eap").score(model, graph, pointers(examples), spec, {});
+  for (const auto& [method, field] : methods) {
+  SCOPED_TRACE(method);
+  const ScoreResult result = find_scorer(method).score(model, graph, pointers(examples), spec, {});
   ASSERT_EQ(static_cast<int64_t>(reference.at("edges").size()), graph.n_edges());
   EXPECT_NEAR(result.metric, reference.at("metric_clean_mean").get<double>(), 1e-4);
   const double scale = largest(result.scores);
   for (const Json& edge : reference.at("edges")) {
     const auto id = graph.find_edge(edge.at("name").get<std::string>());
     ASSERT_TRUE(id.has_value()) << edge.at("name");
-    // The reference's fields are corrupted − clean; ours are clean − corrupted.
-    EXPECT_NEAR(result.scores.values[*id], -edge.at("eap").get<double>(), kKnownAnswerTolerance * scale)
+    EXPECT_NEAR(result.scores.values[*id], -edge.at(field).get<double>(), kKnownAnswerTolerance * scale)
         << edge.at("name");
   }
   EXPECT_LT(result.sum_rule_error, kSumRuleTolerance);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, KnownAnswers,
@@ -78,10 +84,11 @@ struct Case {
   Ablation ablation;
   Positions positions;
   const char* metric;
+  const char* method = "eap";
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
-  return out << c.family << "/" << ablation_name(c.ablation) << "/" << positions_name(c.positions) << "/" << c.metric;
+  return out << c.family << "/" << ablation_name(c.ablation) << "/" << positions_name(c.positions) << "/" << c.metric << "/" << c.method;
 }
 
 class Properties : public testing::TestWithParam<Case> {
@@ -93,7 +100,7 @@ class Properties : public testing::TestWithParam<Case> {
     examples_ = random_examples(model_.architecture(), 9);
   }
   ScoreResult score(const std::vector<Example>& examples, const ScoreSpec& spec, KeyValueNodes form) const {
-    return find_scorer("eap").score(model_, Graph(model_.architecture(), form), pointers(examples), spec, {});
+    return find_scorer(GetParam().method).score(model_, Graph(model_.architecture(), form), pointers(examples), spec, {});
   }
   Model model_ = Model::random(tiny_architecture(GetParam().family, kLayers), 0.3, 3, {});
   ScoreSpec spec_;
@@ -188,13 +195,94 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"gpt2", Ablation::kZero, Positions::kAll, "nll"},
                     Case{"llama", Ablation::kCounterfactual, Positions::kReadout, "prob_diff"},
                     Case{"llama", Ablation::kMean, Positions::kAll, "nll"},
-                    Case{"llama", Ablation::kZero, Positions::kAll, "logit_diff"}));
+                    Case{"llama", Ablation::kZero, Positions::kAll, "logit_diff"},
+                    Case{"gpt2", Ablation::kCounterfactual, Positions::kAll, "prob_diff", "eap-ig-inputs"},
+                    Case{"llama", Ablation::kMean, Positions::kReadout, "logit_diff", "eap-ig-inputs"},
+                    Case{"gpt2", Ablation::kMean, Positions::kAll, "nll", "clean-corrupted"},
+                    Case{"llama", Ablation::kCounterfactual, Positions::kAll, "logit_diff", "clean-corrupted"}));
 
 // One ablation and all positions suffice: the rest is linear in them.
 INSTANTIATE_TEST_SUITE_P(Cases, FiniteDifferences,
                          testing::Values(Case{"gpt2", Ablation::kZero, Positions::kAll, "nll"},
                                          Case{"gpt2", Ablation::kZero, Positions::kAll, "prob_diff"},
                                          Case{"llama", Ablation::kZero, Positions::kAll, "logit_diff"}));
+
+class Pairs : public testing::TestWithParam<const char*> {
+ protected:
+  ScoreResult score(const std::string& method, const std::vector<Example>& examples, const ScoreSpec& spec) const {
+    return find_scorer(method).score(model_, graph_, pointers(examples), spec, {});
+  }
+  // Equal lengths; each record's counterfactual is the other record.
+  std::vector<Example> mirrored() const {
+    std::vector<Example> examples = random_examples(model_.architecture(), 2);
+    for (Example& e : examples) {
+      e.ids.resize(4);
+      e.readouts = {{4, {1, 2}, {3}, ""}};
+      e.first_target = 1;
+    }
+    examples[0].counterfactual_ids = examples[1].ids;
+    examples[1].counterfactual_ids = examples[0].ids;
+    return examples;
+  }
+  Model model_ = Model::random(tiny_architecture(GetParam()), 0.3, 3, {});
+  Graph graph_{model_.architecture(), KeyValueNodes::kGrouped};
+  ScoreSpec spec_{logit_diff_metric()};
+};
+
+// Gradients at both ends: exchanging them exchanges A and Ā and nothing else.
+TEST_P(Pairs, CleanCorruptedChangesSignWithTheSides) {
+  std::vector<Example> examples = random_examples(model_.architecture(), 5);
+  const EdgeScores forth = score("clean-corrupted", examples, spec_).scores;
+  for (Example& e : examples) std::swap(e.ids, e.counterfactual_ids);
+  EdgeScores back = score("clean-corrupted", examples, spec_).scores;
+  for (float& s : back.values) s = -s;
+  EXPECT_LT(largest_difference(forth, back), kInvarianceTolerance * largest(forth));
+}
+
+// Of two records the mean at a position is half way to the other one.
+TEST_P(Pairs, MeanPositionalOfTwoIsHalfTheCounterfactual) {
+  const std::vector<Example> examples = mirrored();
+  const EdgeScores whole = score("eap", examples, spec_).scores;
+  ScoreSpec spec = spec_;
+  spec.ablation = Ablation::kMeanPositional;
+  EdgeScores half = score("eap", examples, spec).scores;
+  for (float& s : half.values) s *= 2;
+  EXPECT_LT(largest_difference(whole, half), kInvarianceTolerance * largest(whole));
+}
+
+TEST_P(Pairs, AReferenceSetOfTheSameRecordsChangesNothing) {
+  const std::vector<Example> examples = random_examples(model_.architecture(), 5);
+  ScoreSpec spec = spec_;
+  spec.ablation = Ablation::kMean;
+  const EdgeScores own = score("eap", examples, spec).scores;
+  const std::vector<const Example*> reference = pointers(examples);
+  spec.ablation_reference = &reference;
+  EXPECT_LT(largest_difference(own, score("eap", examples, spec).scores), kInvarianceTolerance * largest(own));
+}
+
+TEST_P(Pairs, OneStepOfIntegratedGradientsIsTheGradientAtTheCorruptedInput) {
+  const std::vector<Example> examples = mirrored();
+  ScoreSpec spec = spec_;
+  spec.ig_steps = 1;
+  EdgeScores ig = score("eap-ig-inputs", examples, spec).scores;
+  std::vector<Example> swapped = examples;
+  for (Example& e : swapped) std::swap(e.ids, e.counterfactual_ids);
+  // eap on the exchanged pairs takes that gradient with −(A − Ā).
+  const EdgeScores eap = score("eap", swapped, spec).scores;
+  for (float& s : ig.values) s = -s;
+  EXPECT_LT(largest_difference(ig, eap), kInvarianceTolerance * largest(eap));
+}
+
+TEST_P(Pairs, MethodsThatNeedPairsRefuseRecordsWithout) {
+  std::vector<Example> examples = random_examples(model_.architecture(), 2);
+  examples[1].counterfactual_ids.clear();
+  ScoreSpec spec = spec_;
+  spec.ablation = Ablation::kMean;
+  EXPECT_THROW(score("eap-ig-inputs", examples, spec), Error);
+  EXPECT_THROW(score("clean-corrupted", examples, spec), Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, Pairs, testing::Values("gpt2", "llama"));
 
 }  // namespace
 }  // namespace circuit

@@ -1,0 +1,37 @@
+// What the scoring methods share: batches, what the metric reads in them, which positions count.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "scoring/edge_accumulator.h"
+#include "scoring/scorer.h"
+
+namespace circuit {
+
+// One batch of a score: its examples, what the metric reads, which positions count.
+struct ScoreBatch {
+  std::vector<const Example*> examples;
+  ExampleBatch clean;
+  at::Tensor read_rows;    // rows of the last stream that the metric reads
+  at::Tensor scored_rows;  // positions summed over; undefined: all
+};
+
+// Positions summed over: undefined for all. Throws Error when readouts are wanted and there are none.
+at::Tensor scored_rows(const ExampleBatch& batch, Positions positions);
+
+ScoreBatch make_score_batch(const Model& model, const std::vector<const Example*>& examples, const ScoreSpec& spec);
+
+// Calls `each` for batch after batch of the examples and reports progress.
+void for_batches(const Model& model, const std::vector<const Example*>& examples, const ScoreSpec& spec,
+                 const ProgressCallback& progress, const std::function<void(const ScoreBatch&)>& each);
+
+// Sum of the metric over a batch, of a run of `batch`; its gradient at the last stream.
+double metric_sum(const Model& model, const ExampleBatch& batch, const Metric& metric, const at::Tensor& x_final,
+                  at::Tensor* d_final);
+
+// Throws Error naming the record when it has no counterfactual: `method` needs pairs.
+void require_pairs(const std::vector<const Example*>& examples, const std::string& method);
+
+}  // namespace circuit

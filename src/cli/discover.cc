@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 
 #include "cli/command.h"
 #include "core/error.h"
@@ -11,7 +12,7 @@
 #include "graph/circuit_file.h"
 #include "io/files.h"
 #include "model/memory.h"
-#include "scoring/scorer.h"
+#include "scoring/verify.h"
 #include "selection/selector.h"
 
 namespace circuit {
@@ -29,6 +30,9 @@ struct Options {
   std::string positions = "all";
   std::string selection = "top-edges";
   std::string bos = "auto";
+  std::string ablation_data;
+  int64_t ig_steps = 5;
+  int64_t verify = 0;
   int64_t top_edges = 1000;
   int64_t batch = 16;
   int64_t max_length = 0;
@@ -56,7 +60,12 @@ void check_scores(const ScoreResult& result, const Options& o) {
   }
 }
 
-void print_summary(const Graph& graph, const ScoreResult& result, const Circuit& circuit, const Options& o) {
+Json to_json(const Agreement& a) {
+  return {{"edges", a.edges}, {"pearson", a.pearson}, {"sign_agreement", a.sign_agreement}};
+}
+
+void print_summary(const Graph& graph, const ScoreResult& result, const Circuit& circuit,
+                   const std::optional<Verification>& verification, const Options& o) {
   std::vector<int64_t> strongest = circuit.edges;
   std::sort(strongest.begin(), strongest.end(), [&](int64_t a, int64_t b) {
     return std::fabs(result.scores.values[a]) > std::fabs(result.scores.values[b]);
@@ -67,53 +76,100 @@ void print_summary(const Graph& graph, const ScoreResult& result, const Circuit&
   if (o.common.json) {
     Json top = Json::array();
     for (const int64_t id : strongest) top.push_back({{"edge", graph.edge_name(id)}, {"score", result.scores.values[id]}});
-    const Json json = {{"metric", result.metric},   {"examples", result.examples},
+    Json json = {{"metric", result.metric},   {"examples", result.examples},
                        {"edges", circuit.edges.size()}, {"nodes", nodes},
                        {"graph_edges", graph.n_edges()}, {"sum_rule_error", result.sum_rule_error},
                        {"strongest", top},          {"out", o.out}};
+    if (verification) json["verify"] = {{"sampled", to_json(verification->sampled)}, {"top", to_json(verification->top)}};
     fmt::print("{}\n", json.dump(1));
     return;
   }
   fmt::print("{:<16} {:.4f} over {} examples\n", o.metric, result.metric, result.examples);
   fmt::print("{:<16} {} of {} edges, {} nodes\n", "circuit", with_commas(static_cast<int64_t>(circuit.edges.size())),
              with_commas(graph.n_edges()), nodes);
-  fmt::print("{:<16} holds to {:.1e} of a node's summed |score|\n", "sum rule", result.sum_rule_error);
+  if (result.sum_rule_error > 0) {
+    fmt::print("{:<16} holds to {:.1e} of a node's summed |score|\n", "sum rule", result.sum_rule_error);
+  }
+  if (verification) {
+    for (const auto& [name, a] : {std::pair("sampled edges", verification->sampled), {"top edges", verification->top}}) {
+      fmt::print("{:<16} {} ablated one by one: correlation {:.3f}, same sign {:.0f} %\n", name, a.edges, a.pearson,
+                 100 * a.sign_agreement);
+    }
+  }
   fmt::print("strongest edges\n");
   for (const int64_t id : strongest) fmt::print("  {:<24} {:+.5f}\n", graph.edge_name(id), result.scores.values[id]);
   fmt::print("written to {}\n", o.out);
+}
+
+ScoreSpec score_spec(const Options& o) {
+  ScoreSpec spec;
+  spec.metric = find_metric(o.metric);
+  spec.ablation = parse_ablation(o.ablation);
+  spec.positions = parse_positions(o.positions);
+  spec.ig_steps = o.ig_steps;
+  spec.seed = o.common.seed;
+  return spec;
+}
+
+Dataset read_records(const std::string& path, const OpenModel& open, const Options& o) {
+  ReadSpec read;
+  read.begin_token = parse_begin_token(o.bos);
+  read.max_length = o.max_length;
+  Dataset data = read_dataset(path, open.tokenizer, read);
+  if (data.truncated > 0) {
+    log_info("{}: {} records shortened to {} tokens, {} readouts and {} records dropped.", path, data.truncated,
+             o.max_length, data.dropped_readouts, data.dropped_records);
+  }
+  return data;
+}
+
+std::vector<const Example*> pointers_to(const std::vector<Example>& examples) {
+  std::vector<const Example*> all;
+  for (const Example& e : examples) all.push_back(&e);
+  return all;
+}
+
+void write_result(const Options& o, const Architecture& a, const Graph& graph, const ScoreResult& result,
+                  const Circuit& circuit, bool begin_token) {
+  const std::map<std::string, std::string> meta{{"model", o.model},
+                                                {"data", o.data},
+                                                {"method", o.method},
+                                                {"metric", o.metric},
+                                                {"ablation", o.ablation},
+                                                {"positions", o.positions},
+                                                {"bos", begin_token ? "yes" : "no"},
+                                                {"examples", std::to_string(result.examples)},
+                                                {"version", CIRCUIT_VERSION}};
+  if (o.compact) {
+    write_circuit_compact(o.out, graph, result.scores, circuit, meta);
+  } else {
+    write_circuit_json(o.out, a, graph, result.scores, circuit, meta);
+  }
+  if (!o.dot.empty()) write_file(o.dot, to_dot(graph, circuit, result.scores));
 }
 
 int run(const Options& o) {
   apply_common(o.common);
   const Scorer& scorer = find_scorer(o.method);
   const Selector& selector = find_selector(o.selection);
-  ScoreSpec spec;
-  spec.metric = find_metric(o.metric);
-  spec.ablation = parse_ablation(o.ablation);
-  spec.positions = parse_positions(o.positions);
+  ScoreSpec spec = score_spec(o);
   const OpenModel open(o.model, o.common);
-  ReadSpec read;
-  read.begin_token = parse_begin_token(o.bos);
-  read.max_length = o.max_length;
-  const Dataset data = read_dataset(o.data, open.tokenizer, read);
-  if (data.truncated > 0) {
-    log_info("{}: {} records shortened to {} tokens, {} readouts and {} records dropped.", o.data, data.truncated,
-             o.max_length, data.dropped_readouts, data.dropped_records);
-  }
+  const Dataset data = read_records(o.data, open, o);
+  const std::vector<const Example*> examples = pointers_to(data.examples);
+  for (const Example* e : examples) check_metric(spec.metric, *e);
+  Dataset reference_data;
+  if (!o.ablation_data.empty()) reference_data = read_records(o.ablation_data, open, o);
+  const std::vector<const Example*> reference = pointers_to(reference_data.examples);
+  if (!o.ablation_data.empty()) spec.ablation_reference = &reference;
   const Architecture& a = open.model.architecture();
   const Graph graph(a, o.ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped);
   const int64_t element = o.common.dtype == "bf16" ? 2 : 4;
   spec.batch = fitting_batch(a, Pass::kScore, o.batch, longest_of(data.examples), element, memory_limit(o.common));
   if (spec.batch == 0) fail("--memory", "not even one record fits. Give more memory or set --max-length.");
   if (spec.batch < o.batch) log_info("batches of {} instead of {}, to stay inside the memory.", spec.batch, o.batch);
-  std::vector<const Example*> examples;
-  for (const Example& e : data.examples) {
-    check_metric(spec.metric, e);
-    examples.push_back(&e);
-  }
   Progress progress("discover", static_cast<int64_t>(examples.size()));
-  const ScoreResult result = scorer.score(open.model, graph, examples, spec,
-                                          [&](int64_t done, int64_t) { progress.update(done); });
+  const auto show = [&](int64_t done, int64_t) { progress.update(done); };
+  const ScoreResult result = scorer.score(open.model, graph, examples, spec, show);
   progress.clear();
   check_scores(result, o);
   const SliceTable slices(graph, open.model);
@@ -124,20 +180,16 @@ int run(const Options& o) {
   if (o.selection == "top-edges" && static_cast<int64_t>(circuit.edges.size()) < o.top_edges) {
     log_info("only {} edges have a score other than zero; all are taken.", circuit.edges.size());
   }
-  const std::map<std::string, std::string> meta{
-      {"model", o.model},         {"data", o.data},
-      {"method", o.method},       {"metric", o.metric},
-      {"ablation", o.ablation},   {"positions", o.positions},
-      {"bos", data.begin_token ? "yes" : "no"},
-      {"examples", std::to_string(result.examples)},
-      {"version", CIRCUIT_VERSION}};
-  if (o.compact) {
-    write_circuit_compact(o.out, graph, result.scores, circuit, meta);
-  } else {
-    write_circuit_json(o.out, a, graph, result.scores, circuit, meta);
+  std::optional<Verification> verification;
+  if (o.verify > 0) {
+    Rng sample = Rng(o.common.seed).split("verify");
+    Progress verifying("verify", static_cast<int64_t>(examples.size()));
+    verification = verify_scores(open.model, graph, examples, spec, result.scores, o.verify, sample,
+                                 [&](int64_t done, int64_t) { verifying.update(done); });
+    verifying.clear();
   }
-  if (!o.dot.empty()) write_file(o.dot, to_dot(graph, circuit, result.scores));
-  print_summary(graph, result, circuit, o);
+  write_result(o, a, graph, result, circuit, data.begin_token);
+  print_summary(graph, result, circuit, verification, o);
   return 0;
 }
 
@@ -153,7 +205,11 @@ void add_discover(CLI::App& program, Action* chosen) {
   command->add_option("-o,--out", o->out, "file to write")->required();
   command->add_option("--method", o->method, "scoring method: " + names_of(scorers()));
   command->add_option("--metric", o->metric, names_of(metrics()));
-  command->add_option("--ablation", o->ablation, "counterfactual, mean or zero");
+  command->add_option("--ablation", o->ablation, names_of(ablations()));
+  command->add_option("--ablation-data", o->ablation_data, "records whose mean the mean ablations take (default: DATA)");
+  command->add_option("--ig-steps", o->ig_steps, "gradients of the eap-ig methods")->check(CLI::PositiveNumber);
+  command->add_option("--verify", o->verify, "ablate N sampled and N top edges one by one and compare with the scores")
+      ->check(CLI::PositiveNumber);
   command->add_option("--positions", o->positions, "positions summed over: all or readout");
   command->add_option("--selection", o->selection, names_of(selectors()));
   command->add_option("--top-edges", o->top_edges, "edges of the circuit")->check(CLI::PositiveNumber);

@@ -49,12 +49,19 @@ void add_task(const std::string& split, const Dataset& data, const TuneConfig& c
 // Every training record, before anything is written: a run must not die of its last one at step 1000.
 void check_training_records(const TuneConfig& config, const Dataset& train, const Architecture& architecture) {
   const bool discovers = config.tuning_method == "circuit";
-  const bool corrupts = discovers && parse_ablation(config.discovery_ablation) == Ablation::kCounterfactual;
+  const Ablation ablation = parse_ablation(config.discovery_ablation);
+  const bool corrupts = discovers && (ablation == Ablation::kCounterfactual ||
+                                      find_scorer(config.discovery_method).needs_pairs);
+  const bool positional = discovers && ablation == Ablation::kMeanPositional;
   const Metric& metric = find_metric(config.discovery_metric);
   for (const Example& e : train.examples) {
     check_example(e, architecture, Side::kClean);
     if (corrupts) check_example(e, architecture, Side::kCounterfactual);
     if (discovers) check_metric(metric, e);
+    if (positional && e.ids.size() != train.examples[0].ids.size()) {
+      fail(e.place, "{} tokens where the first record has {}: mean-positional needs equal lengths.", e.ids.size(),
+           train.examples[0].ids.size());
+    }
   }
 }
 

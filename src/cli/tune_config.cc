@@ -7,7 +7,7 @@ namespace {
 
 // The choices of a key are the list its stage registers.
 template <class List>
-std::vector<std::string> names_of(const List& list) {
+std::vector<std::string> choices_of(const List& list) {
   std::vector<std::string> names;
   for (const auto& item : list) names.push_back(item.name);
   return names;
@@ -26,15 +26,16 @@ std::vector<ConfigField> TuneConfig::fields() {
       {"data.untouched", &data_untouched, "Plain text whose perplexity shows the cost; may be empty.", 0, -1, any},
       {"data.bos", &data_bos, "Begin token before every text.", 0, -1, {"auto", "always", "never"}},
       {"data.max_length", &data_max_length, "Tokens kept of a text; 0: all.", 0, kMany, any},
-      {"discovery.method", &discovery_method, "Edge scores.", 0, -1, names_of(scorers())},
-      {"discovery.metric", &discovery_metric, "Metric whose gradient scores the edges.", 0, -1, names_of(metrics())},
+      {"discovery.method", &discovery_method, "Edge scores.", 0, -1, choices_of(scorers())},
+      {"discovery.metric", &discovery_metric, "Metric whose gradient scores the edges.", 0, -1, choices_of(metrics())},
       {"discovery.ablation", &discovery_ablation, "What replaces an ablated output.", 0, -1,
-       {"counterfactual", "mean", "zero"}},
+       choices_of(ablations())},
+      {"discovery.ig_steps", &discovery_ig_steps, "Gradients of the eap-ig methods.", 1, 1e6, any},
       {"discovery.positions", &discovery_positions, "Positions a score sums over.", 0, -1, {"all", "readout"}},
       {"discovery.every", &discovery_every, "K: steps between discoveries.", 1, kMany, any},
       {"discovery.batches", &discovery_batches, "Batches drawn for a discovery; 0: the step's own.", 0, kMany, any},
       {"discovery.ungrouped", &discovery_ungrouped, "Key and value readers per query head.", 0, -1, any},
-      {"selection.kind", &selection_kind, "How edges become a circuit.", 0, -1, names_of(selectors())},
+      {"selection.kind", &selection_kind, "How edges become a circuit.", 0, -1, choices_of(selectors())},
       {"selection.n", &selection_n, "N: edges of the circuit.", 1, kMany, any},
       {"tuning.method", &tuning_method, "circuit, or the baseline that trains every parameter.", 0, -1,
        {"circuit", "full"}},
@@ -52,7 +53,7 @@ std::vector<ConfigField> TuneConfig::fields() {
        {"keep", "reset"}},
       {"tuning.readout_weight", &tuning_readout_weight, "Factor of the loss at readout tokens.", 0, 1e6, any},
       {"tuning.readout_only", &tuning_readout_only, "The loss counts readout tokens only.", 0, -1, any},
-      {"optimizer.kind", &optimizer_kind, "Optimiser.", 0, -1, names_of(optimizers())},
+      {"optimizer.kind", &optimizer_kind, "Optimiser.", 0, -1, choices_of(optimizers())},
       {"optimizer.lr", &optimizer_lr, "Learning rate.", 0, 1e3, any},
       {"optimizer.momentum", &optimizer_momentum, "SGD's momentum.", 0, 1, any},
       {"optimizer.beta1", &optimizer_beta1, "AdamW's first decay.", 0, 1, any},
@@ -90,6 +91,8 @@ TunerSpec tuner_spec(const TuneConfig& c) {
   spec.scorer = find_scorer(c.discovery_method);
   spec.score.metric = find_metric(c.discovery_metric);
   spec.score.ablation = parse_ablation(c.discovery_ablation);
+  spec.score.ig_steps = c.discovery_ig_steps;
+  spec.score.seed = static_cast<uint64_t>(c.tuning_seed);
   spec.score.positions = parse_positions(c.discovery_positions);
   spec.selector = find_selector(c.selection_kind);
   spec.selection.n = c.selection_n;

@@ -18,6 +18,7 @@ struct TuneConfig {
   std::string discovery_method = "eap";
   std::string discovery_metric = "logit_diff";
   std::string discovery_ablation = "mean";
+  int64_t discovery_ig_steps = 5;
   std::string discovery_positions = "all";
   int64_t discovery_every = 1;
   int64_t discovery_batches = 0;

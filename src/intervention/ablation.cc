@@ -9,13 +9,6 @@
 
 namespace circuit {
 
-namespace {
-
-struct NamedAblation {
-  std::string name;
-  Ablation ablation;
-};
-
 const std::vector<NamedAblation>& ablations() {
   static const std::vector<NamedAblation> all{{"counterfactual", Ablation::kCounterfactual},
                                               {"mean", Ablation::kMean},
@@ -23,6 +16,8 @@ const std::vector<NamedAblation>& ablations() {
                                               {"zero", Ablation::kZero}};
   return all;
 }
+
+namespace {
 
 // op on every node's tensor.
 template <typename Op>
@@ -45,8 +40,6 @@ NodeOutputs zeros(const Model& model) {
 }  // namespace
 
 Ablation parse_ablation(const std::string& name) { return find_named(ablations(), "ablation", name).ablation; }
-
-std::string ablation_names() { return names_of(ablations()); }
 
 const char* ablation_name(Ablation ablation) {
   for (const NamedAblation& known : ablations()) {

@@ -13,10 +13,15 @@ namespace circuit {
 
 enum class Ablation { kCounterfactual, kMean, kMeanPositional, kZero };
 
+struct NamedAblation {
+  std::string name;
+  Ablation ablation;
+};
+const std::vector<NamedAblation>& ablations();
+
 // Throws UsageError listing the known ones.
 Ablation parse_ablation(const std::string& name);
 const char* ablation_name(Ablation ablation);
-std::string ablation_names();  // all, for help
 
 // Upstream nodes' outputs in the compact form they are kept in: a head as z (before W_O), the rest in d_model.
 struct NodeOutputs {

@@ -65,6 +65,6 @@ ScoreResult score_run(const Model& model, const Graph& graph, const std::vector<
 
 }  // namespace
 
-Scorer eap_scorer() { return {"eap", "edge attribution patching: gradient at the clean input", score, score_run}; }
+Scorer eap_scorer() { return {"eap", "edge attribution patching: gradient at the clean input", score, false, score_run}; }
 
 }  // namespace circuit

@@ -49,6 +49,7 @@ struct Scorer {
   // Throws Error: non-finite values, a record that lacks what the metric or the ablation reads.
   ScoreResult (*score)(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
                        const ScoreSpec& spec, const ProgressCallback& progress);
+  bool needs_pairs = false;  // every record must have a counterfactual, whatever the ablation
   // The same for one batch whose forward (with backward and node outputs kept) is already there; null: the
   // method runs its own. `run` is used up.
   ScoreResult (*score_run)(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,

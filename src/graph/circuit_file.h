@@ -18,4 +18,35 @@ void write_circuit_json(const std::string& path, const Architecture& architectur
 void write_circuit_compact(const std::string& path, const Graph& graph, const EdgeScores& scores,
                            const Circuit& circuit, const std::map<std::string, std::string>& meta);
 
+// The graph that a file's edges belong to: Graph(architecture, key_values).
+struct CircuitShape {
+  // Only n_layers, n_heads, n_kv_heads, parallel_blocks, d_model and d_head are set. n_kv_heads is n_heads
+  // where the file does not say (EAP-IG's own files, compact ungrouped ones); d_model and d_head are 0.
+  // Published files carry a d_model of another model: nothing relies on it.
+  Architecture architecture;
+  KeyValueNodes key_values = KeyValueNodes::kUngrouped;
+};
+
+struct CircuitFile {
+  CircuitShape shape;
+  EdgeScores scores;                        // in edge order
+  Circuit circuit;                          // the edges that the file marks
+  std::map<std::string, std::string> meta;  // what is no text there, as JSON; empty in other tools' files
+};
+
+// Reads either form, told apart by its bytes, as scores and circuit of the file's own graph; no model needed.
+// Edges alone make the circuit. Of the JSON's nodes, {"a0.h0": true} or {"a0.h0": {"in_graph": true}}, names
+// and membership are checked and dropped: EAP-IG, too, works membership out again from the edges. Scores of
+// nodes ("score") and neurons ("neurons", "neurons_scores") are ignored: a file that leaves neurons out of a
+// node is read with all of them.
+// Throws Error naming the file and the key or edge: not JSON or safetensors, truncated, a wrong type, an edge
+// that the file's cfg does not have, one that is missing, a score that is missing or no finite float32.
+CircuitFile read_circuit(const std::string& path);
+
+// The same for a given graph, in its edge order. Of an ungrouped file, a grouped graph gets, for every key or
+// value reader, the sum of its heads' scores, and an edge is in when it is for any of them (method.md §1).
+// Throws Error also when the file is of a model of another shape, and for a grouped file where the graph has
+// a reader per query head: a sum cannot be split.
+CircuitFile read_circuit(const std::string& path, const Graph& graph);
+
 }  // namespace circuit

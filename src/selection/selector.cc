@@ -7,6 +7,10 @@ namespace circuit {
 const std::vector<Selector>& selectors() {
   static const std::vector<Selector> all{
       top_edges_selector(),
+      top_edges_weighted_selector(),
+      threshold_selector(),
+      greedy_selector(),
+      param_budget_selector(),
       random_selector(),
   };
   return all;

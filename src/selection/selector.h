@@ -12,8 +12,11 @@
 namespace circuit {
 
 struct SelectionSpec {
-  int64_t n = 1000;     // edges asked for
-  SlicePolicy policy;   // what a circuit trains: for selectors that match a trainable size
+  int64_t n = 1000;            // edges asked for
+  SlicePolicy policy;          // what a circuit trains: for selectors that match a trainable size
+  double threshold = 0;        // threshold: least |score|, metric units per example
+  double budget = 1;           // param-budget: largest trainable share of all parameters, in (0, 1]
+  bool signed_scores = false;  // rank by the score itself and take positive ones only, instead of by |score|
 };
 
 struct SelectionInput {
@@ -25,7 +28,8 @@ struct SelectionInput {
 struct Selector {
   std::string name;
   std::string help;
-  // May return fewer edges than asked for (fewer non-zero scores): callers report the realised count.
+  // May return fewer edges than asked for (fewer non-zero scores), even none: callers report the realised
+  // count. Throws Error naming the edge of a score that is not finite, UsageError for a spec it cannot follow.
   Circuit (*select)(const SelectionInput& input, const SelectionSpec& spec, Rng& rng);
 };
 
@@ -33,6 +37,10 @@ const std::vector<Selector>& selectors();
 const Selector& find_selector(const std::string& name);  // throws UsageError listing the known ones
 
 Selector top_edges_selector();
+Selector top_edges_weighted_selector();
+Selector threshold_selector();
+Selector greedy_selector();
+Selector param_budget_selector();
 Selector random_selector();
 
 }  // namespace circuit

@@ -1,0 +1,125 @@
+// The compact form: scores and membership in edge order as safetensors, node names in the metadata.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/error.h"
+#include "graph/circuit_file_forms.h"
+#include "io/json.h"
+#include "io/safetensors.h"
+
+namespace circuit {
+namespace {
+
+constexpr char kUpstream[] = "upstream_nodes";
+constexpr char kDownstream[] = "downstream_nodes";
+
+std::string key_place(const std::string& path, const char* key) { return path + ", __metadata__." + key; }
+
+std::vector<std::string> names_in(const SafetensorsHeader& header, const char* key, const std::string& path) {
+  const std::string place = key_place(path, key);
+  const auto found = header.metadata.find(key);
+  if (found == header.metadata.end()) fail(place, "is missing: this is no circuit file.");
+  const Json json = parse_json(found->second, place);
+  if (!json.is_array()) fail(place, "found a JSON {}, expected a list of names.", json.type_name());
+  std::vector<std::string> names;
+  for (const Json& name : json) {
+    if (!name.is_string()) fail(place, "found a {}, expected names only.", name.type_name());
+    names.push_back(name.get<std::string>());
+  }
+  return names;
+}
+
+// The sizes follow from the lengths of the lists and the place of m0; check_names compares every name then.
+Architecture architecture_of(const std::vector<std::string>& up, const std::vector<std::string>& down,
+                             const std::string& path) {
+  const auto first_mlp = static_cast<int64_t>(std::find(up.begin(), up.end(), "m0") - up.begin());
+  const auto n_up = static_cast<int64_t>(up.size());
+  const auto n_down = static_cast<int64_t>(down.size());
+  Architecture a;
+  // Upstream: input, then L times H heads and an MLP. Downstream: L times H q, K k, K v, an MLP; logits.
+  a.n_heads = first_mlp - 1;
+  a.n_layers = first_mlp > 1 ? (n_up - 1) / first_mlp : 0;
+  const int64_t readers = a.n_layers > 0 ? (n_down - 1) / a.n_layers : 0;
+  a.n_kv_heads = (readers - 1 - a.n_heads) / 2;
+  if (a.n_heads < 1 || a.n_layers < 1 || a.n_kv_heads < 1 || a.n_heads % a.n_kv_heads != 0) {
+    fail(path,
+         "the {} upstream and {} downstream names of its metadata are not those of a transformer's graph.",
+         n_up, n_down);
+  }
+  return a;
+}
+
+using NameOf = std::string (Graph::*)(int64_t) const;
+
+void check_names(const std::vector<std::string>& names, const Graph& graph, NameOf name_of, int64_t expected,
+                 const std::string& place) {
+  const auto found = static_cast<int64_t>(names.size());
+  for (int64_t i = 0; i < std::min(found, expected); ++i) {
+    const std::string name = (graph.*name_of)(i);
+    if (names[i] != name) fail(place, "name {}: found '{}', expected '{}'.", i, names[i], name);
+  }
+  if (found != expected) fail(place, "found {} names, expected {}.", found, expected);
+}
+
+const TensorEntry& tensor_of(const SafetensorsHeader& header, const std::string& name,
+                             const std::string& dtype, const std::string& path) {
+  for (const TensorEntry& entry : header.tensors) {
+    if (entry.name != name) continue;
+    if (entry.dtype != dtype || entry.shape.size() != 1) {
+      fail(path, "tensor '{}': found {} of {} dimensions, expected {} of 1.", name, entry.dtype,
+           entry.shape.size(), dtype);
+    }
+    return entry;
+  }
+  fail(path, "tensor '{}' is missing: this is no circuit file.", name);
+}
+
+// Whether blocks are parallel is told by the number of edges alone: L·H fewer.
+Graph graph_of(Architecture* a, int64_t edges, const std::string& path) {
+  const Graph sequential(*a, KeyValueNodes::kGrouped);
+  if (edges == sequential.n_edges()) return sequential;
+  a->parallel_blocks = true;
+  const Graph parallel(*a, KeyValueNodes::kGrouped);
+  if (edges == parallel.n_edges()) return parallel;
+  fail(path, "tensor 'scores': found {} scores, expected {}, or {} with parallel blocks.", edges,
+       sequential.n_edges(), parallel.n_edges());
+}
+
+}  // namespace
+
+CircuitFile parse_circuit_compact(std::string_view bytes, const std::string& place) {
+  const SafetensorsHeader header = parse_safetensors(bytes, place);
+  const TensorEntry& scores = tensor_of(header, "scores", "F32", place);
+  const TensorEntry& members = tensor_of(header, "circuit", "U8", place);
+  if (members.shape != scores.shape) {
+    fail(place, "tensor 'circuit': found {} edges, expected the {} of 'scores'.", members.shape[0],
+         scores.shape[0]);
+  }
+  CircuitFile file;
+  // As many readers as the names have: grouped by construction, also where a reader per query head was made.
+  file.shape.key_values = KeyValueNodes::kGrouped;
+  const std::vector<std::string> up = names_in(header, kUpstream, place);
+  const std::vector<std::string> down = names_in(header, kDownstream, place);
+  file.shape.architecture = architecture_of(up, down, place);
+  const Graph graph = graph_of(&file.shape.architecture, scores.shape[0], place);
+  check_names(up, graph, &Graph::upstream_name, graph.n_upstream(), key_place(place, kUpstream));
+  check_names(down, graph, &Graph::downstream_name, graph.n_downstream(), key_place(place, kDownstream));
+  file.scores.values.resize(graph.n_edges());
+  std::memcpy(file.scores.values.data(), bytes.data() + scores.begin, scores.size);
+  for (int64_t id = 0; id < graph.n_edges(); ++id) {
+    const float score = file.scores.values[id];
+    const auto flag = static_cast<unsigned char>(bytes[members.begin + id]);
+    if (!std::isfinite(score)) {
+      fail(place, "edge '{}': found score {}, expected a number.", graph.edge_name(id), score);
+    }
+    if (flag > 1) fail(place, "edge '{}': found membership {}, expected 0 or 1.", graph.edge_name(id), flag);
+    if (flag == 1) file.circuit.edges.push_back(id);
+  }
+  file.meta = header.metadata;
+  file.meta.erase(kUpstream);
+  file.meta.erase(kDownstream);
+  return file;
+}
+
+}  // namespace circuit

@@ -1,0 +1,95 @@
+#include <algorithm>
+
+#include "core/error.h"
+#include "graph/circuit_file.h"
+#include "graph/circuit_file_forms.h"
+#include "io/files.h"
+
+namespace circuit {
+namespace {
+
+// A safetensors file begins with the length of its header in eight bytes, far below 2^56, so one of them is
+// zero; JSON text has no zero bytes.
+bool is_safetensors(std::string_view bytes) {
+  constexpr size_t kLengthBytes = 8;
+  return bytes.substr(0, kLengthBytes).find('\0') != std::string_view::npos;
+}
+
+void check_same_model(const CircuitShape& shape, const Graph& graph, const std::string& path) {
+  const Architecture& file = shape.architecture;
+  const auto same = [&](const char* key, int64_t found, int64_t expected) {
+    if (found != expected) fail(path, "{}: found {}, expected {} as in the model.", key, found, expected);
+  };
+  same("n_layers", file.n_layers, graph.n_layers());
+  same("n_heads", file.n_heads, graph.n_heads());
+  if (file.parallel_blocks != graph.parallel()) {
+    fail(path, "parallel_attn_mlp: found {}, expected {} as in the model.", file.parallel_blocks,
+         graph.parallel());
+  }
+  // Other tools' files and compact ungrouped ones name no key/value heads: n_heads stands for them there.
+  if (file.n_kv_heads != file.n_heads) same("n_kv_heads", file.n_kv_heads, graph.n_kv_heads());
+}
+
+// The reader of `graph` that reader v of the file's ungrouped graph belongs to.
+int64_t reader_on(const Graph& graph, const DownstreamNode& node) {
+  const int64_t g = node.head / (graph.n_heads() / graph.kv_nodes());
+  switch (node.kind) {
+    case DownstreamNode::Kind::kQuery:
+      return graph.query(node.layer, node.head);
+    case DownstreamNode::Kind::kKey:
+      return graph.key(node.layer, g);
+    case DownstreamNode::Kind::kValue:
+      return graph.value(node.layer, g);
+    case DownstreamNode::Kind::kMlp:
+      return graph.mlp_in(node.layer);
+    case DownstreamNode::Kind::kLogits:
+      return graph.logits();
+  }
+  return graph.logits();
+}
+
+// Sums scores and ORs membership over the readers of a group. Sums in float64.
+void group_into(const Graph& grouped, const Graph& ungrouped, CircuitFile* file) {
+  std::vector<double> sums(grouped.n_edges());
+  for (int64_t v = 0; v < ungrouped.n_downstream(); ++v) {
+    const int64_t target = grouped.first_edge(reader_on(grouped, ungrouped.downstream(v)));
+    for (int64_t u = 0; u < ungrouped.visible(v); ++u)
+      sums[target + u] += file->scores.values[ungrouped.edge_id(u, v)];
+  }
+  file->scores.values.assign(sums.begin(), sums.end());
+  std::vector<bool> inside(grouped.n_edges());
+  for (const int64_t id : file->circuit.edges) {
+    const Edge e = ungrouped.edge(id);
+    inside[grouped.edge_id(e.upstream, reader_on(grouped, ungrouped.downstream(e.downstream)))] = true;
+  }
+  file->circuit.edges.clear();
+  for (int64_t id = 0; id < grouped.n_edges(); ++id) {
+    if (inside[id]) file->circuit.edges.push_back(id);
+  }
+}
+
+}  // namespace
+
+CircuitFile read_circuit(const std::string& path) {
+  const MappedFile file(path);
+  return is_safetensors(file.text()) ? parse_circuit_compact(file.text(), path)
+                                     : parse_circuit_json(file.text(), path);
+}
+
+CircuitFile read_circuit(const std::string& path, const Graph& graph) {
+  CircuitFile file = read_circuit(path);
+  check_same_model(file.shape, graph, path);
+  const Graph own(file.shape.architecture, file.shape.key_values);
+  if (own.kv_nodes() < graph.kv_nodes()) {
+    fail(path,
+         "found one key and value reader per key/value head, expected one per query head: their scores "
+         "cannot be "
+         "split. Score it again with --ungrouped, or read it on a grouped graph.");
+  }
+  if (own.kv_nodes() > graph.kv_nodes()) group_into(graph, own, &file);
+  file.shape.architecture.n_kv_heads = graph.n_kv_heads();
+  file.shape.key_values = graph.ungrouped() ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped;
+  return file;
+}
+
+}  // namespace circuit

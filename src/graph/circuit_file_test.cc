@@ -1,0 +1,410 @@
+#include "graph/circuit_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "core/error.h"
+#include "core/rng.h"
+#include "io/files.h"
+#include "io/json.h"
+#include "io/safetensors.h"
+
+namespace circuit {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+Architecture shape(int64_t layers, int64_t heads, int64_t kv_heads) {
+  Architecture a;
+  a.n_layers = layers;
+  a.n_heads = heads;
+  a.n_kv_heads = kv_heads;
+  a.d_model = 12;
+  a.d_head = 5;
+  return a;
+}
+
+Architecture parallel_shape() {
+  Architecture a = shape(2, 3, 3);
+  a.parallel_blocks = true;
+  return a;
+}
+
+class CircuitFiles : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("circuit-graph-test-" + std::to_string(getpid()));
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  // Random scores, every third edge in.
+  static CircuitFile sample(const Graph& graph) {
+    Rng rng(7);
+    CircuitFile file;
+    for (int64_t id = 0; id < graph.n_edges(); ++id) {
+      file.scores.values.push_back(static_cast<float>(rng.normal()) * 1e-3F);
+      if (id % 3 == 1) file.circuit.edges.push_back(id);
+    }
+    return file;
+  }
+
+  std::string write(const Architecture& a, const Graph& graph, const CircuitFile& file,
+                    const std::string& name) const {
+    const std::string to = path(name);
+    const std::map<std::string, std::string> meta{{"method", "eap"}, {"examples", "12"}};
+    if (fs::path(name).extension() == ".json") {
+      write_circuit_json(to, a, graph, file.scores, file.circuit, meta);
+    } else {
+      write_circuit_compact(to, graph, file.scores, file.circuit, meta);
+    }
+    return to;
+  }
+
+  // A valid file of one layer of two heads, to be spoilt.
+  Json valid() const {
+    const Graph graph(shape(1, 2, 2), KeyValueNodes::kGrouped);
+    return read_json(write(shape(1, 2, 2), graph, sample(graph), "valid.json"));
+  }
+  std::string refusal(const std::string& file) const {
+    try {
+      read_circuit(file);
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr(file)) << "the file is not named";
+      return error.what();
+    }
+    return "accepted";
+  }
+  std::string refusal(const Json& json) const {
+    write_file(path("spoilt.json"), json.dump());
+    return refusal(path("spoilt.json"));
+  }
+  std::string refusal(const std::string& file, const Graph& graph) const {
+    try {
+      read_circuit(file, graph);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  }
+  fs::path folder_;
+};
+
+struct Form {
+  Architecture architecture;
+  KeyValueNodes key_values;
+  std::string file;
+};
+
+void PrintTo(const Form& form, std::ostream* out) {
+  const Architecture& a = form.architecture;
+  *out << form.file << ", " << a.n_heads << " heads, " << a.n_kv_heads << " key/value heads"
+       << (form.key_values == KeyValueNodes::kUngrouped ? ", ungrouped" : "")
+       << (a.parallel_blocks ? ", parallel" : "");
+}
+
+class RoundTrip : public CircuitFiles, public testing::WithParamInterface<Form> {};
+
+TEST_P(RoundTrip, GivesTheSameScoresCircuitAndMeta) {
+  const Form& form = GetParam();
+  const Graph graph(form.architecture, form.key_values);
+  const CircuitFile written = sample(graph);
+  const std::string file = write(form.architecture, graph, written, form.file);
+  const CircuitFile read = read_circuit(file, graph);
+  EXPECT_EQ(read.scores.values, written.scores.values);
+  EXPECT_EQ(read.circuit.edges, written.circuit.edges);
+  EXPECT_EQ(read.meta, (std::map<std::string, std::string>{{"method", "eap"}, {"examples", "12"}}));
+}
+
+TEST_P(RoundTrip, NeedsNoModel) {
+  const Form& form = GetParam();
+  const Graph graph(form.architecture, form.key_values);
+  const CircuitFile written = sample(graph);
+  const CircuitFile read = read_circuit(write(form.architecture, graph, written, form.file));
+  const Graph own(read.shape.architecture, read.shape.key_values);
+  ASSERT_EQ(own.n_edges(), graph.n_edges());
+  EXPECT_EQ(own.n_layers(), graph.n_layers());
+  EXPECT_EQ(own.n_heads(), graph.n_heads());
+  EXPECT_EQ(own.parallel(), graph.parallel());
+  for (int64_t id = 0; id < graph.n_edges(); ++id) ASSERT_EQ(own.edge_name(id), graph.edge_name(id));
+  EXPECT_EQ(read.scores.values, written.scores.values);
+  EXPECT_EQ(read.circuit.edges, written.circuit.edges);
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, RoundTrip,
+                         testing::Values(Form{shape(2, 3, 3), KeyValueNodes::kGrouped, "a.json"},
+                                         Form{shape(2, 3, 3), KeyValueNodes::kGrouped, "a.safetensors"},
+                                         Form{shape(2, 4, 2), KeyValueNodes::kGrouped, "a.json"},
+                                         Form{shape(2, 4, 2), KeyValueNodes::kGrouped, "a.safetensors"},
+                                         Form{shape(2, 4, 2), KeyValueNodes::kUngrouped, "a.json"},
+                                         Form{shape(2, 4, 2), KeyValueNodes::kUngrouped, "a.safetensors"},
+                                         Form{shape(1, 4, 1), KeyValueNodes::kGrouped, "a.safetensors"},
+                                         Form{parallel_shape(), KeyValueNodes::kGrouped, "a.json"},
+                                         Form{parallel_shape(), KeyValueNodes::kGrouped, "a.safetensors"}));
+
+class Import : public CircuitFiles, public testing::WithParamInterface<const char*> {};
+
+// By names, so that the reference shares nothing with the reader's arithmetic of ids.
+TEST_P(Import, OfAnUngroupedFileSumsScoresAndOrsMembership) {
+  const Architecture a = shape(2, 6, 3);
+  const Graph ungrouped(a, KeyValueNodes::kUngrouped);
+  const Graph grouped(a, KeyValueNodes::kGrouped);
+  const CircuitFile written = sample(ungrouped);
+  const CircuitFile read = read_circuit(write(a, ungrouped, written, GetParam()), grouped);
+  std::map<std::string, double> sums;
+  std::map<std::string, bool> inside;
+  for (int64_t id = 0; id < ungrouped.n_edges(); ++id) {
+    std::string name = ungrouped.edge_name(id);
+    const size_t head = name.rfind(".h");
+    const char kind = name[name.size() - 2];
+    // "a0.h3<k>" is read by group 1 of two heads; h counts to 5, one digit.
+    if (kind == 'k' || kind == 'v') name.replace(head, 3, ".kv" + std::to_string((name[head + 2] - '0') / 2));
+    sums[name] += written.scores.values[id];
+    inside[name] =
+        inside[name] || std::binary_search(written.circuit.edges.begin(), written.circuit.edges.end(), id);
+  }
+  ASSERT_EQ(static_cast<int64_t>(sums.size()), grouped.n_edges());
+  for (int64_t id = 0; id < grouped.n_edges(); ++id) {
+    const std::string name = grouped.edge_name(id);
+    EXPECT_EQ(read.scores.values[id], static_cast<float>(sums.at(name))) << name;
+    EXPECT_EQ(std::binary_search(read.circuit.edges.begin(), read.circuit.edges.end(), id), inside.at(name))
+        << name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, Import, testing::Values("a.json", "a.safetensors"));
+
+TEST_F(CircuitFiles, OfOtherToolsNameNoKeyValueHeadsAndCanBeImported) {
+  const Architecture a = shape(1, 4, 2);
+  const Graph ungrouped(a, KeyValueNodes::kUngrouped);
+  Json json = read_json(write(a, ungrouped, sample(ungrouped), "a.json"));
+  json["cfg"].erase("n_kv_heads");
+  json["cfg"].erase("d_head");
+  json.erase("meta");
+  for (auto& node : json["nodes"])
+    node = Json{{"in_graph", true}, {"score", 0.5}, {"neurons", {true, false}}};
+  write_file(path("other.json"), json.dump());
+  EXPECT_EQ(read_circuit(path("other.json")).shape.architecture.n_kv_heads, 4);
+  const Graph grouped(a, KeyValueNodes::kGrouped);
+  const CircuitFile read = read_circuit(path("other.json"), grouped);
+  EXPECT_EQ(static_cast<int64_t>(read.scores.values.size()), grouped.n_edges());
+  EXPECT_TRUE(read.meta.empty());
+}
+
+TEST_F(CircuitFiles, BothSpellingsOfNodesAreRead) {
+  Json json = valid();
+  for (auto& node : json["nodes"]) node = node.at("in_graph");
+  EXPECT_EQ(refusal(json), "accepted");
+  json["nodes"]["a0.h1"] = 1;
+  EXPECT_THAT(refusal(json), testing::AllOf(HasSubstr("a0.h1"), HasSubstr("expected true or false")));
+}
+
+TEST_F(CircuitFiles, OfAnotherModelAreRefusedWithBothValues) {
+  const Graph graph(shape(2, 4, 2), KeyValueNodes::kGrouped);
+  const auto at = [&](const Architecture& a, KeyValueNodes form, const std::string& name) {
+    const Graph other(a, form);
+    return refusal(write(a, other, sample(other), name), graph);
+  };
+  for (const char* name : {"a.json", "a.safetensors"}) {
+    EXPECT_THAT(at(shape(3, 4, 2), KeyValueNodes::kGrouped, name),
+                HasSubstr("n_layers: found 3, expected 2"));
+    EXPECT_THAT(at(shape(2, 2, 2), KeyValueNodes::kGrouped, name), HasSubstr("n_heads: found 2, expected 4"));
+    EXPECT_THAT(at(shape(2, 4, 1), KeyValueNodes::kGrouped, name),
+                HasSubstr("n_kv_heads: found 1, expected 2"));
+    Architecture parallel = shape(2, 4, 2);
+    parallel.parallel_blocks = true;
+    EXPECT_THAT(at(parallel, KeyValueNodes::kGrouped, name), HasSubstr("parallel_attn_mlp: found true"));
+  }
+  EXPECT_THAT(at(shape(2, 4, 1), KeyValueNodes::kUngrouped, "a.json"),
+              HasSubstr("n_kv_heads: found 1, expected 2"));
+}
+
+TEST_F(CircuitFiles, OfGroupedReadersCannotBeSplit) {
+  const Architecture a = shape(2, 4, 2);
+  const Graph grouped(a, KeyValueNodes::kGrouped);
+  const Graph ungrouped(a, KeyValueNodes::kUngrouped);
+  for (const char* name : {"a.json", "a.safetensors"}) {
+    EXPECT_THAT(refusal(write(a, grouped, sample(grouped), name), ungrouped), HasSubstr("--ungrouped"));
+  }
+}
+
+TEST_F(CircuitFiles, SpoiltEdgesAreNamed) {
+  const auto spoilt = [&](const std::function<void(Json&)>& change) {
+    Json json = valid();
+    change(json["edges"]);
+    return refusal(json);
+  };
+  const std::string name = "input->a0.h1<k>";
+  EXPECT_THAT(spoilt([](Json& edges) {
+                edges["a7.h0->logits"] = {{"score", 1}, {"in_graph", true}};
+              }),
+              testing::AllOf(HasSubstr("a7.h0->logits"), HasSubstr("not an edge")));
+  const std::vector<std::pair<std::function<void(Json&)>, std::string>> changes{
+      {[&](Json& edges) { edges.erase(name); }, "missing: found 12 edges, expected all 13"},
+      {[&](Json& edges) { edges[name] = 0.5; }, "found a number, expected an object"},
+      {[&](Json& edges) { edges[name].erase("score"); }, "key 'score' is missing"},
+      {[&](Json& edges) { edges[name]["score"] = nullptr; }, "score: found a null"},
+      {[&](Json& edges) { edges[name]["score"] = "0.5"; }, "score: found a string"},
+      {[&](Json& edges) { edges[name]["score"] = 1e39; }, "float32"},
+      {[&](Json& edges) { edges[name].erase("in_graph"); }, "key 'in_graph' is missing"},
+      {[&](Json& edges) { edges[name]["in_graph"] = 1; }, "in_graph: found a number"},
+  };
+  for (const auto& [change, message] : changes) {
+    EXPECT_THAT(spoilt(change), testing::AllOf(HasSubstr(name), HasSubstr(message)));
+  }
+}
+
+TEST_F(CircuitFiles, SpoiltKeysAreNamed) {
+  const std::vector<std::pair<std::function<void(Json&)>, std::string>> changes{
+      {[](Json& json) { json.erase("cfg"); }, "'cfg' is missing"},
+      {[](Json& json) { json.erase("nodes"); }, "'nodes' is missing"},
+      {[](Json& json) { json["edges"] = Json::array(); }, "edges: found a array, expected an object"},
+      {[](Json& json) { json["edges"] = Json::object(); }, "edges: found none"},
+      {[](Json& json) { json["cfg"].erase("n_layers"); }, "'n_layers' is missing"},
+      {[](Json& json) { json["cfg"]["n_layers"] = "1"; }, "n_layers: found a string"},
+      {[](Json& json) { json["cfg"]["n_heads"] = 0; }, "n_heads: found 0"},
+      {[](Json& json) { json["cfg"]["n_kv_heads"] = 3; }, "n_kv_heads: found 3, expected a divisor of the 2"},
+      {[](Json& json) { json["cfg"]["parallel_attn_mlp"] = 0; }, "parallel_attn_mlp: found a number"},
+      {[](Json& json) { json["cfg"]["parallel_attn_mlp"] = true; }, "'a0.h0->m0'"},
+      {[](Json& json) { json["cfg"]["n_layers"] = 2; }, "2 layers"},
+      {[](Json& json) { json["cfg"]["n_layers"] = std::numeric_limits<int64_t>::max(); },
+       "layers of 2 heads"},
+      {[](Json& json) { json["cfg"]["n_heads"] = std::numeric_limits<int64_t>::max(); }, "n_kv_heads"},
+      {[](Json& json) { json["nodes"]["a4.h0"] = true; }, "'a4.h0'"},
+      {[](Json& json) { json["meta"] = 3; }, "meta: found a number"},
+  };
+  for (const auto& [change, message] : changes) {
+    Json json = valid();
+    change(json);
+    EXPECT_THAT(refusal(json), HasSubstr(message));
+  }
+}
+
+TEST_F(CircuitFiles, WithAKeyTwiceAreRefused) {
+  const std::string good = valid().dump();
+  const auto doubled = [&](const std::string& part) {
+    std::string text = good;
+    const size_t at = text.find(part);
+    EXPECT_NE(at, std::string::npos) << part;
+    text.insert(at, part + ",");
+    write_file(path("spoilt.json"), text);
+    return refusal(path("spoilt.json"));
+  };
+  EXPECT_THAT(doubled(R"("n_layers":1)"), HasSubstr("'n_layers' appears twice"));
+  EXPECT_THAT(doubled(R"("in_graph":false)"), HasSubstr("'in_graph' appears twice"));
+  EXPECT_THAT(doubled(R"("a0.h0->m0":)" + valid()["edges"]["a0.h0->m0"].dump()),
+              HasSubstr("'a0.h0->m0' appears twice"));
+  EXPECT_THAT(doubled(R"("edges":)" + valid()["edges"].dump()), HasSubstr("'edges' appears twice"));
+}
+
+TEST_F(CircuitFiles, OfAnotherKindOfJsonAreRefused) {
+  const auto of = [&](const std::string& text) {
+    write_file(path("spoilt.json"), text);
+    return refusal(path("spoilt.json"));
+  };
+  EXPECT_THAT(of("[1]"), HasSubstr("found a JSON array, expected an object"));
+  EXPECT_THAT(of("3"), HasSubstr("found a JSON number, expected an object"));
+  EXPECT_THAT(of("{}"), HasSubstr("'cfg' is missing"));
+  EXPECT_THAT(of("{\n \"cfg\": nan}"), HasSubstr("line 2, column"));
+  EXPECT_THAT(of(R"({"edges": 3})"), HasSubstr("edges: found a number"));
+  constexpr size_t kDeep = 100000;
+  EXPECT_THAT(of(R"({"x": )" + std::string(kDeep, '[')), HasSubstr("nested deeper"));
+  EXPECT_THAT(of(R"({"edges": {"a": {"x": )" + std::string(kDeep, '[')), HasSubstr("nested deeper"));
+}
+
+// Keys of an edge that are not ours are passed over, whatever they hold.
+TEST_F(CircuitFiles, MayHoldMoreAboutAnEdge) {
+  Json json = valid();
+  json["edges"]["a0.h0->m0"]["more"] = {{"score", "x"}, {"list", {1, {{"in_graph", 3}}, 2}}};
+  json["more"] = {{"edges", {1, 2}}};
+  EXPECT_EQ(refusal(json), "accepted");
+}
+
+TEST_F(CircuitFiles, CutAnywhereAreRefused) {
+  const Graph graph(shape(1, 2, 2), KeyValueNodes::kGrouped);
+  for (const char* name : {"a.json", "a.safetensors"}) {
+    const std::string whole = read_file(write(shape(1, 2, 2), graph, sample(graph), name));
+    // The JSON's last byte is a line end.
+    for (size_t bytes = 0; bytes + 1 < whole.size(); ++bytes) {
+      // Not write_file, and no truncation: what they flush would make this the slowest test.
+      fs::remove(path("cut"));
+      std::ofstream(path("cut"), std::ios::binary | std::ios::trunc) << whole.substr(0, bytes);
+      ASSERT_NE(refusal(path("cut")), "accepted") << name << " cut at " << bytes;
+    }
+  }
+}
+
+TEST_F(CircuitFiles, SpoiltCompactFilesAreRefusedWithTheName) {
+  const Graph graph(shape(1, 2, 2), KeyValueNodes::kGrouped);
+  CircuitFile file = sample(graph);
+  const std::string good = read_file(write(shape(1, 2, 2), graph, file, "a.safetensors"));
+  const auto replaced = [&](const std::string& from, const std::string& to) {
+    std::string bytes = good;
+    bytes.replace(bytes.find(from), from.size(), to);
+    write_file(path("spoilt"), bytes);
+    return refusal(path("spoilt"));
+  };
+  EXPECT_THAT(replaced("a0.h1<v>", "a0.h9<v>"), HasSubstr("name 5: found 'a0.h9<v>', expected 'a0.h1<v>'"));
+  EXPECT_THAT(replaced("\"scores\"", "\"scared\""), HasSubstr("tensor 'scores' is missing"));
+  EXPECT_THAT(replaced("upstream_nodes", "upstream_mules"), HasSubstr("upstream_nodes"));
+  std::string member = good;
+  member.back() = 2;  // the last edge's
+  write_file(path("spoilt"), member);
+  EXPECT_THAT(refusal(path("spoilt")),
+              testing::AllOf(HasSubstr("m0->logits"), HasSubstr("found membership 2")));
+  file.scores.values[3] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(refusal(write(shape(1, 2, 2), graph, file, "nan.safetensors")), HasSubstr(graph.edge_name(3)));
+}
+
+TEST_F(CircuitFiles, OfTooFewCompactScoresAreRefused) {
+  const std::vector<float> scores(3);
+  const std::vector<uint8_t> members(3);
+  const std::map<std::string, std::string> metadata{
+      {"upstream_nodes", R"(["input","a0.h0","m0"])"},
+      {"downstream_nodes", R"(["a0.h0<q>","a0.h0<k>","a0.h0<v>","m0","logits"])"}};
+  write_safetensors(
+      path("few"), {{"scores", "F32", {3}, scores.data()}, {"circuit", "U8", {3}, members.data()}}, metadata);
+  EXPECT_THAT(refusal(path("few")), HasSubstr("found 3 scores, expected 8, or 7 with parallel blocks"));
+}
+
+class Published : public testing::TestWithParam<const char*> {};
+
+TEST_P(Published, LoadsWithoutAModel) {
+  const fs::path folder = fs::path(CIRCUIT_SOURCE_DIR) / "../shared/data/circuits/mib-gpt2";
+  if (!fs::exists(folder)) GTEST_SKIP() << "../shared is absent";
+  const std::string file = (folder / GetParam()).string();
+  const CircuitFile read = read_circuit(file);
+  EXPECT_EQ(read.shape.architecture.n_layers, 12);
+  EXPECT_EQ(read.shape.architecture.n_heads, 12);
+  const Graph graph(read.shape.architecture, read.shape.key_values);
+  ASSERT_EQ(graph.n_edges(), 32491);
+  std::map<std::string, int64_t> ids;
+  for (int64_t id = 0; id < graph.n_edges(); ++id) ids[graph.edge_name(id)] = id;
+  // Not read_json: its check for keys that come twice takes time quadratic in the number of edges.
+  const Json edges = Json::parse(read_file(file)).at("edges");
+  size_t inside = 0;
+  for (const auto& [name, edge] : edges.items()) {
+    ASSERT_EQ(ids.count(name), 1u) << name;
+    const int64_t id = ids.at(name);
+    ASSERT_EQ(read.scores.values[id], edge.at("score").get<float>()) << name;
+    if (!edge.at("in_graph").get<bool>()) continue;
+    ++inside;
+    ASSERT_TRUE(std::binary_search(read.circuit.edges.begin(), read.circuit.edges.end(), id)) << name;
+  }
+  EXPECT_EQ(inside, read.circuit.edges.size());
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, Published,
+                         testing::Values("ioi-eap-ig.json", "greater-than_prob_diff_real.json",
+                                         "greater-than_prob_diff_vanilla.json"));
+
+}  // namespace
+}  // namespace circuit

@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "model/memory.h"
 
 namespace circuit {
 namespace {
@@ -108,6 +109,36 @@ OpenModel::OpenModel(const std::string& directory, const CommonOptions& options)
       model(Model::load(checkpoint, load_options(options))),
       tokenizer(directory) {
   for (const std::string& note : model.architecture().notes) log_info("{}: {}.", directory, note);
+}
+
+Dataset read_records(const std::string& path, const OpenModel& open, const RecordOptions& options) {
+  ReadSpec read;
+  read.begin_token = parse_begin_token(options.bos);
+  read.max_length = options.max_length;
+  Dataset data = read_dataset(path, open.tokenizer, read);
+  if (data.truncated > 0) {
+    log_info("{}: {} records shortened to {} tokens, {} readouts and {} records dropped.", path, data.truncated,
+             options.max_length, data.dropped_readouts, data.dropped_records);
+  }
+  return data;
+}
+
+std::vector<const Example*> pointers_to(const std::vector<Example>& examples) {
+  std::vector<const Example*> all;
+  for (const Example& e : examples) all.push_back(&e);
+  return all;
+}
+
+int64_t batch_in_memory(const Architecture& architecture, const std::vector<Example>& examples, int64_t wanted,
+                        const CommonOptions& options) {
+  size_t longest = 1;
+  for (const Example& e : examples) longest = std::max(longest, e.ids.size());
+  const int64_t element = options.dtype == "bf16" ? 2 : 4;
+  const int64_t batch = fitting_batch(architecture, Pass::kScore, wanted, static_cast<int64_t>(longest), element,
+                                      memory_limit(options));
+  if (batch == 0) fail("--memory", "not even one record fits. Give more memory or set --max-length.");
+  if (batch < wanted) log_info("batches of {} instead of {}, to stay inside the memory.", batch, wanted);
+  return batch;
 }
 
 std::string with_commas(int64_t value) {

@@ -36,6 +36,7 @@ void add_tokenize(CLI::App& program, Action* chosen);
 void add_generate(CLI::App& program, Action* chosen);
 void add_score(CLI::App& program, Action* chosen);
 void add_discover(CLI::App& program, Action* chosen);
+void add_evaluate(CLI::App& program, Action* chosen);
 void add_tune(CLI::App& program, Action* chosen);
 void add_export(CLI::App& program, Action* chosen);
 void add_report(CLI::App& program, Action* chosen);
@@ -56,6 +57,19 @@ struct OpenModel {
   Model model;
   LazyTokenizer tokenizer;
 };
+
+// Records as discover and evaluate read them.
+struct RecordOptions {
+  std::string bos = "auto";
+  int64_t max_length = 0;  // tokens kept of a text; 0: all
+};
+Dataset read_records(const std::string& path, const OpenModel& open, const RecordOptions& options);
+std::vector<const Example*> pointers_to(const std::vector<Example>& examples);
+
+// Examples per forward of a score: `wanted`, or fewer where the memory is short, which is said. Throws Error
+// when not even one fits.
+int64_t batch_in_memory(const Architecture& architecture, const std::vector<Example>& examples, int64_t wanted,
+                        const CommonOptions& options);
 
 // 124439808 → "124,439,808"
 std::string with_commas(int64_t value);

@@ -11,7 +11,6 @@
 #include "core/progress.h"
 #include "graph/circuit_file.h"
 #include "io/files.h"
-#include "model/memory.h"
 #include "scoring/verify.h"
 #include "selection/selector.h"
 
@@ -39,12 +38,6 @@ struct Options {
   bool ungrouped = false;
   bool compact = false;
 };
-
-int64_t longest_of(const std::vector<Example>& examples) {
-  size_t longest = 1;
-  for (const Example& e : examples) longest = std::max(longest, e.ids.size());
-  return static_cast<int64_t>(longest);
-}
 
 void check_scores(const ScoreResult& result, const Options& o) {
   const double tolerance = o.common.dtype == "bf16" ? kSumRuleToleranceBf16 : kSumRuleTolerance;
@@ -111,24 +104,6 @@ ScoreSpec score_spec(const Options& o) {
   return spec;
 }
 
-Dataset read_records(const std::string& path, const OpenModel& open, const Options& o) {
-  ReadSpec read;
-  read.begin_token = parse_begin_token(o.bos);
-  read.max_length = o.max_length;
-  Dataset data = read_dataset(path, open.tokenizer, read);
-  if (data.truncated > 0) {
-    log_info("{}: {} records shortened to {} tokens, {} readouts and {} records dropped.", path, data.truncated,
-             o.max_length, data.dropped_readouts, data.dropped_records);
-  }
-  return data;
-}
-
-std::vector<const Example*> pointers_to(const std::vector<Example>& examples) {
-  std::vector<const Example*> all;
-  for (const Example& e : examples) all.push_back(&e);
-  return all;
-}
-
 void write_result(const Options& o, const Architecture& a, const Graph& graph, const ScoreResult& result,
                   const Circuit& circuit, bool begin_token) {
   const std::map<std::string, std::string> meta{{"model", o.model},
@@ -154,19 +129,17 @@ int run(const Options& o) {
   const Selector& selector = find_selector(o.selection);
   ScoreSpec spec = score_spec(o);
   const OpenModel open(o.model, o.common);
-  const Dataset data = read_records(o.data, open, o);
+  const RecordOptions reading{o.bos, o.max_length};
+  const Dataset data = read_records(o.data, open, reading);
   const std::vector<const Example*> examples = pointers_to(data.examples);
   for (const Example* e : examples) check_metric(spec.metric, *e);
   Dataset reference_data;
-  if (!o.ablation_data.empty()) reference_data = read_records(o.ablation_data, open, o);
+  if (!o.ablation_data.empty()) reference_data = read_records(o.ablation_data, open, reading);
   const std::vector<const Example*> reference = pointers_to(reference_data.examples);
   if (!o.ablation_data.empty()) spec.ablation_reference = &reference;
   const Architecture& a = open.model.architecture();
   const Graph graph(a, o.ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped);
-  const int64_t element = o.common.dtype == "bf16" ? 2 : 4;
-  spec.batch = fitting_batch(a, Pass::kScore, o.batch, longest_of(data.examples), element, memory_limit(o.common));
-  if (spec.batch == 0) fail("--memory", "not even one record fits. Give more memory or set --max-length.");
-  if (spec.batch < o.batch) log_info("batches of {} instead of {}, to stay inside the memory.", spec.batch, o.batch);
+  spec.batch = batch_in_memory(a, data.examples, o.batch, o.common);
   Progress progress("discover", static_cast<int64_t>(examples.size()));
   const auto show = [&](int64_t done, int64_t) { progress.update(done); };
   const ScoreResult result = scorer.score(open.model, graph, examples, spec, show);

@@ -1,0 +1,30 @@
+#include "evaluation/bootstrap.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace circuit {
+
+Interval bootstrap(int64_t n, Rng& rng, const std::function<double(const std::vector<int64_t>& sample)>& statistic) {
+  constexpr double kTail = 0.025;
+  std::vector<double> values;
+  std::vector<int64_t> sample(n);
+  for (int64_t r = 0; r < kResamples; ++r) {
+    for (int64_t& i : sample) i = static_cast<int64_t>(rng.below(n));
+    const double value = statistic(sample);
+    if (!std::isnan(value)) values.push_back(value);
+  }
+  if (values.empty()) return {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
+  std::sort(values.begin(), values.end());
+  const auto last = static_cast<double>(values.size() - 1);
+  return {values[static_cast<size_t>(std::floor(kTail * last))], values[static_cast<size_t>(std::ceil((1 - kTail) * last))]};
+}
+
+double mean_of(const std::vector<double>& values, const std::vector<int64_t>& sample) {
+  double sum = 0;
+  for (const int64_t i : sample) sum += values[i];
+  return sum / static_cast<double>(sample.size());
+}
+
+}  // namespace circuit

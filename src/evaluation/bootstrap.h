@@ -1,0 +1,25 @@
+// Percentile bootstrap intervals (Efron 1979): resample the units, take the statistic again.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "core/rng.h"
+
+namespace circuit {
+
+struct Interval {
+  double low = 0;
+  double high = 0;
+  bool contains(double value) const { return low <= value && value <= high; }
+};
+
+// 95 % interval of `statistic` over kResamples resamples of 0 … n − 1 with replacement. n ≥ 1. NaN values of
+// the statistic are left out; both ends are NaN when nothing is left.
+constexpr int64_t kResamples = 1000;
+Interval bootstrap(int64_t n, Rng& rng, const std::function<double(const std::vector<int64_t>& sample)>& statistic);
+
+double mean_of(const std::vector<double>& values, const std::vector<int64_t>& sample);
+
+}  // namespace circuit

@@ -169,7 +169,11 @@ INSTANTIATE_TEST_SUITE_P(Bases, Export,
                          testing::Values(Base{"Gpt2F32", {}, "sgd"},
                                          Base{"Gpt2Bf16Sharded", {"gpt2", false, "BF16", 3}, "adamw"},
                                          Base{"LlamaF32Sharded", {"llama", true, "F32", 2}, "adamw"},
-                                         Base{"LlamaBf16", {"llama", false, "BF16"}, "sgd"}),
+                                         Base{"LlamaBf16", {"llama", false, "BF16"}, "sgd"},
+                                         Base{"MistralF32", {"mistral", false}, "adamw"},
+                                         Base{"Qwen2Bf16", {"qwen2", true, "BF16"}, "adamw"},
+                                         Base{"GptNeoxBf16Sharded", {"gpt_neox", false, "BF16", 2}, "sgd"},
+                                         Base{"Qwen3F32", {"qwen3", true}, "sgd"}),
                          [](const auto& each) { return each.param.name; });
 
 TEST(ExportDtype, ComputingInBf16DoesNotRoundWhatWasNotTuned) {

@@ -80,11 +80,47 @@ void add_gpt2(const TinySpec& spec, TinyModel* model) {
   if (!spec.tied) b.add("lm_head.weight", {kTinyVocab, d});
 }
 
-void add_llama(const TinySpec& spec, TinyModel* model) {
+void add_gpt_neox(const TinySpec& spec, TinyModel* model) {
+  constexpr int64_t d = kModelWidth;
+  model->config = {{"model_type", "gpt_neox"},
+                   {"num_hidden_layers", kLayers},
+                   {"num_attention_heads", 3},
+                   {"hidden_size", d},
+                   {"intermediate_size", kMlpWidth},
+                   {"rotary_pct", 0.5},
+                   {"vocab_size", kTinyVocab},
+                   {"max_position_embeddings", kTinyPositions},
+                   {"tie_word_embeddings", spec.tied}};
+  Builder b(spec, model);
+  const auto linear = [&](const std::string& module, int64_t out, int64_t in) {
+    b.add(module + ".weight", {out, in});
+    b.add(module + ".bias", {out});
+  };
+  const auto norm = [&](const std::string& module) {
+    b.add(module + ".weight", {d});
+    b.add(module + ".bias", {d});
+  };
+  b.add("gpt_neox.embed_in.weight", {kTinyVocab, d});
+  for (int64_t l = 0; l < kLayers; ++l) {
+    const std::string at = "gpt_neox.layers." + std::to_string(l) + ".";
+    norm(at + "input_layernorm");
+    norm(at + "post_attention_layernorm");
+    linear(at + "attention.query_key_value", 3 * d, d);
+    linear(at + "attention.dense", d, d);
+    // The mask that older checkpoints hold: nothing reads it, an export keeps it.
+    model->tensors.push_back({at + "attention.bias", "BOOL", {1, 1, 4, 4}, std::string(16, '\1')});
+    linear(at + "mlp.dense_h_to_4h", kMlpWidth, d);
+    linear(at + "mlp.dense_4h_to_h", d, kMlpWidth);
+  }
+  norm("gpt_neox.final_layer_norm");
+  if (!spec.tied) b.add("embed_out.weight", {kTinyVocab, d});
+}
+
+void add_llama_like(const TinySpec& spec, TinyModel* model) {
   constexpr int64_t d = kModelWidth;
   constexpr int64_t kHeads = 4;
   constexpr int64_t kKvHeads = 2;
-  model->config = {{"model_type", "llama"},
+  model->config = {{"model_type", spec.family},
                    {"num_hidden_layers", kLayers},
                    {"num_attention_heads", kHeads},
                    {"num_key_value_heads", kKvHeads},
@@ -94,6 +130,7 @@ void add_llama(const TinySpec& spec, TinyModel* model) {
                    {"vocab_size", kTinyVocab},
                    {"max_position_embeddings", kTinyPositions},
                    {"tie_word_embeddings", spec.tied}};
+  if (spec.family == "mistral") model->config["sliding_window"] = 3;
   Builder b(spec, model);
   b.add("model.embed_tokens.weight", {kTinyVocab, d});
   for (int64_t l = 0; l < kLayers; ++l) {
@@ -102,6 +139,15 @@ void add_llama(const TinySpec& spec, TinyModel* model) {
     b.add(at + "self_attn.k_proj.weight", {kKvHeads * kHeadWidth, d});
     b.add(at + "self_attn.v_proj.weight", {kKvHeads * kHeadWidth, d});
     b.add(at + "self_attn.o_proj.weight", {d, kHeads * kHeadWidth});
+    if (spec.family == "qwen2") {
+      b.add(at + "self_attn.q_proj.bias", {kHeads * kHeadWidth});
+      b.add(at + "self_attn.k_proj.bias", {kKvHeads * kHeadWidth});
+      b.add(at + "self_attn.v_proj.bias", {kKvHeads * kHeadWidth});
+    }
+    if (spec.family == "qwen3") {
+      b.add(at + "self_attn.q_norm.weight", {kHeadWidth});
+      b.add(at + "self_attn.k_norm.weight", {kHeadWidth});
+    }
     b.add(at + "mlp.gate_proj.weight", {kMlpWidth, d});
     b.add(at + "mlp.up_proj.weight", {kMlpWidth, d});
     b.add(at + "mlp.down_proj.weight", {d, kMlpWidth});
@@ -157,8 +203,10 @@ TinyModel make_tiny_model(const TinySpec& spec) {
   model.shards = spec.shards;
   if (spec.family == "gpt2") {
     add_gpt2(spec, &model);
+  } else if (spec.family == "gpt_neox") {
+    add_gpt_neox(spec, &model);
   } else {
-    add_llama(spec, &model);
+    add_llama_like(spec, &model);
   }
   return model;
 }

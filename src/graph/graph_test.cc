@@ -1,5 +1,6 @@
 #include "graph/graph.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -22,11 +23,15 @@ Architecture shape(const std::string& family, int64_t layers, int64_t heads, int
   a.vocab = 11;
   a.n_positions = 16;
   a.learned_positions = family == "gpt2";
-  a.qkv_bias = a.attn_out_bias = a.mlp_bias = family == "gpt2";
-  a.gated_mlp = family == "llama";
+  const bool layer_norm = family == "gpt2" || family == "gpt_neox";
+  a.qkv_bias = layer_norm || family == "qwen2";
+  a.attn_out_bias = a.mlp_bias = layer_norm;
+  a.gated_mlp = !layer_norm;
+  a.qk_norm = family == "qwen3";
+  a.parallel_blocks = family == "gpt_neox";
   a.tied_unembedding = true;
-  if (family == "llama") {
-    a.norm = NormKind::kRmsNorm;
+  if (!layer_norm) a.norm = NormKind::kRmsNorm;
+  if (family != "gpt2") {
     a.rotary = RotarySpec{};
     a.rotary->dims = 4;
   }
@@ -67,11 +72,28 @@ TEST(Graph, EdgesStandInOrderAndNamesAreUnique) {
   EXPECT_EQ(Graph(shape("llama", 2, 4, 2), KeyValueNodes::kUngrouped).edge_name(5).find("kv"), std::string::npos);
 }
 
+// Six query heads, and as many or half as many key/value heads.
+Model model_of(const std::string& family, int64_t layers) {
+  const bool grouped = family != "gpt2" && family != "gpt_neox";
+  return Model::random(shape(family, layers, 6, grouped ? 3 : 6), 0.1, 1, {});
+}
+
+// "tensor:dimension:start:length" of the slices that one edge trains.
+std::set<std::string> slices_of_edge(const Model& model, const std::string& edge, const SlicePolicy& policy) {
+  const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
+  const SliceTable table(graph, model);
+  std::set<std::string> found;
+  for (const int64_t id : table.of_circuit({{*graph.find_edge(edge)}}, policy)) {
+    const Slice& s = table[id];
+    found.insert(fmt::format("{}:{}:{}:{}", s.tensor, s.dim, s.start, s.length));
+  }
+  return found;
+}
+
 class Slices : public testing::TestWithParam<const char*> {};
 
 TEST_P(Slices, OfAllNodesTileTheModelWithoutOverlap) {
-  const std::string family = GetParam();
-  const Model model = Model::random(shape(family, 2, 6, family == "llama" ? 3 : 6), 0.1, 1, {});
+  const Model model = model_of(GetParam(), 2);
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const SliceTable table(graph, model);
   EXPECT_EQ(table.parameters(table.all()), model.parameter_count());
@@ -83,45 +105,20 @@ TEST_P(Slices, OfAllNodesTileTheModelWithoutOverlap) {
   }
 }
 
-TEST_P(Slices, OfOneEdgeAreThoseOfItsEnds) {
-  const std::string family = GetParam();
-  const Model model = Model::random(shape(family, 2, 6, family == "llama" ? 3 : 6), 0.1, 1, {});
-  const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
-  const SliceTable table(graph, model);
-  const bool llama = family == "llama";
-  const auto edge = graph.find_edge(llama ? "a0.h4->a1.kv2<k>" : "a0.h4->a1.h2<k>");
-  std::set<std::string> found;
-  SlicePolicy policy;
-  for (const int64_t id : table.of_circuit({{*edge}}, policy)) {
-    const Slice& s = table[id];
-    found.insert(s.tensor + ":" + std::to_string(s.dim) + ":" + std::to_string(s.start) + ":" +
-                 std::to_string(s.length));
-  }
-  if (llama) {
-    EXPECT_EQ(found, (std::set<std::string>{"layers.0.self_attn.o_proj.weight:1:16:4",
-                                            "layers.1.self_attn.k_proj.weight:0:8:4"}));
-  } else {
-    EXPECT_EQ(found, (std::set<std::string>{"h.0.attn.c_proj.weight:0:16:4", "h.0.attn.c_proj.bias:0:0:24",
-                                            "h.1.attn.c_attn.weight:1:32:4", "h.1.attn.c_attn.bias:0:32:4"}));
-  }
-}
-
 TEST_P(Slices, UngroupedReadersShareTheirGroupsSlices) {
-  const std::string family = GetParam();
-  const Model model = Model::random(shape(family, 1, 6, family == "llama" ? 3 : 6), 0.1, 1, {});
+  const Model model = model_of(GetParam(), 1);
   const Graph grouped(model.architecture(), KeyValueNodes::kGrouped);
   const Graph ungrouped(model.architecture(), KeyValueNodes::kUngrouped);
   const SliceTable a(grouped, model);
   const SliceTable b(ungrouped, model);
-  const bool llama = family == "llama";
-  const auto one = a.of_circuit({{*grouped.find_edge(llama ? "input->a0.kv1<v>" : "input->a0.h3<v>")}}, {});
+  const bool has_groups = model.architecture().heads_per_kv() > 1;
+  const auto one = a.of_circuit({{*grouped.find_edge(has_groups ? "input->a0.kv1<v>" : "input->a0.h3<v>")}}, {});
   const auto two = b.of_circuit({{*ungrouped.find_edge("input->a0.h3<v>")}}, {});
   EXPECT_EQ(one, two);
 }
 
 TEST_P(Slices, ATiedMatrixNeedsBothEnds) {
-  const std::string family = GetParam();
-  const Model model = Model::random(shape(family, 1, 6, family == "llama" ? 3 : 6), 0.1, 1, {});
+  const Model model = model_of(GetParam(), 1);
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const SliceTable table(graph, model);
   SlicePolicy policy;
@@ -138,7 +135,48 @@ TEST_P(Slices, ATiedMatrixNeedsBothEnds) {
   EXPECT_TRUE(holds_embedding());
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Slices, testing::Values("gpt2", "llama"));
+INSTANTIATE_TEST_SUITE_P(Families, Slices,
+                         testing::Values("gpt2", "llama", "mistral", "qwen2", "gpt_neox", "qwen3"));
+
+// Written out by hand, d_head = 4.
+TEST(SlicesOfOneEdge, AreThoseOfItsEnds) {
+  const auto names = [](const char* family, const char* edge) {
+    return slices_of_edge(model_of(family, 2), edge, {});
+  };
+  using Names = std::set<std::string>;
+  EXPECT_EQ(names("gpt2", "a0.h4->a1.h2<k>"),
+            (Names{"h.0.attn.c_proj.weight:0:16:4", "h.0.attn.c_proj.bias:0:0:24", "h.1.attn.c_attn.weight:1:32:4",
+                   "h.1.attn.c_attn.bias:0:32:4"}));
+  for (const char* family : {"llama", "mistral", "qwen3"}) {
+    EXPECT_EQ(names(family, "a0.h4->a1.kv2<k>"),
+              (Names{"layers.0.self_attn.o_proj.weight:1:16:4", "layers.1.self_attn.k_proj.weight:0:8:4"}));
+  }
+  EXPECT_EQ(names("qwen2", "a0.h4->a1.kv2<v>"),
+            (Names{"layers.0.self_attn.o_proj.weight:1:16:4", "layers.1.self_attn.v_proj.weight:0:8:4",
+                   "layers.1.self_attn.v_proj.bias:0:8:4"}));
+  // Rows [head, 3, d_head]: the key of head 2 starts at (2 · 3 + 1) · 4.
+  EXPECT_EQ(names("gpt_neox", "a0.h4->a1.h2<k>"),
+            (Names{"layers.0.attention.dense.weight:1:16:4", "layers.0.attention.dense.bias:0:0:24",
+                   "layers.1.attention.query_key_value.weight:0:28:4",
+                   "layers.1.attention.query_key_value.bias:0:28:4"}));
+}
+
+TEST(SlicesOfOneEdge, HoldTheNormsOfItsReaderOnlyWhenNormsAreTrained) {
+  const Model model = model_of("qwen3", 1);
+  SlicePolicy policy;
+  policy.train_norms = true;
+  const std::string at = "layers.0.";
+  EXPECT_EQ(slices_of_edge(model, "input->a0.h1<q>", policy),
+            (std::set<std::string>{at + "input_layernorm.weight:0:0:24", at + "self_attn.q_norm.weight:0:0:4",
+                                   at + "self_attn.q_proj.weight:0:4:4"}));
+  EXPECT_EQ(slices_of_edge(model, "input->a0.kv1<k>", policy),
+            (std::set<std::string>{at + "input_layernorm.weight:0:0:24", at + "self_attn.k_norm.weight:0:0:4",
+                                   at + "self_attn.k_proj.weight:0:4:4"}));
+  EXPECT_EQ(slices_of_edge(model, "input->a0.kv1<v>", policy),
+            (std::set<std::string>{at + "input_layernorm.weight:0:0:24", at + "self_attn.v_proj.weight:0:4:4"}));
+  EXPECT_EQ(slices_of_edge(model, "input->a0.h1<q>", {}),
+            (std::set<std::string>{at + "self_attn.q_proj.weight:0:4:4"}));
+}
 
 TEST(Dot, NamesTheReader) {
   const Graph graph(shape("gpt2", 1, 2, 2), KeyValueNodes::kGrouped);

@@ -35,7 +35,9 @@ SliceTable::SliceTable(const Graph& graph, const Model& model)
   };
   whole("input", layout.embedding, &embedding_);
   whole("input", layout.positions, &positions_);
-  for (auto* per_layer : {&attn_bias_, &mlp_bias_, &attn_norm_, &mlp_norm_}) per_layer->resize(graph.n_layers());
+  for (auto* per_layer : {&attn_bias_, &mlp_bias_, &attn_norm_, &q_norm_, &k_norm_, &mlp_norm_}) {
+    per_layer->resize(graph.n_layers());
+  }
   for (int64_t l = 0; l < graph.n_layers(); ++l) {
     const LayerLayout& at = layout.layers[l];
     for (int64_t h = 0; h < graph.n_heads(); ++h) {
@@ -71,6 +73,8 @@ SliceTable::SliceTable(const Graph& graph, const Model& model)
     whole(fmt::format("m{}.bias", l), at.b_out, &mlp_bias_[l]);
     whole(fmt::format("a{}.norm", l), at.attn_norm, &attn_norm_[l]);
     whole(fmt::format("a{}.norm", l), at.attn_norm_bias, &attn_norm_[l]);
+    whole(fmt::format("a{}.q_norm", l), at.q_norm, &q_norm_[l]);
+    whole(fmt::format("a{}.k_norm", l), at.k_norm, &k_norm_[l]);
     whole(fmt::format("m{}.norm", l), at.mlp_norm, &mlp_norm_[l]);
     whole(fmt::format("m{}.norm", l), at.mlp_norm_bias, &mlp_norm_[l]);
   }
@@ -100,9 +104,11 @@ std::vector<int64_t> SliceTable::of_nodes(const CircuitNodes& nodes, const Slice
     const DownstreamNode node = graph_.downstream(v);
     if (node.kind == DownstreamNode::Kind::kLogits) {
       take(final_norm_);
-    } else {
-      take(node.kind == DownstreamNode::Kind::kMlp ? mlp_norm_[node.layer] : attn_norm_[node.layer]);
+      continue;
     }
+    take(node.kind == DownstreamNode::Kind::kMlp ? mlp_norm_[node.layer] : attn_norm_[node.layer]);
+    if (node.kind == DownstreamNode::Kind::kQuery) take(q_norm_[node.layer]);
+    if (node.kind == DownstreamNode::Kind::kKey) take(k_norm_[node.layer]);
   }
   const bool input = policy.train_embeddings && nodes.upstream[0];
   const bool logits = policy.train_unembedding && nodes.downstream[graph_.logits()];

@@ -23,7 +23,7 @@ struct Slice {
 // Slices that go with a circuit beside its nodes' own.
 struct SlicePolicy {
   bool shared_biases = true;      // b_O, b_out of a layer when any of its heads (its MLP) is upstream
-  bool train_norms = false;       // the norm of a layer when any of its readers is selected
+  bool train_norms = false;       // a norm when any of its readers is selected; that of q or k, when any q or k is
   bool train_embeddings = false;  // wte and wpe when `input` is selected
   bool train_unembedding = false; // the head when `logits` is; a tied matrix needs both
 };
@@ -51,7 +51,7 @@ class SliceTable {
   Graph graph_;
   std::vector<Slice> slices_;
   std::vector<std::vector<int64_t>> of_upstream_, of_downstream_;
-  std::vector<std::vector<int64_t>> attn_bias_, mlp_bias_, attn_norm_, mlp_norm_;  // per layer
+  std::vector<std::vector<int64_t>> attn_bias_, mlp_bias_, attn_norm_, q_norm_, k_norm_, mlp_norm_;  // per layer
   std::vector<int64_t> embedding_, positions_, unembedding_, final_norm_;
   bool tied_ = false;
 };

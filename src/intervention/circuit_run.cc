@@ -5,7 +5,6 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -24,10 +23,8 @@ Architecture separate_heads(const Architecture& a, int64_t heads) {
 
 at::Tensor add_bias(const at::Tensor& x, const at::Tensor& bias) { return bias.defined() ? x + bias : x; }
 
-// Columns of unit i of a [rows, units · size] matrix, or its part of a bias.
-at::Tensor unit(const at::Tensor& matrix, int64_t i, int64_t size) {
-  return matrix.defined() ? matrix.narrow(-1, i * size, size) : matrix;
-}
+// Columns of head h of [rows, heads · d_head].
+at::Tensor head_of(const at::Tensor& rows, int64_t h, int64_t d_head) { return rows.narrow(1, h * d_head, d_head); }
 
 }  // namespace
 
@@ -133,7 +130,6 @@ void CircuitRunner::run_heads(int64_t l) {
   if (heads.empty()) return;
   std::vector<int64_t> row_of;
   const at::Tensor x = streams(readers, attn_base_[l], &row_of);
-  const int64_t tokens = batch_.tokens();
   const at::Tensor y = norm_forward(a, w.attn_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes());
   const int64_t dh = a.d_head;
   std::vector<at::Tensor> q;
@@ -143,21 +139,18 @@ void CircuitRunner::run_heads(int64_t l) {
     const int64_t h = heads[i];
     const int64_t g = h / a.heads_per_kv();
     const auto project = [&](size_t reader, const at::Tensor& weight, const at::Tensor& bias, int64_t of) {
-      return linear(y[row_of[3 * i + reader]], unit(weight, of, dh), unit(bias, of, dh));
+      return linear(y[row_of[3 * i + reader]], weight.select(1, of), bias.defined() ? bias[of] : bias);
     };
     q.push_back(project(0, w.w_q, w.b_q, h));
     k.push_back(project(1, w.w_k, w.b_k, g));
     v.push_back(project(2, w.w_v, w.b_v, g));
   }
   const auto n = static_cast<int64_t>(heads.size());
-  const auto rotated = [&](const std::vector<at::Tensor>& parts) {
-    const at::Tensor rows = at::stack(parts, 1);  // [tokens, heads, d_head]
-    return (rotary_.cos.defined() ? rotate(rows, rotary_, Direction::kForward) : rows).reshape({tokens, -1});
-  };
-  const at::Tensor z =
-      attention_forward(separate_heads(a, n), batch_, rotated(q), rotated(k), at::cat(v, 1), nullptr);
+  const QueryKeyValue p =
+      normed_and_rotated(a, w, rotary_, {at::cat(q, 1), at::cat(k, 1), at::cat(v, 1)}, nullptr);
+  const at::Tensor z = attention_forward(separate_heads(a, n), batch_, p.q, p.k, p.v, nullptr);
   for (int64_t i = 0; i < n; ++i) {
-    const at::Tensor z_difference = unit(z, i, dh) - unit(ablated_.z[l], heads[i], dh);
+    const at::Tensor z_difference = head_of(z, i, dh) - head_of(ablated_.z[l], heads[i], dh);
     put(graph_.head(l, heads[i]), at::mm(z_difference, w.w_o.narrow(0, heads[i] * dh, dh)));
   }
 }

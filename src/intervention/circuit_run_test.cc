@@ -53,21 +53,26 @@ class Naive {
         const int64_t kv = graph_.ungrouped() ? h : g;
         const auto read = [&](int64_t v, const at::Tensor& matrix, const at::Tensor& bias, int64_t unit) {
           const at::Tensor y = norm_forward(a, w.attn_norm, constant + sum(v), nullptr);
-          at::Tensor out = at::mm(y, matrix.narrow(1, unit * dh, dh));
-          return bias.defined() ? out + bias.narrow(0, unit * dh, dh) : out;
+          const at::Tensor out = at::mm(y, matrix.select(1, unit));
+          return bias.defined() ? out + bias[unit] : out;
         };
         const RotaryTable table = make_rotary_table(a, batch.positions, model_.dtype());
         const auto turn = [&](const at::Tensor& x) {
           return table.cos.defined() ? rotate(x.unsqueeze(1), table, Direction::kForward).squeeze(1) : x;
         };
-        const at::Tensor q = turn(read(graph_.query(l, h), w.w_q, w.b_q, h));
-        const at::Tensor k = turn(read(graph_.key(l, kv), w.w_k, w.b_k, g));
+        const auto normed = [&](const at::Tensor& x, const NormWeights& norm) {
+          return a.qk_norm ? norm_forward(a, norm, x, nullptr) : x;
+        };
+        const at::Tensor q = turn(normed(read(graph_.query(l, h), w.w_q, w.b_q, h), w.q_norm));
+        const at::Tensor k = turn(normed(read(graph_.key(l, kv), w.w_k, w.b_k, g), w.k_norm));
         const at::Tensor v = read(graph_.value(l, kv), w.w_v, w.b_v, g);
         std::vector<at::Tensor> z;
         for (size_t s = 0; s < batch.lengths.size(); ++s) {
           const auto part = [&](const at::Tensor& t) { return t.narrow(0, batch.starts[s], batch.lengths[s]); };
           at::Tensor scores = at::mm(part(q), part(k).t()) / std::sqrt(static_cast<double>(dh));
-          scores = scores + at::full_like(scores, -std::numeric_limits<double>::infinity()).triu(1);
+          const at::Tensor never = at::full_like(scores, -std::numeric_limits<double>::infinity());
+          scores = scores + never.triu(1);
+          if (a.sliding_window) scores = scores + never.tril(-*a.sliding_window);
           z.push_back(at::mm(at::softmax(scores, 1), part(v)));
         }
         outputs_.push_back(at::mm(at::cat(z, 0), w.w_o.narrow(0, h * dh, dh)));
@@ -207,7 +212,11 @@ INSTANTIATE_TEST_SUITE_P(Cases, Circuits,
                          testing::Values(Case{"gpt2", false, KeyValueNodes::kGrouped},
                                          Case{"gpt2", true, KeyValueNodes::kGrouped},
                                          Case{"llama", false, KeyValueNodes::kGrouped},
-                                         Case{"llama", false, KeyValueNodes::kUngrouped}),
+                                         Case{"llama", false, KeyValueNodes::kUngrouped},
+                                         Case{"mistral", false, KeyValueNodes::kGrouped},
+                                         Case{"qwen2", false, KeyValueNodes::kGrouped},
+                                         Case{"gpt_neox", true, KeyValueNodes::kGrouped},
+                                         Case{"qwen3", false, KeyValueNodes::kUngrouped}),
                          [](const auto& each) {
                            return std::string(each.param.family) + (each.param.parallel ? "_parallel" : "") +
                                   (each.param.form == KeyValueNodes::kUngrouped ? "_ungrouped" : "");

@@ -46,6 +46,8 @@ struct Architecture {
   bool gated_mlp = false;       // act(gate) · up instead of act(in)
   bool learned_positions = false;
   std::optional<RotarySpec> rotary;
+  bool qk_norm = false;  // RMSNorm over d_head on every head's q and k, before the rotation
+  std::optional<int64_t> sliding_window;  // ≥ 1: a token attends to itself and the window − 1 before it
   bool parallel_blocks = false;  // the MLP reads the stream before the layer's attention
   bool tied_unembedding = false;
   std::optional<int64_t> bos_id;

@@ -6,6 +6,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/tril.h>
 #include <ATen/ops/triu.h>
 
 #include <algorithm>
@@ -34,12 +35,6 @@ at::Tensor from_groups(const at::Tensor& groups, const TokenBatch& batch, int64_
   return from_grid(grid.reshape({batch.size(), batch.longest, kv_heads * per_group, groups.size(2)}), batch);
 }
 
-// Rows after the last real token of a sequence attend to real tokens only and are never read back, so the
-// causal mask is all the masking that right padding needs.
-at::Tensor causal_mask(int64_t longest, const at::TensorOptions& options) {
-  return at::full({longest, longest}, -std::numeric_limits<double>::infinity(), options).triu_(1);
-}
-
 at::Tensor attention_probs(const at::Tensor& q, const at::Tensor& k, const at::Tensor& mask) {
   at::Tensor scores = at::bmm(q, k.transpose(1, 2));
   const int64_t longest = k.size(1);
@@ -51,6 +46,15 @@ at::Tensor dot(const at::Tensor& a, const at::Tensor& b) { return (a * b).sum(-1
 
 }  // namespace
 
+at::Tensor attention_mask(const Architecture& architecture, int64_t queries, int64_t keys,
+                          const at::TensorOptions& options) {
+  const at::Tensor closed = at::full({queries, keys}, -std::numeric_limits<double>::infinity(), options);
+  const int64_t first = keys - queries;  // position of the first query
+  at::Tensor mask = closed.triu(first + 1);
+  if (architecture.sliding_window) mask.add_(closed.tril(first - *architecture.sliding_window));
+  return mask;
+}
+
 at::Tensor attention_forward(const Architecture& architecture, const TokenBatch& batch, const at::Tensor& q,
                              const at::Tensor& k, const at::Tensor& v, AttentionCache* cache) {
   const int64_t kv_heads = architecture.n_kv_heads;
@@ -59,7 +63,9 @@ at::Tensor attention_forward(const Architecture& architecture, const TokenBatch&
       to_groups(q, batch, kv_heads, d_head) * (1.0 / std::sqrt(static_cast<double>(d_head)));
   const at::Tensor k_groups = to_groups(k, batch, kv_heads, d_head);
   const at::Tensor v_groups = to_groups(v, batch, kv_heads, d_head);
-  const at::Tensor mask = causal_mask(batch.longest, q.options());
+  // Rows after the last real token of a sequence are never read back, and no earlier row looks at them: the
+  // mask is all that right padding needs.
+  const at::Tensor mask = attention_mask(architecture, batch.longest, batch.longest, q.options());
   if (cache != nullptr) {
     const at::Tensor probs = attention_probs(q_groups, k_groups, mask);
     *cache = {q_groups, k_groups, v_groups, probs};

@@ -15,6 +15,11 @@ struct AttentionCache {
   at::Tensor probs;  // [G, R·T, T]
 };
 
+// [queries, keys] to add to scores: 0 where a query may look, −∞ after it and before the sliding window. The
+// queries are the last of the keys.
+at::Tensor attention_mask(const Architecture& architecture, int64_t queries, int64_t keys,
+                          const at::TensorOptions& options);
+
 // q [tokens, H·d_head], k and v [tokens, Hk·d_head], rotated → z [tokens, H·d_head].
 // cache null: nothing is kept and the batch is worked in parts, so that the scores stay small.
 at::Tensor attention_forward(const Architecture& architecture, const TokenBatch& batch, const at::Tensor& q,

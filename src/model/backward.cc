@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/stack.h>
 
 #include "model/rows.h"
 
@@ -13,6 +14,31 @@ namespace {
 at::Tensor sum_groups(const at::Tensor& per_head, int64_t kv_heads) {
   if (per_head.size(1) == kv_heads) return per_head;
   return per_head.view({per_head.size(0), kv_heads, -1, per_head.size(2)}).sum(2);
+}
+
+at::Tensor dot(const at::Tensor& a, const at::Tensor& b) { return (a * b).sum(-1); }
+
+// Through the q/k norm: from unrotated gradients to those at the projections' outputs.
+void through_qk_norm(const Model& model, const LayerWeights& w, const QueryKeyNormCache& kept, AttentionBackward* g) {
+  const Architecture& a = model.architecture();
+  if (!a.qk_norm) return;
+  AttentionGradients& heads = g->heads;
+  g->d_q_normed = heads.d_q;
+  g->d_k_normed = sum_groups(heads.d_k, a.n_kv_heads);
+  // Per query head, every share of a group's gradient passes the norm of the group's one k.
+  const int64_t shares = heads.d_k.size(1) / a.n_kv_heads;
+  const auto spread = [&](const at::Tensor& t) { return shares == 1 ? t : t.repeat_interleave(shares, 1); };
+  const at::Tensor k = spread(kept.k);
+  heads.d_q = norm_backward(w.q_norm, kept.q, kept.q_stats, heads.d_q);
+  heads.d_k = norm_backward(w.k_norm, k, {at::Tensor(), spread(kept.k_stats.rstd)}, heads.d_k);
+  heads.q_dot = dot(kept.q, heads.d_q);
+  heads.k_dot = dot(k, heads.d_k);
+}
+
+// q, k, v gradients [tokens, heads, d_head] as columns in the order of the layer's tensor.
+at::Tensor join_qkv(QkvOrder order, const at::Tensor& d_q, const at::Tensor& d_k, const at::Tensor& d_v) {
+  if (order == QkvOrder::kByHead) return at::stack({d_q, d_k, d_v}, 2).flatten(1);
+  return at::cat({d_q.flatten(1), d_k.flatten(1), d_v.flatten(1)}, 1);
 }
 
 // Where the gradient at the last stream is not zero by the reader's word; undefined: anywhere.
@@ -54,17 +80,17 @@ AttentionBackward attention_step(const Model& model, const TokenBatch& batch, co
   g.heads = attention_backward(a, batch, kept.attention, g.d_z, form);
   g.heads.d_q = rotate(g.heads.d_q, cache.rotary, Direction::kBackward);
   g.heads.d_k = rotate(g.heads.d_k, cache.rotary, Direction::kBackward);
-  g.d_qkv = at::cat({g.heads.d_q.reshape({tokens, -1}), sum_groups(g.heads.d_k, a.n_kv_heads).reshape({tokens, -1}),
-                     sum_groups(g.heads.d_v, a.n_kv_heads).reshape({tokens, -1})},
-                    1);
+  through_qk_norm(model, w, kept.qk_norm, &g);
+  g.d_qkv = join_qkv(w.qkv_order, g.heads.d_q, sum_groups(g.heads.d_k, a.n_kv_heads),
+                     sum_groups(g.heads.d_v, a.n_kv_heads));
   if (w.w_qkv.defined()) {
     g.d_y = at::mm(g.d_qkv, w.w_qkv.t());
   } else {
-    const int64_t q = w.w_q.size(1);
-    const int64_t kv = w.w_k.size(1);
-    g.d_y = at::mm(g.d_qkv.narrow(1, 0, q), w.w_q.t());
-    g.d_y.addmm_(g.d_qkv.narrow(1, q, kv), w.w_k.t());
-    g.d_y.addmm_(g.d_qkv.narrow(1, q + kv, kv), w.w_v.t());
+    const int64_t q = a.n_heads * a.d_head;
+    const int64_t kv = a.n_kv_heads * a.d_head;
+    g.d_y = at::mm(g.d_qkv.narrow(1, 0, q), w.w_q.flatten(1).t());
+    g.d_y.addmm_(g.d_qkv.narrow(1, q, kv), w.w_k.flatten(1).t());
+    g.d_y.addmm_(g.d_qkv.narrow(1, q + kv, kv), w.w_v.flatten(1).t());
   }
   g.d_reader = norm_backward(w.attn_norm, kept.x_attn, kept.attn_stats, g.d_y);
   return g;
@@ -92,7 +118,10 @@ void backward(const Model& model, const TokenBatch& batch, ForwardCache& cache, 
     visitor.on_attention(attention);
     d_x = d_after_heads + attention.d_reader;
     if (parallel) d_x.add_(d_mlp);
-    if (use == CacheUse::kRelease) cache.layers[l].attention = AttentionCache();
+    if (use == CacheUse::kRelease) {
+      cache.layers[l].attention = AttentionCache();
+      cache.layers[l].qk_norm = QueryKeyNormCache();
+    }
   }
   visitor.on_embedding(d_x);
 }

@@ -8,13 +8,17 @@
 
 namespace circuit {
 
-// Gradients at one layer's attention. The q, k, v gradients are of the projections' outputs (unrotated).
+// Gradients at one layer's attention. The q, k, v gradients are of the projections' outputs: before the q/k
+// norm and the rotation.
 struct AttentionBackward {
   int64_t layer = 0;
   at::Tensor d_stream;        // [tokens, d_model] at the stream after the layer's heads have written
   at::Tensor d_z;             // [tokens, n_heads · d_head]
-  at::Tensor d_qkv;           // [tokens, (H + 2 Hk) · d_head], the group sums; q, k, v side by side
-  AttentionGradients heads;   // as AttentionGradients, but unrotated
+  // [tokens, (H + 2 Hk) · d_head], the group sums, in the layer's QkvOrder; side by side where separate.
+  at::Tensor d_qkv;
+  AttentionGradients heads;   // as AttentionGradients, but of the projections' outputs
+  at::Tensor d_q_normed;      // [tokens, H, d_head] at the q norm's output; undefined where there is none
+  at::Tensor d_k_normed;      // [tokens, Hk, d_head]
   at::Tensor d_y;             // [tokens, d_model] at the norm's output
   at::Tensor d_reader;        // [tokens, d_model] at the stream the layer reads, through its norm
 };

@@ -12,10 +12,21 @@ namespace {
 bool keeps_backward(Keep keep) { return keep == Keep::kBackward || keep == Keep::kBackwardAndNodeOutputs; }
 bool keeps_nodes(Keep keep) { return keep == Keep::kNodeOutputs || keep == Keep::kBackwardAndNodeOutputs; }
 
-at::Tensor rotate_rows(const at::Tensor& rows, const RotaryTable& table, int64_t d_head) {
-  if (!table.cos.defined()) return rows;
-  const at::Tensor heads = rows.reshape({rows.size(0), -1, d_head});
-  return rotate(heads, table, Direction::kForward).view({rows.size(0), -1});
+// [tokens, heads · d_head] each, as projected.
+QueryKeyValue project_qkv(const LayerWeights& w, const at::Tensor& y) {
+  const auto bias = [](const at::Tensor& b) { return b.defined() ? b.flatten() : b; };
+  if (w.qkv_order == QkvOrder::kSeparate) {
+    return {linear(y, w.w_q.flatten(1), bias(w.b_q)), linear(y, w.w_k.flatten(1), bias(w.b_k)),
+            linear(y, w.w_v.flatten(1), bias(w.b_v))};
+  }
+  const at::Tensor all = linear(y, w.w_qkv, w.b_qkv);
+  if (w.qkv_order == QkvOrder::kByHead) {
+    const at::Tensor heads = all.view({y.size(0), w.w_q.size(1), 3, w.w_q.size(2)});
+    return {heads.select(2, 0).flatten(1), heads.select(2, 1).flatten(1), heads.select(2, 2).flatten(1)};
+  }
+  const int64_t q = w.w_q.size(1) * w.w_q.size(2);
+  const int64_t kv = w.w_k.size(1) * w.w_k.size(2);
+  return {all.narrow(1, 0, q), all.narrow(1, q, kv), all.narrow(1, q + kv, kv)};
 }
 
 // [n, d_model] at the given rows.
@@ -23,10 +34,8 @@ at::Tensor attention_output(const Model& model, const TokenBatch& batch, const L
                             const RotaryTable& rotary, Keep keep, const at::Tensor& rows, LayerCache* cache) {
   const Architecture& a = model.architecture();
   const at::Tensor y = norm_forward(a, w.attn_norm, cache->x_attn, &cache->attn_stats);
-  const QueryKeyValue p = project_qkv(w, y);
-  const at::Tensor q = rotate_rows(p.q, rotary, a.d_head);
-  const at::Tensor k = rotate_rows(p.k, rotary, a.d_head);
-  cache->z = attention_forward(a, batch, q, k, p.v, keeps_backward(keep) ? &cache->attention : nullptr);
+  const QueryKeyValue p = make_qkv(a, w, rotary, y, keeps_backward(keep) ? &cache->qk_norm : nullptr);
+  cache->z = attention_forward(a, batch, p.q, p.k, p.v, keeps_backward(keep) ? &cache->attention : nullptr);
   at::Tensor out = at::mm(take_rows(cache->z, rows), w.w_o);
   if (w.b_o.defined()) out.add_(w.b_o);
   return out;
@@ -34,15 +43,27 @@ at::Tensor attention_output(const Model& model, const TokenBatch& batch, const L
 
 }  // namespace
 
-QueryKeyValue project_qkv(const LayerWeights& weights, const at::Tensor& y) {
-  if (!weights.w_qkv.defined()) {
-    return {linear(y, weights.w_q, weights.b_q), linear(y, weights.w_k, weights.b_k),
-            linear(y, weights.w_v, weights.b_v)};
-  }
-  const at::Tensor all = linear(y, weights.w_qkv, weights.b_qkv);
-  const int64_t q = weights.w_q.size(1);
-  const int64_t kv = weights.w_k.size(1);
-  return {all.narrow(1, 0, q), all.narrow(1, q, kv), all.narrow(1, q + kv, kv)};
+QueryKeyValue make_qkv(const Architecture& architecture, const LayerWeights& weights, const RotaryTable& rotary,
+                       const at::Tensor& y, QueryKeyNormCache* cache) {
+  return normed_and_rotated(architecture, weights, rotary, project_qkv(weights, y), cache);
+}
+
+QueryKeyValue normed_and_rotated(const Architecture& architecture, const LayerWeights& weights,
+                                 const RotaryTable& rotary, QueryKeyValue p, QueryKeyNormCache* cache) {
+  if (!architecture.qk_norm && !rotary.cos.defined()) return p;
+  QueryKeyNormCache kept;
+  const auto work = [&](at::Tensor* rows, const NormWeights& norm, at::Tensor* projected, NormStats* stats) {
+    at::Tensor heads = rows->reshape({rows->size(0), -1, architecture.d_head});
+    if (architecture.qk_norm) {
+      *projected = heads;
+      heads = norm_forward(architecture, norm, heads, stats);
+    }
+    *rows = rotate(heads, rotary, Direction::kForward).flatten(1);
+  };
+  work(&p.q, weights.q_norm, &kept.q, &kept.q_stats);
+  work(&p.k, weights.k_norm, &kept.k, &kept.k_stats);
+  if (cache != nullptr) *cache = kept;
+  return p;
 }
 
 at::Tensor token_embedding(const Model& model, const TokenBatch& batch) {

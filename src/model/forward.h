@@ -21,9 +21,16 @@ enum class Keep {
   kBackwardAndNodeOutputs,
 };
 
+// What the backward of the q/k norm needs; undefined where the architecture has none.
+struct QueryKeyNormCache {
+  at::Tensor q, k;  // [tokens, heads, d_head] the projections' outputs
+  NormStats q_stats, k_stats;
+};
+
 struct LayerCache {
   at::Tensor x_attn;          // [tokens, d_model] stream read by q, k, v
   NormStats attn_stats;
+  QueryKeyNormCache qk_norm;
   AttentionCache attention;
   at::Tensor z;               // [tokens, n_heads · d_head], input of W_O
   at::Tensor x_mlp;           // [tokens, d_model] stream read by the MLP
@@ -56,11 +63,19 @@ at::Tensor token_embedding(const Model& model, const TokenBatch& batch);
 ForwardCache forward_from(const Model& model, const TokenBatch& batch, const at::Tensor& embedding, Keep keep,
                           const ReadRows& read = {});
 
-// q, k, v of one layer before rotation, from its norm's output y. [tokens, heads · d_head] each.
+// q, k, v of one layer, [tokens, heads · d_head] each.
 struct QueryKeyValue {
   at::Tensor q, k, v;
 };
-QueryKeyValue project_qkv(const LayerWeights& weights, const at::Tensor& y);
+
+// As attention takes them, from the norm's output y: projected, q and k normed where the architecture says
+// so, then rotated. cache null: nothing is kept.
+QueryKeyValue make_qkv(const Architecture& architecture, const LayerWeights& weights, const RotaryTable& rotary,
+                       const at::Tensor& y, QueryKeyNormCache* cache);
+
+// The same from projections that are already there.
+QueryKeyValue normed_and_rotated(const Architecture& architecture, const LayerWeights& weights,
+                                 const RotaryTable& rotary, QueryKeyValue projected, QueryKeyNormCache* cache);
 
 // Logits of the given rows of the last stream. rows [n] int64, undefined: all → [n, vocab].
 at::Tensor logits_of(const Model& model, const at::Tensor& x_final, const at::Tensor& rows = {});

@@ -5,16 +5,13 @@
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/topk.h>
-#include <ATen/ops/triu.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/error.h"
 #include "model/forward.h"
@@ -47,23 +44,19 @@ at::Tensor by_head(const at::Tensor& rows, int64_t d_head) {
   return rows.reshape({rows.size(0), -1, d_head}).transpose(0, 1);
 }
 
-at::Tensor attend(const Model& model, int64_t l, const QueryKeyValue& p, const RotaryTable& rotary,
-                  KeyValueCache* cache) {
+at::Tensor attend(const Model& model, int64_t l, const QueryKeyValue& p, KeyValueCache* cache) {
   const Architecture& a = model.architecture();
   const int64_t n = p.q.size(0);
   const int64_t total = cache->length + n;
-  const auto rotated = [&](const at::Tensor& rows) {
-    return rotate(rows.reshape({n, -1, a.d_head}), rotary, Direction::kForward).transpose(0, 1);
-  };
-  cache->k[l].narrow(1, cache->length, n).copy_(rotated(p.k));
+  cache->k[l].narrow(1, cache->length, n).copy_(by_head(p.k, a.d_head));
   cache->v[l].narrow(1, cache->length, n).copy_(by_head(p.v, a.d_head));
   const at::Tensor k = cache->k[l].narrow(1, 0, total);
   const at::Tensor v = cache->v[l].narrow(1, 0, total);
-  const at::Tensor q = rotated(p.q).reshape({a.n_kv_heads, a.heads_per_kv() * n, a.d_head});
+  const at::Tensor q = by_head(p.q, a.d_head).reshape({a.n_kv_heads, a.heads_per_kv() * n, a.d_head});
   at::Tensor scores = at::bmm(q, k.transpose(1, 2)).mul_(1.0 / std::sqrt(static_cast<double>(a.d_head)));
-  if (n > 1) {
-    const double infinity = std::numeric_limits<double>::infinity();
-    scores.view({-1, n, total}).add_(at::full({n, total}, -infinity, scores.options()).triu_(cache->length + 1));
+  // One new token may look at everything, unless a window ends before the first key.
+  if (n > 1 || (a.sliding_window && total > *a.sliding_window)) {
+    scores.view({-1, n, total}).add_(attention_mask(a, n, total, scores.options()));
   }
   const at::Tensor z = at::bmm(at::softmax(scores, -1), v).view({a.n_heads, n, a.d_head});
   return z.transpose(0, 1).reshape({n, -1});
@@ -81,8 +74,8 @@ at::Tensor step(const Model& model, const std::vector<int64_t>& ids, KeyValueCac
   if (a.learned_positions) x = x + at::embedding(model.positions(), positions);
   for (int64_t l = 0; l < a.n_layers; ++l) {
     const LayerWeights& w = model.layers()[l];
-    const at::Tensor z =
-        attend(model, l, project_qkv(w, norm_forward(a, w.attn_norm, x, nullptr)), rotary, cache);
+    const at::Tensor y = norm_forward(a, w.attn_norm, x, nullptr);
+    const at::Tensor z = attend(model, l, make_qkv(a, w, rotary, y, nullptr), cache);
     const at::Tensor attention = linear(z, w.w_o, w.b_o);
     const at::Tensor x_mlp = a.parallel_blocks ? x : x + attention;
     at::Tensor mlp = mlp_forward(a, w, norm_forward(a, w.mlp_norm, x_mlp, nullptr), nullptr);

@@ -25,6 +25,7 @@ struct TensorRef {
 struct LayerLayout {
   TensorRef w_q, w_k, w_v;  // units: query heads, key/value heads; split along the outputs
   TensorRef b_q, b_k, b_v;
+  std::string q_norm, k_norm;  // [d_head], shared by the layer's heads; empty: none
   TensorRef w_o;            // units: query heads; split along the inputs
   TensorRef w_in, b_in;     // units: MLP channels; split along the outputs. Gated: the "up" matrix
   TensorRef w_gate, b_gate;

@@ -18,6 +18,8 @@ MemoryPlan plan_memory(const Architecture& a, int64_t parameters, Pass pass, int
   const int64_t working = 2 * (heads + kv + probs + hidden) + 4 * a.d_model;
   int64_t per_layer = 0;
   if (pass != Pass::kForward) per_layer = 2 * a.d_model + 2 * heads + kv + probs + hidden;
+  // The q/k norm keeps the projections' outputs beside what attention took.
+  if (pass != Pass::kForward && a.qk_norm) per_layer += heads + kv / 2;
   // A score also keeps MLP outputs, the readers' gradients, and a counterfactual's node outputs.
   if (pass == Pass::kScore) per_layer += 3 * a.d_model + 2 * heads + kv;
   constexpr int64_t kLogitRows = 512;

@@ -35,12 +35,29 @@ at::Tensor parameter_or_none(const std::map<std::string, at::Tensor>& parameters
   return name.empty() ? at::Tensor() : parameters.at(name);
 }
 
-// q, k, v stand side by side in one tensor, in this order, so that one multiplication makes all three.
-bool is_fused(const LayerLayout& layer) {
-  const auto follows = [](const TensorRef& a, const TensorRef& b) {
-    return a.tensor == b.tensor && b.first == a.first + a.units * a.unit;
+// The units of a reference apart, wherever they stand: [in, units, unit] for a matrix, [units, unit] for a bias.
+at::Tensor heads_of(const std::map<std::string, at::Tensor>& parameters, const TensorRef& ref) {
+  if (!ref.present()) return {};
+  const int64_t length = (ref.units - 1) * ref.stride + ref.unit;
+  const at::Tensor units =
+      parameters.at(ref.tensor).narrow(ref.unit_dim, ref.first, length).unfold(ref.unit_dim, ref.unit, ref.stride);
+  return ref.transposed ? units.transpose(0, 1) : units;
+}
+
+// Where q, k, v stand in one tensor, one multiplication makes all three.
+QkvOrder order_of(const LayerLayout& layer) {
+  const TensorRef& q = layer.w_q;
+  const TensorRef& k = layer.w_k;
+  const TensorRef& v = layer.w_v;
+  if (q.tensor != k.tensor || k.tensor != v.tensor) return QkvOrder::kSeparate;
+  const auto at = [&](int64_t k_first, int64_t v_first, int64_t stride) {
+    return k.first == q.first + k_first && v.first == q.first + v_first && q.stride == stride &&
+           k.stride == stride && v.stride == stride;
   };
-  return follows(layer.w_q, layer.w_k) && follows(layer.w_k, layer.w_v);
+  const int64_t heads = q.units * q.unit;
+  if (at(heads, heads + k.units * k.unit, q.unit)) return QkvOrder::kSideBySide;
+  if (at(q.unit, 2 * q.unit, 3 * q.unit) && q.units == k.units) return QkvOrder::kByHead;
+  fail("model", "layout of '{}': q, k and v stand in no known order.", q.tensor);
 }
 
 at::Tensor fused_view(const std::map<std::string, at::Tensor>& parameters, const TensorRef& q, const TensorRef& k,
@@ -113,13 +130,16 @@ void Model::make_views() {
   layers_.clear();
   for (const LayerLayout& l : layout_.layers) {
     LayerWeights w;
-    w.w_q = view_of(parameters_, l.w_q);
-    w.w_k = view_of(parameters_, l.w_k);
-    w.w_v = view_of(parameters_, l.w_v);
-    w.b_q = view_of(parameters_, l.b_q);
-    w.b_k = view_of(parameters_, l.b_k);
-    w.b_v = view_of(parameters_, l.b_v);
-    if (is_fused(l)) {
+    w.w_q = heads_of(parameters_, l.w_q);
+    w.w_k = heads_of(parameters_, l.w_k);
+    w.w_v = heads_of(parameters_, l.w_v);
+    w.b_q = heads_of(parameters_, l.b_q);
+    w.b_k = heads_of(parameters_, l.b_k);
+    w.b_v = heads_of(parameters_, l.b_v);
+    w.q_norm.weight = parameter_or_none(parameters_, l.q_norm);
+    w.k_norm.weight = parameter_or_none(parameters_, l.k_norm);
+    w.qkv_order = order_of(l);
+    if (w.qkv_order != QkvOrder::kSeparate) {
       w.w_qkv = fused_view(parameters_, l.w_q, l.w_k, l.w_v);
       w.b_qkv = fused_view(parameters_, l.b_q, l.b_k, l.b_v);
     }

@@ -18,13 +18,19 @@ struct NormWeights {
   at::Tensor bias;    // [d_model] or undefined
 };
 
+// How a checkpoint stores q, k and v: each in a tensor of its own, or all in one, as three blocks of heads
+// or head by head (q, k, v of head 0, then of head 1, …).
+enum class QkvOrder { kSeparate, kSideBySide, kByHead };
+
 // Views on the parameters; writing to a parameter changes what the forward computes.
 // Matrices read [in, out] whatever the file's order; undefined where the model has none.
 struct LayerWeights {
-  at::Tensor w_q;                  // [d_model, n_heads · d_head]
-  at::Tensor w_k, w_v;             // [d_model, n_kv_heads · d_head]
-  at::Tensor b_q, b_k, b_v;
-  at::Tensor w_qkv, b_qkv;         // the three side by side, where the checkpoint stores them so
+  at::Tensor w_q;                  // [d_model, n_heads, d_head]
+  at::Tensor w_k, w_v;             // [d_model, n_kv_heads, d_head]
+  at::Tensor b_q, b_k, b_v;        // [heads, d_head]
+  QkvOrder qkv_order = QkvOrder::kSeparate;
+  at::Tensor w_qkv, b_qkv;         // all three in that order, [d_model, (H + 2 Hk) · d_head]; undefined: separate
+  NormWeights q_norm, k_norm;      // [d_head]
   at::Tensor w_o, b_o;             // [n_heads · d_head, d_model], [d_model]
   at::Tensor w_in, b_in;           // [d_model, d_mlp]; gated: the up projection
   at::Tensor w_gate, b_gate;       // [d_model, d_mlp]

@@ -127,11 +127,11 @@ EdgeAccumulator::EdgeAccumulator(const Model& model, const Graph& graph, Subtrac
   const int64_t per_kv = graph.ungrouped() ? a.heads_per_kv() : 1;
   // Head by head, so that each stays in the cache while it is worked on.
   const auto fold = [&](const at::Tensor& w, const NormWeights& norm) {
-    const at::Tensor folded = at::empty({w.size(1) / a.d_head, a.d_head, a.d_model}, w.options());
+    const at::Tensor folded = at::empty({w.size(1), a.d_head, a.d_model}, w.options());
     const auto work = [&](int64_t begin, int64_t end) {
       for (int64_t h = begin; h < end; ++h) {
         const at::Tensor head = folded[h];
-        head.copy_(w.narrow(1, h * a.d_head, a.d_head).t()).mul_(norm.weight);
+        head.copy_(w.select(1, h).t()).mul_(norm.weight);
         if (a.norm == NormKind::kLayerNorm) head.sub_(head.mean(1, true));
       }
     };
@@ -139,9 +139,9 @@ EdgeAccumulator::EdgeAccumulator(const Model& model, const Graph& graph, Subtrac
     return folded;
   };
   const auto constant = [&](const at::Tensor& w, const at::Tensor& b, const NormWeights& norm) {
-    at::Tensor c = norm.bias.defined() ? at::mv(w.t(), norm.bias) : at::zeros({w.size(1)}, w.options());
-    if (b.defined()) c.add_(b);
-    return c.view({-1, a.d_head});
+    at::Tensor c = norm.bias.defined() ? at::mv(w.flatten(1).t(), norm.bias).view({-1, a.d_head})
+                                       : at::zeros({w.size(1), a.d_head}, w.options());
+    return b.defined() ? c.add_(b) : c;
   };
   const auto spread = [&](const at::Tensor& per_group) {
     return per_kv == 1 ? per_group : per_group.repeat_interleave(per_kv, 0);

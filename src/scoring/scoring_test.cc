@@ -199,13 +199,23 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"gpt2", Ablation::kCounterfactual, Positions::kAll, "prob_diff", "eap-ig-inputs"},
                     Case{"llama", Ablation::kMean, Positions::kReadout, "logit_diff", "eap-ig-inputs"},
                     Case{"gpt2", Ablation::kMean, Positions::kAll, "nll", "clean-corrupted"},
-                    Case{"llama", Ablation::kCounterfactual, Positions::kAll, "logit_diff", "clean-corrupted"}));
+                    Case{"llama", Ablation::kCounterfactual, Positions::kAll, "logit_diff", "clean-corrupted"},
+                    Case{"mistral", Ablation::kMean, Positions::kAll, "logit_diff"},
+                    Case{"qwen2", Ablation::kCounterfactual, Positions::kAll, "logit_diff"},
+                    Case{"gpt_neox", Ablation::kCounterfactual, Positions::kReadout, "logit_diff"},
+                    Case{"gpt_neox", Ablation::kMean, Positions::kAll, "nll"},
+                    Case{"qwen3", Ablation::kCounterfactual, Positions::kAll, "prob_diff"},
+                    Case{"qwen3", Ablation::kMean, Positions::kReadout, "nll"}));
 
 // One ablation and all positions suffice: the rest is linear in them.
 INSTANTIATE_TEST_SUITE_P(Cases, FiniteDifferences,
                          testing::Values(Case{"gpt2", Ablation::kZero, Positions::kAll, "nll"},
                                          Case{"gpt2", Ablation::kZero, Positions::kAll, "prob_diff"},
-                                         Case{"llama", Ablation::kZero, Positions::kAll, "logit_diff"}));
+                                         Case{"llama", Ablation::kZero, Positions::kAll, "logit_diff"},
+                                         Case{"mistral", Ablation::kZero, Positions::kAll, "nll"},
+                                         Case{"qwen2", Ablation::kZero, Positions::kAll, "nll"},
+                                         Case{"gpt_neox", Ablation::kZero, Positions::kAll, "nll"},
+                                         Case{"qwen3", Ablation::kZero, Positions::kAll, "nll"}));
 
 class Pairs : public testing::TestWithParam<const char*> {
  protected:

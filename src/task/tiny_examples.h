@@ -16,23 +16,37 @@ inline Architecture tiny_architecture(const std::string& family, int64_t layers 
   a.family = family;
   a.n_layers = layers;
   a.n_heads = 4;
-  a.n_kv_heads = family == "llama" ? 2 : 4;
-  a.d_head = family == "llama" ? 6 : 5;
+  const bool layer_norm = family == "gpt2" || family == "gpt_neox";
+  a.n_kv_heads = layer_norm ? 4 : 2;
+  a.d_head = family == "gpt2" ? 5 : 6;
   a.d_model = 20;
   a.d_mlp = 14;
   a.vocab = 13;
   a.n_positions = 12;
-  a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
   if (family == "gpt2") {
+    a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
     a.learned_positions = a.tied_unembedding = true;
-  } else {
-    a.norm = NormKind::kRmsNorm;
-    a.activation = Activation::kSilu;
-    a.gated_mlp = true;
-    a.rotary = RotarySpec{};
-    a.rotary->dims = 6;
+    return a;
+  }
+  a.rotary = RotarySpec{};
+  if (family == "gpt_neox") {
+    a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
+    a.activation = Activation::kGeluErf;
+    a.parallel_blocks = true;
+    a.rotary->dims = 4;
+    return a;
+  }
+  a.norm = NormKind::kRmsNorm;
+  a.activation = Activation::kSilu;
+  a.gated_mlp = true;
+  a.rotary->dims = 6;
+  if (family == "llama") {
+    a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
     a.rotary->llama3 = Llama3Scaling{};
   }
+  if (family == "mistral") a.sliding_window = 3;
+  a.qkv_bias = a.qkv_bias || family == "qwen2";
+  a.qk_norm = family == "qwen3";
   return a;
 }
 

@@ -78,14 +78,16 @@ class SliceGradients::Visitor : public BackwardVisitor {
       if (w.w_qkv.defined()) {
         owner_.outputs(at.w_q, at.b_q, y, g.d_qkv, at.w_q.first);
       } else {
-        const int64_t q = w.w_q.size(1);
-        const int64_t kv = w.w_k.size(1);
+        const int64_t q = at.w_q.units * at.w_q.unit;
+        const int64_t kv = at.w_k.units * at.w_k.unit;
         owner_.outputs(at.w_q, at.b_q, y, g.d_qkv.narrow(1, 0, q), at.w_q.first);
         owner_.outputs(at.w_k, at.b_k, y, g.d_qkv.narrow(1, q, kv), at.w_k.first);
         owner_.outputs(at.w_v, at.b_v, y, g.d_qkv.narrow(1, q + kv, kv), at.w_v.first);
       }
     }
     owner_.norm_weights(at.attn_norm, at.attn_norm_bias, kept.x_attn, kept.attn_stats, g.d_y);
+    owner_.norm_weights(at.q_norm, "", kept.qk_norm.q, kept.qk_norm.q_stats, g.d_q_normed);
+    owner_.norm_weights(at.k_norm, "", kept.qk_norm.k, kept.qk_norm.k_stats, g.d_k_normed);
   }
 
   void on_embedding(const at::Tensor& d_stream) override {
@@ -174,7 +176,7 @@ void SliceGradients::inputs(const TensorRef& ref, const at::Tensor& h, const at:
 
 void SliceGradients::vector(const std::string& tensor, const at::Tensor& rows) {
   const auto* parts = tensor.empty() ? nullptr : parts_of(tensor);
-  if (parts != nullptr) give(parts->front().slice, rows.sum(0));
+  if (parts != nullptr) give(parts->front().slice, rows.flatten(0, -2).sum(0));
 }
 
 void SliceGradients::norm_weights(const std::string& weight, const std::string& bias, const at::Tensor& x,

@@ -243,10 +243,13 @@ TEST_P(Exact, AccumulationEqualsOneLargeBatch) {
   for (const auto& [name, tensor] : one) EXPECT_TRUE(tensor.allclose(three.at(name), kTolerance, kTolerance)) << name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Both, Families, testing::Values("gpt2", "llama"));
-INSTANTIATE_TEST_SUITE_P(Both, Exact,
+INSTANTIATE_TEST_SUITE_P(All, Families, testing::Values("gpt2", "llama", "mistral", "qwen2", "gpt_neox", "qwen3"));
+INSTANTIATE_TEST_SUITE_P(All, Exact,
                          testing::Values(Exactness{"gpt2", "sgd"}, Exactness{"gpt2", "adamw"},
-                                         Exactness{"llama", "sgd"}, Exactness{"llama", "adamw"}));
+                                         Exactness{"llama", "sgd"}, Exactness{"llama", "adamw"},
+                                         Exactness{"mistral", "sgd"}, Exactness{"qwen2", "adamw"},
+                                         Exactness{"gpt_neox", "sgd"}, Exactness{"gpt_neox", "adamw"},
+                                         Exactness{"qwen3", "sgd"}));
 
 TEST(Sgd, FollowsTorchsFormula) {
   OptimizerSpec spec;

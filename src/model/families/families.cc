@@ -16,6 +16,10 @@ const std::vector<Family>& families() {
   static const std::vector<Family> all{
       gpt2_family(),
       llama_family(),
+      mistral_family(),
+      qwen2_family(),
+      gpt_neox_family(),
+      qwen3_family(),
   };
   return all;
 }

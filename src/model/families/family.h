@@ -26,9 +26,17 @@ const Family& find_family(const Json& config, const std::string& place);
 
 Family gpt2_family();
 Family llama_family();
+Family mistral_family();
+Family qwen2_family();
+Family gpt_neox_family();
+Family qwen3_family();
 
 // Shared by the families: an activation by its name in config.json; throws Error naming the key.
 Activation parse_activation(const std::string& name, const std::string& key, const std::string& place);
+// The share of a head's channels that rotate: partial_rotary_factor, also inside rope_parameters; else fallback.
+double read_rotary_share(const Json& config, double fallback, const std::string& place);
+// rope_scaling, or rope_parameters as newer files call it: into theta and the scaling.
+void read_rope_scaling(const Json& config, const std::string& place, RotarySpec* rotary);
 // bos_token_id and eos_token_id (an integer, a list or null).
 void read_token_ids(const Json& config, const std::string& place, Architecture* architecture);
 // A positive integer of at most 2^31; throws Error naming the key.

@@ -1,121 +1,19 @@
-// Llama 1 to 3: rotary positions (with the llama3 scaling), RMSNorm, SwiGLU, grouped-query attention,
-// separate projections as Linear [out, in], tied or untied head, biases when the config says so.
-#include "core/error.h"
-#include "model/families/family.h"
+// Llama 1 to 3 (with the llama3 scaling of rotary frequencies): biases when the config says so.
+#include "model/families/llama_like.h"
 
 namespace circuit {
 namespace {
 
-void read_rope_scaling(const Json& config, const std::string& place, RotarySpec* rotary) {
-  // Newer files name the whole object rope_parameters and keep theta in it.
-  const char* key = config.contains("rope_parameters") ? "rope_parameters" : "rope_scaling";
-  const auto found = config.find(key);
-  if (found == config.end() || found->is_null()) return;
-  const std::string where = place + ", " + key;
-  if (!found->is_object()) fail(where, "found a {}, expected an object.", found->type_name());
-  rotary->theta = optional_number(*found, "rope_theta", rotary->theta, where);
-  const std::string type =
-      optional_string(*found, "rope_type", optional_string(*found, "type", "default", where), where);
-  if (type == "default") return;
-  if (type == "linear") {
-    rotary->linear_factor = optional_number(*found, "factor", 1, where);
-    return;
-  }
-  if (type != "llama3") fail(where, "rope_type '{}' is not supported. Known: default, linear, llama3.", type);
-  Llama3Scaling scaling;
-  scaling.factor = optional_number(*found, "factor", scaling.factor, where);
-  scaling.low_freq_factor = optional_number(*found, "low_freq_factor", scaling.low_freq_factor, where);
-  scaling.high_freq_factor = optional_number(*found, "high_freq_factor", scaling.high_freq_factor, where);
-  scaling.original_positions =
-      optional_number(*found, "original_max_position_embeddings", scaling.original_positions, where);
-  rotary->llama3 = scaling;
-}
-
 Architecture read_config(const Json& config, const std::string& place) {
-  Architecture a;
+  Architecture a = read_llama_like(config, place);
   a.family = "llama";
-  a.n_layers = require_layers(config, "num_hidden_layers", place);
-  a.n_heads = require_size(config, "num_attention_heads", place);
-  a.n_kv_heads = optional_int(config, "num_key_value_heads", a.n_heads, place);
-  a.d_model = require_size(config, "hidden_size", place);
-  a.d_head = optional_int(config, "head_dim", a.d_model / a.n_heads, place);
-  a.d_mlp = require_size(config, "intermediate_size", place);
-  a.vocab = require_size(config, "vocab_size", place);
-  a.n_positions = require_size(config, "max_position_embeddings", place);
-  if (a.n_kv_heads < 1 || a.n_heads % a.n_kv_heads != 0) {
-    fail(place, "num_key_value_heads {} does not divide num_attention_heads {}.", a.n_kv_heads, a.n_heads);
-  }
-  if (a.d_head < 2 || a.d_head % 2 != 0) fail(place, "head_dim: found {}, expected a positive even size.", a.d_head);
-  a.norm = NormKind::kRmsNorm;
-  a.norm_eps = optional_number(config, "rms_norm_eps", 1e-6, place);
-  a.activation = parse_activation(optional_string(config, "hidden_act", "silu", place), "hidden_act", place);
-  a.gated_mlp = true;
-  RotarySpec rotary;
-  rotary.theta = optional_number(config, "rope_theta", 10000, place);
-  rotary.dims = a.d_head;
-  read_rope_scaling(config, place, &rotary);
-  if (!(rotary.theta > 0) || !(rotary.linear_factor > 0)) fail(place, "rope_theta and factor must be positive.");
-  a.rotary = rotary;
-  a.tied_unembedding = optional_bool(config, "tie_word_embeddings", false, place);
   a.qkv_bias = a.attn_out_bias = optional_bool(config, "attention_bias", false, place);
   a.mlp_bias = optional_bool(config, "mlp_bias", false, place);
-  read_token_ids(config, place, &a);
-  note_dropout(config, &a);
   return a;
-}
-
-Layout layout(const Architecture& a) {
-  const int64_t d = a.d_model;
-  const int64_t q = a.n_heads * a.d_head;
-  const int64_t kv = a.n_kv_heads * a.d_head;
-  Layout all;
-  all.prefix = "model.";
-  all.embedding = "embed_tokens.weight";
-  all.unembedding = a.tied_unembedding ? all.embedding : "lm_head.weight";
-  all.final_norm = "norm.weight";
-  all.tensors = {{all.embedding, {a.vocab, d}}};
-  for (int64_t l = 0; l < a.n_layers; ++l) {
-    const std::string at = "layers." + std::to_string(l) + ".";
-    const auto need = [&](const std::string& name, std::vector<int64_t> shape) {
-      all.tensors.push_back({name, std::move(shape)});
-      return name;
-    };
-    // Linear weights are [out, in]: outputs are split along dimension 0, inputs along 1.
-    const auto split = [&](const std::string& name, std::vector<int64_t> shape, int64_t dim, int64_t unit) {
-      const int64_t units = shape[dim] / unit;
-      const bool matrix = shape.size() == 2;
-      return TensorRef{need(name, std::move(shape)), dim, 0, unit, unit, units, matrix};
-    };
-    LayerLayout layer;
-    layer.attn_norm = need(at + "input_layernorm.weight", {d});
-    layer.w_q = split(at + "self_attn.q_proj.weight", {q, d}, 0, a.d_head);
-    layer.w_k = split(at + "self_attn.k_proj.weight", {kv, d}, 0, a.d_head);
-    layer.w_v = split(at + "self_attn.v_proj.weight", {kv, d}, 0, a.d_head);
-    layer.w_o = split(at + "self_attn.o_proj.weight", {d, q}, 1, a.d_head);
-    if (a.qkv_bias) {
-      layer.b_q = split(at + "self_attn.q_proj.bias", {q}, 0, a.d_head);
-      layer.b_k = split(at + "self_attn.k_proj.bias", {kv}, 0, a.d_head);
-      layer.b_v = split(at + "self_attn.v_proj.bias", {kv}, 0, a.d_head);
-    }
-    if (a.attn_out_bias) layer.b_o = need(at + "self_attn.o_proj.bias", {d});
-    layer.mlp_norm = need(at + "post_attention_layernorm.weight", {d});
-    layer.w_gate = split(at + "mlp.gate_proj.weight", {a.d_mlp, d}, 0, 1);
-    layer.w_in = split(at + "mlp.up_proj.weight", {a.d_mlp, d}, 0, 1);
-    layer.w_out = split(at + "mlp.down_proj.weight", {d, a.d_mlp}, 1, 1);
-    if (a.mlp_bias) {
-      layer.b_gate = split(at + "mlp.gate_proj.bias", {a.d_mlp}, 0, 1);
-      layer.b_in = split(at + "mlp.up_proj.bias", {a.d_mlp}, 0, 1);
-      layer.b_out = need(at + "mlp.down_proj.bias", {d});
-    }
-    all.layers.push_back(layer);
-  }
-  all.tensors.push_back({all.final_norm, {d}});
-  if (!a.tied_unembedding) all.tensors.push_back({all.unembedding, {a.vocab, d}});
-  return all;
 }
 
 }  // namespace
 
-Family llama_family() { return {"llama", read_config, layout}; }
+Family llama_family() { return {"llama", read_config, llama_like_layout}; }
 
 }  // namespace circuit

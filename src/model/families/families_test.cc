@@ -1,0 +1,258 @@
+// Every family against its published formulas, on a directory written as Hugging Face writes it.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "core/error.h"
+#include "io/files.h"
+#include "model/families/published.h"
+#include "model/forward.h"
+#include "model/generate.h"
+#include "model/tensor_file.h"
+
+namespace circuit {
+namespace {
+
+// Sums of at most 40 products, in another order.
+constexpr double kFloat64Tolerance = 1e-9;
+constexpr double kFloat32Tolerance = 1e-4;
+
+using Shapes = std::vector<std::pair<std::string, std::vector<int64_t>>>;
+
+constexpr int64_t kVocab = 17;
+constexpr int64_t kMlp = 10;
+
+struct Case {
+  const char* name;
+  const char* family;
+  const char* changes;  // to the family's config.json
+};
+std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
+
+Json llama_like(const std::string& family) {
+  return {{"model_type", family},        {"num_hidden_layers", 2}, {"num_attention_heads", 4},
+          {"num_key_value_heads", 2},    {"hidden_size", 12},      {"head_dim", 6},
+          {"intermediate_size", kMlp},   {"vocab_size", kVocab},   {"max_position_embeddings", 32},
+          {"tie_word_embeddings", false}};
+}
+
+Json config_of(const Case& c) {
+  const std::string family = c.family;
+  Json config = llama_like(family);
+  if (family == "qwen2") {
+    config.erase("head_dim");
+    config["hidden_size"] = 16;
+  } else if (family == "gpt_neox") {
+    config = {{"model_type", family},   {"num_hidden_layers", 2},  {"num_attention_heads", 2},
+              {"hidden_size", 16},      {"hidden_act", "gelu"},    {"rotary_pct", 0.5},
+              {"rotary_emb_base", 100}, {"vocab_size", kVocab},    {"intermediate_size", kMlp},
+              {"max_position_embeddings", 32}};
+  }
+  config.update(Json::parse(c.changes));
+  return config;
+}
+
+Shapes neox_shapes(const Json& config) {
+  const int64_t d = config.at("hidden_size");
+  const bool bias = config.value("attention_bias", true);
+  Shapes all;
+  const auto add = [&](const std::string& module, std::vector<int64_t> shape, bool with_bias) {
+    all.push_back({module + ".weight", shape});
+    if (with_bias) all.push_back({module + ".bias", {shape[0]}});
+  };
+  add("gpt_neox.embed_in", {kVocab, d}, false);
+  for (int l = 0; l < config.at("num_hidden_layers"); ++l) {
+    const std::string at = "gpt_neox.layers." + std::to_string(l) + ".";
+    add(at + "input_layernorm", {d}, true);
+    add(at + "post_attention_layernorm", {d}, true);
+    add(at + "attention.query_key_value", {3 * d, d}, bias);
+    add(at + "attention.dense", {d, d}, bias);
+    add(at + "mlp.dense_h_to_4h", {kMlp, d}, true);
+    add(at + "mlp.dense_4h_to_h", {d, kMlp}, true);
+  }
+  add("gpt_neox.final_layer_norm", {d}, true);
+  add("embed_out", {kVocab, d}, false);
+  return all;
+}
+
+Shapes llama_like_shapes(const Json& config) {
+  const std::string family = config.at("model_type");
+  const int64_t d = config.at("hidden_size");
+  const int64_t heads = config.at("num_attention_heads");
+  const int64_t width = config.value("head_dim", d / heads);
+  const int64_t kv = config.at("num_key_value_heads").get<int64_t>() * width;
+  const bool attention_bias = config.value("attention_bias", false);
+  const bool mlp_bias = config.value("mlp_bias", false);
+  Shapes all;
+  const auto add = [&](const std::string& module, std::vector<int64_t> shape, bool with_bias) {
+    all.push_back({module + ".weight", shape});
+    if (with_bias) all.push_back({module + ".bias", {shape[0]}});
+  };
+  add("model.embed_tokens", {kVocab, d}, false);
+  for (int l = 0; l < config.at("num_hidden_layers"); ++l) {
+    const std::string at = "model.layers." + std::to_string(l) + ".";
+    const bool qkv_bias = attention_bias || family == "qwen2";
+    add(at + "self_attn.q_proj", {heads * width, d}, qkv_bias);
+    add(at + "self_attn.k_proj", {kv, d}, qkv_bias);
+    add(at + "self_attn.v_proj", {kv, d}, qkv_bias);
+    add(at + "self_attn.o_proj", {d, heads * width}, attention_bias);
+    if (family == "qwen3") add(at + "self_attn.q_norm", {width}, false);
+    if (family == "qwen3") add(at + "self_attn.k_norm", {width}, false);
+    add(at + "mlp.gate_proj", {kMlp, d}, mlp_bias);
+    add(at + "mlp.up_proj", {kMlp, d}, mlp_bias);
+    add(at + "mlp.down_proj", {d, kMlp}, mlp_bias);
+    add(at + "input_layernorm", {d}, false);
+    add(at + "post_attention_layernorm", {d}, false);
+  }
+  add("model.norm", {d}, false);
+  if (!config.value("tie_word_embeddings", false)) add("lm_head", {kVocab, d}, false);
+  return all;
+}
+
+class PublishedFormulas : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    const Json config = config_of(GetParam());
+    const bool neox = config.at("model_type") == "gpt_neox";
+    NamedTensors stored;
+    std::map<std::string, at::Tensor> wide;
+    for (const auto& [name, shape] : neox ? neox_shapes(config) : llama_like_shapes(config)) {
+      Rng rng = Rng(11).split(name);
+      const bool gain = shape.size() == 1 && name.find("bias") == std::string::npos;
+      const at::Tensor values = at::empty(shape, at::kFloat);
+      for (int64_t i = 0; i < values.numel(); ++i) {
+        values.data_ptr<float>()[i] = static_cast<float>((gain ? 1.0 : 0.0) + 0.4 * rng.normal());
+      }
+      stored.emplace_back(name, values);
+      wide[name] = values.to(at::kDouble);
+    }
+    folder_ = testing::TempDir() + "/families-" + std::to_string(getpid()) + "-" + GetParam().name;
+    make_directories(folder_);
+    write_file(folder_ + "/config.json", config.dump());
+    save_tensors(folder_ + "/model.safetensors", stored, {});
+    published_ = std::make_unique<Published>(config, wide);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  Model load(at::ScalarType dtype) const {
+    LoadOptions options;
+    options.dtype = dtype;
+    return Model::load(Checkpoint::open(folder_), options);
+  }
+
+  void expect_logits(at::ScalarType dtype, double tolerance) const {
+    const Model model = load(dtype);
+    // Of two lengths, the longer beyond the window.
+    const std::vector<std::vector<int64_t>> sequences{{3, 1, 4, 1, 5, 9, 2, 6, 5}, {16, 0, 7, 7, 12}};
+    const TokenBatch batch = make_token_batch(sequences, model.architecture(), at::kCPU);
+    for (const Keep keep : {Keep::kNothing, Keep::kBackward}) {
+      const at::Tensor found = logits_of(model, forward(model, batch, keep).x_final).to(at::kDouble);
+      ASSERT_EQ(found.sizes(), (std::vector<int64_t>{14, kVocab}));
+      int64_t r = 0;
+      for (const auto& ids : sequences) {
+        for (const Vector& row : published_->logits(ids)) {
+          for (int64_t i = 0; i < kVocab; ++i) EXPECT_NEAR(found[r][i].item<double>(), row[i], tolerance) << r;
+          ++r;
+        }
+      }
+    }
+  }
+
+  std::string folder_;
+  std::unique_ptr<Published> published_;
+};
+
+TEST_P(PublishedFormulas, GiveTheLogitsInFloat64) { expect_logits(at::kDouble, kFloat64Tolerance); }
+
+TEST_P(PublishedFormulas, GiveTheLogitsInFloat32) { expect_logits(at::kFloat, kFloat32Tolerance); }
+
+// The program keeps keys and values; the formulas start over for every token.
+TEST_P(PublishedFormulas, GiveTheGreedyText) {
+  const Model model = load(at::kDouble);
+  GenerateSpec spec;
+  spec.max_tokens = 8;
+  spec.stop_at_eos = false;
+  std::set<int64_t> chosen;
+  for (const std::vector<int64_t>& prompt : {std::vector<int64_t>{2}, {8}, {3, 1, 4, 1, 5}, {13, 2, 14}, {16, 0, 7, 12, 8, 11, 2}}) {
+    std::vector<int64_t> expected = prompt;
+    for (int64_t i = 0; i < spec.max_tokens; ++i) {
+      const Vector last = published_->logits(expected).back();
+      expected.push_back(std::max_element(last.begin(), last.end()) - last.begin());
+      chosen.insert(expected.back());
+    }
+    Rng rng(0);
+    EXPECT_EQ(generate(model, prompt, spec, rng), expected);
+  }
+  EXPECT_GT(chosen.size(), 2u) << "a text this dull shows nothing";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Families, PublishedFormulas,
+    testing::Values(Case{"llama", "llama", "{}"},
+                    Case{"llama_biases", "llama", R"({"attention_bias": true, "mlp_bias": true})"},
+                    Case{"mistral", "mistral", R"({"sliding_window": null, "rope_theta": 100.0})"},
+                    Case{"mistral_window", "mistral", R"({"sliding_window": 3})"},
+                    Case{"mistral_window_1", "mistral", R"({"sliding_window": 1})"},
+                    Case{"qwen2", "qwen2", "{}"},
+                    Case{"qwen2_tied", "qwen2",
+                         R"({"tie_word_embeddings": true, "use_sliding_window": false, "sliding_window": 2,
+                             "max_window_layers": 1})"},
+                    Case{"gpt_neox", "gpt_neox", "{}"},
+                    Case{"gpt_neox_quarter", "gpt_neox", R"({"rotary_pct": 0.25})"},
+                    Case{"gpt_neox_newer_config", "gpt_neox",
+                         R"({"rotary_emb_base": null, "rotary_pct": null,
+                             "rope_parameters": {"rope_theta": 100, "partial_rotary_factor": 0.25}})"},
+                    Case{"gpt_neox_sequential", "gpt_neox",
+                         R"({"use_parallel_residual": false, "attention_bias": false})"},
+                    Case{"qwen3", "qwen3", "{}"},
+                    Case{"qwen3_biases", "qwen3", R"({"attention_bias": true, "tie_word_embeddings": true})"}),
+    [](const auto& instance) { return std::string(instance.param.name); });
+
+struct Refusal {
+  const char* family;
+  const char* changes;
+  const char* key;  // that the message must name
+};
+std::ostream& operator<<(std::ostream& out, const Refusal& r) { return out << r.family << " " << r.key; }
+
+class RefusedConfigs : public testing::TestWithParam<Refusal> {};
+
+TEST_P(RefusedConfigs, NameTheKey) {
+  const Refusal r = GetParam();
+  Json config = config_of({"", r.family, "{}"});
+  ASSERT_NO_THROW(read_architecture(config, "config.json"));
+  config.merge_patch(Json::parse(r.changes));
+  try {
+    read_architecture(config, "config.json");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find(r.key), std::string::npos) << error.what();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Families, RefusedConfigs,
+    testing::Values(
+        Refusal{"mistral", R"({"sliding_window": 0})", "sliding_window"},
+        Refusal{"mistral", R"({"sliding_window": "all"})", "sliding_window"},
+        Refusal{"mistral", R"({"rope_scaling": {"rope_type": "yarn"}})", "rope_type"},
+        Refusal{"llama", R"({"partial_rotary_factor": 0.5})", "partial_rotary_factor"},
+        Refusal{"mistral", R"({"rope_parameters": {"partial_rotary_factor": 0.5}})", "partial_rotary_factor"},
+        Refusal{"qwen2", R"({"use_sliding_window": true})", "use_sliding_window"},
+        Refusal{"qwen2", R"({"layer_types": ["full_attention", "sliding_attention"]})", "layer_types"},
+        Refusal{"qwen2", R"({"use_mrope": true})", "use_mrope"},
+        Refusal{"gpt_neox", R"({"rotary_pct": 0})", "rotary_pct"},
+        Refusal{"gpt_neox", R"({"rotary_pct": 0.4})", "rotary_pct"},
+        Refusal{"gpt_neox", R"({"num_attention_heads": 3})", "num_attention_heads"},
+        Refusal{"gpt_neox", R"({"hidden_act": "tanh"})", "hidden_act"},
+        Refusal{"qwen3", R"({"head_dim": null})", "head_dim"},
+        Refusal{"qwen3", R"({"use_sliding_window": true})", "use_sliding_window"},
+        Refusal{"qwen3", R"({"num_key_value_heads": 3})", "num_key_value_heads"}));
+
+}  // namespace
+}  // namespace circuit

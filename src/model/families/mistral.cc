@@ -1,0 +1,29 @@
+// Mistral: Llama without biases, with a sliding window of attention in its first version.
+#include "core/error.h"
+#include "model/families/llama_like.h"
+
+namespace circuit {
+namespace {
+
+// Where config.json leaves the key out, as Hugging Face reads it. null means no window.
+constexpr int64_t kDefaultWindow = 4096;
+
+Architecture read_config(const Json& config, const std::string& place) {
+  Architecture a = read_llama_like(config, place);
+  a.family = "mistral";
+  const auto window = config.find("sliding_window");
+  if (window != config.end() && window->is_null()) return a;
+  a.sliding_window = optional_int(config, "sliding_window", kDefaultWindow, place);
+  if (*a.sliding_window < 1) {
+    fail(place, "sliding_window: found {}, expected a positive size or null.", *a.sliding_window);
+  }
+  a.notes.push_back(fmt::format("sliding_window = {}: a token attends to itself and the {} before it",
+                                *a.sliding_window, *a.sliding_window - 1));
+  return a;
+}
+
+}  // namespace
+
+Family mistral_family() { return {"mistral", read_config, llama_like_layout}; }
+
+}  // namespace circuit

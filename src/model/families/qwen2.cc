@@ -1,0 +1,21 @@
+// Qwen 2 and 2.5: Llama with biases on q, k and v, and none on the output.
+#include "core/error.h"
+#include "model/families/llama_like.h"
+
+namespace circuit {
+namespace {
+
+Architecture read_config(const Json& config, const std::string& place) {
+  Architecture a = read_llama_like(config, place);
+  a.family = "qwen2";
+  a.qkv_bias = true;
+  require_full_attention(config, place);
+  if (optional_bool(config, "use_mrope", false, place)) fail(place, "use_mrope = true is not supported.");
+  return a;
+}
+
+}  // namespace
+
+Family qwen2_family() { return {"qwen2", read_config, llama_like_layout}; }
+
+}  // namespace circuit

@@ -1,0 +1,21 @@
+// Qwen 3: Llama with an RMSNorm over d_head on every head's q and k before the rotation.
+#include "model/families/llama_like.h"
+
+namespace circuit {
+namespace {
+
+Architecture read_config(const Json& config, const std::string& place) {
+  require_size(config, "head_dim", place);  // no default: hidden_size / num_attention_heads is another size
+  Architecture a = read_llama_like(config, place);
+  a.family = "qwen3";
+  a.qk_norm = true;
+  a.qkv_bias = a.attn_out_bias = optional_bool(config, "attention_bias", false, place);
+  require_full_attention(config, place);
+  return a;
+}
+
+}  // namespace
+
+Family qwen3_family() { return {"qwen3", read_config, llama_like_layout}; }
+
+}  // namespace circuit

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -9,6 +10,7 @@
 #include "io/json.h"
 #include "io/safetensors.h"
 #include "tests/program.h"
+#include "tests/refusal.h"
 #include "tests/tiny_model.h"
 
 namespace circuit {
@@ -158,6 +160,42 @@ TEST_F(Discover, StdoutHoldsOneJsonDocumentAndLogsGoToStderr) {
     ASSERT_EQ(result.exit_code, 0) << result.err;
     EXPECT_FALSE(parse_json(result.out, "stdout").is_null());
   }
+}
+
+TEST_F(Discover, ThenEvaluateRunsTheCircuit) {
+  for (const std::string& model : {gpt2_, llama_}) {
+    discover(model, {"--ablation", "mean", "--seed", "3"});
+    const ProgramResult result = run_quiet({"evaluate", model, data_, "--circuit", scratch_ / "circuit.json", "--ablation",
+                                            "mean", "--redundancy", "3", "--json"});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const Json json = parse_json(result.out, "evaluate");
+    EXPECT_EQ(json["edges"], 7);
+    EXPECT_LE(json["edges_pruned"].get<int64_t>(), 7);
+    EXPECT_TRUE(json["full"].is_number() && json["empty"].is_number() && json["circuit"].is_number());
+    if (json["faithfulness"].is_null()) continue;  // nine records of a random model may not say
+    EXPECT_EQ(json["curve"]["signed"].size(), 10U);
+    EXPECT_NEAR(json["curve"]["magnitude"][9]["faithfulness"]["value"].get<double>(), 1, 1e-4);
+    EXPECT_EQ(json["minimality_sample"].get<int64_t>(), std::min<int64_t>(3, json["edges_pruned"].get<int64_t>()));
+  }
+}
+
+TEST_F(Discover, EveryMethodAndSelectorWritesACircuitThatReadsBack) {
+  for (const char* method : {"eap", "eap-ig-inputs", "clean-corrupted", "exact", "random"}) {
+    for (const char* selection : {"top-edges", "greedy", "threshold", "top-edges-weighted", "param-budget", "random"}) {
+      discover(gpt2_, {"--method", method, "--selection", selection});
+      EXPECT_EQ(run_quiet({"evaluate", gpt2_, data_, "--circuit", scratch_ / "circuit.json", "--no-curve", "--redundancy",
+                           "0"}).exit_code, 0) << method << " " << selection;
+    }
+  }
+}
+
+TEST_F(Discover, EvaluateRefusesACircuitThatIsNotOfTheModel) {
+  discover(gpt2_, {});
+  const Arguments evaluate{"evaluate", llama_, data_, "--circuit", scratch_ / "circuit.json"};
+  expect_refused(scratch_, evaluate, {"circuit.json"});
+  const std::string text = read_file(scratch_ / "circuit.json");
+  write_file(scratch_ / "circuit.json", text.substr(0, text.size() / 2));
+  expect_refused(scratch_, {"evaluate", gpt2_, data_, "--circuit", scratch_ / "circuit.json"}, {"circuit.json"});
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "graph/circuit_file.h"
 #include "io/files.h"
 #include "scoring/verify.h"
+#include "selection/prune.h"
 #include "selection/selector.h"
 
 namespace circuit {
@@ -33,6 +34,10 @@ struct Options {
   int64_t ig_steps = 5;
   int64_t verify = 0;
   int64_t top_edges = 1000;
+  double threshold = 0;
+  double budget = 1;
+  bool signed_scores = false;
+  bool prune = false;
   int64_t batch = 16;
   int64_t max_length = 0;
   bool ungrouped = false;
@@ -148,10 +153,18 @@ int run(const Options& o) {
   const SliceTable slices(graph, open.model);
   SelectionSpec selection;
   selection.n = o.top_edges;
+  selection.threshold = o.threshold;
+  selection.budget = o.budget;
+  selection.signed_scores = o.signed_scores;
   Rng rng = Rng(o.common.seed).split("selection");
-  const Circuit circuit = selector.select({graph, result.scores, slices}, selection, rng);
+  Circuit circuit = selector.select({graph, result.scores, slices}, selection, rng);
   if (o.selection == "top-edges" && static_cast<int64_t>(circuit.edges.size()) < o.top_edges) {
     log_info("only {} edges have a score other than zero; all are taken.", circuit.edges.size());
+  }
+  if (o.prune) {
+    const size_t before = circuit.edges.size();
+    circuit = prune(graph, circuit);
+    log_info("pruned: {} of {} edges lie on a path from input to logits.", circuit.edges.size(), before);
   }
   std::optional<Verification> verification;
   if (o.verify > 0) {
@@ -186,6 +199,10 @@ void add_discover(CLI::App& program, Action* chosen) {
   command->add_option("--positions", o->positions, "positions summed over: all or readout");
   command->add_option("--selection", o->selection, names_of(selectors()));
   command->add_option("--top-edges", o->top_edges, "edges of the circuit")->check(CLI::PositiveNumber);
+  command->add_option("--threshold", o->threshold, "least |score|, for selection threshold")->check(CLI::NonNegativeNumber);
+  command->add_option("--budget", o->budget, "largest trainable share, for selection param-budget")->check(CLI::Range(0.0, 1.0));
+  command->add_flag("--signed", o->signed_scores, "rank by the score itself, positive ones only");
+  command->add_flag("--prune", o->prune, "drop edges on no path from input to logits");
   command->add_option("--batch", o->batch, "records in one forward; changes no score")->check(CLI::PositiveNumber);
   command->add_option("--max-length", o->max_length, "tokens kept of a text")->check(CLI::PositiveNumber);
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));

@@ -37,6 +37,9 @@ std::vector<ConfigField> TuneConfig::fields() {
       {"discovery.ungrouped", &discovery_ungrouped, "Key and value readers per query head.", 0, -1, any},
       {"selection.kind", &selection_kind, "How edges become a circuit.", 0, -1, choices_of(selectors())},
       {"selection.n", &selection_n, "N: edges of the circuit.", 1, kMany, any},
+      {"selection.threshold", &selection_threshold, "Least |score| of kind threshold.", 0, kMany, any},
+      {"selection.budget", &selection_budget, "Largest trainable share of kind param-budget.", 0, 1, any},
+      {"selection.signed", &selection_signed, "Rank by the score itself and take positive ones only.", 0, -1, any},
       {"tuning.method", &tuning_method, "circuit, or the baseline that trains every parameter.", 0, -1,
        {"circuit", "full"}},
       {"tuning.steps", &tuning_steps, "Updates.", 1, kMany, any},
@@ -96,6 +99,9 @@ TunerSpec tuner_spec(const TuneConfig& c) {
   spec.score.positions = parse_positions(c.discovery_positions);
   spec.selector = find_selector(c.selection_kind);
   spec.selection.n = c.selection_n;
+  spec.selection.threshold = c.selection_threshold;
+  spec.selection.budget = c.selection_budget;
+  spec.selection.signed_scores = c.selection_signed;
   spec.selection.policy = {c.tuning_shared_biases, c.tuning_train_norms, c.tuning_train_embeddings,
                            c.tuning_train_unembedding};
   spec.every = c.discovery_every;

@@ -25,6 +25,9 @@ struct TuneConfig {
   bool discovery_ungrouped = false;
   std::string selection_kind = "top-edges";
   int64_t selection_n = 1000;
+  double selection_threshold = 0;
+  double selection_budget = 1;
+  bool selection_signed = false;
   std::string tuning_method = "circuit";
   int64_t tuning_steps = 1000;
   int64_t tuning_batch = 16;

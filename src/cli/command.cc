@@ -111,6 +111,8 @@ OpenModel::OpenModel(const std::string& directory, const CommonOptions& options)
   for (const std::string& note : model.architecture().notes) log_info("{}: {}.", directory, note);
 }
 
+namespace {
+
 Dataset read_records(const std::string& path, const OpenModel& open, const RecordOptions& options) {
   ReadSpec read;
   read.begin_token = parse_begin_token(options.bos);
@@ -127,6 +129,18 @@ std::vector<const Example*> pointers_to(const std::vector<Example>& examples) {
   std::vector<const Example*> all;
   for (const Example& e : examples) all.push_back(&e);
   return all;
+}
+
+}  // namespace
+
+ScoredRecords::ScoredRecords(const std::string& path, const std::string& ablation_path, const OpenModel& open,
+                             const RecordOptions& options, ScoreSpec* spec)
+    : data(read_records(path, open, options)), examples(pointers_to(data.examples)) {
+  for (const Example* e : examples) check_metric(spec->metric, *e);
+  if (ablation_path.empty()) return;
+  reference_data = read_records(ablation_path, open, options);
+  reference = pointers_to(reference_data.examples);
+  spec->ablation_reference = &reference;
 }
 
 int64_t batch_in_memory(const Architecture& architecture, const std::vector<Example>& examples, int64_t wanted,

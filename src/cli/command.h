@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/model.h"
+#include "scoring/scorer.h"
 #include "task/records.h"
 
 namespace CLI {
@@ -63,8 +64,17 @@ struct RecordOptions {
   std::string bos = "auto";
   int64_t max_length = 0;  // tokens kept of a text; 0: all
 };
-Dataset read_records(const std::string& path, const OpenModel& open, const RecordOptions& options);
-std::vector<const Example*> pointers_to(const std::vector<Example>& examples);
+
+// The records of a score and, where a file is given, those whose mean the mean ablations take. Points the
+// specification at the latter; throws Error naming the record that lacks what its metric reads.
+struct ScoredRecords {
+  ScoredRecords(const std::string& path, const std::string& ablation_path, const OpenModel& open,
+                const RecordOptions& options, ScoreSpec* spec);
+  ScoredRecords(const ScoredRecords&) = delete;
+  ScoredRecords& operator=(const ScoredRecords&) = delete;
+  Dataset data, reference_data;
+  std::vector<const Example*> examples, reference;
+};
 
 // Examples per forward of a score: `wanted`, or fewer where the memory is short, which is said. Throws Error
 // when not even one fits.

@@ -134,17 +134,11 @@ int run(const Options& o) {
   const Selector& selector = find_selector(o.selection);
   ScoreSpec spec = score_spec(o);
   const OpenModel open(o.model, o.common);
-  const RecordOptions reading{o.bos, o.max_length};
-  const Dataset data = read_records(o.data, open, reading);
-  const std::vector<const Example*> examples = pointers_to(data.examples);
-  for (const Example* e : examples) check_metric(spec.metric, *e);
-  Dataset reference_data;
-  if (!o.ablation_data.empty()) reference_data = read_records(o.ablation_data, open, reading);
-  const std::vector<const Example*> reference = pointers_to(reference_data.examples);
-  if (!o.ablation_data.empty()) spec.ablation_reference = &reference;
+  const ScoredRecords records(o.data, o.ablation_data, open, {o.bos, o.max_length}, &spec);
+  const std::vector<const Example*>& examples = records.examples;
   const Architecture& a = open.model.architecture();
   const Graph graph(a, o.ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped);
-  spec.batch = batch_in_memory(a, data.examples, o.batch, o.common);
+  spec.batch = batch_in_memory(a, records.data.examples, o.batch, o.common);
   Progress progress("discover", static_cast<int64_t>(examples.size()));
   const auto show = [&](int64_t done, int64_t) { progress.update(done); };
   const ScoreResult result = scorer.score(open.model, graph, examples, spec, show);
@@ -174,7 +168,7 @@ int run(const Options& o) {
                                  [&](int64_t done, int64_t) { verifying.update(done); });
     verifying.clear();
   }
-  write_result(o, a, graph, result, circuit, data.begin_token);
+  write_result(o, a, graph, result, circuit, records.data.begin_token);
   print_summary(graph, result, circuit, verification, o);
   return 0;
 }

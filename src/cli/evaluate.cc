@@ -100,12 +100,12 @@ class CircuitEvaluation {
  public:
   CircuitEvaluation(const Options& o, const Graph& graph, const CircuitFile& file, const Model& model)
       : o_(o), graph_(graph), file_(file), rng_(Rng(o.common.seed).split("evaluate")) {
-    circuit_ = o.no_prune ? file.circuit : prune(graph, file.circuit);
+    circuit_ = as_run(file.circuit);
     Circuit all = complement(graph, {});
     plan_.full = plan_.add(all);
     plan_.empty = plan_.add({});
     plan_.circuit = plan_.add(circuit_);
-    plan_.complement = plan_.add(complement(graph, file.circuit));
+    plan_.complement = plan_.add(as_run(complement(graph, file.circuit)));
     if (!o.no_curve) {
       const SliceTable slices(graph, model);
       signed_ = sizes(graph, file.scores, slices, true, !o.no_prune);
@@ -165,6 +165,8 @@ class CircuitEvaluation {
   }
 
  private:
+  // Nodes on no path from input to logits stay at their ablated value (method.md §6), unless --no-prune.
+  Circuit as_run(const Circuit& circuit) const { return o_.no_prune ? circuit : prune(graph_, circuit); }
   const CircuitOutcome& full() const { return outcomes_[plan_.full]; }
   const CircuitOutcome& empty() const { return outcomes_[plan_.empty]; }
   Faithfulness of(size_t index) { return faithfulness(outcomes_[index], full(), empty(), rng_); }
@@ -176,7 +178,7 @@ class CircuitEvaluation {
     for (const int64_t i : order) {
       Circuit less = circuit_;
       less.edges.erase(less.edges.begin() + i);
-      plan_.without.push_back(plan_.add(std::move(less)));
+      plan_.without.push_back(plan_.add(as_run(less)));
     }
   }
 
@@ -294,17 +296,10 @@ int run(const Options& o) {
   const OpenModel open(o.model, o.common);
   const Graph graph(open.model.architecture(), read_circuit(o.circuit).shape.key_values);
   const CircuitFile file = read_circuit(o.circuit, graph);
-  const RecordOptions reading{o.bos, o.max_length};
-  const Dataset data = read_records(o.data, open, reading);
-  const std::vector<const Example*> examples = pointers_to(data.examples);
-  for (const Example* e : examples) check_metric(spec.metric, *e);
-  Dataset reference_data;
-  if (!o.ablation_data.empty()) reference_data = read_records(o.ablation_data, open, reading);
-  const std::vector<const Example*> reference = pointers_to(reference_data.examples);
-  if (!o.ablation_data.empty()) spec.ablation_reference = &reference;
-  spec.batch = batch_in_memory(open.model.architecture(), data.examples, o.batch, o.common);
+  const ScoredRecords records(o.data, o.ablation_data, open, {o.bos, o.max_length}, &spec);
+  spec.batch = batch_in_memory(open.model.architecture(), records.data.examples, o.batch, o.common);
   CircuitEvaluation evaluation(o, graph, file, open.model);
-  evaluation.run(open.model, examples, spec);
+  evaluation.run(open.model, records.examples, spec);
   Json json = evaluation.json();
   if (!o.against.empty()) {
     const Recovery r = recovery(file.circuit, file.scores, read_circuit(o.against, graph).circuit);

@@ -52,17 +52,15 @@ void check_training_records(const TuneConfig& config, const Dataset& train, cons
   const Ablation ablation = parse_ablation(config.discovery_ablation);
   const bool corrupts = discovers && (ablation == Ablation::kCounterfactual ||
                                       find_scorer(config.discovery_method).needs_pairs);
-  const bool positional = discovers && ablation == Ablation::kMeanPositional;
+  std::vector<const Example*> examples;
   const Metric& metric = find_metric(config.discovery_metric);
   for (const Example& e : train.examples) {
     check_example(e, architecture, Side::kClean);
     if (corrupts) check_example(e, architecture, Side::kCounterfactual);
     if (discovers) check_metric(metric, e);
-    if (positional && e.ids.size() != train.examples[0].ids.size()) {
-      fail(e.place, "{} tokens where the first record has {}: mean-positional needs equal lengths.", e.ids.size(),
-           train.examples[0].ids.size());
-    }
+    examples.push_back(&e);
   }
+  if (discovers) check_lengths(ablation, examples);
 }
 
 // --dtype is no key of config.toml, but it changes the result of a run as one would.

@@ -91,23 +91,28 @@ NodeOutputs MeanOutputs::mean(at::ScalarType dtype) const {
   return each_node(sums_, [&](const at::Tensor& sum) { return (sum / static_cast<double>(tokens_)).to(dtype); });
 }
 
+void check_lengths(Ablation ablation, const std::vector<const Example*>& examples) {
+  if (ablation != Ablation::kMeanPositional) return;
+  for (const Example* e : examples) {
+    if (e->ids.size() == examples[0]->ids.size()) continue;
+    fail(e->place, "{} tokens where the first record has {}: mean-positional needs equal lengths.", e->ids.size(),
+         examples[0]->ids.size());
+  }
+}
+
 AblatedOutputs::AblatedOutputs(const Model& model, Ablation ablation, const std::vector<const Example*>& reference,
                                int64_t batch)
     : model_(model), ablation_(ablation) {
   if (ablation == Ablation::kZero) mean_ = zeros(model);
   if (ablation != Ablation::kMean && ablation != Ablation::kMeanPositional) return;
   const bool positional = ablation == Ablation::kMeanPositional;
+  check_lengths(ablation, reference);
   const auto total = static_cast<int64_t>(reference.size());
   const size_t length = reference.empty() ? 0 : reference[0]->ids.size();
   MeanOutputs mean;
   for (int64_t first = 0; first < total; first += batch) {
     const std::vector<const Example*> part(reference.begin() + first,
                                            reference.begin() + std::min(total, first + batch));
-    for (const Example* e : part) {
-      if (!positional || e->ids.size() == length) continue;
-      fail(e->place, "{} tokens where the first record has {}: mean-positional needs equal lengths.", e->ids.size(),
-           length);
-    }
     const ExampleBatch b = make_example_batch(part, model.architecture(), model.device());
     const NodeOutputs outputs = node_outputs(forward(model, b.tokens, Keep::kNodeOutputs));
     if (!positional) {

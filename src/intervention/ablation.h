@@ -48,6 +48,9 @@ class MeanOutputs {
   NodeOutputs sums_;
 };
 
+// Throws Error naming the first record that `ablation` cannot take: mean-positional needs equal lengths.
+void check_lengths(Ablation ablation, const std::vector<const Example*>& examples);
+
 // Ā for any batch of a data set: what the ablations share, computed once (a pass over `reference` for the
 // means, nothing for the others).
 class AblatedOutputs {

@@ -72,7 +72,7 @@ std::vector<CircuitOutcome> run_circuits(const Model& model, const Graph& graph,
                                          const std::vector<const Example*>& examples, const ScoreSpec& spec,
                                          const std::vector<Circuit>& circuits, const ProgressCallback& progress) {
   if (examples.empty()) fail("evaluate", "there are no examples to run on.");
-  const auto ablated = ablated_outputs(model, examples, spec);
+  const auto ablated = ablated_outputs(model, graph, examples, spec);
   std::vector<CircuitOutcome> outcomes(circuits.size());
   for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
     const ForwardCache full = forward(model, batch.clean.tokens, Keep::kNothing);

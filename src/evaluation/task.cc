@@ -14,8 +14,9 @@ TaskResult evaluate_task(const Model& model, const std::vector<Example>& example
   for (int64_t first = 0; first < total; first += batch) {
     std::vector<const Example*> part;
     for (int64_t i = first; i < std::min(total, first + batch); ++i) part.push_back(&examples[i]);
-    const ExampleBatch b = make_example_batch(part, model.architecture(), model.device());
+    ExampleBatch b = make_example_batch(part, model.architecture(), model.device());
     const ForwardCache run = forward(model, b.tokens, Keep::kNothing);
+    if (b.n_readouts() > 0) b.full = run.x_final.index_select(0, b.readout_rows);  // this is the whole model
     if (b.n_targets() > 0) {
       const Loss loss = nll_loss(model, run.x_final, b.targets, LossGradient::kNone);
       result.nll += loss.nll.sum().item<double>();

@@ -6,13 +6,28 @@
 #include <cmath>
 #include <cstdlib>
 
-namespace circuit {
+#include "core/error.h"
 
-Graph::Graph(const Architecture& architecture, KeyValueNodes form)
+namespace circuit {
+namespace {
+
+int64_t block_width(const Architecture& architecture, int64_t mlp_block) {
+  const int64_t d_mlp = architecture.d_mlp;
+  if (mlp_block == 0) return d_mlp;
+  if (mlp_block > 0 && d_mlp % mlp_block == 0) return mlp_block;
+  throw UsageError(fmt::format("[graph] MLP blocks of {} channels: the MLP has {}, which they must divide.", mlp_block,
+                               d_mlp));
+}
+
+}  // namespace
+
+Graph::Graph(const Architecture& architecture, KeyValueNodes form, int64_t mlp_block)
     : n_layers_(architecture.n_layers),
       n_heads_(architecture.n_heads),
       n_kv_heads_(architecture.n_kv_heads),
       kv_nodes_(form == KeyValueNodes::kGrouped ? architecture.n_kv_heads : architecture.n_heads),
+      mlp_blocks_(mlp_block == 0 ? 1 : architecture.d_mlp / block_width(architecture, mlp_block)),
+      mlp_block_(block_width(architecture, mlp_block)),
       parallel_(architecture.parallel_blocks) {
   offsets_.reserve(n_downstream() + 1);
   offsets_.push_back(0);
@@ -23,14 +38,14 @@ int64_t Graph::visible(int64_t v) const {
   if (v == logits()) return n_upstream();
   const int64_t layer = v / readers_per_layer();
   // An MLP in a sequential block also reads the heads of its own layer.
-  return v == mlp_in(layer) && !parallel_ ? mlp(layer) : head(layer, 0);
+  return v >= mlp_in(layer) && !parallel_ ? mlp(layer) : head(layer, 0);
 }
 
 UpstreamNode Graph::upstream(int64_t u) const {
   if (u == 0) return {};
-  const int64_t layer = (u - 1) / (n_heads_ + 1);
-  const int64_t index = (u - 1) % (n_heads_ + 1);
-  if (index == n_heads_) return {UpstreamNode::Kind::kMlp, layer, -1};
+  const int64_t layer = (u - 1) / writers_per_layer();
+  const int64_t index = (u - 1) % writers_per_layer();
+  if (index >= n_heads_) return {UpstreamNode::Kind::kMlp, layer, -1, index - n_heads_};
   return {UpstreamNode::Kind::kHead, layer, index};
 }
 
@@ -43,13 +58,17 @@ DownstreamNode Graph::downstream(int64_t v) const {
   if (index < kv_nodes_) return {DownstreamNode::Kind::kKey, layer, index};
   index -= kv_nodes_;
   if (index < kv_nodes_) return {DownstreamNode::Kind::kValue, layer, index};
-  return {DownstreamNode::Kind::kMlp, layer, -1};
+  return {DownstreamNode::Kind::kMlp, layer, -1, index - kv_nodes_};
 }
 
 Edge Graph::edge(int64_t id) const {
   const auto next = std::upper_bound(offsets_.begin(), offsets_.end(), id);
   const int64_t v = next - offsets_.begin() - 1;
   return {id - offsets_[v], v};
+}
+
+std::string Graph::mlp_name(int64_t layer, int64_t block) const {
+  return mlp_blocks_ == 1 ? fmt::format("m{}", layer) : fmt::format("m{}.b{}", layer, block);
 }
 
 std::string Graph::upstream_name(int64_t u) const {
@@ -60,7 +79,7 @@ std::string Graph::upstream_name(int64_t u) const {
     case UpstreamNode::Kind::kHead:
       return fmt::format("a{}.h{}", node.layer, node.head);
     case UpstreamNode::Kind::kMlp:
-      return fmt::format("m{}", node.layer);
+      return mlp_name(node.layer, node.block);
   }
   return "";
 }
@@ -77,7 +96,7 @@ std::string Graph::downstream_name(int64_t v) const {
     case DownstreamNode::Kind::kValue:
       return fmt::format("a{}.{}{}<v>", node.layer, kv, node.head);
     case DownstreamNode::Kind::kMlp:
-      return fmt::format("m{}", node.layer);
+      return mlp_name(node.layer, node.block);
     case DownstreamNode::Kind::kLogits:
       return "logits";
   }

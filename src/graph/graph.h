@@ -17,13 +17,15 @@ enum class KeyValueNodes { kGrouped, kUngrouped };
 struct UpstreamNode {
   enum class Kind { kInput, kHead, kMlp } kind = Kind::kInput;
   int64_t layer = -1;
-  int64_t head = -1;
+  int64_t head = -1;   // of a head
+  int64_t block = -1;  // of an MLP: 0 unless it is split
 };
 
 struct DownstreamNode {
   enum class Kind { kQuery, kKey, kValue, kMlp, kLogits } kind = Kind::kLogits;
   int64_t layer = -1;
-  int64_t head = -1;  // query head, or key/value head of a grouped <k>, <v>
+  int64_t head = -1;   // query head, or key/value head of a grouped <k>, <v>
+  int64_t block = -1;  // of an MLP: 0 unless it is split
 };
 
 struct Edge {
@@ -31,12 +33,13 @@ struct Edge {
   int64_t downstream = 0;
 };
 
-// Orders (method.md §1). Upstream: input, then per layer heads, MLP. Downstream: per layer q, k, v heads,
-// MLP; logits last. Edges: by downstream node, then upstream. Since a reader sees a prefix of the upstream
-// order, edge (u, v) exists exactly when u < visible(v).
+// Orders (method.md §1). Upstream: input, then per layer heads, MLP (blocks). Downstream: per layer q, k, v
+// heads, MLP (blocks); logits last. Edges: by downstream node, then upstream. Since a reader sees a prefix of
+// the upstream order, edge (u, v) exists exactly when u < visible(v).
 class Graph {
  public:
-  Graph(const Architecture& architecture, KeyValueNodes form);
+  // mlp_block: channels of one MLP node; 0: an MLP is one node. Throws UsageError when it does not divide d_mlp.
+  Graph(const Architecture& architecture, KeyValueNodes form, int64_t mlp_block = 0);
 
   int64_t n_layers() const { return n_layers_; }
   int64_t n_heads() const { return n_heads_; }
@@ -44,18 +47,21 @@ class Graph {
   int64_t kv_nodes() const { return kv_nodes_; }  // <k> readers per layer
   bool ungrouped() const { return kv_nodes_ != n_kv_heads_; }
   bool parallel() const { return parallel_; }
+  int64_t mlp_blocks() const { return mlp_blocks_; }  // MLP nodes per layer
+  int64_t mlp_block() const { return mlp_block_; }    // channels of each
 
-  int64_t n_upstream() const { return 1 + n_layers_ * (n_heads_ + 1); }
+  int64_t n_upstream() const { return 1 + n_layers_ * writers_per_layer(); }
   int64_t n_downstream() const { return n_layers_ * readers_per_layer() + 1; }
-  int64_t readers_per_layer() const { return n_heads_ + 2 * kv_nodes_ + 1; }
+  int64_t writers_per_layer() const { return n_heads_ + mlp_blocks_; }
+  int64_t readers_per_layer() const { return n_heads_ + 2 * kv_nodes_ + mlp_blocks_; }
   int64_t n_edges() const { return offsets_.back(); }
 
-  int64_t head(int64_t layer, int64_t h) const { return 1 + layer * (n_heads_ + 1) + h; }
-  int64_t mlp(int64_t layer) const { return head(layer, n_heads_); }
+  int64_t head(int64_t layer, int64_t h) const { return 1 + layer * writers_per_layer() + h; }
+  int64_t mlp(int64_t layer, int64_t block = 0) const { return head(layer, n_heads_) + block; }
   int64_t query(int64_t layer, int64_t h) const { return layer * readers_per_layer() + h; }
   int64_t key(int64_t layer, int64_t g) const { return query(layer, n_heads_) + g; }
   int64_t value(int64_t layer, int64_t g) const { return key(layer, kv_nodes_) + g; }
-  int64_t mlp_in(int64_t layer) const { return value(layer, kv_nodes_); }
+  int64_t mlp_in(int64_t layer, int64_t block = 0) const { return value(layer, kv_nodes_) + block; }
   int64_t logits() const { return n_downstream() - 1; }
 
   UpstreamNode upstream(int64_t u) const;
@@ -67,14 +73,15 @@ class Graph {
   int64_t edge_id(int64_t u, int64_t v) const { return offsets_[v] + u; }
   Edge edge(int64_t id) const;
 
-  // Names as the field writes them: "a0.h3", "m5", "a0.h3<q>", "a0.kv1<k>", "logits".
+  // Names as the field writes them: "a0.h3", "m5", "a0.h3<q>", "a0.kv1<k>", "logits"; a block is "m5.b2".
   std::string upstream_name(int64_t u) const;
   std::string downstream_name(int64_t v) const;
   std::string edge_name(int64_t id) const;  // "input->a0.h0<q>"
   std::optional<int64_t> find_edge(const std::string& name) const;
 
  private:
-  int64_t n_layers_, n_heads_, n_kv_heads_, kv_nodes_;
+  std::string mlp_name(int64_t layer, int64_t block) const;
+  int64_t n_layers_, n_heads_, n_kv_heads_, kv_nodes_, mlp_blocks_, mlp_block_;
   bool parallel_;
   std::vector<int64_t> offsets_;  // first edge of each downstream node; the last entry is n_edges
 };

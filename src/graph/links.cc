@@ -12,7 +12,7 @@ std::vector<int64_t> readers_of(const Graph& graph, int64_t u) {
       return {graph.query(node.layer, node.head), graph.key(node.layer, g), graph.value(node.layer, g)};
     }
     case UpstreamNode::Kind::kMlp:
-      return {graph.mlp_in(node.layer)};
+      return {graph.mlp_in(node.layer, node.block)};
   }
   return {};
 }
@@ -31,7 +31,7 @@ std::vector<int64_t> writers_of(const Graph& graph, int64_t v) {
       return heads;
     }
     case DownstreamNode::Kind::kMlp:
-      return {graph.mlp(node.layer)};
+      return {graph.mlp(node.layer, node.block)};
     case DownstreamNode::Kind::kLogits:
       return {};
   }

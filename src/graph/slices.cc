@@ -26,8 +26,10 @@ SliceTable::SliceTable(const Graph& graph, const Model& model)
   const auto unit = [&](const std::string& node, const TensorRef& ref, int64_t i, std::vector<int64_t>* owner) {
     if (ref.present()) owner->push_back(add(model, node, ref.tensor, ref.unit_dim, ref.first + i * ref.stride, ref.unit));
   };
-  const auto channels = [&](const std::string& node, const TensorRef& ref, std::vector<int64_t>* owner) {
-    if (ref.present()) owner->push_back(add(model, node, ref.tensor, ref.unit_dim, ref.first, ref.units * ref.unit));
+  const auto channels = [&](const std::string& node, const TensorRef& ref, int64_t block, std::vector<int64_t>* owner) {
+    if (!ref.present()) return;
+    const int64_t length = graph.mlp_block() * ref.unit;
+    owner->push_back(add(model, node, ref.tensor, ref.unit_dim, ref.first + block * length, length));
   };
   const auto whole = [&](const std::string& node, const std::string& tensor, std::vector<int64_t>* owner) {
     if (tensor.empty()) return;
@@ -62,13 +64,13 @@ SliceTable::SliceTable(const Graph& graph, const Model& model)
         of_downstream_[graph.value(l, g * nodes + i)] = values;
       }
     }
-    const std::string mlp = fmt::format("m{}", l);
-    channels(mlp, at.w_out, &of_upstream_[graph.mlp(l)]);
-    std::vector<int64_t>* in = &of_downstream_[graph.mlp_in(l)];
-    channels(mlp, at.w_in, in);
-    channels(mlp, at.b_in, in);
-    channels(mlp, at.w_gate, in);
-    channels(mlp, at.b_gate, in);
+    for (int64_t j = 0; j < graph.mlp_blocks(); ++j) {
+      const std::string mlp = graph.upstream_name(graph.mlp(l, j));
+      channels(mlp, at.w_out, j, &of_upstream_[graph.mlp(l, j)]);
+      for (const TensorRef* in : {&at.w_in, &at.b_in, &at.w_gate, &at.b_gate}) {
+        channels(mlp, *in, j, &of_downstream_[graph.mlp_in(l, j)]);
+      }
+    }
     whole(fmt::format("a{}.bias", l), at.b_o, &attn_bias_[l]);
     whole(fmt::format("m{}.bias", l), at.b_out, &mlp_bias_[l]);
     whole(fmt::format("a{}.norm", l), at.attn_norm, &attn_norm_[l]);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/names.h"
+#include "model/rows.h"
 
 namespace circuit {
 
@@ -29,12 +30,21 @@ NodeOutputs each_node(const NodeOutputs& outputs, const Op& op) {
   return result;
 }
 
-NodeOutputs zeros(const Model& model) {
+NodeOutputs zeros(const Model& model, MlpForm form) {
   const Architecture& a = model.architecture();
   const auto options = model.embedding().options();
   const at::Tensor stream = at::zeros({1, a.d_model}, options);
   const at::Tensor heads = at::zeros({1, a.n_heads * a.d_head}, options);
-  return {stream, std::vector<at::Tensor>(a.n_layers, heads), std::vector<at::Tensor>(a.n_layers, stream)};
+  const at::Tensor mlp = form == MlpForm::kOutput ? stream : at::zeros({1, a.d_mlp}, options);
+  return {stream, std::vector<at::Tensor>(a.n_layers, heads), std::vector<at::Tensor>(a.n_layers, mlp), {}};
+}
+
+// [tokens, d_mlp]. A backward keeps what it is computed from, in the last layer at the rows that are read.
+at::Tensor channels_of(const Architecture& architecture, const ForwardCache& run, const LayerCache& layer) {
+  if (layer.mlp_hidden.defined()) return layer.mlp_hidden;
+  const at::Tensor hidden = mlp_hidden(architecture, layer.mlp);
+  const int64_t tokens = layer.z.size(0);
+  return hidden.size(0) == tokens ? hidden : put_rows(hidden, run.read_rows, tokens);
 }
 
 }  // namespace
@@ -48,12 +58,15 @@ const char* ablation_name(Ablation ablation) {
   return "";
 }
 
-NodeOutputs node_outputs(const ForwardCache& run) {
+MlpForm mlp_form(const Graph& graph) { return graph.mlp_blocks() > 1 ? MlpForm::kChannels : MlpForm::kOutput; }
+
+NodeOutputs node_outputs(const Architecture& architecture, const ForwardCache& run, MlpForm form) {
   NodeOutputs outputs;
   outputs.input = run.embedding;
+  outputs.last_stream = run.x_final;
   for (const LayerCache& layer : run.layers) {
     outputs.z.push_back(layer.z);
-    outputs.mlp.push_back(layer.mlp_out);
+    outputs.mlp.push_back(form == MlpForm::kOutput ? layer.mlp_out : channels_of(architecture, run, layer));
   }
   return outputs;
 }
@@ -101,9 +114,9 @@ void check_lengths(Ablation ablation, const std::vector<const Example*>& example
 }
 
 AblatedOutputs::AblatedOutputs(const Model& model, Ablation ablation, const std::vector<const Example*>& reference,
-                               int64_t batch)
-    : model_(model), ablation_(ablation) {
-  if (ablation == Ablation::kZero) mean_ = zeros(model);
+                               int64_t batch, MlpForm form)
+    : model_(model), ablation_(ablation), form_(form) {
+  if (ablation == Ablation::kZero) mean_ = zeros(model, form);
   if (ablation != Ablation::kMean && ablation != Ablation::kMeanPositional) return;
   const bool positional = ablation == Ablation::kMeanPositional;
   check_lengths(ablation, reference);
@@ -114,7 +127,8 @@ AblatedOutputs::AblatedOutputs(const Model& model, Ablation ablation, const std:
     const std::vector<const Example*> part(reference.begin() + first,
                                            reference.begin() + std::min(total, first + batch));
     const ExampleBatch b = make_example_batch(part, model.architecture(), model.device());
-    const NodeOutputs outputs = node_outputs(forward(model, b.tokens, Keep::kNodeOutputs));
+    const NodeOutputs outputs = node_outputs(
+        model.architecture(), forward(model, b.tokens, Keep::kNodeOutputs, {{}, false, form == MlpForm::kChannels}), form);
     if (!positional) {
       mean.add(outputs);
       continue;
@@ -131,7 +145,9 @@ NodeOutputs AblatedOutputs::of(const std::vector<const Example*>& examples, cons
   if (ablation_ == Ablation::kCounterfactual) {
     const ExampleBatch other =
         make_example_batch(examples, model_.architecture(), model_.device(), Side::kCounterfactual);
-    return node_outputs(forward(model_, other.tokens, Keep::kNodeOutputs, read));
+    ReadRows wanted = read;
+    wanted.mlp_channels = form_ == MlpForm::kChannels;
+    return node_outputs(model_.architecture(), forward(model_, other.tokens, Keep::kNodeOutputs, wanted), form_);
   }
   if (ablation_ != Ablation::kMeanPositional) return mean_;
   for (size_t i = 0; i < examples.size(); ++i) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/graph.h"
 #include "model/forward.h"
 #include "task/example.h"
 
@@ -23,15 +24,21 @@ const std::vector<NamedAblation>& ablations();
 Ablation parse_ablation(const std::string& name);
 const char* ablation_name(Ablation ablation);
 
-// Upstream nodes' outputs in the compact form they are kept in: a head as z (before W_O), the rest in d_model.
+// What stands for an MLP: its output, or where it is split into blocks the hidden channels before W_out.
+enum class MlpForm { kOutput, kChannels };
+MlpForm mlp_form(const Graph& graph);
+
+// Upstream nodes' outputs in the compact form they are kept in: a head as z (before W_O), the rest in d_model
+// unless MLPs are in channels.
 struct NodeOutputs {
   at::Tensor input;              // [tokens, d_model], or [d_model] when it is a mean
   std::vector<at::Tensor> z;     // per layer [tokens, n_heads · d_head] or [n_heads · d_head]
-  std::vector<at::Tensor> mlp;   // per layer [tokens, d_model] or [d_model], without the output bias
+  std::vector<at::Tensor> mlp;   // per layer [tokens, d_model] or [d_model], without the output bias; or d_mlp
+  at::Tensor last_stream;        // [tokens, d_model] of the run they come from; undefined when there is no one run
 };
 
-// From a forward that kept node outputs.
-NodeOutputs node_outputs(const ForwardCache& run);
+// From a forward that kept node outputs, or a backward.
+NodeOutputs node_outputs(const Architecture& architecture, const ForwardCache& run, MlpForm form);
 
 // a − b for every node.
 NodeOutputs difference(const NodeOutputs& a, const NodeOutputs& b);
@@ -58,7 +65,7 @@ class AblatedOutputs {
   // mean: over all tokens of `reference`; mean-positional: over the tokens at each position. Throws Error
   // when mean-positional's sequences differ in length.
   AblatedOutputs(const Model& model, Ablation ablation, const std::vector<const Example*>& reference,
-                 int64_t batch);
+                 int64_t batch, MlpForm form = MlpForm::kOutput);
 
   // Ā_u at the tokens of `batch`, made of `examples`: per node [tokens, …], or [1, …] where every token has the
   // same. read: as forward()'s, for the counterfactual's.
@@ -68,6 +75,7 @@ class AblatedOutputs {
  private:
   const Model& model_;
   Ablation ablation_;
+  MlpForm form_;
   NodeOutputs mean_;  // [1, …]; mean-positional: [pos, …]
 };
 

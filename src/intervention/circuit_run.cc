@@ -39,7 +39,8 @@ CircuitRunner::CircuitRunner(const Model& model, const Graph& graph, const Token
   for (int64_t l = 0; l < a.n_layers; ++l) {
     const LayerWeights& w = model.layers()[l];
     const at::Tensor heads = add_bias(at::mm(ablated.z[l], w.w_o), w.b_o);
-    const at::Tensor mlp = add_bias(ablated.mlp[l], w.b_out);
+    const at::Tensor out = blocks() ? at::mm(ablated.mlp[l], w.w_out) : ablated.mlp[l];
+    const at::Tensor mlp = add_bias(out, w.b_out);
     attn_base_.push_back(x);
     mlp_base_.push_back(graph.parallel() ? x : x + heads);
     x = x + heads + mlp;
@@ -67,7 +68,11 @@ at::Tensor CircuitRunner::run(const std::vector<bool>& edges) {
   if (first == 0 && needed(0)) put(0, embedding_ - ablated_.input);
   for (int64_t l = first; l < graph_.n_layers(); ++l) {
     run_heads(l);
-    if (needed(graph_.mlp(l))) run_mlp(l);
+    if (blocks()) {
+      run_mlp_blocks(l);
+    } else if (needed(graph_.mlp(l))) {
+      run_mlp(l);
+    }
   }
   std::vector<int64_t> row_of;
   return streams({graph_.logits()}, final_base_, &row_of)[0];
@@ -162,6 +167,33 @@ void CircuitRunner::run_mlp(int64_t l) {
   const at::Tensor x = streams({graph_.mlp_in(l)}, mlp_base_[l], &row_of)[0];
   const at::Tensor y = norm_forward(a, w.mlp_norm, x, nullptr);
   put(graph_.mlp(l), mlp_forward(a, w, y, nullptr) - ablated_.mlp[l]);
+}
+
+void CircuitRunner::run_mlp_blocks(int64_t l) {
+  const Architecture& a = model_.architecture();
+  const LayerWeights& w = model_.layers()[l];
+  std::vector<int64_t> blocks;
+  std::vector<int64_t> readers;
+  for (int64_t j = 0; j < graph_.mlp_blocks(); ++j) {
+    if (!needed(graph_.mlp(l, j))) continue;
+    blocks.push_back(j);
+    readers.push_back(graph_.mlp_in(l, j));
+  }
+  if (blocks.empty()) return;
+  std::vector<int64_t> row_of;
+  const at::Tensor x = streams(readers, mlp_base_[l], &row_of);
+  const at::Tensor y = norm_forward(a, w.mlp_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes());
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const int64_t first = blocks[i] * graph_.mlp_block();
+    const auto columns = [&](const at::Tensor& t, int64_t dim) {
+      return t.defined() ? t.narrow(dim, first, graph_.mlp_block()) : t;
+    };
+    MlpCache in;
+    in.in = linear(y[row_of[i]], columns(w.w_in, 1), columns(w.b_in, 0));
+    if (a.gated_mlp) in.gate = linear(y[row_of[i]], columns(w.w_gate, 1), columns(w.b_gate, 0));
+    const at::Tensor difference = mlp_hidden(a, in) - columns(ablated_.mlp[l], 1);
+    put(graph_.mlp(l, blocks[i]), at::mm(difference, columns(w.w_out, 0)));
+  }
 }
 
 }  // namespace circuit

@@ -17,7 +17,8 @@ namespace circuit {
 // Many circuits on one batch. Memory: one [tokens, d_model] copy per upstream node that a circuit needs.
 class CircuitRunner {
  public:
-  // ablated: Ā per node, [tokens, …] or [1, …] each (as `ablated_outputs` gives them).
+  // ablated: Ā per node, [tokens, …] or [1, …] each (as `ablated_outputs` gives them), MLPs in channels where the
+  // graph splits them.
   CircuitRunner(const Model& model, const Graph& graph, const TokenBatch& batch, const NodeOutputs& ablated);
 
   // edges: one flag per edge of the graph. Returns the stream that `logits` reads, [tokens, d_model].
@@ -35,6 +36,8 @@ class CircuitRunner {
   void put(int64_t upstream, const at::Tensor& difference);
   void run_heads(int64_t layer);
   void run_mlp(int64_t layer);
+  void run_mlp_blocks(int64_t layer);
+  bool blocks() const { return graph_.mlp_blocks() > 1; }
   bool needed(int64_t upstream) const { return needed_[upstream]; }
 
   const Model& model_;

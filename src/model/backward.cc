@@ -46,7 +46,7 @@ at::Tensor nonzero_rows(const Model& model, const ForwardCache& cache, int64_t l
   return l + 1 == model.architecture().n_layers ? cache.read_rows : at::Tensor();
 }
 
-MlpBackward mlp_step(const Model& model, const ForwardCache& cache, int64_t l, const at::Tensor& d_stream) {
+MlpBackward mlp_step(const Model& model, const ForwardCache& cache, int64_t l, const at::Tensor& d_stream, Rule rule) {
   const LayerWeights& w = model.layers()[l];
   const LayerCache& kept = cache.layers[l];
   MlpBackward g;
@@ -58,15 +58,28 @@ MlpBackward mlp_step(const Model& model, const ForwardCache& cache, int64_t l, c
   g.kept = {take_rows(kept.mlp.in, pick), take_rows(kept.mlp.gate, pick)};
   g.x = take_rows(kept.x_mlp, pick);
   g.stats = take_rows(kept.mlp_stats, pick);
-  g.channels = mlp_backward(model.architecture(), w, g.kept, take_rows(d_stream, g.rows));
+  g.channels = mlp_backward(model.architecture(), w, g.kept, take_rows(d_stream, g.rows), rule);
   g.d_y = at::mm(g.channels.d_in, w.w_in.t());
   if (g.channels.d_gate.defined()) g.d_y.addmm_(g.channels.d_gate, w.w_gate.t());
-  g.d_reader = put_rows(norm_backward(w.mlp_norm, g.x, g.stats, g.d_y), g.rows, d_stream.size(0));
+  g.d_reader = put_rows(norm_backward(w.mlp_norm, g.x, g.stats, g.d_y, rule), g.rows, d_stream.size(0));
   return g;
 }
 
+// From g->d_z to the gradients of the projections' outputs.
+void through_heads(const Model& model, const TokenBatch& batch, const ForwardCache& cache, KeyValueGradients form,
+                   Rule rule, AttentionBackward* g) {
+  const LayerCache& kept = cache.layers[g->layer];
+  g->heads = attention_backward(model.architecture(), batch, kept.attention, g->d_z, form);
+  if (rule == Rule::kRelevance) {
+    for (at::Tensor* t : {&g->heads.d_q, &g->heads.d_k, &g->heads.q_dot, &g->heads.k_dot}) t->zero_();
+  }
+  g->heads.d_q = rotate(g->heads.d_q, cache.rotary, Direction::kBackward);
+  g->heads.d_k = rotate(g->heads.d_k, cache.rotary, Direction::kBackward);
+  through_qk_norm(model, model.layers()[g->layer], kept.qk_norm, g);
+}
+
 AttentionBackward attention_step(const Model& model, const TokenBatch& batch, const ForwardCache& cache, int64_t l,
-                                 const at::Tensor& d_stream, KeyValueGradients form) {
+                                 const at::Tensor& d_stream, KeyValueGradients form, Rule rule) {
   const Architecture& a = model.architecture();
   const LayerWeights& w = model.layers()[l];
   const LayerCache& kept = cache.layers[l];
@@ -77,10 +90,7 @@ AttentionBackward attention_step(const Model& model, const TokenBatch& batch, co
   // The last heads' outputs reach what is read at their own position only.
   const at::Tensor rows = nonzero_rows(model, cache, l);
   g.d_z = put_rows(at::mm(take_rows(d_stream, rows), w.w_o.t()), rows, tokens);
-  g.heads = attention_backward(a, batch, kept.attention, g.d_z, form);
-  g.heads.d_q = rotate(g.heads.d_q, cache.rotary, Direction::kBackward);
-  g.heads.d_k = rotate(g.heads.d_k, cache.rotary, Direction::kBackward);
-  through_qk_norm(model, w, kept.qk_norm, &g);
+  through_heads(model, batch, cache, form, rule, &g);
   g.d_qkv = join_qkv(w.qkv_order, g.heads.d_q, sum_groups(g.heads.d_k, a.n_kv_heads),
                      sum_groups(g.heads.d_v, a.n_kv_heads));
   if (w.w_qkv.defined()) {
@@ -92,32 +102,52 @@ AttentionBackward attention_step(const Model& model, const TokenBatch& batch, co
     g.d_y.addmm_(g.d_qkv.narrow(1, q, kv), w.w_k.flatten(1).t());
     g.d_y.addmm_(g.d_qkv.narrow(1, q + kv, kv), w.w_v.flatten(1).t());
   }
-  g.d_reader = norm_backward(w.attn_norm, kept.x_attn, kept.attn_stats, g.d_y);
+  g.d_reader = norm_backward(w.attn_norm, kept.x_attn, kept.attn_stats, g.d_y, rule);
   return g;
+}
+
+bool is_replaced(const ForwardCache& cache, Block::Kind kind, int64_t l) {
+  return cache.replaced && cache.replaced->kind == kind && cache.replaced->layer == l;
 }
 
 }  // namespace
 
+AttentionGradients heads_backward(const Model& model, const TokenBatch& batch, const ForwardCache& cache, int64_t l,
+                                  const at::Tensor& d_z, KeyValueGradients form, Rule rule) {
+  AttentionBackward g;
+  g.layer = l;
+  g.d_z = d_z;
+  through_heads(model, batch, cache, form, rule, &g);
+  return g.heads;
+}
+
 void backward(const Model& model, const TokenBatch& batch, ForwardCache& cache, const at::Tensor& d_final,
-              KeyValueGradients form, CacheUse use, BackwardVisitor& visitor) {
+              KeyValueGradients form, CacheUse use, BackwardVisitor& visitor, Rule rule) {
   const bool parallel = model.architecture().parallel_blocks;
   at::Tensor d_x = d_final;
   for (int64_t l = model.architecture().n_layers - 1; l >= 0; --l) {
     at::Tensor d_mlp;
-    {
-      const MlpBackward mlp = mlp_step(model, cache, l, d_x);
+    if (!is_replaced(cache, Block::Kind::kMlp, l)) {
+      const MlpBackward mlp = mlp_step(model, cache, l, d_x, rule);
       visitor.on_mlp(mlp);
       d_mlp = mlp.d_reader;
       if (use == CacheUse::kRelease) {
         cache.layers[l].mlp = MlpCache();
         cache.layers[l].x_mlp = at::Tensor();
       }
+    } else {
+      visitor.on_replaced(*cache.replaced, d_x);
     }
-    const at::Tensor d_after_heads = parallel ? d_x : d_x + d_mlp;
-    const AttentionBackward attention = attention_step(model, batch, cache, l, d_after_heads, form);
+    const at::Tensor d_after_heads = parallel || !d_mlp.defined() ? d_x : d_x + d_mlp;
+    if (is_replaced(cache, Block::Kind::kHeads, l)) {
+      visitor.on_replaced(*cache.replaced, d_after_heads);
+      d_x = parallel && d_mlp.defined() ? d_after_heads + d_mlp : d_after_heads;
+      continue;
+    }
+    const AttentionBackward attention = attention_step(model, batch, cache, l, d_after_heads, form, rule);
     visitor.on_attention(attention);
     d_x = d_after_heads + attention.d_reader;
-    if (parallel) d_x.add_(d_mlp);
+    if (parallel && d_mlp.defined()) d_x.add_(d_mlp);
     if (use == CacheUse::kRelease) {
       cache.layers[l].attention = AttentionCache();
       cache.layers[l].qk_norm = QueryKeyNormCache();

@@ -43,14 +43,22 @@ class BackwardVisitor {
   virtual void on_mlp(const MlpBackward& gradients) = 0;
   virtual void on_attention(const AttentionBackward& gradients) = 0;
   virtual void on_embedding(const at::Tensor& d_stream) = 0;  // [tokens, d_model]
+  // In place of the two above for a block that the run had replaced: the gradient at the stream after it.
+  virtual void on_replaced(const Block& block, const at::Tensor& d_stream) {}
 };
 
 // What becomes of the forward's cache. kRelease frees each layer's activations once its gradients are out:
 // the memory of one backward is then little more than that of its forward, but there is no second one.
 enum class CacheUse { kKeep, kRelease };
 
-// d_final: [tokens, d_model], gradient at the stream that `logits` reads.
+// d_final: [tokens, d_model], gradient at the stream that `logits` reads. A block that the run had replaced
+// passes nothing on to what it would read.
 void backward(const Model& model, const TokenBatch& batch, ForwardCache& cache, const at::Tensor& d_final,
-              KeyValueGradients form, CacheUse use, BackwardVisitor& visitor);
+              KeyValueGradients form, CacheUse use, BackwardVisitor& visitor, Rule rule = Rule::kGradient);
+
+// The gradients of the projections' outputs of layer l from d_z [tokens, n_heads · d_head] alone. Linear in d_z,
+// so that the share of some queries is had by leaving only theirs.
+AttentionGradients heads_backward(const Model& model, const TokenBatch& batch, const ForwardCache& cache, int64_t l,
+                                  const at::Tensor& d_z, KeyValueGradients form, Rule rule);
 
 }  // namespace circuit

@@ -29,16 +29,85 @@ QueryKeyValue project_qkv(const LayerWeights& w, const at::Tensor& y) {
   return {all.narrow(1, 0, q), all.narrow(1, q, kv), all.narrow(1, q + kv, kv)};
 }
 
+bool replaces(const Replacement* replacement, Block::Kind kind, int64_t l) {
+  return replacement != nullptr && replacement->block.kind == kind && replacement->block.layer == l;
+}
+
+struct Pass {
+  const Model& model;
+  const TokenBatch& batch;
+  const RotaryTable& rotary;
+  Keep keep;
+  const ReadRows& read;
+  const Replacement* replacement;
+};
+
 // [n, d_model] at the given rows.
-at::Tensor attention_output(const Model& model, const TokenBatch& batch, const LayerWeights& w,
-                            const RotaryTable& rotary, Keep keep, const at::Tensor& rows, LayerCache* cache) {
-  const Architecture& a = model.architecture();
-  const at::Tensor y = norm_forward(a, w.attn_norm, cache->x_attn, &cache->attn_stats);
-  const QueryKeyValue p = make_qkv(a, w, rotary, y, keeps_backward(keep) ? &cache->qk_norm : nullptr);
-  cache->z = attention_forward(a, batch, p.q, p.k, p.v, keeps_backward(keep) ? &cache->attention : nullptr);
+at::Tensor attention_output(const Pass& pass, int64_t l, const at::Tensor& rows, LayerCache* cache) {
+  const Architecture& a = pass.model.architecture();
+  const LayerWeights& w = pass.model.layers()[l];
+  const bool keeps = keeps_backward(pass.keep);
+  if (replaces(pass.replacement, Block::Kind::kHeads, l)) {
+    cache->z = pass.replacement->output;
+  } else {
+    const at::Tensor y = norm_forward(a, w.attn_norm, cache->x_attn, &cache->attn_stats);
+    const QueryKeyValue p = make_qkv(a, w, pass.rotary, y, keeps ? &cache->qk_norm : nullptr);
+    cache->z = attention_forward(a, pass.batch, p.q, p.k, p.v, keeps ? &cache->attention : nullptr);
+  }
   at::Tensor out = at::mm(take_rows(cache->z, rows), w.w_o);
   if (w.b_o.defined()) out.add_(w.b_o);
   return out;
+}
+
+// [n, d_model] at the given rows, which x_mlp holds.
+at::Tensor mlp_output(const Pass& pass, int64_t l, const at::Tensor& rows, LayerCache* cache) {
+  const Architecture& a = pass.model.architecture();
+  const LayerWeights& w = pass.model.layers()[l];
+  if (replaces(pass.replacement, Block::Kind::kMlp, l)) return take_rows(pass.replacement->output, rows);
+  const at::Tensor y = norm_forward(a, w.mlp_norm, cache->x_mlp, &cache->mlp_stats);
+  const bool channels = pass.read.mlp_channels && pass.keep == Keep::kNodeOutputs;
+  return mlp_forward(a, w, y, keeps_backward(pass.keep) ? &cache->mlp : nullptr,
+                     channels ? &cache->mlp_hidden : nullptr);
+}
+
+// The stream after layer l, from the one before it.
+at::Tensor layer_forward(const Pass& pass, int64_t l, const at::Tensor& x, LayerCache* layer) {
+  const Architecture& a = pass.model.architecture();
+  const LayerWeights& w = pass.model.layers()[l];
+  const bool last = l + 1 == a.n_layers;
+  const at::Tensor rows = last && !pass.read.last_mlp_everywhere ? pass.read.rows : at::Tensor();
+  layer->x_attn = x;
+  const at::Tensor attention = attention_output(pass, l, rows, layer);
+  const at::Tensor x_rows = take_rows(x, rows);
+  layer->x_mlp = a.parallel_blocks ? x_rows : x_rows + attention;
+  layer->mlp_out = mlp_output(pass, l, rows, layer);
+  at::Tensor after = layer->x_mlp + layer->mlp_out;
+  if (a.parallel_blocks) after.add_(attention);
+  if (w.b_out.defined()) after.add_(w.b_out);
+  const int64_t tokens = pass.batch.tokens();
+  const auto everywhere = [&](const at::Tensor& t) { return t.defined() ? put_rows(t, rows, tokens) : t; };
+  layer->mlp_hidden = everywhere(layer->mlp_hidden);
+  layer->mlp_out = keeps_nodes(pass.keep) && !layer->mlp_hidden.defined() ? everywhere(layer->mlp_out) : at::Tensor();
+  if (pass.keep == Keep::kNodeOutputs) {
+    LayerCache nodes;
+    nodes.z = layer->z;
+    nodes.mlp_out = layer->mlp_out;
+    nodes.mlp_hidden = layer->mlp_hidden;
+    *layer = nodes;
+  }
+  return everywhere(after);
+}
+
+// Layers from `first` up into `cache`, which holds those below.
+void forward_layers(const Pass& pass, int64_t first, at::Tensor x, ForwardCache* cache) {
+  for (int64_t l = first; l < pass.model.architecture().n_layers; ++l) {
+    LayerCache layer;
+    x = layer_forward(pass, l, x, &layer);
+    if (pass.keep != Keep::kNothing) cache->layers.push_back(std::move(layer));
+  }
+  if (!keeps_nodes(pass.keep)) cache->embedding = at::Tensor();
+  cache->x_final = x;
+  cache->read_rows = pass.read.rows;
 }
 
 }  // namespace
@@ -82,32 +151,19 @@ ForwardCache forward_from(const Model& model, const TokenBatch& batch, const at:
   cache.rotary = make_rotary_table(a, batch.positions, model.dtype());
   at::Tensor x = cache.embedding;
   if (a.learned_positions) x = x + at::embedding(model.positions(), batch.positions);
-  for (const LayerWeights& w : model.layers()) {
-    const bool last = &w == &model.layers().back();
-    const at::Tensor rows = last && !read.last_mlp_everywhere ? read.rows : at::Tensor();
-    LayerCache layer;
-    layer.x_attn = x;
-    const at::Tensor attention = attention_output(model, batch, w, cache.rotary, keep, rows, &layer);
-    const at::Tensor x_rows = take_rows(x, rows);
-    layer.x_mlp = a.parallel_blocks ? x_rows : x_rows + attention;
-    at::Tensor y = norm_forward(a, w.mlp_norm, layer.x_mlp, &layer.mlp_stats);
-    layer.mlp_out = mlp_forward(a, w, y, keeps_backward(keep) ? &layer.mlp : nullptr);
-    x = layer.x_mlp + layer.mlp_out;
-    if (a.parallel_blocks) x.add_(attention);
-    if (w.b_out.defined()) x.add_(w.b_out);
-    x = put_rows(x, rows, batch.tokens());
-    layer.mlp_out = keeps_nodes(keep) ? put_rows(layer.mlp_out, rows, batch.tokens()) : at::Tensor();
-    if (keep == Keep::kNodeOutputs) {
-      LayerCache nodes;
-      nodes.z = layer.z;
-      nodes.mlp_out = layer.mlp_out;
-      layer = nodes;
-    }
-    if (keep != Keep::kNothing) cache.layers.push_back(std::move(layer));
-  }
-  if (!keeps_nodes(keep)) cache.embedding = at::Tensor();
-  cache.x_final = x;
-  cache.read_rows = read.rows;
+  forward_layers({model, batch, cache.rotary, keep, read, nullptr}, 0, x, &cache);
+  return cache;
+}
+
+ForwardCache forward_replacing(const Model& model, const TokenBatch& batch, const ForwardCache& below,
+                               const Replacement& replacement, Keep keep, const ReadRows& read) {
+  const int64_t first = replacement.block.layer;
+  ForwardCache cache;
+  cache.embedding = below.embedding;
+  cache.rotary = below.rotary;
+  cache.layers.assign(below.layers.begin(), below.layers.begin() + first);
+  cache.replaced = replacement.block;
+  forward_layers({model, batch, cache.rotary, keep, read, &replacement}, first, below.layers[first].x_attn, &cache);
   return cache;
 }
 

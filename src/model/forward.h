@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <vector>
 
 #include "model/attention.h"
@@ -37,13 +38,27 @@ struct LayerCache {
   NormStats mlp_stats;
   MlpCache mlp;
   at::Tensor mlp_out;         // [tokens, d_model] without the output bias
+  at::Tensor mlp_hidden;      // [tokens, d_mlp] input of W_out; kept when MLP channels are nodes
 };
 
-// Rows of the last stream that anyone will read. Most metrics read one token per example: the last MLP and
-// the last heads' W_O are then worked at those rows alone, forward and backward.
+// What of a forward anyone will read. Most metrics read one token per example: the last MLP and the last
+// heads' W_O are then worked at those rows alone, forward and backward.
 struct ReadRows {
   at::Tensor rows;                  // [n] int64, ascending, each once; undefined: all
   bool last_mlp_everywhere = false; // its output is wanted at every row all the same (a mean over tokens)
+  bool mlp_channels = false;        // Keep::kNodeOutputs keeps mlp_hidden instead of mlp_out
+};
+
+// All heads of a layer, or its MLP.
+struct Block {
+  enum class Kind { kHeads, kMlp } kind = Kind::kHeads;
+  int64_t layer = 0;
+};
+
+// A block's output given instead of computed: a constant, through which no gradient passes.
+struct Replacement {
+  Block block;
+  at::Tensor output;  // kHeads: z, [tokens, n_heads · d_head]; kMlp: [tokens, d_model] without the output bias
 };
 
 struct ForwardCache {
@@ -54,6 +69,7 @@ struct ForwardCache {
   // As given to the forward. A backward takes the gradient at other rows to be zero. The last layer's
   // x_mlp, mlp_stats and mlp hold these rows only, unless its MLP was wanted everywhere.
   at::Tensor read_rows;
+  std::optional<Block> replaced;
 };
 
 ForwardCache forward(const Model& model, const TokenBatch& batch, Keep keep, const ReadRows& read = {});
@@ -62,6 +78,11 @@ ForwardCache forward(const Model& model, const TokenBatch& batch, Keep keep, con
 at::Tensor token_embedding(const Model& model, const TokenBatch& batch);
 ForwardCache forward_from(const Model& model, const TokenBatch& batch, const at::Tensor& embedding, Keep keep,
                           const ReadRows& read = {});
+
+// A run with one block's output replaced, worked from that block's layer up; what lies below is shared with
+// `below`, a run of the same batch that kept a backward.
+ForwardCache forward_replacing(const Model& model, const TokenBatch& batch, const ForwardCache& below,
+                               const Replacement& replacement, Keep keep, const ReadRows& read = {});
 
 // q, k, v of one layer, [tokens, heads · d_head] each.
 struct QueryKeyValue {

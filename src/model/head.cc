@@ -27,8 +27,8 @@ HeadInput head_input(const Model& model, const at::Tensor& x_final, const at::Te
   return input;
 }
 
-at::Tensor head_backward(const Model& model, const HeadInput& input, const at::Tensor& d_y, int64_t tokens) {
-  const at::Tensor d_x = norm_backward(model.final_norm(), input.x, input.stats, d_y);
+at::Tensor head_backward(const Model& model, const HeadInput& input, const at::Tensor& d_y, int64_t tokens, Rule rule) {
+  const at::Tensor d_x = norm_backward(model.final_norm(), input.x, input.stats, d_y, rule);
   return at::zeros({tokens, d_x.size(1)}, d_x.options()).index_add_(0, input.rows, d_x);
 }
 

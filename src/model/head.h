@@ -18,7 +18,8 @@ struct HeadInput {
 HeadInput head_input(const Model& model, const at::Tensor& x_final, const at::Tensor& rows);
 
 // Gradient at the last stream from the gradient at y: [tokens, d_model], zero at other rows.
-at::Tensor head_backward(const Model& model, const HeadInput& input, const at::Tensor& d_y, int64_t tokens);
+at::Tensor head_backward(const Model& model, const HeadInput& input, const at::Tensor& d_y, int64_t tokens,
+                         Rule rule = Rule::kGradient);
 
 // Tokens to predict: the logits of row rows[i] predict targets[i].
 struct Targets {

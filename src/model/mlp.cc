@@ -4,10 +4,13 @@
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/silu_backward.h>
 #include <ATen/ops/threshold_backward.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 
 #include "core/error.h"
 
@@ -42,6 +45,19 @@ at::Tensor activate_backward(Activation activation, const at::Tensor& d_h, const
   fail("mlp", "unknown activation.");
 }
 
+// f(x)/x, which relevance takes for the derivative; at 0 the derivative is its limit.
+at::Tensor activation_ratio(Activation activation, const at::Tensor& x) {
+  const at::Tensor at_zero = activate_backward(activation, at::ones_like(x), at::zeros_like(x));
+  return at::where(x == 0, at_zero, activate(activation, x) / x);
+}
+
+MlpGradients mlp_relevance(const Architecture& architecture, const MlpCache& cache, const at::Tensor& d_hidden) {
+  if (!architecture.gated_mlp) return {d_hidden, d_hidden * activation_ratio(architecture.activation, cache.in), {}};
+  const at::Tensor half = d_hidden * 0.5;
+  return {d_hidden, half * activate(architecture.activation, cache.gate),
+          half * cache.in * activation_ratio(architecture.activation, cache.gate)};
+}
+
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
@@ -50,12 +66,14 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 }
 
 at::Tensor mlp_forward(const Architecture& architecture, const LayerWeights& weights, const at::Tensor& y,
-                       MlpCache* cache) {
+                       MlpCache* cache, at::Tensor* hidden) {
   MlpCache local;
   local.in = linear(y, weights.w_in, weights.b_in);
   if (architecture.gated_mlp) local.gate = linear(y, weights.w_gate, weights.b_gate);
   if (cache != nullptr) *cache = local;
-  return at::mm(mlp_hidden(architecture, local), weights.w_out);
+  const at::Tensor h = mlp_hidden(architecture, local);
+  if (hidden != nullptr) *hidden = h;
+  return at::mm(h, weights.w_out);
 }
 
 at::Tensor mlp_hidden(const Architecture& architecture, const MlpCache& cache) {
@@ -64,11 +82,12 @@ at::Tensor mlp_hidden(const Architecture& architecture, const MlpCache& cache) {
 }
 
 MlpGradients mlp_backward(const Architecture& architecture, const LayerWeights& weights, const MlpCache& cache,
-                          const at::Tensor& d_out) {
-  at::Tensor d_hidden = at::mm(d_out, weights.w_out.t());
-  if (!architecture.gated_mlp) return {activate_backward(architecture.activation, d_hidden, cache.in), {}};
+                          const at::Tensor& d_out, Rule rule) {
+  const at::Tensor d_hidden = at::mm(d_out, weights.w_out.t());
+  if (rule == Rule::kRelevance) return mlp_relevance(architecture, cache, d_hidden);
+  if (!architecture.gated_mlp) return {d_hidden, activate_backward(architecture.activation, d_hidden, cache.in), {}};
   const at::Tensor d_gate = activate_backward(architecture.activation, d_hidden * cache.in, cache.gate);
-  return {d_hidden.mul_(activate(architecture.activation, cache.gate)), d_gate};
+  return {d_hidden, activate(architecture.activation, cache.gate).mul_(d_hidden), d_gate};
 }
 
 }  // namespace circuit

@@ -45,7 +45,12 @@ at::Tensor norm_output(const NormWeights& weights, const at::Tensor& x, const No
 }
 
 at::Tensor norm_backward(const NormWeights& weights, const at::Tensor& x, const NormStats& stats,
-                         const at::Tensor& d_y) {
+                         const at::Tensor& d_y, Rule rule) {
+  if (rule == Rule::kRelevance) {
+    // The centring stays: it is linear.
+    const at::Tensor g = d_y * weights.weight * stats.rstd.to(d_y.scalar_type());
+    return stats.mean.defined() ? g - g.mean(-1, true) : g;
+  }
   if (stats.mean.defined()) {
     return std::get<0>(at::native_layer_norm_backward(d_y, x, {x.size(-1)}, stats.mean, stats.rstd, weights.weight,
                                                       weights.bias, {true, false, false}));

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "model/model.h"
+#include "model/rule.h"
 
 namespace circuit {
 
@@ -28,6 +29,6 @@ at::Tensor norm_output(const NormWeights& weights, const at::Tensor& x, const No
 
 // ∂/∂x from ∂/∂y; [tokens, d_model] each.
 at::Tensor norm_backward(const NormWeights& weights, const at::Tensor& x, const NormStats& stats,
-                         const at::Tensor& d_y);
+                         const at::Tensor& d_y, Rule rule = Rule::kGradient);
 
 }  // namespace circuit

@@ -1,4 +1,6 @@
 // eap: edge attribution patching (Syed, Rager, Conmy 2023, arXiv 2310.10348): the gradient at the clean input.
+// relp: the same with relevance coefficients in place of the gradient (Jafari et al. 2025, arXiv 2508.21258).
+#include "core/error.h"
 #include "scoring/gradient_methods.h"
 
 namespace circuit {
@@ -6,65 +8,96 @@ namespace {
 
 // The mean over the scored examples themselves needs no pass of its own.
 bool takes_own_mean(const ScoreSpec& spec) {
-  return spec.ablation == Ablation::kMean && spec.ablation_reference == nullptr;
+  return spec.ablation == Ablation::kMean && spec.ablation_reference == nullptr && spec.spans.empty();
 }
 
-class Eap {
+class Attribution {
  public:
-  Eap(const Model& model, const Graph& graph, const std::vector<const Example*>& examples, const ScoreSpec& spec)
+  Attribution(Rule rule, const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
+              const ScoreSpec& spec)
       : model_(model),
         spec_(spec),
-        scores_(model, graph, takes_own_mean(spec) ? Subtract::kMean : Subtract::kNothing, spec.tile_tokens) {
-    if (!takes_own_mean(spec)) ablated_ = ablated_outputs(model, examples, spec);
+        rule_(rule),
+        form_(mlp_form(graph)),
+        scores_(model, graph,
+                {takes_own_mean(spec) ? Subtract::kMean : Subtract::kNothing, rule, spec.tile_tokens, spec.spans}) {
+    if (spec.metric.flat_at_clean) {
+      fail("scoring", "metric {} has a gradient of zero at the clean input, where this method takes it. Use "
+           "eap-ig-inputs, clean-corrupted or exact.", spec.metric.name);
+    }
+    if (!takes_own_mean(spec)) ablated_ = ablated_outputs(model, graph, examples, spec);
   }
 
   // What the forward must work at the last layer.
   ReadRows reads(const ScoreBatch& batch) const { return {batch.read_rows, takes_own_mean(spec_)}; }
 
   void add(const ScoreBatch& batch, ForwardCache& run) {
+    NodeOutputs ablated;
+    if (ablated_) ablated = ablated_->of(batch.examples, batch.clean, {batch.read_rows});
     at::Tensor d_final;
-    result_.metric += metric_sum(model_, batch.clean, spec_.metric, run.x_final, &d_final);
-    result_.examples += batch.clean.examples;
-    NodeOutputs outputs = node_outputs(run);
-    if (ablated_) outputs = difference(outputs, ablated_->of(batch.examples, batch.clean, {batch.read_rows}));
-    scores_.add(batch.clean.tokens, run, d_final, std::move(outputs), batch.scored_rows, CacheUse::kRelease);
+    add_metric(model_, batch, spec_.metric, run.x_final, ablated, rule_, &d_final, &result_);
+    NodeOutputs outputs = node_outputs(model_.architecture(), run, form_);
+    if (ablated_) outputs = difference(outputs, ablated);
+    scores_.add(batch.clean.tokens, run, d_final, std::move(outputs), part_of(batch));
   }
 
   ScoreResult finish() {
-    result_.scores = scores_.finish(result_.examples, &result_.sum_rule_error);
-    result_.metric /= static_cast<double>(result_.examples);
+    circuit::finish(scores_, spec_, &result_);
     return result_;
   }
 
  private:
   const Model& model_;
   const ScoreSpec& spec_;
+  Rule rule_;
+  MlpForm form_;
   EdgeAccumulator scores_;
   std::unique_ptr<AblatedOutputs> ablated_;
   ScoreResult result_;
 };
 
+ScoreResult attribute(Rule rule, const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
+                      const ScoreSpec& spec, const ProgressCallback& progress) {
+  Attribution attribution(rule, model, graph, examples, spec);
+  for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
+    ForwardCache run = forward(model, batch.clean.tokens, Keep::kBackwardAndNodeOutputs, attribution.reads(batch));
+    attribution.add(batch, run);
+  });
+  return attribution.finish();
+}
+
 ScoreResult score(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
                   const ScoreSpec& spec, const ProgressCallback& progress) {
-  Eap eap(model, graph, examples, spec);
-  for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
-    ForwardCache run = forward(model, batch.clean.tokens, Keep::kBackwardAndNodeOutputs, eap.reads(batch));
-    eap.add(batch, run);
-  });
-  return eap.finish();
+  return attribute(Rule::kGradient, model, graph, examples, spec, progress);
+}
+
+ScoreResult score_relevance(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
+                            const ScoreSpec& spec, const ProgressCallback& progress) {
+  return attribute(Rule::kRelevance, model, graph, examples, spec, progress);
 }
 
 ScoreResult score_run(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
                       const ExampleBatch& batch, ForwardCache run, const ScoreSpec& spec) {
-  Eap eap(model, graph, examples, spec);
-  const ScoreBatch whole{examples, batch, rows_read(spec.metric, batch), scored_rows(batch, spec.positions)};
+  Attribution attribution(Rule::kGradient, model, graph, examples, spec);
+  ScoreBatch whole;
+  whole.examples = examples;
+  whole.clean = batch;
+  whole.read_rows = rows_read(spec.metric, batch);
+  whole.scored_rows = scored_rows(batch, spec.positions);
   run.read_rows = whole.read_rows;
-  eap.add(whole, run);
-  return eap.finish();
+  attribution.add(whole, run);
+  return attribution.finish();
 }
 
 }  // namespace
 
-Scorer eap_scorer() { return {"eap", "edge attribution patching: gradient at the clean input", score, false, score_run}; }
+Scorer eap_scorer() {
+  return {"eap", "edge attribution patching: gradient at the clean input", score, false, true, score_run};
+}
+
+Scorer relp_scorer() {
+  return {"relp", "relevance patching: coefficients of relevance propagation for gradients; nothing for q and k",
+          score_relevance};
+}
 
 }  // namespace circuit

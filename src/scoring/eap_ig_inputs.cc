@@ -18,17 +18,21 @@ ScoreResult score_points(const std::vector<Point>& points, const std::string& me
                          const Graph& graph, const std::vector<const Example*>& examples, const ScoreSpec& spec,
                          const ProgressCallback& progress) {
   require_pairs(examples, method);
-  EdgeAccumulator scores(model, graph, Subtract::kNothing, spec.tile_tokens);
-  const auto ablated = ablated_outputs(model, examples, spec);
+  EdgeAccumulator scores(model, graph, {Subtract::kNothing, Rule::kGradient, spec.tile_tokens, spec.spans});
+  const auto ablated = ablated_outputs(model, graph, examples, spec);
+  const MlpForm form = mlp_form(graph);
   ScoreResult result;
   for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
-    const ExampleBatch corrupted =
+    ExampleBatch corrupted =
         make_example_batch(batch.examples, model.architecture(), model.device(), Side::kCounterfactual);
+    corrupted.full = batch.clean.full;
     const at::Tensor clean_embedding = token_embedding(model, batch.clean.tokens);
     const at::Tensor corrupted_embedding = token_embedding(model, corrupted.tokens);
-    const ForwardCache clean = forward(model, batch.clean.tokens, Keep::kNodeOutputs);
-    result.metric += metric_sum(model, batch.clean, spec.metric, clean.x_final, nullptr);
-    const NodeOutputs outputs = difference(node_outputs(clean), ablated->of(batch.examples, batch.clean));
+    const ReadRows reads{{}, false, form == MlpForm::kChannels};
+    const ForwardCache clean = forward(model, batch.clean.tokens, Keep::kNodeOutputs, reads);
+    const NodeOutputs without = ablated->of(batch.examples, batch.clean);
+    add_metric(model, batch, spec.metric, clean.x_final, without, Rule::kGradient, nullptr, &result);
+    const NodeOutputs outputs = difference(node_outputs(model.architecture(), clean, form), without);
     for (const Point& point : points) {
       const bool at_corrupted = point.readouts == Side::kCounterfactual;
       const ExampleBatch& read = at_corrupted ? corrupted : batch.clean;
@@ -38,12 +42,10 @@ ScoreResult score_points(const std::vector<Point>& points, const std::string& me
                                       {rows_read(spec.metric, read)});
       at::Tensor d_final;
       metric_sum(model, read, spec.metric, run.x_final, &d_final);
-      scores.add(batch.clean.tokens, run, d_final * point.weight, outputs, batch.scored_rows, CacheUse::kRelease);
+      scores.add(batch.clean.tokens, run, d_final * point.weight, outputs, part_of(batch));
     }
-    result.examples += batch.clean.examples;
   });
-  result.scores = scores.finish(result.examples, &result.sum_rule_error);
-  result.metric /= static_cast<double>(result.examples);
+  finish(scores, spec, &result);
   return result;
 }
 

@@ -3,10 +3,9 @@
 //
 //   S(u→v) = (1/N) Σ_i Σ_{t∈P_i} ⟨A_u − Ā_u, ∂(Σ_i M_i)/∂X_v⟩          (method.md §2)
 //
-// Kept per token: z of every head, MLP outputs, and the readers' gradients before their projections (dq, dk,
-// dv). For a tile of positions at a time A_u = z_h W_O[h] and ∂M/∂X_v = J dq_h W_Q[h]ᵀ are rebuilt and
-// contracted. J, the norm's backward, is folded: γ and the centring go into W_Q, rstd into dq, and the
-// component along x̂ is known beforehand, since ⟨x̂, γ W_Q dq⟩ = ⟨q − (β W_Q + b_Q), dq⟩.
+// Kept per token: z of every head, MLP outputs (channels, where MLPs are split), and the readers' gradients
+// before their projections. For a tile of positions at a time A_u = z_h W_O[h] and ∂M/∂X_v = J dq_h W_Q[h]ᵀ are
+// rebuilt (folded_weights.h says how J, the norm's backward, is) and contracted.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,64 +13,95 @@
 #include <memory>
 #include <vector>
 
-#include "model/backward.h"
 #include "graph/graph.h"
 #include "intervention/ablation.h"
+#include "model/backward.h"
+#include "scoring/reader_gradients.h"
+#include "scoring/spans.h"
 
 namespace circuit {
 
 // What is subtracted from the outputs that `add` is given.
 enum class Subtract {
   kNothing,  // they are A − Ā already
-  kMean,     // their own mean over all tokens added, once it is known: S = (1/N)(Σ⟨A,g⟩ − ⟨Ā, Σ g⟩)
+  kMean,     // their own mean over all tokens added, once it is known: S = (1/N)(Σ⟨A,g⟩ − ⟨Ā, Σ g⟩). Not by spans
+};
+
+struct AccumulatorSpec {
+  Subtract subtract = Subtract::kNothing;
+  Rule rule = Rule::kGradient;
+  int64_t tile_tokens = 0;            // see ScoreSpec
+  std::vector<std::string> spans;     // names; empty: scores are not split
+};
+
+// Upstream nodes first … first + count − 1: whole blocks of a layer's heads or MLP nodes, or `input`.
+struct UpstreamRange {
+  int64_t first = 0;
+  int64_t count = 0;
+  bool has(int64_t u) const { return u >= first && u < first + count; }
+};
+
+// Which part of a run is added.
+struct ScoredPart {
+  at::Tensor rows;    // positions summed over, ascending; undefined: all
+  at::Tensor labels;  // [tokens] int64 on the CPU, each token's span; undefined unless scores are split
+  CacheUse use = CacheUse::kRelease;  // whether the run's activations are needed afterwards
+  const UpstreamRange* upstream = nullptr;  // nodes whose edges are added; null: all
 };
 
 class EdgeAccumulator {
  public:
-  // Reads the model's weights now: make a new one after they change. tile_tokens: see ScoreSpec.
-  EdgeAccumulator(const Model& model, const Graph& graph, Subtract subtract, int64_t tile_tokens);
-  ~EdgeAccumulator();
-  EdgeAccumulator(const EdgeAccumulator&) = delete;
-  EdgeAccumulator& operator=(const EdgeAccumulator&) = delete;
+  // Reads the model's weights now: make a new one after they change.
+  EdgeAccumulator(const Model& model, const Graph& graph, const AccumulatorSpec& spec);
 
   // Adds the gradients of one run. run: a forward that kept a backward; d_final: ∂(Σ M_i)/∂(last stream);
-  // outputs: A − Ā (or A) per node and token. rows: positions summed over, undefined: all. use: whether the
-  // run's activations are needed afterwards.
+  // outputs: A − Ā (or A) per node and token. A block that the run had replaced has readers with a zero gradient.
   void add(const TokenBatch& tokens, ForwardCache& run, const at::Tensor& d_final, NodeOutputs outputs,
-           const at::Tensor& rows, CacheUse use);
+           const ScoredPart& part);
 
   // Scores of everything added, over N examples, and the sum rule's violation. Throws Error on non-finite
   // scores.
   EdgeScores finish(int64_t examples, double* sum_rule_error) const;
+  // The same by pairs of spans.
+  SpanScores finish_spans(int64_t examples) const;
 
  private:
   class Collector;
-  struct FoldedLayer;
-  struct LayerGradients;
-  void contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
-                const at::Tensor& d_logits);
+  void contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients, const at::Tensor& d_logits,
+                const std::vector<int64_t>& spans, const UpstreamRange& range);
   // Memory of one tile and the sums of the tiles worked in it.
   struct Tile {
-    at::Tensor upstream;    // [tile, upstream nodes, d_model]
+    at::Tensor upstream;    // [tile, nodes of the range, d_model]
     at::Tensor downstream;  // flat, tile × readers of a chunk of layers × d_model
-    at::Tensor sums;        // [upstream, downstream]
+    at::Tensor sums;        // [spans, upstream, slots]
   };
-  Tile make_tile(int64_t tile, const at::TensorOptions& options) const;
+  // One tile's positions, and the span of each.
+  struct TilePart {
+    int64_t first, count;
+    const int64_t* spans;  // null: one span
+  };
+  Tile make_tile(int64_t tile, const UpstreamRange& range, const at::TensorOptions& options) const;
+  int64_t tile_size(const UpstreamRange& range, int64_t positions) const;
+  void rebuild_upstream(const NodeOutputs& outputs, const TilePart& part, const UpstreamRange& range,
+                        const at::Tensor& up) const;
   void contract_tile(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
-                     const at::Tensor& d_logits, int64_t first, int64_t count, Tile* tile) const;
-  // ∂M/∂X_v of one layer's readers at positions first … first + count − 1 into down [count, readers, d_model].
-  void rebuild_readers(const LayerGradients& g, int64_t layer, int64_t first, int64_t count,
-                       const at::Tensor& down) const;
+                     const at::Tensor& d_logits, const TilePart& part, const UpstreamRange& range, Tile* tile) const;
+  // The weights of a layer's q, k and v slots in order.
+  std::vector<const at::Tensor*> attention_weights(int64_t layer) const;
   void add_reader_sums(const std::vector<LayerGradients>& gradients, const at::Tensor& d_logits);
+  void subtract_mean(at::Tensor* sums, at::Tensor* direct) const;
+  bool blocks() const { return graph_.mlp_blocks() > 1; }
 
   const Model& model_;
   const Graph graph_;
-  const Subtract subtract_;
-  int64_t tile_tokens_;
+  const AccumulatorSpec spec_;
+  const ReaderSlots slots_;
+  const UpstreamRange all_;
   std::vector<FoldedLayer> folded_;
-  std::vector<at::Tensor> output_;  // W_O per layer, [heads, d_head, d_model]
+  std::vector<at::Tensor> output_;      // W_O per layer, [heads, d_head, d_model]
+  std::vector<at::Tensor> mlp_output_;  // W_out of blocks, [blocks, mlp_block, d_model]
   MeanOutputs mean_;
-  at::Tensor sums_;         // [upstream, downstream], float64, Σ ⟨outputs_u, g_v⟩
+  at::Tensor sums_;         // [spans, upstream, slots], float64, Σ ⟨outputs_u, g_v⟩
   at::Tensor reader_sums_;  // [downstream, d_model], float64, Σ g_v; for the mean only
   // The sum rule's other side: Σ ⟨A_u, ∂M/∂(stream after u)⟩ per upstream node, and Σ of that gradient.
   at::Tensor direct_;              // [upstream], float64

@@ -13,7 +13,7 @@ namespace circuit {
 std::vector<double> exact_effects(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
                                   const ScoreSpec& spec, const std::vector<int64_t>& edges,
                                   const ProgressCallback& progress, double* metric) {
-  const auto ablated = ablated_outputs(model, examples, spec);
+  const auto ablated = ablated_outputs(model, graph, examples, spec);
   std::vector<double> sums(edges.size());
   double clean_sum = 0;
   const auto total = static_cast<int64_t>(examples.size() * edges.size());
@@ -59,6 +59,6 @@ ScoreResult score(const Model& model, const Graph& graph, const std::vector<cons
 
 }  // namespace
 
-Scorer exact_scorer() { return {"exact", "metric lost when one edge is ablated, edge by edge: slow", score}; }
+Scorer exact_scorer() { return {"exact", "metric lost when one edge is ablated, edge by edge: slow", score, false, false}; }
 
 }  // namespace circuit

@@ -16,7 +16,19 @@ struct ScoreBatch {
   ExampleBatch clean;
   at::Tensor read_rows;    // rows of the last stream that the metric reads
   at::Tensor scored_rows;  // positions summed over; undefined: all
+  at::Tensor labels;       // span of each token, [tokens] int64; undefined: scores are not split
 };
+
+// What an accumulator of the method adds of a batch.
+ScoredPart part_of(const ScoreBatch& batch);
+
+// Scores, sum rule and spans of an accumulator into a result whose metric is a sum over its examples yet.
+void finish(const EdgeAccumulator& accumulator, const ScoreSpec& spec, ScoreResult* result);
+
+// The metric of the whole model on a batch: adds its values to result->metric, and how far they are from those
+// of the run that `ablated` comes from to result->metric_shift, where that is one run. d_final: see Metric.
+void add_metric(const Model& model, const ScoreBatch& batch, const Metric& metric, const at::Tensor& x_final,
+                const NodeOutputs& ablated, Rule rule, at::Tensor* d_final, ScoreResult* result);
 
 // Positions summed over: undefined for all. Throws Error when readouts are wanted and there are none.
 at::Tensor scored_rows(const ExampleBatch& batch, Positions positions);

@@ -23,6 +23,6 @@ ScoreResult score(const Model& model, const Graph& graph, const std::vector<cons
 
 }  // namespace
 
-Scorer random_scorer() { return {"random", "uniform random scores: a control", score}; }
+Scorer random_scorer() { return {"random", "uniform random scores: a control", score, false, false}; }
 
 }  // namespace circuit

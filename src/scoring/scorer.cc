@@ -6,17 +6,18 @@ namespace circuit {
 
 const std::vector<Scorer>& scorers() {
   static const std::vector<Scorer> all{
-      eap_scorer(), eap_ig_inputs_scorer(), clean_corrupted_scorer(), exact_scorer(), random_scorer(),
+      eap_scorer(),  eap_ig_inputs_scorer(), eap_ig_activations_scorer(), eap_ig_activations_own_scorer(),
+      relp_scorer(), clean_corrupted_scorer(), exact_scorer(), random_scorer(),
   };
   return all;
 }
 
 const Scorer& find_scorer(const std::string& name) { return find_named(scorers(), "method", name); }
 
-std::unique_ptr<AblatedOutputs> ablated_outputs(const Model& model, const std::vector<const Example*>& examples,
-                                                const ScoreSpec& spec) {
+std::unique_ptr<AblatedOutputs> ablated_outputs(const Model& model, const Graph& graph,
+                                                const std::vector<const Example*>& examples, const ScoreSpec& spec) {
   const auto& reference = spec.ablation_reference == nullptr ? examples : *spec.ablation_reference;
-  return std::make_unique<AblatedOutputs>(model, spec.ablation, reference, spec.batch);
+  return std::make_unique<AblatedOutputs>(model, spec.ablation, reference, spec.batch, mlp_form(graph));
 }
 
 Positions parse_positions(const std::string& name) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "intervention/ablation.h"
 #include "model/forward.h"
 #include "model/model.h"
+#include "scoring/spans.h"
 #include "task/example.h"
 #include "task/metric.h"
 
@@ -30,6 +32,7 @@ struct ScoreSpec {
   uint64_t seed = 0;         // of method random
   // Examples whose mean `mean` and `mean-positional` take; null: those that are scored.
   const std::vector<const Example*>* ablation_reference = nullptr;
+  std::vector<std::string> spans;  // as span_names(): scores are also split by pairs of them; empty: not
   int64_t tile_tokens = 0;   // positions rebuilt at a time; 0: chosen for the cache. Changes speed only
 };
 
@@ -39,6 +42,9 @@ struct ScoreResult {
   int64_t examples = 0;
   // Largest violation of method.md's sum rule, relative to Σ_v |S(u→v)|; 0 for methods without one.
   double sum_rule_error = 0;
+  // Mean |M_i(clean) − M_i(counterfactual)|; none where no counterfactual was run for the metric's readouts.
+  std::optional<double> metric_shift;
+  std::optional<SpanScores> spans;
 };
 
 using ProgressCallback = std::function<void(int64_t done, int64_t total)>;  // examples
@@ -50,6 +56,7 @@ struct Scorer {
   ScoreResult (*score)(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
                        const ScoreSpec& spec, const ProgressCallback& progress);
   bool needs_pairs = false;  // every record must have a counterfactual, whatever the ablation
+  bool splits_spans = true;  // it can score by spans
   // The same for one batch whose forward (with backward and node outputs kept) is already there; null: the
   // method runs its own. `run` is used up.
   ScoreResult (*score_run)(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
@@ -61,12 +68,15 @@ const Scorer& find_scorer(const std::string& name);  // throws UsageError listin
 
 Scorer eap_scorer();
 Scorer eap_ig_inputs_scorer();
+Scorer eap_ig_activations_scorer();
+Scorer eap_ig_activations_own_scorer();
 Scorer clean_corrupted_scorer();
+Scorer relp_scorer();
 Scorer exact_scorer();
 Scorer random_scorer();
 
 // Ā as the specification wants it, for a score over `examples`.
-std::unique_ptr<AblatedOutputs> ablated_outputs(const Model& model, const std::vector<const Example*>& examples,
-                                                const ScoreSpec& spec);
+std::unique_ptr<AblatedOutputs> ablated_outputs(const Model& model, const Graph& graph,
+                                                const std::vector<const Example*>& examples, const ScoreSpec& spec);
 
 }  // namespace circuit

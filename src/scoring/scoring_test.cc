@@ -34,6 +34,13 @@ double largest_difference(const EdgeScores& a, const EdgeScores& b) {
   return value;
 }
 
+// Everything else at its default.
+ScoreSpec spec_of(const Metric& metric) {
+  ScoreSpec spec;
+  spec.metric = metric;
+  return spec;
+}
+
 class KnownAnswers : public testing::TestWithParam<std::pair<const char*, const char*>> {};
 
 TEST_P(KnownAnswers, EveryEdgeAgrees) {
@@ -85,10 +92,12 @@ struct Case {
   Positions positions;
   const char* metric;
   const char* method = "eap";
+  int64_t mlp_block = 0;
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
-  return out << c.family << "/" << ablation_name(c.ablation) << "/" << positions_name(c.positions) << "/" << c.metric << "/" << c.method;
+  return out << c.family << "/" << ablation_name(c.ablation) << "/" << positions_name(c.positions) << "/" << c.metric << "/"
+             << c.method << "/" << c.mlp_block;
 }
 
 class Properties : public testing::TestWithParam<Case> {
@@ -99,8 +108,12 @@ class Properties : public testing::TestWithParam<Case> {
     spec_.positions = GetParam().positions;
     examples_ = random_examples(model_.architecture(), 9);
   }
+  Graph graph(KeyValueNodes form) const { return Graph(model_.architecture(), form, GetParam().mlp_block); }
+  ScoreResult score(const std::vector<Example>& examples, const ScoreSpec& spec, const Graph& graph) const {
+    return find_scorer(GetParam().method).score(model_, graph, pointers(examples), spec, {});
+  }
   ScoreResult score(const std::vector<Example>& examples, const ScoreSpec& spec, KeyValueNodes form) const {
-    return find_scorer(GetParam().method).score(model_, Graph(model_.architecture(), form), pointers(examples), spec, {});
+    return score(examples, spec, graph(form));
   }
   Model model_ = Model::random(tiny_architecture(GetParam().family, kLayers), 0.3, 3, {});
   ScoreSpec spec_;
@@ -130,8 +143,8 @@ TEST_P(Properties, DoNotDependOnPaddingBatchSizeOrderOrTile) {
 }
 
 TEST_P(Properties, GroupedKeyValueScoresAreTheSumOfTheirHeads) {
-  const Graph grouped(model_.architecture(), KeyValueNodes::kGrouped);
-  const Graph ungrouped(model_.architecture(), KeyValueNodes::kUngrouped);
+  const Graph grouped = graph(KeyValueNodes::kGrouped);
+  const Graph ungrouped = graph(KeyValueNodes::kUngrouped);
   const EdgeScores a = score(examples_, spec_, KeyValueNodes::kGrouped).scores;
   const EdgeScores b = score(examples_, spec_, KeyValueNodes::kUngrouped).scores;
   const int64_t per_kv = model_.architecture().heads_per_kv();
@@ -143,10 +156,60 @@ TEST_P(Properties, GroupedKeyValueScoresAreTheSumOfTheirHeads) {
     if (node.kind == DownstreamNode::Kind::kQuery) v = grouped.query(node.layer, node.head);
     if (node.kind == DownstreamNode::Kind::kKey) v = grouped.key(node.layer, node.head / per_kv);
     if (node.kind == DownstreamNode::Kind::kValue) v = grouped.value(node.layer, node.head / per_kv);
-    if (node.kind == DownstreamNode::Kind::kMlp) v = grouped.mlp_in(node.layer);
+    if (node.kind == DownstreamNode::Kind::kMlp) v = grouped.mlp_in(node.layer, node.block);
     summed.values[grouped.edge_id(e.upstream, v)] += b.values[id];
   }
   EXPECT_LT(largest_difference(a, summed), kInvarianceTolerance * largest(a));
+}
+
+// An MLP's output is the sum of its blocks', and so is what it reads.
+TEST_P(Properties, AnMlpScoresTheSumOfItsBlocks) {
+  const Graph whole(model_.architecture(), KeyValueNodes::kGrouped);
+  const Graph split(model_.architecture(), KeyValueNodes::kGrouped, 2);
+  const EdgeScores a = score(examples_, spec_, whole).scores;
+  const EdgeScores b = score(examples_, spec_, split).scores;
+  EdgeScores summed{std::vector<float>(whole.n_edges())};
+  for (int64_t id = 0; id < split.n_edges(); ++id) {
+    const Edge e = split.edge(id);
+    const UpstreamNode from = split.upstream(e.upstream);
+    const DownstreamNode to = split.downstream(e.downstream);
+    int64_t u = 0;
+    if (from.kind == UpstreamNode::Kind::kHead) u = whole.head(from.layer, from.head);
+    if (from.kind == UpstreamNode::Kind::kMlp) u = whole.mlp(from.layer);
+    int64_t v = whole.logits();
+    if (to.kind == DownstreamNode::Kind::kQuery) v = whole.query(to.layer, to.head);
+    if (to.kind == DownstreamNode::Kind::kKey) v = whole.key(to.layer, to.head);
+    if (to.kind == DownstreamNode::Kind::kValue) v = whole.value(to.layer, to.head);
+    if (to.kind == DownstreamNode::Kind::kMlp) v = whole.mlp_in(to.layer);
+    summed.values[whole.edge_id(u, v)] += b.values[id];
+  }
+  EXPECT_LT(largest_difference(a, summed), kInvarianceTolerance * largest(a));
+}
+
+TEST_P(Properties, PairsOfSpansAddUpToTheScore) {
+  std::vector<Example> examples = examples_;
+  for (Example& e : examples) {
+    const auto last = static_cast<int64_t>(e.ids.size()) - 1;
+    e.spans = {{"head", 0, 1}, {"tail", last, last}};
+  }
+  ScoreSpec spec = spec_;
+  spec.spans = span_names(pointers(examples));
+  ASSERT_EQ(spec.spans, (std::vector<std::string>{"head", "tail", "rest"}));
+  const Graph g = graph(KeyValueNodes::kGrouped);
+  const ScoreResult whole = score(examples, spec_, g);
+  const ScoreResult split = score(examples, spec, g);
+  EXPECT_LT(largest_difference(whole.scores, split.scores), kInvarianceTolerance * largest(whole.scores));
+  ASSERT_TRUE(split.spans.has_value());
+  double before = 0;  // what is read in the tail for queries before it
+  for (int64_t e = 0; e < g.n_edges(); ++e) {
+    double sum = 0;
+    for (int64_t where = 0; where < 3; ++where) {
+      for (int64_t whom = 0; whom < 3; ++whom) sum += split.spans->at(e, where, whom);
+    }
+    EXPECT_NEAR(sum, whole.scores.values[e], kInvarianceTolerance * largest(whole.scores));
+    before += std::fabs(split.spans->at(e, 1, 0)) + std::fabs(split.spans->at(e, 1, 2)) + std::fabs(split.spans->at(e, 2, 0));
+  }
+  EXPECT_EQ(before, 0);
 }
 
 // The definition itself: perturb one reader's own copy of the stream. Here through the residual stream as a
@@ -200,6 +263,18 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"llama", Ablation::kMean, Positions::kReadout, "logit_diff", "eap-ig-inputs"},
                     Case{"gpt2", Ablation::kMean, Positions::kAll, "nll", "clean-corrupted"},
                     Case{"llama", Ablation::kCounterfactual, Positions::kAll, "logit_diff", "clean-corrupted"},
+                    Case{"gpt2", Ablation::kCounterfactual, Positions::kAll, "logit_diff", "eap-ig-activations"},
+                    Case{"llama", Ablation::kMean, Positions::kReadout, "log_prob", "eap-ig-activations", 7},
+                    Case{"gpt_neox", Ablation::kZero, Positions::kAll, "nll", "eap-ig-activations"},
+                    Case{"gpt2", Ablation::kMean, Positions::kAll, "prob_diff", "eap-ig-activations-own", 7},
+                    Case{"llama", Ablation::kCounterfactual, Positions::kAll, "kl", "eap-ig-activations-own"},
+                    Case{"gpt2", Ablation::kCounterfactual, Positions::kAll, "kl", "eap-ig-inputs", 7},
+                    Case{"gpt2", Ablation::kMean, Positions::kAll, "log_prob", "eap", 2},
+                    Case{"llama", Ablation::kMean, Positions::kAll, "nll", "eap", 7},
+                    Case{"llama", Ablation::kCounterfactual, Positions::kReadout, "logit_diff", "eap", 1},
+                    Case{"gpt_neox", Ablation::kMean, Positions::kAll, "logit_diff", "eap", 7},
+                    Case{"gpt2", Ablation::kCounterfactual, Positions::kAll, "log_prob", "relp"},
+                    Case{"llama", Ablation::kMean, Positions::kAll, "prob_diff", "relp", 7},
                     Case{"mistral", Ablation::kMean, Positions::kAll, "logit_diff"},
                     Case{"qwen2", Ablation::kCounterfactual, Positions::kAll, "logit_diff"},
                     Case{"gpt_neox", Ablation::kCounterfactual, Positions::kReadout, "logit_diff"},
@@ -236,7 +311,7 @@ class Pairs : public testing::TestWithParam<const char*> {
   }
   Model model_ = Model::random(tiny_architecture(GetParam()), 0.3, 3, {});
   Graph graph_{model_.architecture(), KeyValueNodes::kGrouped};
-  ScoreSpec spec_{logit_diff_metric()};
+  ScoreSpec spec_ = spec_of(logit_diff_metric());
 };
 
 // Gradients at both ends: exchanging them exchanges A and Ā and nothing else.
@@ -281,6 +356,28 @@ TEST_P(Pairs, OneStepOfIntegratedGradientsIsTheGradientAtTheCorruptedInput) {
   const EdgeScores eap = score("eap", swapped, spec).scores;
   for (float& s : ig.values) s = -s;
   EXPECT_LT(largest_difference(ig, eap), kInvarianceTolerance * largest(eap));
+}
+
+// At α = 1 every block has its own output; holding it cuts no path above it.
+TEST_P(Pairs, OneStepOfOwnActivationsIsTheGradientAtTheCleanInput) {
+  const std::vector<Example> examples = random_examples(model_.architecture(), 5);
+  ScoreSpec spec = spec_;
+  spec.ig_steps = 1;
+  const EdgeScores eap = score("eap", examples, spec).scores;
+  EXPECT_LT(largest_difference(eap, score("eap-ig-activations-own", examples, spec).scores),
+            kInvarianceTolerance * largest(eap));
+}
+
+TEST_P(Pairs, MethodsAtTheCleanInputRefuseAMetricThatIsFlatThere) {
+  EXPECT_THROW(score("eap", random_examples(model_.architecture(), 2), spec_of(kl_metric())), Error);
+  EXPECT_THROW(score("relp", random_examples(model_.architecture(), 2), spec_of(kl_metric())), Error);
+}
+
+TEST_P(Pairs, TellHowFarTheCounterfactualMovesTheMetric) {
+  std::vector<Example> examples = random_examples(model_.architecture(), 3);
+  EXPECT_GT(*score("eap", examples, spec_).metric_shift, 0);
+  for (Example& e : examples) e.counterfactual_ids = e.ids;
+  EXPECT_EQ(*score("eap", examples, spec_).metric_shift, 0);
 }
 
 TEST_P(Pairs, MethodsThatNeedPairsRefuseRecordsWithout) {

@@ -52,6 +52,9 @@ struct ExampleBatch {
   // One entry per target token:
   Targets targets;            // rows and ids; undefined tensors when there is none
   std::vector<int64_t> target_example;
+  // [readouts, d_model] the last stream of the whole model at the readouts, for metrics that compare a run with it;
+  // undefined unless the caller sets it.
+  at::Tensor full;
 
   int64_t n_readouts() const { return static_cast<int64_t>(readouts.size()); }
   int64_t n_targets() const { return static_cast<int64_t>(target_example.size()); }

@@ -1,6 +1,7 @@
 #include "task/metric.h"
 
 #include <ATen/ops/_unique2.h>
+#include <ATen/ops/tensor.h>
 
 #include <tuple>
 
@@ -13,7 +14,9 @@ const std::vector<Metric>& metrics() {
   static const std::vector<Metric> all{
       logit_diff_metric(),
       prob_diff_metric(),
+      log_prob_metric(),
       nll_metric(),
+      kl_metric(),
   };
   return all;
 }
@@ -21,18 +24,45 @@ const std::vector<Metric>& metrics() {
 const Metric& find_metric(const std::string& name) { return find_named(metrics(), "metric", name); }
 
 void check_metric(const Metric& metric, const Example& example) {
-  if (!metric.needs_readouts) return;
-  if (example.readouts.empty()) fail(example.place, "the record has no readouts; metric {} needs at least one.", metric.name);
+  if (metric.reads == Reads::kTargets) return;
+  const bool answer = metric.reads == Reads::kAnswer;
+  if (example.readouts.empty() && !answer) fail(example.place, "the record has no readouts; metric {} needs at least one.", metric.name);
   for (const Readout& r : example.readouts) {
-    if (!r.correct.empty() && !r.wrong.empty()) continue;
+    if (metric.flat_at_clean || (!r.correct.empty() && (answer || !r.wrong.empty()))) continue;
+    if (answer) fail(example.place, "the readout at position {} lacks 'correct', which metric {} needs.", r.position, metric.name);
     fail(example.place, "the readout at position {} lacks 'correct' or 'wrong', which metric {} needs.", r.position,
          metric.name);
   }
 }
 
 at::Tensor rows_read(const Metric& metric, const ExampleBatch& batch) {
-  if (!metric.needs_readouts) return batch.targets.rows;
-  return readout_rows(batch);
+  if (metric.reads == Reads::kTargets) return batch.targets.rows;
+  if (metric.reads == Reads::kReadouts) return readout_rows(batch);
+  const at::Tensor answers = answer_tokens(batch).rows;
+  return answers.numel() == 0 ? at::Tensor() : std::get<0>(at::_unique2(answers));
+}
+
+Answers answer_tokens(const ExampleBatch& batch) {
+  Answers answers;
+  std::vector<int64_t> rows;
+  for (int64_t r = 0; r < batch.n_readouts(); ++r) {
+    const int64_t i = batch.readout_example[r];
+    rows.push_back(batch.tokens.starts[i] + batch.readouts[r].position - 1);
+    answers.ids.push_back(batch.readouts[r].correct);
+    answers.example.push_back(i);
+  }
+  if (batch.n_targets() > 0) {
+    const at::Tensor target_rows = batch.targets.rows.to(at::kCPU);
+    const at::Tensor target_ids = batch.targets.ids.to(at::kCPU);
+    for (int64_t t = 0; t < batch.n_targets(); ++t) {
+      if (batch.readouts_per_example[batch.target_example[t]] > 0) continue;
+      rows.push_back(target_rows.data_ptr<int64_t>()[t]);
+      answers.ids.push_back({target_ids.data_ptr<int64_t>()[t]});
+      answers.example.push_back(batch.target_example[t]);
+    }
+  }
+  answers.rows = at::tensor(rows, at::kLong).to(batch.tokens.ids.device());
+  return answers;
 }
 
 at::Tensor readout_rows(const ExampleBatch& batch) {

@@ -17,7 +17,16 @@ struct MetricValues {
   at::Tensor d_final;
 };
 
-enum class MetricGradient { kNone, kStream };
+// kRelevance: with the final norm's scale held constant (Rule::kRelevance).
+enum class MetricGradient { kNone, kStream, kRelevance };
+
+inline Rule rule_of(MetricGradient gradient) {
+  return gradient == MetricGradient::kRelevance ? Rule::kRelevance : Rule::kGradient;
+}
+
+// What a metric reads in a record: readouts, target tokens, or the answer: its readouts' `correct`, and where a
+// record has no readouts its target tokens.
+enum class Reads { kReadouts, kTargets, kAnswer };
 
 // One metric: its name and what it computes from the last stream [tokens, d_model].
 // Throws Error naming the record when the batch lacks what it reads.
@@ -26,7 +35,10 @@ struct Metric {
   std::string help;
   MetricValues (*compute)(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
                           MetricGradient gradient);
-  bool needs_readouts = true;  // false: it reads the target tokens
+  Reads reads = Reads::kReadouts;
+  // It compares a run with the whole model's (ExampleBatch::full): largest at the clean input, where its gradient
+  // is zero.
+  bool flat_at_clean = false;
 };
 
 // Every metric, in the order --help lists them.
@@ -36,10 +48,20 @@ const Metric& find_metric(const std::string& name);
 
 Metric logit_diff_metric();
 Metric prob_diff_metric();
+Metric log_prob_metric();
 Metric nll_metric();
+Metric kl_metric();
 
 // Rows of the last stream that the metric reads: ascending, each once. [n] int64, undefined when there is none.
 at::Tensor rows_read(const Metric& metric, const ExampleBatch& batch);
+
+// The tokens of the answers of a batch (Reads::kAnswer), one entry each: of a readout any of its `correct`.
+struct Answers {
+  at::Tensor rows;                        // [n] int64
+  std::vector<std::vector<int64_t>> ids;
+  std::vector<int64_t> example;
+};
+Answers answer_tokens(const ExampleBatch& batch);
 
 // Mean logit of `correct` − mean logit of `wrong` of every readout, in the batch's order: what accuracy
 // (share above 0) and tables per verb are made of.

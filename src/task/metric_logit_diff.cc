@@ -56,7 +56,7 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
   }
   if (gradient == MetricGradient::kNone) return result;
   const at::Tensor w = at::tensor(weights, at::kDouble).to(model.device(), model.dtype()).unsqueeze(1);
-  result.d_final = head_backward(model, head, d * w, batch.tokens.tokens());
+  result.d_final = head_backward(model, head, d * w, batch.tokens.tokens(), rule_of(gradient));
   return result;
 }
 

@@ -19,12 +19,12 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
     result.values[batch.target_example[t]] -= nll.data_ptr<double>()[t];
   }
   if (gradient == MetricGradient::kNone) return result;
-  result.d_final = head_backward(model, loss.head, loss.d_y.neg(), batch.tokens.tokens());
+  result.d_final = head_backward(model, loss.head, loss.d_y.neg(), batch.tokens.tokens(), rule_of(gradient));
   return result;
 }
 
 }  // namespace
 
-Metric nll_metric() { return {"nll", "log-likelihood of the target tokens (minus their summed nll)", compute, false}; }
+Metric nll_metric() { return {"nll", "log-likelihood of the target tokens (minus their summed nll)", compute, Reads::kTargets}; }
 
 }  // namespace circuit

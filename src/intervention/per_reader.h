@@ -1,0 +1,174 @@
+// For tests: the definition of a graph's run, one reader, one node, one sequence at a time. Every reader's stream
+// is a sum over nodes, so that an edge can be cut or moved alone. Slow, and shares little with the real thing.
+#pragma once
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "intervention/ablation.h"
+#include "model/forward.h"
+
+namespace circuit {
+
+class PerReaderModel {
+ public:
+  // edges: one flag each. An edge that is not there carries the ablated output.
+  PerReaderModel(const Model& model, const Graph& graph, const NodeOutputs& ablated, const std::vector<bool>& edges)
+      : model_(model), graph_(graph), ablated_(ablated), edges_(edges) {}
+
+  // Added to the stream that reader v reads.
+  std::function<at::Tensor(int64_t v, const at::Tensor& stream)> on_read = [](int64_t, const at::Tensor& x) { return x; };
+  // In place of upstream node u's output.
+  std::function<at::Tensor(int64_t u, const at::Tensor& output)> on_write = [](int64_t, const at::Tensor& a) { return a; };
+  // Coefficients of the nonlinear parts, by name. kRecord: kept from this run; kFrozen: taken from them, which
+  // makes the model linear (arXiv 2508.21258).
+  enum class Coefficients { kLive, kRecord, kFrozen } mode = Coefficients::kLive;
+  std::map<std::string, at::Tensor> coefficients;
+
+  // The stream that `logits` reads.
+  at::Tensor run(const TokenBatch& batch) {
+    const Architecture& a = model_.architecture();
+    at::Tensor constant = at::zeros({batch.tokens(), a.d_model}, model_.embedding().options());
+    if (a.learned_positions) constant = constant + at::embedding(model_.positions(), batch.positions);
+    outputs_ = {on_write(0, at::embedding(model_.embedding(), batch.ids))};
+    for (int64_t l = 0; l < a.n_layers; ++l) {
+      const LayerWeights& w = model_.layers()[l];
+      const at::Tensor after_attention = w.b_o.defined() ? constant + w.b_o : constant;
+      std::vector<at::Tensor> layer;
+      for (int64_t h = 0; h < a.n_heads; ++h) layer.push_back(on_write(graph_.head(l, h), head(batch, l, h, constant)));
+      const at::Tensor seen = a.parallel_blocks ? constant : after_attention;
+      if (!a.parallel_blocks) append(&layer);
+      for (int64_t j = 0; j < graph_.mlp_blocks(); ++j) layer.push_back(on_write(graph_.mlp(l, j), mlp(l, j, seen)));
+      append(&layer);
+      constant = w.b_out.defined() ? after_attention + w.b_out : after_attention;
+    }
+    return read(graph_.logits(), constant);
+  }
+  // Outputs of the last run, per upstream node [tokens, d_model]; and Ā.
+  const std::vector<at::Tensor>& outputs() const { return outputs_; }
+  at::Tensor ablated(int64_t u) const {
+    const UpstreamNode node = graph_.upstream(u);
+    if (node.kind == UpstreamNode::Kind::kInput) return ablated_.input;
+    const LayerWeights& w = model_.layers()[node.layer];
+    if (node.kind == UpstreamNode::Kind::kMlp) {
+      if (graph_.mlp_blocks() == 1) return ablated_.mlp[node.layer];
+      const int64_t first = node.block * graph_.mlp_block();
+      return at::mm(ablated_.mlp[node.layer].narrow(1, first, graph_.mlp_block()),
+                    w.w_out.narrow(0, first, graph_.mlp_block()));
+    }
+    const int64_t dh = model_.architecture().d_head;
+    return at::mm(ablated_.z[node.layer].narrow(1, node.head * dh, dh), w.w_o.narrow(0, node.head * dh, dh));
+  }
+
+  // γ (x − mean) · rstd + β, with the scale of the recorded run where coefficients are frozen.
+  at::Tensor norm(const std::string& name, const NormWeights& weights, const at::Tensor& x) {
+    const Architecture& a = model_.architecture();
+    const at::Tensor centred = a.norm == NormKind::kLayerNorm ? x - x.mean(-1, true) : x;
+    const at::Tensor scale = coefficient(name, (centred.square().mean(-1, true) + a.norm_eps).rsqrt());
+    const at::Tensor y = centred * scale * weights.weight;
+    return weights.bias.defined() ? y + weights.bias : y;
+  }
+
+ private:
+  void append(std::vector<at::Tensor>* layer) {
+    outputs_.insert(outputs_.end(), layer->begin(), layer->end());
+    layer->clear();
+  }
+
+  at::Tensor coefficient(const std::string& name, const at::Tensor& live) {
+    if (mode == Coefficients::kFrozen) return coefficients.at(name);
+    if (mode == Coefficients::kRecord) coefficients[name] = live;
+    return live;
+  }
+
+  at::Tensor read(int64_t v, const at::Tensor& constant) {
+    at::Tensor total = constant;
+    for (int64_t u = 0; u < graph_.visible(v); ++u) {
+      total = total + (edges_[graph_.edge_id(u, v)] ? outputs_[u] : ablated(u));
+    }
+    return on_read(v, total);
+  }
+
+  at::Tensor head(const TokenBatch& batch, int64_t l, int64_t h, const at::Tensor& constant) {
+    const Architecture& a = model_.architecture();
+    const LayerWeights& w = model_.layers()[l];
+    const int64_t g = h / a.heads_per_kv();
+    const int64_t kv = graph_.ungrouped() ? h : g;
+    const auto project = [&](int64_t v, const at::Tensor& matrix, const at::Tensor& bias, int64_t unit) {
+      const at::Tensor y = norm(graph_.downstream_name(v), w.attn_norm, read(v, constant));
+      const at::Tensor out = at::mm(y, matrix.select(1, unit));
+      return bias.defined() ? out + bias[unit] : out;
+    };
+    const RotaryTable table = make_rotary_table(a, batch.positions, model_.dtype());
+    const auto turned = [&](const at::Tensor& x, const NormWeights& weights) {
+      const at::Tensor y = a.qk_norm ? norm_forward(a, weights, x, nullptr) : x;
+      return table.cos.defined() ? rotate(y.unsqueeze(1), table, Direction::kForward).squeeze(1) : y;
+    };
+    const at::Tensor q = turned(project(graph_.query(l, h), w.w_q, w.b_q, h), w.q_norm);
+    const at::Tensor k = turned(project(graph_.key(l, kv), w.w_k, w.b_k, g), w.k_norm);
+    const at::Tensor v = project(graph_.value(l, kv), w.w_v, w.b_v, g);
+    std::vector<at::Tensor> z;
+    for (size_t s = 0; s < batch.lengths.size(); ++s) {
+      const auto part = [&](const at::Tensor& t) { return t.narrow(0, batch.starts[s], batch.lengths[s]); };
+      at::Tensor scores = at::mm(part(q), part(k).t()) / std::sqrt(static_cast<double>(a.d_head));
+      const at::Tensor never = at::full_like(scores, -std::numeric_limits<double>::infinity());
+      scores = scores + never.triu(1);
+      if (a.sliding_window) scores = scores + never.tril(-*a.sliding_window);
+      const std::string name = graph_.upstream_name(graph_.head(l, h)) + " of " + std::to_string(s);
+      z.push_back(at::mm(coefficient(name, at::softmax(scores, 1)), part(v)));
+    }
+    return at::mm(at::cat(z, 0), w.w_o.narrow(0, h * a.d_head, a.d_head));
+  }
+
+  at::Tensor mlp(int64_t l, int64_t block, const at::Tensor& constant) {
+    const Architecture& a = model_.architecture();
+    const LayerWeights& w = model_.layers()[l];
+    const int64_t first = block * graph_.mlp_block();
+    const std::string name = graph_.downstream_name(graph_.mlp_in(l, block));
+    const at::Tensor y = norm(name, w.mlp_norm, read(graph_.mlp_in(l, block), constant));
+    const auto project = [&](const at::Tensor& matrix, const at::Tensor& bias) {
+      const at::Tensor out = at::mm(y, matrix.narrow(1, first, graph_.mlp_block()));
+      return bias.defined() ? out + bias.narrow(0, first, graph_.mlp_block()) : out;
+    };
+    MlpCache in;
+    in.in = project(w.w_in, w.b_in);
+    if (a.gated_mlp) in.gate = project(w.w_gate, w.b_gate);
+    const at::Tensor hidden = mode == Coefficients::kLive ? mlp_hidden(a, in) : linear_hidden(name, in);
+    return at::mm(hidden, w.w_out.narrow(0, first, graph_.mlp_block()));
+  }
+
+  // With f(x)/x, and a gate's factors, as coefficients.
+  at::Tensor linear_hidden(const std::string& name, const MlpCache& in) {
+    Architecture plain = model_.architecture();
+    plain.gated_mlp = false;
+    const at::Tensor& x = in.gate.defined() ? in.gate : in.in;
+    const at::Tensor ratio = coefficient(name + " ratio", mlp_hidden(plain, {x, {}}) / x);
+    if (!in.gate.defined()) return ratio * x;
+    const at::Tensor gate = coefficient(name + " gate", ratio * in.gate);
+    const at::Tensor up = coefficient(name + " up", in.in);
+    return (gate * in.in + ratio * in.gate * up) * 0.5;
+  }
+
+  const Model& model_;
+  const Graph& graph_;
+  const NodeOutputs& ablated_;
+  const std::vector<bool>& edges_;
+  std::vector<at::Tensor> outputs_;
+};
+
+}  // namespace circuit

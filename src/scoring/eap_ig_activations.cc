@@ -1,0 +1,98 @@
+// eap-ig-activations (Hanna, Pezzelle, Belinkov 2024, arXiv 2403.17806, as their code computes it): for each of the
+// 2L + 1 blocks (input; all heads of a layer; an MLP) and α = 1/m, 2/m … 1 the gradient with that block's output
+// held at α A + (1 − α) Ā, averaged over blocks and α for every edge. A reader of the block that is held has no
+// gradient. eap-ig-activations-own: an edge takes the mean over α with its own upstream block held, no other.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/mm.h>
+
+#include "core/error.h"
+#include "scoring/gradient_methods.h"
+
+namespace circuit {
+namespace {
+
+enum class Blocks { kAll, kOwn };
+
+// A block of the graph, and which upstream nodes are in it.
+struct HeldBlock {
+  std::optional<Block> block;  // none: input
+  UpstreamRange nodes;
+};
+
+std::vector<HeldBlock> blocks_of(const Graph& graph) {
+  std::vector<HeldBlock> blocks{{std::nullopt, {0, 1}}};
+  for (int64_t l = 0; l < graph.n_layers(); ++l) {
+    blocks.push_back({Block{Block::Kind::kHeads, l}, {graph.head(l, 0), graph.n_heads()}});
+    blocks.push_back({Block{Block::Kind::kMlp, l}, {graph.mlp(l), graph.mlp_blocks()}});
+  }
+  return blocks;
+}
+
+// α A + (1 − α) Ā of one block, in the form a forward takes it.
+at::Tensor held_output(const Model& model, const HeldBlock& held, const NodeOutputs& clean, const NodeOutputs& ablated,
+                       MlpForm form, double alpha) {
+  const auto between = [&](const at::Tensor& a, const at::Tensor& b) { return a * alpha + b * (1 - alpha); };
+  if (!held.block) return between(clean.input, ablated.input);
+  const int64_t l = held.block->layer;
+  if (held.block->kind == Block::Kind::kHeads) return between(clean.z[l], ablated.z[l]);
+  const at::Tensor mlp = between(clean.mlp[l], ablated.mlp[l]);
+  return form == MlpForm::kChannels ? at::mm(mlp, model.layers()[l].w_out) : mlp;
+}
+
+ScoreResult score_blocks(Blocks which, const Model& model, const Graph& graph,
+                         const std::vector<const Example*>& examples, const ScoreSpec& spec,
+                         const ProgressCallback& progress) {
+  EdgeAccumulator scores(model, graph, {Subtract::kNothing, Rule::kGradient, spec.tile_tokens, spec.spans});
+  const auto ablated = ablated_outputs(model, graph, examples, spec);
+  const MlpForm form = mlp_form(graph);
+  const std::vector<HeldBlock> blocks = blocks_of(graph);
+  const auto gradients = static_cast<double>(spec.ig_steps) * (which == Blocks::kAll ? static_cast<double>(blocks.size()) : 1);
+  ScoreResult result;
+  for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
+    const TokenBatch& tokens = batch.clean.tokens;
+    const ReadRows reads{batch.read_rows};
+    const ForwardCache clean = forward(model, tokens, Keep::kBackwardAndNodeOutputs);
+    const NodeOutputs without = ablated->of(batch.examples, batch.clean);
+    add_metric(model, batch, spec.metric, clean.x_final, without, Rule::kGradient, nullptr, &result);
+    const NodeOutputs with = node_outputs(model.architecture(), clean, form);
+    const NodeOutputs outputs = difference(with, without);
+    for (const HeldBlock& held : blocks) {
+      for (int64_t k = 1; k <= spec.ig_steps; ++k) {
+        const double alpha = static_cast<double>(k) / static_cast<double>(spec.ig_steps);
+        const at::Tensor output = held_output(model, held, with, without, form, alpha);
+        ForwardCache run = held.block ? forward_replacing(model, tokens, clean, {*held.block, output}, Keep::kBackward, reads)
+                                      : forward_from(model, tokens, output, Keep::kBackward, reads);
+        at::Tensor d_final;
+        metric_sum(model, batch.clean, spec.metric, run.x_final, &d_final);
+        ScoredPart part = part_of(batch);
+        if (which == Blocks::kOwn) part.upstream = &held.nodes;
+        scores.add(tokens, run, d_final / gradients, outputs, part);
+      }
+    }
+  });
+  finish(scores, spec, &result);
+  return result;
+}
+
+ScoreResult score_all(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
+                      const ScoreSpec& spec, const ProgressCallback& progress) {
+  return score_blocks(Blocks::kAll, model, graph, examples, spec, progress);
+}
+
+ScoreResult score_own(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
+                      const ScoreSpec& spec, const ProgressCallback& progress) {
+  return score_blocks(Blocks::kOwn, model, graph, examples, spec, progress);
+}
+
+}  // namespace
+
+Scorer eap_ig_activations_scorer() {
+  return {"eap-ig-activations", "mean gradient with one block's output between ablated and clean, over all blocks",
+          score_all};
+}
+
+Scorer eap_ig_activations_own_scorer() {
+  return {"eap-ig-activations-own", "the same, each edge with its own upstream block only", score_own};
+}
+
+}  // namespace circuit

@@ -1,0 +1,78 @@
+#include "scoring/folded_weights.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mv.h>
+#include <ATen/ops/zeros.h>
+
+namespace circuit {
+namespace {
+
+// w [d_model, readers, width], b [readers, width] or undefined.
+FoldedReaders fold(const Architecture& a, const at::Tensor& w, const at::Tensor& b, const NormWeights& norm) {
+  FoldedReaders f;
+  f.weight = at::empty({w.size(1), w.size(2), a.d_model}, w.options());
+  // Reader by reader, so that each stays in the cache while it is worked on.
+  const auto work = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const at::Tensor reader = f.weight[i];
+      reader.copy_(w.select(1, i).t()).mul_(norm.weight);
+      if (a.norm == NormKind::kLayerNorm) reader.sub_(reader.mean(1, true));
+    }
+  };
+  if (w.is_cpu()) {
+    at::parallel_for(0, w.size(1), 1, work);
+  } else {
+    work(0, w.size(1));
+  }
+  if (!norm.bias.defined() && !b.defined()) return f;
+  f.constant = norm.bias.defined() ? at::mv(w.flatten(1).t(), norm.bias).view({w.size(1), w.size(2)})
+                                   : at::zeros({w.size(1), w.size(2)}, w.options());
+  if (b.defined()) f.constant.add_(b);
+  return f;
+}
+
+FoldedReaders repeated(FoldedReaders f, int64_t times) {
+  if (times == 1) return f;
+  f.weight = f.weight.repeat_interleave(times, 0);
+  if (f.constant.defined()) f.constant = f.constant.repeat_interleave(times, 0);
+  return f;
+}
+
+// Both of two kinds as one of the summed width.
+FoldedReaders joined(const FoldedReaders& a, const FoldedReaders& b) {
+  FoldedReaders f;
+  f.weight = at::cat({a.weight, b.weight}, 1);
+  if (a.constant.defined()) f.constant = at::cat({a.constant, b.constant}, 1);
+  return f;
+}
+
+FoldedReaders fold_blocks(const Model& model, const Graph& graph, const LayerWeights& w) {
+  const auto blocks = [&](const at::Tensor& weight, const at::Tensor& bias) {
+    const at::Tensor b = bias.defined() ? bias.view({graph.mlp_blocks(), graph.mlp_block()}) : bias;
+    return fold(model.architecture(), weight.unflatten(1, {graph.mlp_blocks(), graph.mlp_block()}), b, w.mlp_norm);
+  };
+  const FoldedReaders in = blocks(w.w_in, w.b_in);
+  return w.w_gate.defined() ? joined(in, blocks(w.w_gate, w.b_gate)) : in;
+}
+
+}  // namespace
+
+std::vector<FoldedLayer> fold_weights(const Model& model, const Graph& graph) {
+  const Architecture& a = model.architecture();
+  const int64_t per_kv = graph.ungrouped() ? a.heads_per_kv() : 1;
+  std::vector<FoldedLayer> layers;
+  for (const LayerWeights& w : model.layers()) {
+    FoldedLayer f;
+    f.q = fold(a, w.w_q, w.b_q, w.attn_norm);
+    f.k = repeated(fold(a, w.w_k, w.b_k, w.attn_norm), per_kv);
+    f.v = repeated(fold(a, w.w_v, w.b_v, w.attn_norm), per_kv);
+    if (graph.mlp_blocks() > 1) f.mlp = fold_blocks(model, graph, w);
+    layers.push_back(std::move(f));
+  }
+  return layers;
+}
+
+}  // namespace circuit

@@ -1,0 +1,30 @@
+// Projections with the constant part of the norm before them folded in, so that a reader's gradient is
+//   ∂M/∂X_v = rstd · (d W_f − x̂ · ⟨x̂, γ W d⟩ / d_model),   W_f = (I − 11ᵀ/d_model) γ ⊙ W   (RMSNorm: γ ⊙ W)
+// and the component along x̂ is known without W: ⟨x̂, γ W d⟩ = ⟨y W + b − (β W + b), d⟩, output less constant.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "graph/graph.h"
+#include "model/model.h"
+
+namespace circuit {
+
+// Readers of one kind in one layer.
+struct FoldedReaders {
+  at::Tensor weight;    // [readers, width, d_model], W_f transposed
+  at::Tensor constant;  // [readers, width], β W + b; undefined: zero
+};
+
+struct FoldedLayer {
+  FoldedReaders q, k, v;  // width d_head; k and v once per reader of the graph
+  // MLP blocks, width mlp_block: the channels' inputs, with a gate those of the gate behind them (twice the
+  // width). Undefined where an MLP is one node.
+  FoldedReaders mlp;
+};
+
+std::vector<FoldedLayer> fold_weights(const Model& model, const Graph& graph);
+
+}  // namespace circuit

@@ -1,0 +1,108 @@
+#include "scoring/reader_gradients.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/addcmul.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/mm.h>
+
+#include "model/rows.h"
+
+namespace circuit {
+namespace {
+
+// d, dots: [tokens, readers, width] gradients and [tokens, readers] ⟨output, gradient⟩. constants of the
+// readers in order; undefined: zero.
+ReaderGradients compact(const at::Tensor& d, at::Tensor dots, const at::Tensor& constant, const at::Tensor& x,
+                        const NormStats& stats, Rule rule) {
+  ReaderGradients out;
+  out.x = x;
+  out.stats = stats;
+  if (constant.defined()) dots = dots - (d * constant).sum(-1);
+  const at::Tensor rstd = stats.rstd.to(d.scalar_type());
+  out.d = d * rstd.unsqueeze(-1);
+  // With the norm's scale held constant nothing is taken off along x̂.
+  const double share = rule == Rule::kRelevance ? 0 : 1 / static_cast<double>(x.size(1));
+  out.x_component = (dots * rstd * share).unsqueeze(-1);
+  return out;
+}
+
+}  // namespace
+
+void head_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+  for (int64_t h = 0; h < out.size(1); ++h) {
+    at::Tensor target = out.select(1, h);
+    at::mm_out(target, a.select(1, h), b[h]);
+  }
+}
+
+ReaderGradients attention_readers(const AttentionBackward& g, const LayerCache& kept, const FoldedLayer& folded,
+                                  const std::vector<AttentionGradients>& query_spans, const at::Tensor& rows,
+                                  Rule rule) {
+  std::vector<at::Tensor> d{g.heads.d_q};
+  std::vector<at::Tensor> dots{g.heads.q_dot};
+  std::vector<at::Tensor> constants{folded.q.constant};
+  const std::vector<AttentionGradients> whole{g.heads};
+  const std::vector<AttentionGradients>& parts = query_spans.empty() ? whole : query_spans;
+  for (const AttentionGradients& part : parts) {
+    d.push_back(part.d_k);
+    dots.push_back(part.k_dot);
+    constants.push_back(folded.k.constant);
+  }
+  for (const AttentionGradients& part : parts) {
+    d.push_back(part.d_v);
+    dots.push_back(part.v_dot);
+    constants.push_back(folded.v.constant);
+  }
+  return compact(take_rows(at::cat(d, 1), rows), take_rows(at::cat(dots, 1), rows),
+                 folded.q.constant.defined() ? at::cat(constants, 0) : at::Tensor(), take_rows(kept.x_attn, rows),
+                 take_rows(kept.attn_stats, rows), rule);
+}
+
+ReaderGradients mlp_block_readers(const MlpBackward& g, const FoldedLayer& folded, const Graph& graph,
+                                  const at::Tensor& rows, Rule rule) {
+  const auto everywhere = [&](const at::Tensor& t) {
+    return t.defined() ? take_rows(put_rows(t, g.rows, g.d_stream.size(0)), rows) : t;
+  };
+  const auto blocks = [&](const at::Tensor& channels) {
+    return everywhere(channels).view({-1, graph.mlp_blocks(), graph.mlp_block()});
+  };
+  at::Tensor d = blocks(g.channels.d_in);
+  at::Tensor outputs = blocks(g.kept.in);
+  if (g.channels.d_gate.defined()) {
+    d = at::cat({d, blocks(g.channels.d_gate)}, 2);
+    outputs = at::cat({outputs, blocks(g.kept.gate)}, 2);
+  }
+  // Rows that were not worked have a zero gradient; their statistics are zero too, so nothing comes of them.
+  return compact(d, (outputs * d).sum(-1), folded.mlp.constant, everywhere(g.x),
+                 {everywhere(g.stats.mean), everywhere(g.stats.rstd)}, rule);
+}
+
+void rebuild_readers(const ReaderGradients& g, const std::vector<const at::Tensor*>& weights, int64_t first,
+                     int64_t count, const at::Tensor& down) {
+  if (!g.d.defined()) {
+    down.zero_();
+    return;
+  }
+  const auto rows = [&](const at::Tensor& t) { return t.defined() ? t.narrow(0, first, count) : t; };
+  const at::Tensor d = rows(g.d);
+  int64_t reader = 0;
+  for (const at::Tensor* w : weights) {
+    head_products(down.narrow(1, reader, w->size(0)), d.narrow(1, reader, w->size(0)), *w);
+    reader += w->size(0);
+  }
+  const at::Tensor x_hat = norm_standardised(rows(g.x), {rows(g.stats.mean), rows(g.stats.rstd)}).unsqueeze(1);
+  down.narrow(1, 0, reader).addcmul_(rows(g.x_component), x_hat, -1);
+}
+
+at::Tensor sum_readers(const ReaderGradients& g, const std::vector<const at::Tensor*>& weights) {
+  const at::Tensor d = g.d.sum(0).unsqueeze(1);
+  at::Tensor sums = at::mm(g.x_component.squeeze(-1).t(), norm_standardised(g.x, g.stats)).neg_();
+  int64_t reader = 0;
+  for (const at::Tensor* w : weights) {
+    sums.narrow(0, reader, w->size(0)).unsqueeze(1).baddbmm_(d.narrow(0, reader, w->size(0)), *w);
+    reader += w->size(0);
+  }
+  return sums;
+}
+
+}  // namespace circuit

@@ -1,0 +1,49 @@
+// What a backward leaves of the readers, in the compact form that a tile of positions is rebuilt from.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "model/backward.h"
+#include "scoring/folded_weights.h"
+#include "scoring/spans.h"
+
+namespace circuit {
+
+// Readers that share one norm input, at n scored positions. Undefined tensors: their gradient is zero.
+struct ReaderGradients {
+  at::Tensor d;            // [n, readers, width] at the projections' outputs, times rstd
+  at::Tensor x_component;  // [n, readers, 1], ⟨x̂, γ W d⟩ · rstd / d_model
+  at::Tensor x;            // [n, d_model] the stream read
+  NormStats stats;
+};
+
+struct LayerGradients {
+  ReaderGradients attention;  // q, then k span by span, then v: as ReaderSlots has them
+  ReaderGradients mlp;        // of blocks
+  at::Tensor d_mlp;           // [n, d_model] of an MLP that is one node
+};
+
+// The compact form of one layer's q, k and v readers. rows: scored positions, undefined: all. query_spans: the
+// heads' gradients through the queries of each span; empty: keys and values are not split.
+ReaderGradients attention_readers(const AttentionBackward& gradients, const LayerCache& kept, const FoldedLayer& folded,
+                                  const std::vector<AttentionGradients>& query_spans, const at::Tensor& rows,
+                                  Rule rule);
+
+// The same of its MLP blocks.
+ReaderGradients mlp_block_readers(const MlpBackward& gradients, const FoldedLayer& folded, const Graph& graph,
+                                  const at::Tensor& rows, Rule rule);
+
+// ∂M/∂X_v at positions first … first + count − 1 into down [count, readers, d_model]. weights: of the readers in
+// order, each as many as it has.
+void rebuild_readers(const ReaderGradients& gradients, const std::vector<const at::Tensor*>& weights, int64_t first,
+                     int64_t count, const at::Tensor& down);
+
+// Σ over the positions of ∂M/∂X_v, [readers, d_model].
+at::Tensor sum_readers(const ReaderGradients& gradients, const std::vector<const at::Tensor*>& weights);
+
+// out[:, h] = a[:, h] b[h]: [n, heads, width] × [heads, width, d_model] → [n, heads, d_model].
+void head_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b);
+
+}  // namespace circuit

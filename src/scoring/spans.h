@@ -1,0 +1,56 @@
+// Scores per pair of spans. A record marks spans of tokens; an edge u→v then has one score for each pair of
+//   where: the span of the position at which u writes and v reads,
+//   for whom: the span of the position that v's own node writes at.
+// Both are the same for queries, MLPs and logits; keys and values are read at one position for the queries of
+// another. The scores of all pairs add up to S(u→v). (Position-aware circuits: Haklay et al. 2025,
+// arXiv 2502.04577.)
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "task/example.h"
+
+namespace circuit {
+
+// Spans of a data set by name, in order of first appearance; one more, "rest", for tokens outside all of them.
+std::vector<std::string> span_names(const std::vector<const Example*>& examples);
+
+// The span of every token of a batch made of `examples`: [tokens] int64, indices of `names` (as span_names
+// gives them). A token in two spans is the first one's in the record.
+at::Tensor span_labels(const std::vector<const Example*>& examples, const std::vector<std::string>& names);
+
+// Columns of a sum over spans. Per layer: queries, keys for each span of queries, values likewise, MLP nodes;
+// logits last. One span: the graph's downstream order.
+class ReaderSlots {
+ public:
+  ReaderSlots(const Graph& graph, int64_t spans) : graph_(graph), spans_(spans) {}
+  int64_t spans() const { return spans_; }
+  int64_t keys_per_layer() const { return spans_ * graph_.kv_nodes(); }
+  int64_t per_layer() const { return graph_.n_heads() + 2 * keys_per_layer() + graph_.mlp_blocks(); }
+  int64_t first(int64_t layer) const { return layer * per_layer(); }
+  int64_t count() const { return graph_.n_layers() * per_layer() + 1; }
+  // The slot of reader v for queries of `span`; the span matters for keys and values only.
+  int64_t of(int64_t v, int64_t span) const;
+  bool split(int64_t v) const;  // whether v is a key or a value
+
+ private:
+  const Graph& graph_;
+  int64_t spans_;
+};
+
+// Scores of every edge and pair of spans, metric units per example.
+struct SpanScores {
+  std::vector<std::string> names;
+  std::vector<float> values;  // [edges, where, for whom]
+  float at(int64_t edge, int64_t where, int64_t whom) const {
+    const auto n = static_cast<int64_t>(names.size());
+    return values[(edge * n + where) * n + whom];
+  }
+};
+
+}  // namespace circuit

@@ -11,6 +11,8 @@
 #include <map>
 #include <utility>
 
+#include "core/error.h"
+
 namespace circuit {
 namespace {
 
@@ -32,7 +34,8 @@ CircuitRunner::CircuitRunner(const Model& model, const Graph& graph, const Token
                              const NodeOutputs& ablated)
     : model_(model), graph_(graph), batch_(batch), ablated_(ablated) {
   const Architecture& a = model.architecture();
-  rotary_ = make_rotary_table(a, batch.positions, model.dtype());
+  if (a.post_norms) fail("circuit", "family '{}': circuits of models with post-norms are not built yet.", a.family);
+  rotary_ = make_rotary_tables(a, batch.positions, model.dtype());
   embedding_ = token_embedding(model, batch);
   at::Tensor x = at::zeros({batch.tokens(), a.d_model}, embedding_.options()) + ablated.input;
   if (a.learned_positions) x = x + at::embedding(model.positions(), batch.positions);
@@ -147,8 +150,8 @@ void CircuitRunner::run_heads(int64_t l) {
   }
   const auto n = static_cast<int64_t>(heads.size());
   const QueryKeyValue p =
-      normed_and_rotated(a, w, rotary_, {at::cat(q, 1), at::cat(k, 1), at::cat(v, 1)}, nullptr);
-  const at::Tensor z = attention_forward(separate_heads(a, n), batch_, p.q, p.k, p.v, nullptr);
+      normed_and_rotated(a, w, rotary_.of(a, l), {at::cat(q, 1), at::cat(k, 1), at::cat(v, 1)}, nullptr);
+  const at::Tensor z = attention_forward(separate_heads(a, n), l, batch_, p.q, p.k, p.v, nullptr);
   for (int64_t i = 0; i < n; ++i) {
     const at::Tensor z_difference = head_of(z, i, dh) - head_of(ablated_.z[l], heads[i], dh);
     put(graph_.head(l, heads[i]), at::mm(z_difference, w.w_o.narrow(0, heads[i] * dh, dh)));

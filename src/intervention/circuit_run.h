@@ -41,7 +41,7 @@ class CircuitRunner {
   const Graph& graph_;
   const TokenBatch& batch_;
   const NodeOutputs& ablated_;
-  RotaryTable rotary_;
+  RotaryTables rotary_;
   at::Tensor embedding_;
   std::vector<at::Tensor> attn_base_, mlp_base_;  // per layer [tokens, d_model], all nodes ablated
   at::Tensor final_base_;

@@ -56,7 +56,7 @@ class Naive {
           const at::Tensor out = at::mm(y, matrix.select(1, unit));
           return bias.defined() ? out + bias[unit] : out;
         };
-        const RotaryTable table = make_rotary_table(a, batch.positions, model_.dtype());
+        const RotaryTable table = make_rotary_table(a.rotary, batch.positions, model_.dtype());
         const auto turn = [&](const at::Tensor& x) {
           return table.cos.defined() ? rotate(x.unsqueeze(1), table, Direction::kForward).squeeze(1) : x;
         };

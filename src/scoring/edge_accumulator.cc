@@ -124,14 +124,16 @@ EdgeAccumulator::EdgeAccumulator(const Model& model, const Graph& graph, Subtrac
       subtract_(subtract),
       tile_tokens_(tile_tokens > 0 ? tile_tokens : kTileTokens) {
   const Architecture& a = model.architecture();
+  if (a.post_norms) fail("score", "family '{}': scores of models with post-norms are not built yet.", a.family);
   const int64_t per_kv = graph.ungrouped() ? a.heads_per_kv() : 1;
   // Head by head, so that each stays in the cache while it is worked on.
   const auto fold = [&](const at::Tensor& w, const NormWeights& norm) {
     const at::Tensor folded = at::empty({w.size(1), a.d_head, a.d_model}, w.options());
+    const at::Tensor gamma = norm_scale(norm);
     const auto work = [&](int64_t begin, int64_t end) {
       for (int64_t h = begin; h < end; ++h) {
         const at::Tensor head = folded[h];
-        head.copy_(w.select(1, h).t()).mul_(norm.weight);
+        head.copy_(w.select(1, h).t()).mul_(gamma);
         if (a.norm == NormKind::kLayerNorm) head.sub_(head.mean(1, true));
       }
     };

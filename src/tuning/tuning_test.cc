@@ -243,13 +243,15 @@ TEST_P(Exact, AccumulationEqualsOneLargeBatch) {
   for (const auto& [name, tensor] : one) EXPECT_TRUE(tensor.allclose(three.at(name), kTolerance, kTolerance)) << name;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Families, testing::Values("gpt2", "llama", "mistral", "qwen2", "gpt_neox", "qwen3"));
+INSTANTIATE_TEST_SUITE_P(All, Families,
+                         testing::Values("gpt2", "llama", "mistral", "qwen2", "gpt_neox", "qwen3", "gemma2", "gemma3_text",
+                                         "opt"));
 INSTANTIATE_TEST_SUITE_P(All, Exact,
                          testing::Values(Exactness{"gpt2", "sgd"}, Exactness{"gpt2", "adamw"},
                                          Exactness{"llama", "sgd"}, Exactness{"llama", "adamw"},
                                          Exactness{"mistral", "sgd"}, Exactness{"qwen2", "adamw"},
                                          Exactness{"gpt_neox", "sgd"}, Exactness{"gpt_neox", "adamw"},
-                                         Exactness{"qwen3", "sgd"}));
+                                         Exactness{"qwen3", "sgd"}, Exactness{"opt", "adamw"}));
 
 TEST(Sgd, FollowsTorchsFormula) {
   OptimizerSpec spec;

@@ -216,7 +216,8 @@ INSTANTIATE_TEST_SUITE_P(Cases, Circuits,
                                          Case{"mistral", false, KeyValueNodes::kGrouped},
                                          Case{"qwen2", false, KeyValueNodes::kGrouped},
                                          Case{"gpt_neox", true, KeyValueNodes::kGrouped},
-                                         Case{"qwen3", false, KeyValueNodes::kUngrouped}),
+                                         Case{"qwen3", false, KeyValueNodes::kUngrouped},
+                                         Case{"opt", false, KeyValueNodes::kGrouped}),
                          [](const auto& each) {
                            return std::string(each.param.family) + (each.param.parallel ? "_parallel" : "") +
                                   (each.param.form == KeyValueNodes::kUngrouped ? "_ungrouped" : "");

@@ -1,4 +1,5 @@
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <gtest/gtest.h>
@@ -121,6 +122,32 @@ TEST_P(Families, GradientsOfSomeSlicesEqualThoseOfAll) {
   for (size_t k = 0; k < chosen.size(); ++k) {
     EXPECT_TRUE(part.gradients()[k].allclose(all.gradients()[chosen[k]], kTolerance, kTolerance)) << some[k].tensor;
   }
+}
+
+// Norms, caps and scales work in float32 in between: no step may lose or mix up a dtype.
+TEST_P(Families, GradientsInBf16PointWhereThoseInFloat64Do) {
+  const auto gradients = [&](at::ScalarType dtype) {
+    LoadOptions options;
+    options.dtype = dtype;
+    const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, options);
+    const SliceTable table(Graph(model.architecture(), KeyValueNodes::kGrouped), model);
+    const std::vector<Example> examples = random_examples(model.architecture(), 5);
+    const ExampleBatch batch = make_example_batch(pointers(examples), model.architecture(), at::kCPU);
+    ForwardCache run = forward(model, batch.tokens, Keep::kBackward);
+    SliceGradients all(model, table.slices());
+    all.add(batch.tokens, run, nll_loss(model, run.x_final, batch.targets, LossGradient::kStreamAndUnembedding), 1);
+    std::vector<at::Tensor> flat;
+    for (const at::Tensor& g : all.gradients()) {
+      EXPECT_EQ(g.scalar_type(), dtype);
+      flat.push_back(g.to(at::kDouble).flatten());
+    }
+    return at::cat(flat);
+  };
+  const at::Tensor wide = gradients(at::kDouble);
+  const at::Tensor half = gradients(at::kBFloat16);
+  const double cosine = ((wide * half).sum() / (wide.norm() * half.norm())).item<double>();
+  constexpr double kLeastCosine = 0.995;  // BF16 rounds to 3 digits, and two tiny layers amplify that
+  EXPECT_GT(cosine, kLeastCosine);
 }
 
 class Recorder : public TuneObserver {

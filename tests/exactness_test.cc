@@ -173,8 +173,29 @@ INSTANTIATE_TEST_SUITE_P(Bases, Export,
                                          Base{"MistralF32", {"mistral", false}, "adamw"},
                                          Base{"Qwen2Bf16", {"qwen2", true, "BF16"}, "adamw"},
                                          Base{"GptNeoxBf16Sharded", {"gpt_neox", false, "BF16", 2}, "sgd"},
-                                         Base{"Qwen3F32", {"qwen3", true}, "sgd"}),
+                                         Base{"Qwen3F32", {"qwen3", true}, "sgd"},
+                                         Base{"OptBf16", {"opt", true, "BF16"}, "adamw"}),
                          [](const auto& each) { return each.param.name; });
+
+// Of every parameter, the norms too: what the run measured is what the exported directory measures.
+class FullExport : public testing::TestWithParam<const char*> {};
+
+TEST_P(FullExport, EvaluatesAsTheRunRecorded) {
+  const TinyRuns runs({GetParam()}, {"tuning.method=full", "tuning.steps=5", "tuning.batch=2", "evaluation.every=5"});
+  const ProgramResult tuned = run_program(runs.tune("run"));
+  ASSERT_EQ(tuned.exit_code, 0) << tuned.err;
+  const std::string out = runs.run("model-out");
+  ASSERT_EQ(run_quiet({"export", runs.run("run"), "--step", "5", "-o", out}).exit_code, 0);
+  const ProgramResult result = run_quiet({"score", out, runs.scratch() / "dev.jsonl", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  Database db(runs.run("run") + "/run.db", Database::Mode::kReadOnly);
+  Statement row = db.prepare("SELECT value FROM evaluations WHERE step = 5 AND name = 'dev/metric'");
+  ASSERT_TRUE(row.step());
+  EXPECT_EQ(parse_json(result.out, "score")[0]["logit_diff"].get<double>(), row.real(0));
+  const ProgramResult before = run_quiet({"score", runs.model(), runs.scratch() / "dev.jsonl", "--json"});
+  EXPECT_NE(parse_json(before.out, "score")[0]["logit_diff"], parse_json(result.out, "score")[0]["logit_diff"]);
+}
+INSTANTIATE_TEST_SUITE_P(PostNorms, FullExport, testing::Values("gemma2", "gemma3_text"));
 
 TEST(ExportDtype, ComputingInBf16DoesNotRoundWhatWasNotTuned) {
   const TinyRuns runs({},

@@ -116,6 +116,36 @@ void add_gpt_neox(const TinySpec& spec, TinyModel* model) {
   if (!spec.tied) b.add("embed_out.weight", {kTinyVocab, d});
 }
 
+void add_opt(const TinySpec& spec, TinyModel* model) {
+  constexpr int64_t d = kModelWidth;
+  model->config = {{"model_type", "opt"},
+                   {"num_hidden_layers", kLayers},
+                   {"num_attention_heads", 3},
+                   {"hidden_size", d},
+                   {"ffn_dim", kMlpWidth},
+                   {"vocab_size", kTinyVocab},
+                   {"max_position_embeddings", kTinyPositions},
+                   {"tie_word_embeddings", spec.tied}};
+  Builder b(spec, model);
+  const auto with_bias = [&](const std::string& module, const std::vector<int64_t>& shape) {
+    b.add(module + ".weight", shape);
+    b.add(module + ".bias", {shape[0]});
+  };
+  const std::string body = "model.decoder.";
+  b.add(body + "embed_tokens.weight", {kTinyVocab, d});
+  b.add(body + "embed_positions.weight", {kTinyPositions + 2, d});
+  with_bias(body + "final_layer_norm", {d});
+  for (int64_t l = 0; l < kLayers; ++l) {
+    const std::string at = body + "layers." + std::to_string(l) + ".";
+    for (const char* name : {"k_proj", "v_proj", "q_proj", "out_proj"}) with_bias(at + "self_attn." + name, {d, d});
+    with_bias(at + "self_attn_layer_norm", {d});
+    with_bias(at + "fc1", {kMlpWidth, d});
+    with_bias(at + "fc2", {d, kMlpWidth});
+    with_bias(at + "final_layer_norm", {d});
+  }
+  if (!spec.tied) b.add("lm_head.weight", {kTinyVocab, d});
+}
+
 void add_llama_like(const TinySpec& spec, TinyModel* model) {
   constexpr int64_t d = kModelWidth;
   constexpr int64_t kHeads = 4;
@@ -130,7 +160,11 @@ void add_llama_like(const TinySpec& spec, TinyModel* model) {
                    {"vocab_size", kTinyVocab},
                    {"max_position_embeddings", kTinyPositions},
                    {"tie_word_embeddings", spec.tied}};
-  if (spec.family == "mistral") model->config["sliding_window"] = 3;
+  const bool gemma = spec.family == "gemma2" || spec.family == "gemma3_text";
+  if (spec.family == "mistral" || gemma) model->config["sliding_window"] = 3;
+  if (gemma) model->config["query_pre_attn_scalar"] = 6;
+  if (spec.family == "gemma2") model->config["final_logit_softcapping"] = 5;
+  if (spec.family == "gemma3_text") model->config["sliding_window_pattern"] = 2;
   Builder b(spec, model);
   b.add("model.embed_tokens.weight", {kTinyVocab, d});
   for (int64_t l = 0; l < kLayers; ++l) {
@@ -144,7 +178,7 @@ void add_llama_like(const TinySpec& spec, TinyModel* model) {
       b.add(at + "self_attn.k_proj.bias", {kKvHeads * kHeadWidth});
       b.add(at + "self_attn.v_proj.bias", {kKvHeads * kHeadWidth});
     }
-    if (spec.family == "qwen3") {
+    if (spec.family == "qwen3" || spec.family == "gemma3_text") {
       b.add(at + "self_attn.q_norm.weight", {kHeadWidth});
       b.add(at + "self_attn.k_norm.weight", {kHeadWidth});
     }
@@ -153,6 +187,8 @@ void add_llama_like(const TinySpec& spec, TinyModel* model) {
     b.add(at + "mlp.down_proj.weight", {d, kMlpWidth});
     b.add(at + "input_layernorm.weight", {d});
     b.add(at + "post_attention_layernorm.weight", {d});
+    if (gemma) b.add(at + "pre_feedforward_layernorm.weight", {d});
+    if (gemma) b.add(at + "post_feedforward_layernorm.weight", {d});
   }
   b.add("model.norm.weight", {d});
   if (!spec.tied) b.add("lm_head.weight", {kTinyVocab, d});
@@ -205,6 +241,8 @@ TinyModel make_tiny_model(const TinySpec& spec) {
     add_gpt2(spec, &model);
   } else if (spec.family == "gpt_neox") {
     add_gpt_neox(spec, &model);
+  } else if (spec.family == "opt") {
+    add_opt(spec, &model);
   } else {
     add_llama_like(spec, &model);
   }

@@ -1,5 +1,5 @@
 // Hugging Face model directories small enough for a test to make: random weights, every shape awkward
-// (heads' total width ≠ d_model in all but gpt2 and gpt_neox, d_mlp ≠ 4 d_model, tensors in no alphabetical order).
+// (heads' total width ≠ d_model in all but gpt2, gpt_neox and opt, d_mlp ≠ 4 d_model, tensors in no alphabetical order).
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@ constexpr int64_t kTinyVocab = 40;
 constexpr int64_t kTinyPositions = 16;
 
 struct TinySpec {
-  // Or "gpt_neox"; or "llama", "mistral", "qwen2", "qwen3": 4 query heads on 2 key/value heads.
+  // Or "gpt_neox", "opt"; or "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text": 4 query heads on 2
+  // key/value heads.
   std::string family = "gpt2";
   bool tied = true;
   std::string dtype = "F32";  // or "BF16"

@@ -59,7 +59,7 @@ TEST_P(Families, OutcomesDoNotDependOnTheBatchOrOnOtherCircuits) {
   for (size_t i = 0; i < examples_.size(); ++i) EXPECT_NEAR(alone.metric[i], among.metric[i], kTolerance);
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, Families, testing::Values("gpt2", "llama", "gpt_neox", "qwen3"));
+INSTANTIATE_TEST_SUITE_P(Each, Families, testing::Values("gpt2", "llama", "gpt_neox", "qwen3", "opt"));
 
 TEST(Faithfulness, IsTheShareOfTheRange) {
   Rng rng(1);

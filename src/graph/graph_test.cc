@@ -22,16 +22,18 @@ Architecture shape(const std::string& family, int64_t layers, int64_t heads, int
   a.d_mlp = 24;
   a.vocab = 11;
   a.n_positions = 16;
-  a.learned_positions = family == "gpt2";
-  const bool layer_norm = family == "gpt2" || family == "gpt_neox";
+  a.learned_positions = family == "gpt2" || family == "opt";
+  a.position_offset = family == "opt" ? 2 : 0;
+  const bool layer_norm = a.learned_positions || family == "gpt_neox";
   a.qkv_bias = layer_norm || family == "qwen2";
   a.attn_out_bias = a.mlp_bias = layer_norm;
   a.gated_mlp = !layer_norm;
-  a.qk_norm = family == "qwen3";
+  a.qk_norm = family == "qwen3" || family == "gemma3_text";
+  a.post_norms = family == "gemma2" || family == "gemma3_text";
   a.parallel_blocks = family == "gpt_neox";
   a.tied_unembedding = true;
   if (!layer_norm) a.norm = NormKind::kRmsNorm;
-  if (family != "gpt2") {
+  if (!a.learned_positions) {
     a.rotary = RotarySpec{};
     a.rotary->dims = 4;
   }
@@ -74,7 +76,7 @@ TEST(Graph, EdgesStandInOrderAndNamesAreUnique) {
 
 // Six query heads, and as many or half as many key/value heads.
 Model model_of(const std::string& family, int64_t layers) {
-  const bool grouped = family != "gpt2" && family != "gpt_neox";
+  const bool grouped = family != "gpt2" && family != "gpt_neox" && family != "opt";
   return Model::random(shape(family, layers, 6, grouped ? 3 : 6), 0.1, 1, {});
 }
 
@@ -136,7 +138,8 @@ TEST_P(Slices, ATiedMatrixNeedsBothEnds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, Slices,
-                         testing::Values("gpt2", "llama", "mistral", "qwen2", "gpt_neox", "qwen3"));
+                         testing::Values("gpt2", "llama", "mistral", "qwen2", "gpt_neox", "qwen3", "gemma2",
+                                         "gemma3_text", "opt"));
 
 // Written out by hand, d_head = 4.
 TEST(SlicesOfOneEdge, AreThoseOfItsEnds) {
@@ -147,13 +150,16 @@ TEST(SlicesOfOneEdge, AreThoseOfItsEnds) {
   EXPECT_EQ(names("gpt2", "a0.h4->a1.h2<k>"),
             (Names{"h.0.attn.c_proj.weight:0:16:4", "h.0.attn.c_proj.bias:0:0:24", "h.1.attn.c_attn.weight:1:32:4",
                    "h.1.attn.c_attn.bias:0:32:4"}));
-  for (const char* family : {"llama", "mistral", "qwen3"}) {
+  for (const char* family : {"llama", "mistral", "qwen3", "gemma2", "gemma3_text"}) {
     EXPECT_EQ(names(family, "a0.h4->a1.kv2<k>"),
               (Names{"layers.0.self_attn.o_proj.weight:1:16:4", "layers.1.self_attn.k_proj.weight:0:8:4"}));
   }
   EXPECT_EQ(names("qwen2", "a0.h4->a1.kv2<v>"),
             (Names{"layers.0.self_attn.o_proj.weight:1:16:4", "layers.1.self_attn.v_proj.weight:0:8:4",
                    "layers.1.self_attn.v_proj.bias:0:8:4"}));
+  EXPECT_EQ(names("opt", "a0.h4->a1.h2<k>"),
+            (Names{"decoder.layers.0.self_attn.out_proj.weight:1:16:4", "decoder.layers.0.self_attn.out_proj.bias:0:0:24",
+                   "decoder.layers.1.self_attn.k_proj.weight:0:8:4", "decoder.layers.1.self_attn.k_proj.bias:0:8:4"}));
   // Rows [head, 3, d_head]: the key of head 2 starts at (2 · 3 + 1) · 4.
   EXPECT_EQ(names("gpt_neox", "a0.h4->a1.h2<k>"),
             (Names{"layers.0.attention.dense.weight:1:16:4", "layers.0.attention.dense.bias:0:0:24",
@@ -176,6 +182,22 @@ TEST(SlicesOfOneEdge, HoldTheNormsOfItsReaderOnlyWhenNormsAreTrained) {
             (std::set<std::string>{at + "input_layernorm.weight:0:0:24", at + "self_attn.v_proj.weight:0:4:4"}));
   EXPECT_EQ(slices_of_edge(model, "input->a0.h1<q>", {}),
             (std::set<std::string>{at + "self_attn.q_proj.weight:0:4:4"}));
+}
+
+// A post-norm is its writer's: of the heads, or of the MLP.
+TEST(SlicesOfOneEdge, HoldThePostNormOfItsSourceOnlyWhenNormsAreTrained) {
+  const Model model = model_of("gemma2", 2);
+  SlicePolicy policy;
+  policy.train_norms = true;
+  const std::string at = "layers.0.";
+  EXPECT_EQ(slices_of_edge(model, "a0.h1->m0", policy),
+            (std::set<std::string>{at + "self_attn.o_proj.weight:1:4:4", at + "post_attention_layernorm.weight:0:0:24",
+                                   at + "pre_feedforward_layernorm.weight:0:0:24", at + "mlp.gate_proj.weight:0:0:24",
+                                   at + "mlp.up_proj.weight:0:0:24"}));
+  EXPECT_EQ(slices_of_edge(model, "m0->logits", policy),
+            (std::set<std::string>{at + "mlp.down_proj.weight:1:0:24", at + "post_feedforward_layernorm.weight:0:0:24",
+                                   "norm.weight:0:0:24"}));
+  EXPECT_EQ(slices_of_edge(model, "m0->logits", {}), (std::set<std::string>{at + "mlp.down_proj.weight:1:0:24"}));
 }
 
 TEST(Dot, NamesTheReader) {

@@ -37,7 +37,8 @@ SliceTable::SliceTable(const Graph& graph, const Model& model)
   };
   whole("input", layout.embedding, &embedding_);
   whole("input", layout.positions, &positions_);
-  for (auto* per_layer : {&attn_bias_, &mlp_bias_, &attn_norm_, &q_norm_, &k_norm_, &mlp_norm_}) {
+  for (auto* per_layer : {&attn_bias_, &mlp_bias_, &attn_norm_, &q_norm_, &k_norm_, &mlp_norm_, &attn_post_norm_,
+                          &mlp_post_norm_}) {
     per_layer->resize(graph.n_layers());
   }
   for (int64_t l = 0; l < graph.n_layers(); ++l) {
@@ -79,6 +80,8 @@ SliceTable::SliceTable(const Graph& graph, const Model& model)
     whole(fmt::format("a{}.k_norm", l), at.k_norm, &k_norm_[l]);
     whole(fmt::format("m{}.norm", l), at.mlp_norm, &mlp_norm_[l]);
     whole(fmt::format("m{}.norm", l), at.mlp_norm_bias, &mlp_norm_[l]);
+    whole(fmt::format("a{}.post_norm", l), at.attn_post_norm, &attn_post_norm_[l]);
+    whole(fmt::format("m{}.post_norm", l), at.mlp_post_norm, &mlp_post_norm_[l]);
   }
   whole("logits.norm", layout.final_norm, &final_norm_);
   whole("logits.norm", layout.final_norm_bias, &final_norm_);
@@ -96,8 +99,10 @@ std::vector<int64_t> SliceTable::of_nodes(const CircuitNodes& nodes, const Slice
     if (!nodes.upstream[u]) continue;
     take(of_upstream_[u]);
     const UpstreamNode node = graph_.upstream(u);
-    if (!policy.shared_biases || node.kind == UpstreamNode::Kind::kInput) continue;
-    take(node.kind == UpstreamNode::Kind::kHead ? attn_bias_[node.layer] : mlp_bias_[node.layer]);
+    if (node.kind == UpstreamNode::Kind::kInput) continue;
+    const bool head = node.kind == UpstreamNode::Kind::kHead;
+    if (policy.shared_biases) take(head ? attn_bias_[node.layer] : mlp_bias_[node.layer]);
+    if (policy.train_norms) take(head ? attn_post_norm_[node.layer] : mlp_post_norm_[node.layer]);
   }
   for (int64_t v = 0; v < graph_.n_downstream(); ++v) {
     if (!nodes.downstream[v]) continue;

@@ -23,7 +23,9 @@ struct Slice {
 // Slices that go with a circuit beside its nodes' own.
 struct SlicePolicy {
   bool shared_biases = true;      // b_O, b_out of a layer when any of its heads (its MLP) is upstream
-  bool train_norms = false;       // a norm when any of its readers is selected; that of q or k, when any q or k is
+  // A norm when any of its readers is selected; that of q or k, when any q or k is; a post-norm, when any of the
+  // layer's heads (its MLP) is upstream.
+  bool train_norms = false;
   bool train_embeddings = false;  // wte and wpe when `input` is selected
   bool train_unembedding = false; // the head when `logits` is; a tied matrix needs both
 };
@@ -52,6 +54,7 @@ class SliceTable {
   std::vector<Slice> slices_;
   std::vector<std::vector<int64_t>> of_upstream_, of_downstream_;
   std::vector<std::vector<int64_t>> attn_bias_, mlp_bias_, attn_norm_, q_norm_, k_norm_, mlp_norm_;  // per layer
+  std::vector<std::vector<int64_t>> attn_post_norm_, mlp_post_norm_;
   std::vector<int64_t> embedding_, positions_, unembedding_, final_norm_;
   bool tied_ = false;
 };

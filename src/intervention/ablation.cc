@@ -36,7 +36,7 @@ NodeOutputs zeros(const Model& model, MlpForm form) {
   const at::Tensor stream = at::zeros({1, a.d_model}, options);
   const at::Tensor heads = at::zeros({1, a.n_heads * a.d_head}, options);
   const at::Tensor mlp = form == MlpForm::kOutput ? stream : at::zeros({1, a.d_mlp}, options);
-  return {stream, std::vector<at::Tensor>(a.n_layers, heads), std::vector<at::Tensor>(a.n_layers, mlp), {}};
+  return {stream, std::vector<at::Tensor>(a.n_layers, heads), std::vector<at::Tensor>(a.n_layers, mlp), {}, {}, {}};
 }
 
 // [tokens, d_mlp]. A backward keeps what it is computed from, in the last layer at the rows that are read.
@@ -67,12 +67,21 @@ NodeOutputs node_outputs(const Architecture& architecture, const ForwardCache& r
   for (const LayerCache& layer : run.layers) {
     outputs.z.push_back(layer.z);
     outputs.mlp.push_back(form == MlpForm::kOutput ? layer.mlp_out : channels_of(architecture, run, layer));
+    if (!architecture.post_norms) continue;
+    const int64_t tokens = layer.z.size(0);
+    const auto scale = [&](const NormStats& stats) {
+      return stats.rstd.size(0) == tokens ? stats.rstd : put_rows(stats.rstd, run.read_rows, tokens);
+    };
+    outputs.attn_scale.push_back(scale(layer.attn_post_stats));
+    outputs.mlp_scale.push_back(scale(layer.mlp_post_stats));
   }
   return outputs;
 }
 
 NodeOutputs difference(const NodeOutputs& a, const NodeOutputs& b) {
   NodeOutputs d;
+  d.attn_scale = a.attn_scale;
+  d.mlp_scale = a.mlp_scale;
   d.input = a.input - b.input;
   for (size_t l = 0; l < a.z.size(); ++l) {
     d.z.push_back(a.z[l] - b.z[l]);

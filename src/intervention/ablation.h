@@ -35,12 +35,14 @@ struct NodeOutputs {
   std::vector<at::Tensor> z;     // per layer [tokens, n_heads · d_head] or [n_heads · d_head]
   std::vector<at::Tensor> mlp;   // per layer [tokens, d_model] or [d_model], without the output bias; or d_mlp
   at::Tensor last_stream;        // [tokens, d_model] of the run they come from; undefined when there is no one run
+  // What that run's post-norms scaled each token by, [tokens, 1] per layer; empty: the model has none.
+  std::vector<at::Tensor> attn_scale, mlp_scale;
 };
 
 // From a forward that kept node outputs, or a backward.
 NodeOutputs node_outputs(const Architecture& architecture, const ForwardCache& run, MlpForm form);
 
-// a − b for every node.
+// a − b for every node, of a's run.
 NodeOutputs difference(const NodeOutputs& a, const NodeOutputs& b);
 
 // Mean over all tokens of all batches added, in float64 sums: independent of batch size and order.

@@ -11,6 +11,8 @@
 #include <map>
 #include <utility>
 
+#include "core/error.h"
+
 namespace circuit {
 namespace {
 
@@ -32,15 +34,18 @@ CircuitRunner::CircuitRunner(const Model& model, const Graph& graph, const Token
                              const NodeOutputs& ablated)
     : model_(model), graph_(graph), batch_(batch), ablated_(ablated) {
   const Architecture& a = model.architecture();
-  rotary_ = make_rotary_table(a, batch.positions, model.dtype());
+  rotary_ = make_rotary_tables(a, batch.positions, model.dtype());
   embedding_ = token_embedding(model, batch);
   at::Tensor x = at::zeros({batch.tokens(), a.d_model}, embedding_.options()) + ablated.input;
   if (a.learned_positions) x = x + at::embedding(model.positions(), batch.positions);
+  first_base_ = x;
   for (int64_t l = 0; l < a.n_layers; ++l) {
     const LayerWeights& w = model.layers()[l];
-    const at::Tensor heads = add_bias(at::mm(ablated.z[l], w.w_o), w.b_o);
-    const at::Tensor out = blocks() ? at::mm(ablated.mlp[l], w.w_out) : ablated.mlp[l];
-    const at::Tensor mlp = add_bias(out, w.b_out);
+    const at::Tensor z = add_bias(at::mm(ablated.z[l], w.w_o), w.b_o);
+    const at::Tensor out = add_bias(blocks() ? at::mm(ablated.mlp[l], w.w_out) : ablated.mlp[l], w.b_out);
+    if (a.post_norms) block_base_.insert(block_base_.end(), {z, out});
+    const at::Tensor heads = post_norm_forward(a, w.attn_post_norm, z, nullptr);
+    const at::Tensor mlp = post_norm_forward(a, w.mlp_post_norm, out, nullptr);
     attn_base_.push_back(x);
     mlp_base_.push_back(graph.parallel() ? x : x + heads);
     x = x + heads + mlp;
@@ -113,8 +118,36 @@ at::Tensor CircuitRunner::streams(const std::vector<int64_t>& readers, const at:
   for (int64_t i = 0; i < n; ++i) {
     for (const int64_t u : *distinct[i]) mask.data_ptr<double>()[i * width + place_[u]] = 1;
   }
+  if (model_.architecture().post_norms) return normed_streams(mask.to(base.options()), graph_.visible(readers[0]));
   const at::Tensor sums = at::mm(mask.to(base.options()), differences_.narrow(0, 0, width).view({width, -1}));
   return sums.view({n, base.size(0), base.size(1)}).add_(base);
+}
+
+at::Tensor CircuitRunner::normed_streams(const at::Tensor& mask, int64_t visible) const {
+  const Architecture& a = model_.architecture();
+  const int64_t n = mask.size(0);
+  const int64_t tokens = batch_.tokens();
+  // What differs from the ablated output of nodes first … first + count − 1, [n, tokens, d_model]; undefined: none.
+  const auto differing = [&](int64_t first, int64_t count) {
+    const int64_t places = place_[first + count] - place_[first];
+    if (places == 0) return at::Tensor();
+    const at::Tensor rows = differences_.narrow(0, place_[first], places).view({places, -1});
+    return at::mm(mask.narrow(1, place_[first], places), rows).view({n, tokens, a.d_model});
+  };
+  at::Tensor x = at::zeros({n, tokens, a.d_model}, differences_.options()).add_(first_base_);
+  const at::Tensor input = differing(0, 1);
+  if (input.defined()) x.add_(input);
+  for (int64_t b = 0; b < static_cast<int64_t>(block_base_.size()); ++b) {
+    const int64_t l = b / 2;
+    const bool heads = b % 2 == 0;
+    const int64_t first = heads ? graph_.head(l, 0) : graph_.mlp(l);
+    if (first >= visible) break;
+    const NormWeights& norm = heads ? model_.layers()[l].attn_post_norm : model_.layers()[l].mlp_post_norm;
+    const at::Tensor other = differing(first, heads ? graph_.n_heads() : graph_.mlp_blocks());
+    const at::Tensor mixture = other.defined() ? other + block_base_[b] : block_base_[b];
+    x.add_(norm_forward(a, norm, mixture, nullptr));
+  }
+  return x;
 }
 
 void CircuitRunner::put(int64_t upstream, const at::Tensor& difference) {
@@ -152,8 +185,8 @@ void CircuitRunner::run_heads(int64_t l) {
   }
   const auto n = static_cast<int64_t>(heads.size());
   const QueryKeyValue p =
-      normed_and_rotated(a, w, rotary_, {at::cat(q, 1), at::cat(k, 1), at::cat(v, 1)}, nullptr);
-  const at::Tensor z = attention_forward(separate_heads(a, n), batch_, p.q, p.k, p.v, nullptr);
+      normed_and_rotated(a, w, rotary_.of(a, l), {at::cat(q, 1), at::cat(k, 1), at::cat(v, 1)}, nullptr);
+  const at::Tensor z = attention_forward(separate_heads(a, n), l, batch_, p.q, p.k, p.v, nullptr);
   for (int64_t i = 0; i < n; ++i) {
     const at::Tensor z_difference = head_of(z, i, dh) - head_of(ablated_.z[l], heads[i], dh);
     put(graph_.head(l, heads[i]), at::mm(z_difference, w.w_o.narrow(0, heads[i] * dh, dh)));

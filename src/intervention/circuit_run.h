@@ -1,7 +1,8 @@
 // Running a circuit (method.md §6): every reader gets its own copy of the stream,
 //   X_v = constants + Σ_{u→v ∈ C} A_u(this run) + Σ_{u→v ∉ C} Ā_u
 //       = base_v + Σ_{u→v ∈ C} (A_u(this run) − Ā_u),
-// where base_v is the stream with every node ablated, the same for all circuits on a batch.
+// where base_v is the stream with every node ablated, the same for all circuits on a batch. Where a block writes
+// through a post-norm, the norm is of the reader's own mixture of that block's outputs, A_u or Ā_u by edge.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -31,6 +32,8 @@ class CircuitRunner {
   // The streams of readers that see the same nodes, [distinct, tokens, d_model]: those with the same incoming
   // edges share one. row_of[i]: where reader i's stands.
   at::Tensor streams(const std::vector<int64_t>& readers, const at::Tensor& base, std::vector<int64_t>* row_of);
+  // Σ over blocks of post-norm(Ā + mask · differences), for readers that see nodes below `visible`.
+  at::Tensor normed_streams(const at::Tensor& mask, int64_t visible) const;
   // The first layer that the last run's differences do not hold for; n_layers: all of them do.
   int64_t first_change(const std::vector<bool>& last_edges, const std::vector<bool>& last_needed) const;
   void put(int64_t upstream, const at::Tensor& difference);
@@ -44,10 +47,14 @@ class CircuitRunner {
   const Graph& graph_;
   const TokenBatch& batch_;
   const NodeOutputs& ablated_;
-  RotaryTable rotary_;
+  RotaryTables rotary_;
   at::Tensor embedding_;
   std::vector<at::Tensor> attn_base_, mlp_base_;  // per layer [tokens, d_model], all nodes ablated
   at::Tensor final_base_;
+  // Post-norms only. What the stream starts from, ablated; and what each block writes, ablated, before its norm:
+  // heads and MLP of layer 0, of layer 1, ….
+  at::Tensor first_base_;
+  std::vector<at::Tensor> block_base_;
   std::vector<bool> edges_;
   std::vector<bool> needed_;    // upstream nodes with an edge in the circuit
   std::vector<int64_t> place_;  // needed upstream nodes before each one

@@ -45,17 +45,17 @@ class PerReaderModel {
     const Architecture& a = model_.architecture();
     at::Tensor constant = at::zeros({batch.tokens(), a.d_model}, model_.embedding().options());
     if (a.learned_positions) constant = constant + at::embedding(model_.positions(), batch.positions);
-    outputs_ = {on_write(0, at::embedding(model_.embedding(), batch.ids))};
+    outputs_ = {on_write(0, token_embedding(model_, batch))};
     for (int64_t l = 0; l < a.n_layers; ++l) {
       const LayerWeights& w = model_.layers()[l];
-      const at::Tensor after_attention = w.b_o.defined() ? constant + w.b_o : constant;
+      const at::Tensor after_attention = w.b_o.defined() && !a.post_norms ? constant + w.b_o : constant;
       std::vector<at::Tensor> layer;
       for (int64_t h = 0; h < a.n_heads; ++h) layer.push_back(on_write(graph_.head(l, h), head(batch, l, h, constant)));
       const at::Tensor seen = a.parallel_blocks ? constant : after_attention;
       if (!a.parallel_blocks) append(&layer);
       for (int64_t j = 0; j < graph_.mlp_blocks(); ++j) layer.push_back(on_write(graph_.mlp(l, j), mlp(l, j, seen)));
       append(&layer);
-      constant = w.b_out.defined() ? after_attention + w.b_out : after_attention;
+      constant = w.b_out.defined() && !a.post_norms ? after_attention + w.b_out : after_attention;
     }
     return read(graph_.logits(), constant);
   }
@@ -75,12 +75,21 @@ class PerReaderModel {
     return at::mm(ablated_.z[node.layer].narrow(1, node.head * dh, dh), w.w_o.narrow(0, node.head * dh, dh));
   }
 
+  // What a change of node u's output changes of the stream, at the post-norm's recorded scale.
+  at::Tensor contribution(int64_t u, const at::Tensor& change) const {
+    const UpstreamNode node = graph_.upstream(u);
+    if (!model_.architecture().post_norms || node.kind == UpstreamNode::Kind::kInput) return change;
+    const LayerWeights& w = model_.layers()[node.layer];
+    const at::Tensor gamma = norm_scale(node.kind == UpstreamNode::Kind::kHead ? w.attn_post_norm : w.mlp_post_norm);
+    return change * gamma * coefficients.at(post_name(node));
+  }
+
   // γ (x − mean) · rstd + β, with the scale of the recorded run where coefficients are frozen.
   at::Tensor norm(const std::string& name, const NormWeights& weights, const at::Tensor& x) {
     const Architecture& a = model_.architecture();
     const at::Tensor centred = a.norm == NormKind::kLayerNorm ? x - x.mean(-1, true) : x;
     const at::Tensor scale = coefficient(name, (centred.square().mean(-1, true) + a.norm_eps).rsqrt());
-    const at::Tensor y = centred * scale * weights.weight;
+    const at::Tensor y = centred * scale * norm_scale(weights);
     return weights.bias.defined() ? y + weights.bias : y;
   }
 
@@ -98,10 +107,35 @@ class PerReaderModel {
 
   at::Tensor read(int64_t v, const at::Tensor& constant) {
     at::Tensor total = constant;
-    for (int64_t u = 0; u < graph_.visible(v); ++u) {
-      total = total + (edges_[graph_.edge_id(u, v)] ? outputs_[u] : ablated(u));
+    for (int64_t u = 0; u < graph_.visible(v);) {
+      const int64_t end = u + nodes_from(u);
+      at::Tensor block = at::zeros_like(outputs_[0]);
+      for (int64_t i = u; i < end; ++i) block = block + (edges_[graph_.edge_id(i, v)] ? outputs_[i] : ablated(i));
+      total = total + written(u, block);
+      u = end;
     }
     return on_read(v, total);
+  }
+
+  // Nodes of the block that u is the first of.
+  int64_t nodes_from(int64_t u) const {
+    const UpstreamNode::Kind kind = graph_.upstream(u).kind;
+    if (kind == UpstreamNode::Kind::kInput) return 1;
+    return kind == UpstreamNode::Kind::kHead ? graph_.n_heads() : graph_.mlp_blocks();
+  }
+
+  // A reader's own mixture of a block's outputs, through the block's post-norm.
+  at::Tensor written(int64_t first, const at::Tensor& block) {
+    const UpstreamNode node = graph_.upstream(first);
+    if (!model_.architecture().post_norms || node.kind == UpstreamNode::Kind::kInput) return block;
+    const LayerWeights& w = model_.layers()[node.layer];
+    const bool head = node.kind == UpstreamNode::Kind::kHead;
+    const at::Tensor& bias = head ? w.b_o : w.b_out;
+    return norm(post_name(node), head ? w.attn_post_norm : w.mlp_post_norm, bias.defined() ? block + bias : block);
+  }
+
+  static std::string post_name(const UpstreamNode& node) {
+    return (node.kind == UpstreamNode::Kind::kHead ? "post a" : "post m") + std::to_string(node.layer);
   }
 
   at::Tensor head(const TokenBatch& batch, int64_t l, int64_t h, const at::Tensor& constant) {
@@ -114,7 +148,7 @@ class PerReaderModel {
       const at::Tensor out = at::mm(y, matrix.select(1, unit));
       return bias.defined() ? out + bias[unit] : out;
     };
-    const RotaryTable table = make_rotary_table(a, batch.positions, model_.dtype());
+    const RotaryTable table = make_rotary_table(a.rotary_of(l), batch.positions, model_.dtype());
     const auto turned = [&](const at::Tensor& x, const NormWeights& weights) {
       const at::Tensor y = a.qk_norm ? norm_forward(a, weights, x, nullptr) : x;
       return table.cos.defined() ? rotate(y.unsqueeze(1), table, Direction::kForward).squeeze(1) : y;
@@ -125,10 +159,11 @@ class PerReaderModel {
     std::vector<at::Tensor> z;
     for (size_t s = 0; s < batch.lengths.size(); ++s) {
       const auto part = [&](const at::Tensor& t) { return t.narrow(0, batch.starts[s], batch.lengths[s]); };
-      at::Tensor scores = at::mm(part(q), part(k).t()) / std::sqrt(static_cast<double>(a.d_head));
+      at::Tensor scores = at::mm(part(q), part(k).t()) * a.score_scale();
+      if (a.attn_softcap) scores = (scores / *a.attn_softcap).tanh() * *a.attn_softcap;
       const at::Tensor never = at::full_like(scores, -std::numeric_limits<double>::infinity());
       scores = scores + never.triu(1);
-      if (a.sliding_window) scores = scores + never.tril(-*a.sliding_window);
+      if (a.window_of(l)) scores = scores + never.tril(-*a.window_of(l));
       const std::string name = graph_.upstream_name(graph_.head(l, h)) + " of " + std::to_string(s);
       z.push_back(at::mm(coefficient(name, at::softmax(scores, 1)), part(v)));
     }

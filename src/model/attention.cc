@@ -10,8 +10,9 @@
 #include <ATen/ops/triu.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
+
+#include "model/soft_cap.h"
 
 namespace circuit {
 namespace {
@@ -35,8 +36,14 @@ at::Tensor from_groups(const at::Tensor& groups, const TokenBatch& batch, int64_
   return from_grid(grid.reshape({batch.size(), batch.longest, kv_heads * per_group, groups.size(2)}), batch);
 }
 
-at::Tensor attention_probs(const at::Tensor& q, const at::Tensor& k, const at::Tensor& mask) {
-  at::Tensor scores = at::bmm(q, k.transpose(1, 2));
+// Scores before the mask, [G, R·T, T].
+at::Tensor attention_scores(const Architecture& architecture, const at::Tensor& q, const at::Tensor& k) {
+  return soft_cap(at::bmm(q, k.transpose(1, 2)), architecture.attn_softcap);
+}
+
+at::Tensor attention_probs(const Architecture& architecture, const at::Tensor& q, const at::Tensor& k,
+                           const at::Tensor& mask) {
+  at::Tensor scores = attention_scores(architecture, q, k);
   const int64_t longest = k.size(1);
   scores.view({-1, longest, longest}).add_(mask);
   return at::softmax(scores, -1);
@@ -46,28 +53,27 @@ at::Tensor dot(const at::Tensor& a, const at::Tensor& b) { return (a * b).sum(-1
 
 }  // namespace
 
-at::Tensor attention_mask(const Architecture& architecture, int64_t queries, int64_t keys,
+at::Tensor attention_mask(const std::optional<int64_t>& window, int64_t queries, int64_t keys,
                           const at::TensorOptions& options) {
   const at::Tensor closed = at::full({queries, keys}, -std::numeric_limits<double>::infinity(), options);
   const int64_t first = keys - queries;  // position of the first query
   at::Tensor mask = closed.triu(first + 1);
-  if (architecture.sliding_window) mask.add_(closed.tril(first - *architecture.sliding_window));
+  if (window) mask.add_(closed.tril(first - *window));
   return mask;
 }
 
-at::Tensor attention_forward(const Architecture& architecture, const TokenBatch& batch, const at::Tensor& q,
-                             const at::Tensor& k, const at::Tensor& v, AttentionCache* cache) {
+at::Tensor attention_forward(const Architecture& architecture, int64_t layer, const TokenBatch& batch,
+                             const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, AttentionCache* cache) {
   const int64_t kv_heads = architecture.n_kv_heads;
   const int64_t d_head = architecture.d_head;
-  const at::Tensor q_groups =
-      to_groups(q, batch, kv_heads, d_head) * (1.0 / std::sqrt(static_cast<double>(d_head)));
+  const at::Tensor q_groups = to_groups(q, batch, kv_heads, d_head) * architecture.score_scale();
   const at::Tensor k_groups = to_groups(k, batch, kv_heads, d_head);
   const at::Tensor v_groups = to_groups(v, batch, kv_heads, d_head);
   // Rows after the last real token of a sequence are never read back, and no earlier row looks at them: the
   // mask is all that right padding needs.
-  const at::Tensor mask = attention_mask(architecture, batch.longest, batch.longest, q.options());
+  const at::Tensor mask = attention_mask(architecture.window_of(layer), batch.longest, batch.longest, q.options());
   if (cache != nullptr) {
-    const at::Tensor probs = attention_probs(q_groups, k_groups, mask);
+    const at::Tensor probs = attention_probs(architecture, q_groups, k_groups, mask);
     *cache = {q_groups, k_groups, v_groups, probs};
     return from_groups(at::bmm(probs, v_groups), batch, kv_heads).reshape({batch.tokens(), -1});
   }
@@ -77,7 +83,7 @@ at::Tensor attention_forward(const Architecture& architecture, const TokenBatch&
   for (int64_t first = 0; first < groups; first += part) {
     const int64_t count = std::min(part, groups - first);
     const at::Tensor probs =
-        attention_probs(q_groups.narrow(0, first, count), k_groups.narrow(0, first, count), mask);
+        attention_probs(architecture, q_groups.narrow(0, first, count), k_groups.narrow(0, first, count), mask);
     parts.push_back(at::bmm(probs, v_groups.narrow(0, first, count)));
   }
   const at::Tensor z = parts.size() == 1 ? parts[0] : at::cat(parts, 0);
@@ -91,7 +97,11 @@ AttentionGradients attention_backward(const Architecture& architecture, const To
   const int64_t per_group = cache.q.size(1) / longest;
   const at::Tensor d_out = to_groups(d_z, batch, kv_heads, architecture.d_head);  // [G, R·T, d_head]
   const at::Tensor d_probs = at::bmm(d_out, cache.v.transpose(1, 2));
-  const at::Tensor d_scores = at::_softmax_backward_data(d_probs, cache.probs, -1, cache.probs.scalar_type());
+  at::Tensor d_scores = at::_softmax_backward_data(d_probs, cache.probs, -1, cache.probs.scalar_type());
+  // Capped scores are made again: the cache holds probabilities, and only Gemma 2 has a cap.
+  if (const auto& cap = architecture.attn_softcap) {
+    d_scores.mul_(soft_cap_slope(attention_scores(architecture, cache.q, cache.k), *cap));
+  }
   const at::Tensor d_q = at::bmm(d_scores, cache.k);
   at::Tensor d_k;
   at::Tensor d_v;
@@ -115,7 +125,7 @@ AttentionGradients attention_backward(const Architecture& architecture, const To
   g.q_dot = from_groups(dot(cache.q, d_q), batch, kv_heads).squeeze(-1);
   g.k_dot = from_groups(dot(k, d_k), batch, kv_heads).squeeze(-1);
   g.v_dot = from_groups(dot(v, d_v), batch, kv_heads).squeeze(-1);
-  g.d_q = from_groups(d_q * (1.0 / std::sqrt(static_cast<double>(architecture.d_head))), batch, kv_heads);
+  g.d_q = from_groups(d_q * architecture.score_scale(), batch, kv_heads);
   g.d_k = from_groups(d_k, batch, kv_heads);
   g.d_v = from_groups(d_v, batch, kv_heads);
   return g;

@@ -10,20 +10,20 @@ namespace circuit {
 
 // What the backward needs. G = batch · n_kv_heads, R = heads per key/value head, T = longest sequence.
 struct AttentionCache {
-  at::Tensor q;      // [G, R·T, d_head], rotated and scaled by 1/√d_head
+  at::Tensor q;      // [G, R·T, d_head], rotated and times the score scale, 1/√d_head
   at::Tensor k, v;   // [G, T, d_head], k rotated
   at::Tensor probs;  // [G, R·T, T]
 };
 
-// [queries, keys] to add to scores: 0 where a query may look, −∞ after it and before the sliding window. The
+// [queries, keys] to add to scores: 0 where a query may look, −∞ after it and before its window, if any. The
 // queries are the last of the keys.
-at::Tensor attention_mask(const Architecture& architecture, int64_t queries, int64_t keys,
+at::Tensor attention_mask(const std::optional<int64_t>& window, int64_t queries, int64_t keys,
                           const at::TensorOptions& options);
 
 // q [tokens, H·d_head], k and v [tokens, Hk·d_head], rotated → z [tokens, H·d_head].
 // cache null: nothing is kept and the batch is worked in parts, so that the scores stay small.
-at::Tensor attention_forward(const Architecture& architecture, const TokenBatch& batch, const at::Tensor& q,
-                             const at::Tensor& k, const at::Tensor& v, AttentionCache* cache);
+at::Tensor attention_forward(const Architecture& architecture, int64_t layer, const TokenBatch& batch,
+                             const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, AttentionCache* cache);
 
 struct AttentionGradients {
   at::Tensor d_q;  // [tokens, H, d_head] of the rotated q

@@ -46,6 +46,11 @@ at::Tensor nonzero_rows(const Model& model, const ForwardCache& cache, int64_t l
   return l + 1 == model.architecture().n_layers ? cache.read_rows : at::Tensor();
 }
 
+// What to pick from a kept tensor so that it stands at `rows`: nothing where the forward kept those alone.
+at::Tensor rows_of_kept(const at::Tensor& kept, const at::Tensor& rows, int64_t tokens) {
+  return kept.size(0) == tokens ? rows : at::Tensor();
+}
+
 MlpBackward mlp_step(const Model& model, const ForwardCache& cache, int64_t l, const at::Tensor& d_stream, Rule rule) {
   const LayerWeights& w = model.layers()[l];
   const LayerCache& kept = cache.layers[l];
@@ -53,12 +58,18 @@ MlpBackward mlp_step(const Model& model, const ForwardCache& cache, int64_t l, c
   g.layer = l;
   g.d_stream = d_stream;
   g.rows = nonzero_rows(model, cache, l);
-  const bool all_kept = kept.x_mlp.size(0) == d_stream.size(0);
-  const at::Tensor pick = all_kept ? g.rows : at::Tensor();
+  const at::Tensor pick = rows_of_kept(kept.x_mlp, g.rows, d_stream.size(0));
   g.kept = {take_rows(kept.mlp.in, pick), take_rows(kept.mlp.gate, pick)};
   g.x = take_rows(kept.x_mlp, pick);
   g.stats = take_rows(kept.mlp_stats, pick);
-  g.channels = mlp_backward(model.architecture(), w, g.kept, take_rows(d_stream, g.rows), rule);
+  g.d_out = take_rows(d_stream, g.rows);
+  if (model.architecture().post_norms) {
+    g.out = take_rows(kept.mlp_out, g.rows);
+    if (w.b_out.defined()) g.out = g.out + w.b_out;
+    g.out_stats = take_rows(kept.mlp_post_stats, pick);
+    g.d_out = norm_backward(w.mlp_post_norm, g.out, g.out_stats, g.d_out, rule);
+  }
+  g.channels = mlp_backward(model.architecture(), w, g.kept, g.d_out, rule);
   g.d_y = at::mm(g.channels.d_in, w.w_in.t());
   if (g.channels.d_gate.defined()) g.d_y.addmm_(g.channels.d_gate, w.w_gate.t());
   g.d_reader = put_rows(norm_backward(w.mlp_norm, g.x, g.stats, g.d_y, rule), g.rows, d_stream.size(0));
@@ -73,8 +84,9 @@ void through_heads(const Model& model, const TokenBatch& batch, const ForwardCac
   if (rule == Rule::kRelevance) {
     for (at::Tensor* t : {&g->heads.d_q, &g->heads.d_k, &g->heads.q_dot, &g->heads.k_dot}) t->zero_();
   }
-  g->heads.d_q = rotate(g->heads.d_q, cache.rotary, Direction::kBackward);
-  g->heads.d_k = rotate(g->heads.d_k, cache.rotary, Direction::kBackward);
+  const RotaryTable& rotary = cache.rotary.of(model.architecture(), g->layer);
+  g->heads.d_q = rotate(g->heads.d_q, rotary, Direction::kBackward);
+  g->heads.d_k = rotate(g->heads.d_k, rotary, Direction::kBackward);
   through_qk_norm(model, model.layers()[g->layer], kept.qk_norm, g);
 }
 
@@ -88,8 +100,17 @@ AttentionBackward attention_step(const Model& model, const TokenBatch& batch, co
   g.layer = l;
   g.d_stream = d_stream;
   // The last heads' outputs reach what is read at their own position only.
-  const at::Tensor rows = nonzero_rows(model, cache, l);
-  g.d_z = put_rows(at::mm(take_rows(d_stream, rows), w.w_o.t()), rows, tokens);
+  g.rows = nonzero_rows(model, cache, l);
+  at::Tensor d_out = take_rows(d_stream, g.rows);
+  g.d_out = d_stream;
+  if (a.post_norms) {
+    const at::Tensor pick = rows_of_kept(kept.attn_out, g.rows, tokens);
+    g.out = take_rows(kept.attn_out, pick);
+    g.out_stats = take_rows(kept.attn_post_stats, pick);
+    d_out = norm_backward(w.attn_post_norm, g.out, g.out_stats, d_out, rule);
+    g.d_out = put_rows(d_out, g.rows, tokens);
+  }
+  g.d_z = put_rows(at::mm(d_out, w.w_o.t()), g.rows, tokens);
   through_heads(model, batch, cache, form, rule, &g);
   g.d_qkv = join_qkv(w.qkv_order, g.heads.d_q, sum_groups(g.heads.d_k, a.n_kv_heads),
                      sum_groups(g.heads.d_v, a.n_kv_heads));
@@ -151,6 +172,7 @@ void backward(const Model& model, const TokenBatch& batch, ForwardCache& cache, 
     if (use == CacheUse::kRelease) {
       cache.layers[l].attention = AttentionCache();
       cache.layers[l].qk_norm = QueryKeyNormCache();
+      cache.layers[l].attn_out = at::Tensor();
     }
   }
   visitor.on_embedding(d_x);

@@ -3,7 +3,9 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/scalar_tensor.h>
 
+#include "model/head.h"
 #include "model/rows.h"
 
 namespace circuit {
@@ -36,13 +38,13 @@ bool replaces(const Replacement* replacement, Block::Kind kind, int64_t l) {
 struct Pass {
   const Model& model;
   const TokenBatch& batch;
-  const RotaryTable& rotary;
+  const RotaryTables& rotary;
   Keep keep;
   const ReadRows& read;
   const Replacement* replacement;
 };
 
-// [n, d_model] at the given rows.
+// What the heads of layer l write to the stream, [n, d_model] at the given rows.
 at::Tensor attention_output(const Pass& pass, int64_t l, const at::Tensor& rows, LayerCache* cache) {
   const Architecture& a = pass.model.architecture();
   const LayerWeights& w = pass.model.layers()[l];
@@ -51,15 +53,16 @@ at::Tensor attention_output(const Pass& pass, int64_t l, const at::Tensor& rows,
     cache->z = pass.replacement->output;
   } else {
     const at::Tensor y = norm_forward(a, w.attn_norm, cache->x_attn, &cache->attn_stats);
-    const QueryKeyValue p = make_qkv(a, w, pass.rotary, y, keeps ? &cache->qk_norm : nullptr);
-    cache->z = attention_forward(a, pass.batch, p.q, p.k, p.v, keeps ? &cache->attention : nullptr);
+    const QueryKeyValue p = make_qkv(a, w, pass.rotary.of(a, l), y, keeps ? &cache->qk_norm : nullptr);
+    cache->z = attention_forward(a, l, pass.batch, p.q, p.k, p.v, keeps ? &cache->attention : nullptr);
   }
   at::Tensor out = at::mm(take_rows(cache->z, rows), w.w_o);
   if (w.b_o.defined()) out.add_(w.b_o);
-  return out;
+  if (keeps && a.post_norms) cache->attn_out = out;
+  return post_norm_forward(a, w.attn_post_norm, out, &cache->attn_post_stats);
 }
 
-// [n, d_model] at the given rows, which x_mlp holds.
+// The MLP's output, [n, d_model] at the given rows, which x_mlp holds.
 at::Tensor mlp_output(const Pass& pass, int64_t l, const at::Tensor& rows, LayerCache* cache) {
   const Architecture& a = pass.model.architecture();
   const LayerWeights& w = pass.model.layers()[l];
@@ -81,18 +84,26 @@ at::Tensor layer_forward(const Pass& pass, int64_t l, const at::Tensor& x, Layer
   const at::Tensor x_rows = take_rows(x, rows);
   layer->x_mlp = a.parallel_blocks ? x_rows : x_rows + attention;
   layer->mlp_out = mlp_output(pass, l, rows, layer);
-  at::Tensor after = layer->x_mlp + layer->mlp_out;
+  at::Tensor written = layer->mlp_out;
+  if (a.post_norms) {
+    if (w.b_out.defined()) written = written + w.b_out;
+    written = norm_forward(a, w.mlp_post_norm, written, &layer->mlp_post_stats);
+  }
+  at::Tensor after = layer->x_mlp + written;
   if (a.parallel_blocks) after.add_(attention);
-  if (w.b_out.defined()) after.add_(w.b_out);
+  if (w.b_out.defined() && !a.post_norms) after.add_(w.b_out);
   const int64_t tokens = pass.batch.tokens();
   const auto everywhere = [&](const at::Tensor& t) { return t.defined() ? put_rows(t, rows, tokens) : t; };
   layer->mlp_hidden = everywhere(layer->mlp_hidden);
-  layer->mlp_out = keeps_nodes(pass.keep) && !layer->mlp_hidden.defined() ? everywhere(layer->mlp_out) : at::Tensor();
+  const bool keep_out = (keeps_nodes(pass.keep) && !layer->mlp_hidden.defined()) || (keeps_backward(pass.keep) && a.post_norms);
+  layer->mlp_out = keep_out ? everywhere(layer->mlp_out) : at::Tensor();
   if (pass.keep == Keep::kNodeOutputs) {
     LayerCache nodes;
     nodes.z = layer->z;
     nodes.mlp_out = layer->mlp_out;
     nodes.mlp_hidden = layer->mlp_hidden;
+    nodes.attn_post_stats = layer->attn_post_stats;
+    nodes.mlp_post_stats = layer->mlp_post_stats;
     *layer = nodes;
   }
   return everywhere(after);
@@ -135,8 +146,15 @@ QueryKeyValue normed_and_rotated(const Architecture& architecture, const LayerWe
   return p;
 }
 
+at::Tensor token_embedding(const Model& model, const at::Tensor& ids) {
+  const at::Tensor rows = at::embedding(model.embedding(), ids);
+  const double scale = model.architecture().embedding_scale;
+  // Hugging Face rounds the factor to the dtype of the computation: √2304 is 48, but √1152 is 34 in BF16.
+  return scale == 1 ? rows : rows * at::scalar_tensor(scale, at::dtype(rows.scalar_type()));
+}
+
 at::Tensor token_embedding(const Model& model, const TokenBatch& batch) {
-  return at::embedding(model.embedding(), batch.ids);
+  return token_embedding(model, batch.ids);
 }
 
 ForwardCache forward(const Model& model, const TokenBatch& batch, Keep keep, const ReadRows& read) {
@@ -148,7 +166,7 @@ ForwardCache forward_from(const Model& model, const TokenBatch& batch, const at:
   const Architecture& a = model.architecture();
   ForwardCache cache;
   cache.embedding = embedding;
-  cache.rotary = make_rotary_table(a, batch.positions, model.dtype());
+  cache.rotary = make_rotary_tables(a, batch.positions, model.dtype());
   at::Tensor x = cache.embedding;
   if (a.learned_positions) x = x + at::embedding(model.positions(), batch.positions);
   forward_layers({model, batch, cache.rotary, keep, read, nullptr}, 0, x, &cache);
@@ -169,8 +187,7 @@ ForwardCache forward_replacing(const Model& model, const TokenBatch& batch, cons
 
 at::Tensor logits_of(const Model& model, const at::Tensor& x_final, const at::Tensor& rows) {
   const at::Tensor x = rows.defined() ? x_final.index_select(0, rows) : x_final;
-  const at::Tensor y = norm_forward(model.architecture(), model.final_norm(), x, nullptr);
-  return at::mm(y, model.unembedding().t());
+  return head_logits(model, norm_forward(model.architecture(), model.final_norm(), x, nullptr));
 }
 
 }  // namespace circuit

@@ -34,11 +34,14 @@ struct LayerCache {
   QueryKeyNormCache qk_norm;
   AttentionCache attention;
   at::Tensor z;               // [tokens, n_heads · d_head], input of W_O
+  at::Tensor attn_out;        // [tokens, d_model] z W_O + b_O before its post-norm; undefined where there is none
+  NormStats attn_post_stats;
   at::Tensor x_mlp;           // [tokens, d_model] stream read by the MLP
   NormStats mlp_stats;
   MlpCache mlp;
-  at::Tensor mlp_out;         // [tokens, d_model] without the output bias
+  at::Tensor mlp_out;         // [tokens, d_model] without the output bias, before a post-norm
   at::Tensor mlp_hidden;      // [tokens, d_mlp] input of W_out; kept when MLP channels are nodes
+  NormStats mlp_post_stats;
 };
 
 // What of a forward anyone will read. Most metrics read one token per example: the last MLP and the last
@@ -58,16 +61,16 @@ struct Block {
 // A block's output given instead of computed: a constant, through which no gradient passes.
 struct Replacement {
   Block block;
-  at::Tensor output;  // kHeads: z, [tokens, n_heads · d_head]; kMlp: [tokens, d_model] without the output bias
+  at::Tensor output;  // kHeads: z, [tokens, n_heads · d_head]; kMlp: as mlp_out
 };
 
 struct ForwardCache {
-  at::Tensor embedding;  // [tokens, d_model] the node `input`, without positions
-  RotaryTable rotary;
+  at::Tensor embedding;  // [tokens, d_model] the node `input`: scaled, without positions
+  RotaryTables rotary;
   std::vector<LayerCache> layers;
   at::Tensor x_final;  // [tokens, d_model] the stream read by `logits`; zero at rows that are not read
-  // As given to the forward. A backward takes the gradient at other rows to be zero. The last layer's
-  // x_mlp, mlp_stats and mlp hold these rows only, unless its MLP was wanted everywhere.
+  // As given to the forward. A backward takes the gradient at other rows to be zero. The last layer's attn_out,
+  // x_mlp, mlp, mlp_stats and post-norm statistics hold these rows only, unless its MLP was wanted everywhere.
   at::Tensor read_rows;
   std::optional<Block> replaced;
 };
@@ -75,6 +78,7 @@ struct ForwardCache {
 ForwardCache forward(const Model& model, const TokenBatch& batch, Keep keep, const ReadRows& read = {});
 
 // [tokens, d_model], the node `input`; and a forward from another one in its place.
+at::Tensor token_embedding(const Model& model, const at::Tensor& ids);  // ids [tokens]
 at::Tensor token_embedding(const Model& model, const TokenBatch& batch);
 ForwardCache forward_from(const Model& model, const TokenBatch& batch, const at::Tensor& embedding, Keep keep,
                           const ReadRows& read = {});

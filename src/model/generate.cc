@@ -11,7 +11,6 @@
 #include <ATen/ops/topk.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/error.h"
 #include "model/forward.h"
@@ -19,6 +18,7 @@
 #include "model/mlp.h"
 #include "model/norm.h"
 #include "model/rotary.h"
+#include "model/soft_cap.h"
 
 namespace circuit {
 namespace {
@@ -53,10 +53,11 @@ at::Tensor attend(const Model& model, int64_t l, const QueryKeyValue& p, KeyValu
   const at::Tensor k = cache->k[l].narrow(1, 0, total);
   const at::Tensor v = cache->v[l].narrow(1, 0, total);
   const at::Tensor q = by_head(p.q, a.d_head).reshape({a.n_kv_heads, a.heads_per_kv() * n, a.d_head});
-  at::Tensor scores = at::bmm(q, k.transpose(1, 2)).mul_(1.0 / std::sqrt(static_cast<double>(a.d_head)));
+  const at::Tensor scores = soft_cap(at::bmm(q, k.transpose(1, 2)).mul_(a.score_scale()), a.attn_softcap);
   // One new token may look at everything, unless a window ends before the first key.
-  if (n > 1 || (a.sliding_window && total > *a.sliding_window)) {
-    scores.view({-1, n, total}).add_(attention_mask(a, n, total, scores.options()));
+  const std::optional<int64_t> window = a.window_of(l);
+  if (n > 1 || (window && total > *window)) {
+    scores.view({-1, n, total}).add_(attention_mask(window, n, total, scores.options()));
   }
   const at::Tensor z = at::bmm(at::softmax(scores, -1), v).view({a.n_heads, n, a.d_head});
   return z.transpose(0, 1).reshape({n, -1});
@@ -69,17 +70,18 @@ at::Tensor step(const Model& model, const std::vector<int64_t>& ids, KeyValueCac
   std::vector<int64_t> at_positions(ids.size());
   for (size_t i = 0; i < ids.size(); ++i) at_positions[i] = cache->length + static_cast<int64_t>(i);
   const at::Tensor positions = at::tensor(at_positions, at::kLong).to(model.device());
-  const RotaryTable rotary = make_rotary_table(a, positions, model.dtype());
-  at::Tensor x = at::embedding(model.embedding(), id);
+  const RotaryTables rotary = make_rotary_tables(a, positions, model.dtype());
+  at::Tensor x = token_embedding(model, id);
   if (a.learned_positions) x = x + at::embedding(model.positions(), positions);
   for (int64_t l = 0; l < a.n_layers; ++l) {
     const LayerWeights& w = model.layers()[l];
     const at::Tensor y = norm_forward(a, w.attn_norm, x, nullptr);
-    const at::Tensor z = attend(model, l, make_qkv(a, w, rotary, y, nullptr), cache);
-    const at::Tensor attention = linear(z, w.w_o, w.b_o);
+    const at::Tensor z = attend(model, l, make_qkv(a, w, rotary.of(a, l), y, nullptr), cache);
+    const at::Tensor attention = post_norm_forward(a, w.attn_post_norm, linear(z, w.w_o, w.b_o), nullptr);
     const at::Tensor x_mlp = a.parallel_blocks ? x : x + attention;
     at::Tensor mlp = mlp_forward(a, w, norm_forward(a, w.mlp_norm, x_mlp, nullptr), nullptr);
     if (w.b_out.defined()) mlp.add_(w.b_out);
+    mlp = post_norm_forward(a, w.mlp_post_norm, mlp, nullptr);
     x = a.parallel_blocks ? x + attention + mlp : x_mlp + mlp;
   }
   cache->length += static_cast<int64_t>(ids.size());

@@ -12,6 +12,8 @@
 
 #include <algorithm>
 
+#include "model/soft_cap.h"
+
 namespace circuit {
 namespace {
 
@@ -25,6 +27,32 @@ HeadInput head_input(const Model& model, const at::Tensor& x_final, const at::Te
   input.x = x_final.index_select(0, rows);
   input.y = norm_forward(model.architecture(), model.final_norm(), input.x, &input.stats);
   return input;
+}
+
+at::Tensor head_logits(const Model& model, const at::Tensor& y) {
+  return soft_cap(at::mm(y, model.unembedding().t()), model.architecture().logit_softcap);
+}
+
+at::Tensor head_logits_backward(const Model& model, const at::Tensor& logits, at::Tensor d_logits) {
+  const auto& cap = model.architecture().logit_softcap;
+  return cap ? d_logits.mul_(soft_cap_slope(logits, *cap)) : d_logits;
+}
+
+TokenLogits token_logits(const Model& model, const at::Tensor& y, const at::Tensor& owners, const at::Tensor& ids,
+                         const at::Tensor& weights) {
+  const at::Tensor rows = model.unembedding().index_select(0, ids);
+  const auto sums = [&](const at::Tensor& terms) {
+    return at::zeros_like(y).index_add_(0, owners, terms * weights.unsqueeze(1));
+  };
+  // Linear without a cap: one direction per row of y, and no logit is made.
+  const auto& cap = model.architecture().logit_softcap;
+  if (!cap) {
+    const at::Tensor directions = sums(rows);
+    return {(y * directions).sum(1), directions};
+  }
+  const at::Tensor logits = soft_cap((y.index_select(0, owners) * rows).sum(1), cap);
+  return {at::zeros({y.size(0)}, y.options()).index_add_(0, owners, logits * weights),
+          sums(rows * soft_cap_slope(logits, *cap).unsqueeze(1))};
 }
 
 at::Tensor head_backward(const Model& model, const HeadInput& input, const at::Tensor& d_y, int64_t tokens, Rule rule) {
@@ -45,7 +73,8 @@ Loss nll_loss(const Model& model, const at::Tensor& x_final, const Targets& targ
   for (int64_t first = 0; first < n; first += part) {
     const int64_t count = std::min(part, n - first);
     const at::Tensor y_part = y.narrow(0, first, count);
-    at::Tensor log_probs = at::_log_softmax(at::mm(y_part, model.unembedding().t()), 1, false);
+    const at::Tensor logits = head_logits(model, y_part);
+    at::Tensor log_probs = at::_log_softmax(logits, 1, false);
     const at::Tensor ids = targets.ids.narrow(0, first, count).unsqueeze(1);
     loss.nll.narrow(0, first, count).copy_(log_probs.gather(1, ids).squeeze(1).neg());
     if (gradient == LossGradient::kNone) continue;
@@ -53,6 +82,7 @@ Loss nll_loss(const Model& model, const at::Tensor& x_final, const Targets& targ
     at::Tensor d_logits = log_probs.exp_();
     d_logits.scatter_add_(1, ids, at::ones({count, 1}, d_logits.options()).neg_());
     if (targets.weights.defined()) d_logits.mul_(targets.weights.narrow(0, first, count).unsqueeze(1));
+    d_logits = head_logits_backward(model, logits, d_logits);
     loss.d_y.narrow(0, first, count).copy_(at::mm(d_logits, model.unembedding()));
     if (loss.d_unembedding.defined()) loss.d_unembedding.addmm_(d_logits.t(), y_part);
   }

@@ -17,6 +17,21 @@ struct HeadInput {
 };
 HeadInput head_input(const Model& model, const at::Tensor& x_final, const at::Tensor& rows);
 
+// Logits from the final norm's output: y Uᵀ, soft-capped where the architecture says so. [n, d_model] → [n, vocab]
+at::Tensor head_logits(const Model& model, const at::Tensor& y);
+
+// Gradient at y Uᵀ, of which U and y take theirs, from that at the logits, which it overwrites. [n, vocab] each;
+// `logits` as head_logits made them.
+at::Tensor head_logits_backward(const Model& model, const at::Tensor& logits, at::Tensor d_logits);
+
+// Σ_i weights[i] · (logit of token ids[i] at row owners[i] of y), per row: what a metric of few tokens needs.
+struct TokenLogits {
+  at::Tensor values;  // [n]
+  at::Tensor d_y;     // [n, d_model] of each sum
+};
+TokenLogits token_logits(const Model& model, const at::Tensor& y, const at::Tensor& owners, const at::Tensor& ids,
+                         const at::Tensor& weights);
+
 // Gradient at the last stream from the gradient at y: [tokens, d_model], zero at other rows.
 at::Tensor head_backward(const Model& model, const HeadInput& input, const at::Tensor& d_y, int64_t tokens,
                          Rule rule = Rule::kGradient);

@@ -33,6 +33,7 @@ struct LayerLayout {
   std::string b_o, b_out;   // [d_model], shared by all heads (channels); empty: none
   std::string attn_norm, attn_norm_bias;  // [d_model]
   std::string mlp_norm, mlp_norm_bias;
+  std::string attn_post_norm, mlp_post_norm;  // [d_model] on what each writes; empty: none
 };
 
 struct TensorShape {

@@ -15,15 +15,21 @@ MemoryPlan plan_memory(const Architecture& a, int64_t parameters, Pass pass, int
   const int64_t hidden = a.d_mlp * (a.gated_mlp ? 2 : 1);
   const int64_t probs = a.n_heads * longest;
   // Live while one layer is worked on, whatever is kept: projections, scores and hidden channels twice over.
-  const int64_t working = 2 * (heads + kv + probs + hidden) + 4 * a.d_model;
+  int64_t working = 2 * (heads + kv + probs + hidden) + 4 * a.d_model;
+  // A cap's backward makes the scores again, and their slopes.
+  if (pass != Pass::kForward && a.attn_softcap) working += 2 * probs;
   int64_t per_layer = 0;
   if (pass != Pass::kForward) per_layer = 2 * a.d_model + 2 * heads + kv + probs + hidden;
   // The q/k norm keeps the projections' outputs beside what attention took.
   if (pass != Pass::kForward && a.qk_norm) per_layer += heads + kv / 2;
+  // A post-norm keeps what it norms: here attention's output, and the MLP's, which a score counts below.
+  if (pass != Pass::kForward && a.post_norms) per_layer += a.d_model;
+  if (pass == Pass::kTrain && a.post_norms) per_layer += a.d_model;
   // A score also keeps MLP outputs, the readers' gradients, and a counterfactual's node outputs.
   if (pass == Pass::kScore) per_layer += 3 * a.d_model + 2 * heads + kv;
   constexpr int64_t kLogitRows = 512;
-  const int64_t logits = pass == Pass::kScore ? 0 : 2 * std::min(tokens, kLogitRows) * a.vocab;
+  const int64_t copies = pass == Pass::kTrain && a.logit_softcap ? 4 : 2;  // with a cap, the logits and their slopes
+  const int64_t logits = pass == Pass::kScore ? 0 : copies * std::min(tokens, kLogitRows) * a.vocab;
   MemoryPlan plan;
   plan.weights = parameters * element_bytes;
   plan.activations = (tokens * (a.n_layers * per_layer + working) + logits) * element_bytes;

@@ -115,7 +115,8 @@ Model Model::random(const Architecture& architecture, double scale, uint64_t see
     auto* data = values.data_ptr<double>();
     // Norm gains stand near 1; everything else near 0.
     const bool gain = shape.shape.size() == 1 && shape.name.find("bias") == std::string::npos;
-    for (int64_t i = 0; i < values.numel(); ++i) data[i] = (gain ? 1.0 : 0.0) + scale * rng.normal();
+    const double centre = gain ? 1 - architecture.norm_offset : 0;
+    for (int64_t i = 0; i < values.numel(); ++i) data[i] = centre + scale * rng.normal();
     model.parameters_[shape.name] = values.to(options.device, options.dtype);
   }
   model.make_views();
@@ -125,8 +126,13 @@ Model Model::random(const Architecture& architecture, double scale, uint64_t see
 void Model::make_views() {
   embedding_ = parameters_.at(layout_.embedding);
   positions_ = parameter_or_none(parameters_, layout_.positions);
+  if (positions_.defined()) positions_ = positions_.narrow(0, architecture_.position_offset, architecture_.n_positions);
   unembedding_ = parameters_.at(layout_.unembedding);
-  final_norm_ = {parameters_.at(layout_.final_norm), parameter_or_none(parameters_, layout_.final_norm_bias)};
+  const auto norm = [&](const std::string& weight, const std::string& bias) {
+    return NormWeights{parameter_or_none(parameters_, weight), parameter_or_none(parameters_, bias),
+                       architecture_.norm_offset};
+  };
+  final_norm_ = norm(layout_.final_norm, layout_.final_norm_bias);
   layers_.clear();
   for (const LayerLayout& l : layout_.layers) {
     LayerWeights w;
@@ -136,8 +142,8 @@ void Model::make_views() {
     w.b_q = heads_of(parameters_, l.b_q);
     w.b_k = heads_of(parameters_, l.b_k);
     w.b_v = heads_of(parameters_, l.b_v);
-    w.q_norm.weight = parameter_or_none(parameters_, l.q_norm);
-    w.k_norm.weight = parameter_or_none(parameters_, l.k_norm);
+    w.q_norm = norm(l.q_norm, "");
+    w.k_norm = norm(l.k_norm, "");
     w.qkv_order = order_of(l);
     if (w.qkv_order != QkvOrder::kSeparate) {
       w.w_qkv = fused_view(parameters_, l.w_q, l.w_k, l.w_v);
@@ -151,8 +157,10 @@ void Model::make_views() {
     w.b_gate = view_of(parameters_, l.b_gate);
     w.w_out = view_of(parameters_, l.w_out);
     w.b_out = parameter_or_none(parameters_, l.b_out);
-    w.attn_norm = {parameters_.at(l.attn_norm), parameter_or_none(parameters_, l.attn_norm_bias)};
-    w.mlp_norm = {parameters_.at(l.mlp_norm), parameter_or_none(parameters_, l.mlp_norm_bias)};
+    w.attn_norm = norm(l.attn_norm, l.attn_norm_bias);
+    w.mlp_norm = norm(l.mlp_norm, l.mlp_norm_bias);
+    w.attn_post_norm = norm(l.attn_post_norm, "");
+    w.mlp_post_norm = norm(l.mlp_post_norm, "");
     layers_.push_back(std::move(w));
   }
 }

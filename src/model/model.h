@@ -14,8 +14,9 @@
 namespace circuit {
 
 struct NormWeights {
-  at::Tensor weight;  // [d_model]
+  at::Tensor weight;  // [d_model]; undefined: no such norm
   at::Tensor bias;    // [d_model] or undefined
+  double offset = 0;  // γ = weight + offset; read it through norm_scale
 };
 
 // How a checkpoint stores q, k and v: each in a tensor of its own, or all in one, as three blocks of heads
@@ -36,6 +37,7 @@ struct LayerWeights {
   at::Tensor w_gate, b_gate;       // [d_model, d_mlp]
   at::Tensor w_out, b_out;         // [d_mlp, d_model], [d_model]
   NormWeights attn_norm, mlp_norm;
+  NormWeights attn_post_norm, mlp_post_norm;  // on what each writes, biases included; undefined: none
 };
 
 struct LoadOptions {

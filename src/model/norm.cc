@@ -14,6 +14,24 @@
 
 namespace circuit {
 
+namespace {
+
+// x̂ ⊙ γ + β in x's dtype, x̂ in that of the statistics. As Hugging Face: rounded before the product with a stored γ
+// (Llama), after it where γ is the weight plus 1 (Gemma).
+at::Tensor scaled(const NormWeights& weights, const at::Tensor& x_hat, at::ScalarType dtype) {
+  at::Tensor y =
+      weights.offset != 0 ? (x_hat * norm_scale(weights)).to(dtype) : x_hat.to(dtype).mul_(weights.weight);
+  return weights.bias.defined() ? y.add_(weights.bias) : y;
+}
+
+}  // namespace
+
+at::Tensor norm_scale(const NormWeights& weights) {
+  if (weights.offset == 0) return weights.weight;
+  const bool wide = weights.weight.scalar_type() == at::kDouble;
+  return (wide ? weights.weight : weights.weight.to(at::kFloat)) + weights.offset;
+}
+
 NormStats take_rows(const NormStats& stats, const at::Tensor& rows) {
   return {take_rows(stats.mean, rows), take_rows(stats.rstd, rows)};
 }
@@ -22,7 +40,7 @@ at::Tensor norm_forward(const Architecture& architecture, const NormWeights& wei
                         NormStats* stats) {
   if (architecture.norm == NormKind::kLayerNorm) {
     auto [y, mean, rstd] =
-        at::native_layer_norm(x, {x.size(-1)}, weights.weight, weights.bias, architecture.norm_eps);
+        at::native_layer_norm(x, {x.size(-1)}, norm_scale(weights), weights.bias, architecture.norm_eps);
     if (stats != nullptr) *stats = {mean, rstd};
     return y;
   }
@@ -30,8 +48,12 @@ at::Tensor norm_forward(const Architecture& architecture, const NormWeights& wei
   const at::Tensor wide = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
   const at::Tensor rstd = wide.square().mean(-1, true).add_(architecture.norm_eps).rsqrt_();
   if (stats != nullptr) *stats = {at::Tensor(), rstd};
-  at::Tensor y = (wide * rstd).to(x.scalar_type()).mul_(weights.weight);
-  return weights.bias.defined() ? y.add_(weights.bias) : y;
+  return scaled(weights, wide * rstd, x.scalar_type());
+}
+
+at::Tensor post_norm_forward(const Architecture& architecture, const NormWeights& weights, const at::Tensor& x,
+                             NormStats* stats) {
+  return weights.weight.defined() ? norm_forward(architecture, weights, x, stats) : x;
 }
 
 at::Tensor norm_standardised(const at::Tensor& x, const NormStats& stats) {
@@ -40,24 +62,24 @@ at::Tensor norm_standardised(const at::Tensor& x, const NormStats& stats) {
 }
 
 at::Tensor norm_output(const NormWeights& weights, const at::Tensor& x, const NormStats& stats) {
-  at::Tensor y = norm_standardised(x, stats).mul_(weights.weight);
-  return weights.bias.defined() ? y.add_(weights.bias) : y;
+  const at::Tensor centred = stats.mean.defined() ? x - stats.mean : x;
+  return scaled(weights, centred * stats.rstd, x.scalar_type());
 }
 
 at::Tensor norm_backward(const NormWeights& weights, const at::Tensor& x, const NormStats& stats,
                          const at::Tensor& d_y, Rule rule) {
   if (rule == Rule::kRelevance) {
     // The centring stays: it is linear.
-    const at::Tensor g = d_y * weights.weight * stats.rstd.to(d_y.scalar_type());
+    const at::Tensor g = (d_y * norm_scale(weights)).to(d_y.scalar_type()) * stats.rstd.to(d_y.scalar_type());
     return stats.mean.defined() ? g - g.mean(-1, true) : g;
   }
   if (stats.mean.defined()) {
-    return std::get<0>(at::native_layer_norm_backward(d_y, x, {x.size(-1)}, stats.mean, stats.rstd, weights.weight,
-                                                      weights.bias, {true, false, false}));
+    return std::get<0>(at::native_layer_norm_backward(d_y, x, {x.size(-1)}, stats.mean, stats.rstd,
+                                                      norm_scale(weights), weights.bias, {true, false, false}));
   }
   // ∂x = rstd · (g − x̂ · mean(g ⊙ x̂)) with g = γ ⊙ ∂y
   const at::Tensor x_hat = norm_standardised(x, stats);
-  at::Tensor g = d_y * weights.weight;
+  at::Tensor g = (d_y * norm_scale(weights)).to(d_y.scalar_type());
   const at::Tensor projection = (g * x_hat).mean(-1, true);
   return g.addcmul_(x_hat, projection, -1).mul_(stats.rstd.to(g.scalar_type()));
 }

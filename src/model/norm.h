@@ -14,12 +14,20 @@ struct NormStats {
   at::Tensor mean, rstd;
 };
 
+// γ. Where an offset is added, in float32 at least: BF16 would round it away. Made anew at every call, so that it
+// follows a weight that tuning changes in place.
+at::Tensor norm_scale(const NormWeights& weights);
+
 // As take_rows of a tensor.
 NormStats take_rows(const NormStats& stats, const at::Tensor& rows);
 
 // x [tokens, d_model] → y of the same shape and dtype; statistics into `stats` unless null.
 at::Tensor norm_forward(const Architecture& architecture, const NormWeights& weights, const at::Tensor& x,
                         NormStats* stats);
+
+// The same, or x itself where there is no such norm.
+at::Tensor post_norm_forward(const Architecture& architecture, const NormWeights& weights, const at::Tensor& x,
+                             NormStats* stats);
 
 // x̂ = (x − mean) · rstd.
 at::Tensor norm_standardised(const at::Tensor& x, const NormStats& stats);

@@ -31,13 +31,19 @@ std::vector<double> rotary_frequencies(const RotarySpec& spec) {
   return frequencies;
 }
 
-RotaryTable make_rotary_table(const Architecture& architecture, const at::Tensor& positions,
+RotaryTable make_rotary_table(const std::optional<RotarySpec>& spec, const at::Tensor& positions,
                               at::ScalarType dtype) {
-  if (!architecture.rotary) return {};
-  const std::vector<double> frequencies = rotary_frequencies(*architecture.rotary);
+  if (!spec) return {};
+  const std::vector<double> frequencies = rotary_frequencies(*spec);
   const at::Tensor f = at::tensor(frequencies, at::kDouble).to(positions.device());
   const at::Tensor angles = (positions.to(at::kDouble).unsqueeze(1) * f).unsqueeze(1);
   return {angles.cos().to(dtype), angles.sin().to(dtype)};
+}
+
+RotaryTables make_rotary_tables(const Architecture& architecture, const at::Tensor& positions,
+                                at::ScalarType dtype) {
+  return {make_rotary_table(architecture.rotary, positions, dtype),
+          make_rotary_table(architecture.local_rotary, positions, dtype)};
 }
 
 at::Tensor rotate(const at::Tensor& x, const RotaryTable& table, Direction direction) {

@@ -9,6 +9,7 @@ namespace circuit {
 //   norms (LN-rule): the scale is a constant          activations (identity rule): f(x) = x · (f(x)/x), f(x)/x constant
 //   attention (AH-rule): its weights are constants,   gates (half rule): of a product a ⊙ b, a and b get half each
 //   so nothing passes to queries and keys
+// A soft-cap of the logits stands with the metric, whose derivative is taken as it is.
 enum class Rule { kGradient, kRelevance };
 
 }  // namespace circuit

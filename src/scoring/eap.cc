@@ -7,8 +7,8 @@ namespace circuit {
 namespace {
 
 // The mean over the scored examples themselves needs no pass of its own.
-bool takes_own_mean(const ScoreSpec& spec) {
-  return spec.ablation == Ablation::kMean && spec.ablation_reference == nullptr && spec.spans.empty();
+bool takes_own_mean(const Model& model, const ScoreSpec& spec) {
+  return !model.architecture().post_norms && spec.ablation == Ablation::kMean && spec.ablation_reference == nullptr && spec.spans.empty();
 }
 
 class Attribution {
@@ -20,16 +20,16 @@ class Attribution {
         rule_(rule),
         form_(mlp_form(graph)),
         scores_(model, graph,
-                {takes_own_mean(spec) ? Subtract::kMean : Subtract::kNothing, rule, spec.tile_tokens, spec.spans}) {
+                {takes_own_mean(model, spec) ? Subtract::kMean : Subtract::kNothing, rule, spec.tile_tokens, spec.spans}) {
     if (spec.metric.flat_at_clean) {
       fail("scoring", "metric {} has a gradient of zero at the clean input, where this method takes it. Use "
            "eap-ig-inputs, clean-corrupted or exact.", spec.metric.name);
     }
-    if (!takes_own_mean(spec)) ablated_ = ablated_outputs(model, graph, examples, spec);
+    if (!takes_own_mean(model, spec)) ablated_ = ablated_outputs(model, graph, examples, spec);
   }
 
   // What the forward must work at the last layer.
-  ReadRows reads(const ScoreBatch& batch) const { return {batch.read_rows, takes_own_mean(spec_)}; }
+  ReadRows reads(const ScoreBatch& batch) const { return {batch.read_rows, takes_own_mean(model_, spec_)}; }
 
   void add(const ScoreBatch& batch, ForwardCache& run) {
     NodeOutputs ablated;

@@ -27,6 +27,18 @@ constexpr int64_t kLayersPerChunk = 4;
 // Over the rows of one batch in the dtype of the computation, over batches in float64.
 at::Tensor sum_rows(const at::Tensor& rows) { return rows.sum(0).to(at::kDouble); }
 
+// Outputs as their post-norms scaled them; γ is in the weights, but of MLPs that are one node here.
+void hold_post_norms(const Model& model, bool blocks, NodeOutputs* outputs) {
+  if (!model.architecture().post_norms) return;
+  for (size_t l = 0; l < outputs->z.size(); ++l) {
+    at::Tensor& z = outputs->z[l];
+    at::Tensor& mlp = outputs->mlp[l];
+    z = z * outputs->attn_scale[l].to(z.scalar_type());
+    mlp = mlp * outputs->mlp_scale[l].to(mlp.scalar_type());
+    if (!blocks) mlp = (mlp * norm_scale(model.layers()[l].mlp_post_norm)).to(mlp.scalar_type());
+  }
+}
+
 // work(begin, end) over 0 … n − 1, on the CPU by as many threads as there are, on a device by one.
 template <typename Work>
 void for_ranges(int64_t n, bool parallel, const Work& work) {
@@ -58,9 +70,10 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
     } else {
       out.d_mlp = take_rows(g.d_reader, part_.rows);
     }
-    // At an MLP's output, or its channels where those are nodes.
-    const at::Tensor d = take_rows(owner_.blocks() ? put_rows(g.channels.d_hidden, g.rows, g.d_stream.size(0)) : g.d_stream,
-                                   part_.rows);
+    // Through a post-norm the gradient at the node is another one: there the norm's scale is held.
+    const bool known = owner_.blocks() && !owner_.model_.architecture().post_norms;
+    const at::Tensor d = known ? take_rows(put_rows(g.channels.d_hidden, g.rows, g.d_stream.size(0)), part_.rows)
+                               : owner_.direct_mlp(g.layer, take_rows(g.d_stream, part_.rows));
     add_direct(owner_.graph_.mlp(g.layer), owner_.graph_.mlp_blocks(), outputs_.mlp[g.layer], d);
     owner_.mlp_gradient_sums_[g.layer].add_(sum_rows(d));
   }
@@ -68,7 +81,8 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
   void on_attention(const AttentionBackward& g) override {
     layers[g.layer].attention = attention_readers(g, run_.layers[g.layer], owner_.folded_[g.layer], by_query_span(g),
                                                   part_.rows, owner_.spec_.rule);
-    const at::Tensor d_z = take_rows(g.d_z, part_.rows);
+    const bool known = !owner_.model_.architecture().post_norms;
+    const at::Tensor d_z = known ? take_rows(g.d_z, part_.rows) : owner_.direct_heads(g.layer, take_rows(g.d_stream, part_.rows));
     add_direct(owner_.graph_.head(g.layer, 0), owner_.graph_.n_heads(), outputs_.z[g.layer], d_z);
     owner_.z_gradient_sums_[g.layer].add_(sum_rows(d_z));
   }
@@ -81,13 +95,12 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
 
   void on_replaced(const Block& block, const at::Tensor& d_stream) override {
     const Graph& graph = owner_.graph_;
-    const LayerWeights& w = owner_.model_.layers()[block.layer];
     const at::Tensor d = take_rows(d_stream, part_.rows);
+    const int64_t l = block.layer;
     if (block.kind == Block::Kind::kHeads) {
-      add_direct(graph.head(block.layer, 0), graph.n_heads(), outputs_.z[block.layer], at::mm(d, w.w_o.t()));
+      add_direct(graph.head(l, 0), graph.n_heads(), outputs_.z[l], owner_.direct_heads(l, d));
     } else {
-      add_direct(graph.mlp(block.layer), graph.mlp_blocks(), outputs_.mlp[block.layer],
-                 owner_.blocks() ? at::mm(d, w.w_out.t()) : d);
+      add_direct(graph.mlp(l), graph.mlp_blocks(), outputs_.mlp[l], owner_.direct_mlp(l, d));
     }
   }
 
@@ -127,13 +140,20 @@ EdgeAccumulator::EdgeAccumulator(const Model& model, const Graph& graph, const A
       slots_(graph_, std::max<int64_t>(1, static_cast<int64_t>(spec.spans.size()))),
       all_{0, graph.n_upstream()},
       folded_(fold_weights(model, graph)) {
-  if (spec.subtract == Subtract::kMean && slots_.spans() > 1) fail("scoring", "a mean that is not known yet cannot be split by spans.");
   const Architecture& a = model.architecture();
+  if (spec.subtract == Subtract::kMean && (slots_.spans() > 1 || a.post_norms)) {
+    fail("scoring", "a mean that is not known yet cannot be split by spans, nor pass post-norms.");
+  }
   const auto options = model.embedding().options().dtype(at::kDouble);
   for (const LayerWeights& w : model.layers()) {
     // Llama's o_proj is stored transposed; a view of it splits into heads just as well.
-    output_.push_back(w.w_o.unflatten(0, {a.n_heads, a.d_head}));
-    if (blocks()) mlp_output_.push_back(w.w_out.unflatten(0, {graph.mlp_blocks(), graph.mlp_block()}));
+    const auto written = [&](const at::Tensor& weight, const NormWeights& post) {
+      return a.post_norms ? (weight * norm_scale(post)).to(weight.scalar_type()) : weight;
+    };
+    output_.push_back(written(w.w_o, w.attn_post_norm).unflatten(0, {a.n_heads, a.d_head}));
+    if (blocks()) {
+      mlp_output_.push_back(written(w.w_out, w.mlp_post_norm).unflatten(0, {graph.mlp_blocks(), graph.mlp_block()}));
+    }
     z_gradient_sums_.push_back(at::zeros({a.n_heads * a.d_head}, options));
     mlp_gradient_sums_.push_back(at::zeros({blocks() ? a.d_mlp : a.d_model}, options));
   }
@@ -147,6 +167,7 @@ void EdgeAccumulator::add(const TokenBatch& tokens, ForwardCache& run, const at:
                           NodeOutputs outputs, const ScoredPart& part) {
   const at::Tensor& rows = part.rows;
   if (spec_.subtract == Subtract::kMean) mean_.add(outputs);
+  hold_post_norms(model_, blocks(), &outputs);
   if (rows.defined()) {
     outputs.input = take_rows(outputs.input, rows);
     for (at::Tensor& z : outputs.z) z = take_rows(z, rows);
@@ -163,6 +184,14 @@ void EdgeAccumulator::add(const TokenBatch& tokens, ForwardCache& run, const at:
   }
   contract(outputs, collector.layers, d_logits, spans, part.upstream == nullptr ? all_ : *part.upstream);
   if (spec_.subtract == Subtract::kMean) add_reader_sums(collector.layers, d_logits);
+}
+
+at::Tensor EdgeAccumulator::direct_heads(int64_t layer, const at::Tensor& d_stream) const {
+  return at::mm(d_stream, output_[layer].flatten(0, 1).t());
+}
+
+at::Tensor EdgeAccumulator::direct_mlp(int64_t layer, const at::Tensor& d_stream) const {
+  return blocks() ? at::mm(d_stream, mlp_output_[layer].flatten(0, 1).t()) : d_stream;
 }
 
 int64_t EdgeAccumulator::tile_size(const UpstreamRange& range, int64_t positions) const {

@@ -5,7 +5,8 @@
 //
 // Kept per token: z of every head, MLP outputs (channels, where MLPs are split), and the readers' gradients
 // before their projections. For a tile of positions at a time A_u = z_h W_O[h] and ∂M/∂X_v = J dq_h W_Q[h]ᵀ are
-// rebuilt (folded_weights.h says how J, the norm's backward, is) and contracted.
+// rebuilt (folded_weights.h says how J, the norm's backward, is) and contracted. Through a post-norm a node adds
+// γ ⊙ A_u at the scale of the run that the outputs come from, which is held (method.md §1).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -24,7 +25,9 @@ namespace circuit {
 // What is subtracted from the outputs that `add` is given.
 enum class Subtract {
   kNothing,  // they are A − Ā already
-  kMean,     // their own mean over all tokens added, once it is known: S = (1/N)(Σ⟨A,g⟩ − ⟨Ā, Σ g⟩). Not by spans
+  // Their own mean over all tokens added, once it is known: S = (1/N)(Σ⟨A,g⟩ − ⟨Ā, Σ g⟩). Not by spans, nor
+  // where post-norms scale every token by itself.
+  kMean,
 };
 
 struct AccumulatorSpec {
@@ -91,6 +94,9 @@ class EdgeAccumulator {
   void add_reader_sums(const std::vector<LayerGradients>& gradients, const at::Tensor& d_logits);
   void subtract_mean(at::Tensor* sums, at::Tensor* direct) const;
   bool blocks() const { return graph_.mlp_blocks() > 1; }
+  // Gradients at z and at an MLP's channels (its output where it is one node) from that at the stream.
+  at::Tensor direct_heads(int64_t layer, const at::Tensor& d_stream) const;
+  at::Tensor direct_mlp(int64_t layer, const at::Tensor& d_stream) const;
 
   const Model& model_;
   const Graph graph_;
@@ -98,8 +104,8 @@ class EdgeAccumulator {
   const ReaderSlots slots_;
   const UpstreamRange all_;
   std::vector<FoldedLayer> folded_;
-  std::vector<at::Tensor> output_;      // W_O per layer, [heads, d_head, d_model]
-  std::vector<at::Tensor> mlp_output_;  // W_out of blocks, [blocks, mlp_block, d_model]
+  std::vector<at::Tensor> output_;      // W_O per layer, [heads, d_head, d_model]; columns times a post-norm's γ
+  std::vector<at::Tensor> mlp_output_;  // W_out of blocks, [blocks, mlp_block, d_model], likewise
   MeanOutputs mean_;
   at::Tensor sums_;         // [spans, upstream, slots], float64, Σ ⟨outputs_u, g_v⟩
   at::Tensor reader_sums_;  // [downstream, d_model], float64, Σ g_v; for the mean only

@@ -7,6 +7,8 @@
 #include <ATen/ops/mv.h>
 #include <ATen/ops/zeros.h>
 
+#include "model/norm.h"
+
 namespace circuit {
 namespace {
 
@@ -14,11 +16,12 @@ namespace {
 FoldedReaders fold(const Architecture& a, const at::Tensor& w, const at::Tensor& b, const NormWeights& norm) {
   FoldedReaders f;
   f.weight = at::empty({w.size(1), w.size(2), a.d_model}, w.options());
+  const at::Tensor gamma = norm_scale(norm);
   // Reader by reader, so that each stays in the cache while it is worked on.
   const auto work = [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const at::Tensor reader = f.weight[i];
-      reader.copy_(w.select(1, i).t()).mul_(norm.weight);
+      reader.copy_(w.select(1, i).t()).mul_(gamma);
       if (a.norm == NormKind::kLayerNorm) reader.sub_(reader.mean(1, true));
     }
   };

@@ -280,7 +280,12 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"gpt_neox", Ablation::kCounterfactual, Positions::kReadout, "logit_diff"},
                     Case{"gpt_neox", Ablation::kMean, Positions::kAll, "nll"},
                     Case{"qwen3", Ablation::kCounterfactual, Positions::kAll, "prob_diff"},
-                    Case{"qwen3", Ablation::kMean, Positions::kReadout, "nll"}));
+                    Case{"gemma2", Ablation::kCounterfactual, Positions::kAll, "logit_diff"},
+                    Case{"gemma2", Ablation::kMean, Positions::kReadout, "log_prob", "eap", 7},
+                    Case{"gemma2", Ablation::kZero, Positions::kAll, "prob_diff", "eap-ig-activations", 7},
+                    Case{"gemma3_text", Ablation::kMean, Positions::kAll, "nll", "eap-ig-inputs"},
+                    Case{"qwen3", Ablation::kMean, Positions::kReadout, "nll"},
+                    Case{"opt", Ablation::kMean, Positions::kAll, "logit_diff"}));
 
 // One ablation and all positions suffice: the rest is linear in them.
 INSTANTIATE_TEST_SUITE_P(Cases, FiniteDifferences,
@@ -290,7 +295,8 @@ INSTANTIATE_TEST_SUITE_P(Cases, FiniteDifferences,
                                          Case{"mistral", Ablation::kZero, Positions::kAll, "nll"},
                                          Case{"qwen2", Ablation::kZero, Positions::kAll, "nll"},
                                          Case{"gpt_neox", Ablation::kZero, Positions::kAll, "nll"},
-                                         Case{"qwen3", Ablation::kZero, Positions::kAll, "nll"}));
+                                         Case{"qwen3", Ablation::kZero, Positions::kAll, "nll"},
+                                         Case{"opt", Ablation::kZero, Positions::kAll, "nll"}));
 
 class Pairs : public testing::TestWithParam<const char*> {
  protected:

@@ -1,8 +1,7 @@
-// logit_diff: mean logit of `correct` − mean logit of `wrong`. Linear in the final norm's output y, so the
-// logits are never made: M_r = ⟨y_r, D_r⟩ with D_r the mean unembedding row of correct − that of wrong.
+// logit_diff: mean logit of `correct` − mean logit of `wrong`. Without a soft cap linear in the final norm's output
+// y, so the logits are never made: M_r = ⟨y_r, D_r⟩ with D_r the mean unembedding row of correct − that of wrong.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros.h>
 
 #include "core/error.h"
 #include "task/metric.h"
@@ -10,8 +9,8 @@
 namespace circuit {
 namespace {
 
-// [readouts, d_model]
-at::Tensor directions(const Model& model, const ExampleBatch& batch) {
+// The difference of every readout, and its gradient at y [readouts, d_model].
+TokenLogits differences(const Model& model, const ExampleBatch& batch, const at::Tensor& y) {
   std::vector<int64_t> ids;
   std::vector<int64_t> owners;
   std::vector<double> signs;
@@ -32,10 +31,8 @@ at::Tensor directions(const Model& model, const ExampleBatch& batch) {
     add(readout.wrong, -1);
   }
   const auto device = model.device();
-  const at::Tensor rows = model.unembedding().index_select(0, at::tensor(ids, at::kLong).to(device));
-  const at::Tensor weights = at::tensor(signs, at::kDouble).to(device, model.dtype()).unsqueeze(1);
-  return at::zeros({batch.n_readouts(), rows.size(1)}, rows.options())
-      .index_add_(0, at::tensor(owners, at::kLong).to(device), rows * weights);
+  return token_logits(model, y, at::tensor(owners, at::kLong).to(device), at::tensor(ids, at::kLong).to(device),
+                      at::tensor(signs, at::kDouble).to(device, model.dtype()));
 }
 
 std::vector<double> to_doubles(const at::Tensor& tensor) {
@@ -47,16 +44,16 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
                      MetricGradient gradient) {
   const std::vector<double> weights = readout_weights(batch, "logit_diff");
   const HeadInput head = head_input(model, x_final, batch.readout_rows);
-  const at::Tensor d = directions(model, batch);
-  const std::vector<double> differences = to_doubles((head.y * d).sum(1));
+  const TokenLogits found = differences(model, batch, head.y);
+  const std::vector<double> values = to_doubles(found.values);
   MetricValues result;
   result.values.resize(batch.examples);
   for (int64_t r = 0; r < batch.n_readouts(); ++r) {
-    result.values[batch.readout_example[r]] += weights[r] * differences[r];
+    result.values[batch.readout_example[r]] += weights[r] * values[r];
   }
   if (gradient == MetricGradient::kNone) return result;
   const at::Tensor w = at::tensor(weights, at::kDouble).to(model.device(), model.dtype()).unsqueeze(1);
-  result.d_final = head_backward(model, head, d * w, batch.tokens.tokens(), rule_of(gradient));
+  result.d_final = head_backward(model, head, found.d_y * w, batch.tokens.tokens(), rule_of(gradient));
   return result;
 }
 
@@ -66,7 +63,7 @@ Metric logit_diff_metric() { return {"logit_diff", "mean logit of correct minus 
 
 std::vector<double> logit_differences(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final) {
   const HeadInput head = head_input(model, x_final, batch.readout_rows);
-  return to_doubles((head.y * directions(model, batch)).sum(1));
+  return to_doubles(differences(model, batch, head.y).values);
 }
 
 }  // namespace circuit

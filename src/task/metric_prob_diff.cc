@@ -14,7 +14,8 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
                      MetricGradient gradient) {
   const std::vector<double> weights = readout_weights(batch, "prob_diff");
   const HeadInput head = head_input(model, x_final, batch.readout_rows);
-  const at::Tensor probs = at::softmax(at::mm(head.y, model.unembedding().t()), 1);  // [readouts, vocab]
+  const at::Tensor logits = head_logits(model, head.y);  // [readouts, vocab]
+  const at::Tensor probs = at::softmax(logits, 1);
   // signs[r, v]: +1 for correct, −1 for wrong, 0 elsewhere
   at::Tensor signs = at::zeros_like(probs, at::kCPU);
   for (int64_t r = 0; r < batch.n_readouts(); ++r) {
@@ -33,8 +34,9 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
   if (gradient == MetricGradient::kNone) return result;
   // ∂/∂logits of Σ_v p_v s_v is p ⊙ (s − Σ p s)
   const at::Tensor w = at::tensor(weights, at::kDouble).to(model.device(), model.dtype()).unsqueeze(1);
-  const at::Tensor d_logits = probs * (signs - differences) * w;
-  result.d_final = head_backward(model, head, at::mm(d_logits, model.unembedding()), batch.tokens.tokens(), rule_of(gradient));
+  const at::Tensor d_logits = head_logits_backward(model, logits, probs * (signs - differences) * w);
+  result.d_final = head_backward(model, head, at::mm(d_logits, model.unembedding()),
+                                 batch.tokens.tokens(), rule_of(gradient));
   return result;
 }
 

@@ -1,6 +1,7 @@
 // For tests: a tiny architecture of each family and random examples for it.
 #pragma once
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -16,14 +17,16 @@ inline Architecture tiny_architecture(const std::string& family, int64_t layers 
   a.family = family;
   a.n_layers = layers;
   a.n_heads = 4;
-  const bool layer_norm = family == "gpt2" || family == "gpt_neox";
+  const bool layer_norm = family == "gpt2" || family == "gpt_neox" || family == "opt";
   a.n_kv_heads = layer_norm ? 4 : 2;
-  a.d_head = family == "gpt2" ? 5 : 6;
+  a.d_head = family == "gpt2" || family == "opt" ? 5 : 6;
   a.d_model = 20;
   a.d_mlp = 14;
   a.vocab = 13;
   a.n_positions = 12;
-  if (family == "gpt2") {
+  if (family == "gpt2" || family == "opt") {
+    a.position_offset = family == "opt" ? 2 : 0;
+    if (family == "opt") a.activation = Activation::kRelu;
     a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
     a.learned_positions = a.tied_unembedding = true;
     return a;
@@ -46,7 +49,26 @@ inline Architecture tiny_architecture(const std::string& family, int64_t layers 
   }
   if (family == "mistral") a.sliding_window = 3;
   a.qkv_bias = a.qkv_bias || family == "qwen2";
-  a.qk_norm = family == "qwen3";
+  a.qk_norm = family == "qwen3" || family == "gemma3_text";
+  if (family.rfind("gemma", 0) != 0) return a;
+  // From the first layer on, every other one has a window.
+  a.sliding_window = 3;
+  for (int64_t l = 0; l < layers; ++l) a.windowed.push_back(l % 2 == 0);
+  a.activation = Activation::kGeluTanh;
+  a.norm_offset = 1;
+  a.post_norms = a.tied_unembedding = true;
+  a.embedding_scale = std::sqrt(static_cast<double>(a.d_model));
+  a.query_scalar = 10;
+  if (family == "gemma2") {
+    a.attn_softcap = 1.5;
+    a.logit_softcap = 4;
+    return a;
+  }
+  a.rotary->theta = 1000;
+  a.rotary->linear_factor = 4;
+  a.local_rotary = RotarySpec{};
+  a.local_rotary->theta = 50;
+  a.local_rotary->dims = 6;
   return a;
 }
 

@@ -50,9 +50,12 @@ class SliceGradients::Visitor : public BackwardVisitor {
     const LayerLayout& at = model.layout().layers[g.layer];
     const LayerWeights& w = model.layers()[g.layer];
     if (owner_.parts_of(at.w_out.tensor) != nullptr) {
-      owner_.inputs(at.w_out, mlp_hidden(model.architecture(), g.kept), take_rows(g.d_stream, g.rows));
+      owner_.inputs(at.w_out, mlp_hidden(model.architecture(), g.kept), g.d_out);
     }
-    owner_.vector(at.b_out, g.d_stream);
+    owner_.vector(at.b_out, g.d_out);
+    if (g.out.defined()) {
+      owner_.norm_weights(at.mlp_post_norm, "", g.out, g.out_stats, take_rows(g.d_stream, g.rows));
+    }
     const bool reads = owner_.parts_of(at.w_in.tensor) != nullptr || owner_.parts_of(at.w_gate.tensor) != nullptr ||
                        owner_.parts_of(at.b_in.tensor) != nullptr || owner_.parts_of(at.b_gate.tensor) != nullptr;
     if (reads) {
@@ -68,8 +71,11 @@ class SliceGradients::Visitor : public BackwardVisitor {
     const LayerLayout& at = model.layout().layers[g.layer];
     const LayerWeights& w = model.layers()[g.layer];
     const LayerCache& kept = run_.layers[g.layer];
-    owner_.inputs(at.w_o, kept.z, g.d_stream);
-    owner_.vector(at.b_o, g.d_stream);
+    owner_.inputs(at.w_o, kept.z, g.d_out);
+    owner_.vector(at.b_o, g.d_out);
+    if (g.out.defined()) {
+      owner_.norm_weights(at.attn_post_norm, "", g.out, g.out_stats, take_rows(g.d_stream, g.rows));
+    }
     const bool reads = owner_.parts_of(at.w_q.tensor) != nullptr || owner_.parts_of(at.w_k.tensor) != nullptr ||
                        owner_.parts_of(at.w_v.tensor) != nullptr || owner_.parts_of(at.b_q.tensor) != nullptr ||
                        owner_.parts_of(at.b_k.tensor) != nullptr || owner_.parts_of(at.b_v.tensor) != nullptr;
@@ -92,8 +98,9 @@ class SliceGradients::Visitor : public BackwardVisitor {
 
   void on_embedding(const at::Tensor& d_stream) override {
     const Layout& layout = owner_.model_.layout();
-    scatter(layout.embedding, batch_.ids, d_stream);
-    if (!layout.positions.empty()) scatter(layout.positions, batch_.positions, d_stream);
+    const Architecture& a = owner_.model_.architecture();
+    scatter(layout.embedding, batch_.ids, a.embedding_scale == 1 ? d_stream : d_stream * a.embedding_scale);
+    if (!layout.positions.empty()) scatter(layout.positions, batch_.positions + a.position_offset, d_stream);
   }
 
  private:

@@ -1,4 +1,5 @@
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <gtest/gtest.h>
@@ -123,6 +124,32 @@ TEST_P(Families, GradientsOfSomeSlicesEqualThoseOfAll) {
   }
 }
 
+// Norms, caps and scales work in float32 in between: no step may lose or mix up a dtype.
+TEST_P(Families, GradientsInBf16PointWhereThoseInFloat64Do) {
+  const auto gradients = [&](at::ScalarType dtype) {
+    LoadOptions options;
+    options.dtype = dtype;
+    const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, options);
+    const SliceTable table(Graph(model.architecture(), KeyValueNodes::kGrouped), model);
+    const std::vector<Example> examples = random_examples(model.architecture(), 5);
+    const ExampleBatch batch = make_example_batch(pointers(examples), model.architecture(), at::kCPU);
+    ForwardCache run = forward(model, batch.tokens, Keep::kBackward);
+    SliceGradients all(model, table.slices());
+    all.add(batch.tokens, run, nll_loss(model, run.x_final, batch.targets, LossGradient::kStreamAndUnembedding), 1);
+    std::vector<at::Tensor> flat;
+    for (const at::Tensor& g : all.gradients()) {
+      EXPECT_EQ(g.scalar_type(), dtype);
+      flat.push_back(g.to(at::kDouble).flatten());
+    }
+    return at::cat(flat);
+  };
+  const at::Tensor wide = gradients(at::kDouble);
+  const at::Tensor half = gradients(at::kBFloat16);
+  const double cosine = ((wide * half).sum() / (wide.norm() * half.norm())).item<double>();
+  constexpr double kLeastCosine = 0.995;  // BF16 rounds to 3 digits, and two tiny layers amplify that
+  EXPECT_GT(cosine, kLeastCosine);
+}
+
 class Recorder : public TuneObserver {
  public:
   void on_discovery(const DiscoveryEvent& event) override {
@@ -243,13 +270,15 @@ TEST_P(Exact, AccumulationEqualsOneLargeBatch) {
   for (const auto& [name, tensor] : one) EXPECT_TRUE(tensor.allclose(three.at(name), kTolerance, kTolerance)) << name;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Families, testing::Values("gpt2", "llama", "mistral", "qwen2", "gpt_neox", "qwen3"));
+INSTANTIATE_TEST_SUITE_P(All, Families,
+                         testing::Values("gpt2", "llama", "mistral", "qwen2", "gpt_neox", "qwen3", "gemma2", "gemma3_text",
+                                         "opt"));
 INSTANTIATE_TEST_SUITE_P(All, Exact,
                          testing::Values(Exactness{"gpt2", "sgd"}, Exactness{"gpt2", "adamw"},
                                          Exactness{"llama", "sgd"}, Exactness{"llama", "adamw"},
                                          Exactness{"mistral", "sgd"}, Exactness{"qwen2", "adamw"},
                                          Exactness{"gpt_neox", "sgd"}, Exactness{"gpt_neox", "adamw"},
-                                         Exactness{"qwen3", "sgd"}));
+                                         Exactness{"qwen3", "sgd"}, Exactness{"opt", "adamw"}));
 
 TEST(Sgd, FollowsTorchsFormula) {
   OptimizerSpec spec;

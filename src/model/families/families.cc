@@ -20,6 +20,10 @@ const std::vector<Family>& families() {
       qwen2_family(),
       gpt_neox_family(),
       qwen3_family(),
+      gemma2_family(),
+      gemma3_text_family(),
+      gemma3_family(),
+      opt_family(),
   };
   return all;
 }

@@ -53,6 +53,22 @@ Json config_of(const Case& c) {
               {"rotary_emb_base", 100}, {"vocab_size", kVocab},    {"intermediate_size", kMlp},
               {"max_position_embeddings", 32}};
   }
+  if (family == "opt") {
+    config = {{"model_type", family},   {"num_hidden_layers", 2},          {"num_attention_heads", 2},
+              {"hidden_size", 16},      {"ffn_dim", kMlp},                 {"vocab_size", kVocab},
+              {"word_embed_proj_dim", 16}, {"max_position_embeddings", 32}};
+  } else if (family.rfind("gemma", 0) == 0) {
+    // Layers of both kinds, and no factor that another family has by default.
+    config.update({{"num_hidden_layers", 3}, {"sliding_window", 3}, {"query_pre_attn_scalar", 10}});
+    config.erase("tie_word_embeddings");
+    if (family != "gemma2") {
+      config.update({{"sliding_window_pattern", 2}, {"rope_theta", 1000}, {"rope_local_base_freq", 50}});
+    }
+    if (family == "gemma3") {
+      config["model_type"] = "gemma3_text";
+      config = {{"model_type", family}, {"text_config", config}, {"vision_config", Json::object()}};
+    }
+  }
   config.update(Json::parse(c.changes));
   return config;
 }
@@ -80,7 +96,31 @@ Shapes neox_shapes(const Json& config) {
   return all;
 }
 
-Shapes llama_like_shapes(const Json& config) {
+Shapes opt_shapes(const Json& config) {
+  const int64_t d = config.at("hidden_size");
+  Shapes all;
+  const auto add = [&](const std::string& module, std::vector<int64_t> shape, bool with_bias) {
+    all.push_back({module + ".weight", shape});
+    if (with_bias) all.push_back({module + ".bias", {shape[0]}});
+  };
+  const std::string body = "model.decoder.";
+  add(body + "embed_tokens", {kVocab, d}, false);
+  add(body + "embed_positions", {34, d}, false);
+  add(body + "final_layer_norm", {d}, true);
+  for (int l = 0; l < config.at("num_hidden_layers"); ++l) {
+    const std::string at = body + "layers." + std::to_string(l) + ".";
+    const bool bias = config.value("enable_bias", true);
+    for (const char* name : {"k_proj", "v_proj", "q_proj", "out_proj"}) add(at + "self_attn." + name, {d, d}, bias);
+    add(at + "self_attn_layer_norm", {d}, true);
+    add(at + "fc1", {kMlp, d}, bias);
+    add(at + "fc2", {d, kMlp}, bias);
+    add(at + "final_layer_norm", {d}, true);
+  }
+  if (!config.value("tie_word_embeddings", true)) add("lm_head", {kVocab, d}, false);
+  return all;
+}
+
+Shapes llama_like_shapes(const Json& config, const std::string& body) {
   const std::string family = config.at("model_type");
   const int64_t d = config.at("hidden_size");
   const int64_t heads = config.at("num_attention_heads");
@@ -93,40 +133,52 @@ Shapes llama_like_shapes(const Json& config) {
     all.push_back({module + ".weight", shape});
     if (with_bias) all.push_back({module + ".bias", {shape[0]}});
   };
-  add("model.embed_tokens", {kVocab, d}, false);
+  const bool gemma = family.rfind("gemma", 0) == 0;
+  const bool qk_norm = family == "qwen3" || family == "gemma3_text";
+  add(body + "embed_tokens", {kVocab, d}, false);
   for (int l = 0; l < config.at("num_hidden_layers"); ++l) {
-    const std::string at = "model.layers." + std::to_string(l) + ".";
+    const std::string at = body + "layers." + std::to_string(l) + ".";
     const bool qkv_bias = attention_bias || family == "qwen2";
     add(at + "self_attn.q_proj", {heads * width, d}, qkv_bias);
     add(at + "self_attn.k_proj", {kv, d}, qkv_bias);
     add(at + "self_attn.v_proj", {kv, d}, qkv_bias);
     add(at + "self_attn.o_proj", {d, heads * width}, attention_bias);
-    if (family == "qwen3") add(at + "self_attn.q_norm", {width}, false);
-    if (family == "qwen3") add(at + "self_attn.k_norm", {width}, false);
+    if (qk_norm) add(at + "self_attn.q_norm", {width}, false);
+    if (qk_norm) add(at + "self_attn.k_norm", {width}, false);
     add(at + "mlp.gate_proj", {kMlp, d}, mlp_bias);
     add(at + "mlp.up_proj", {kMlp, d}, mlp_bias);
     add(at + "mlp.down_proj", {d, kMlp}, mlp_bias);
     add(at + "input_layernorm", {d}, false);
     add(at + "post_attention_layernorm", {d}, false);
+    if (gemma) add(at + "pre_feedforward_layernorm", {d}, false);
+    if (gemma) add(at + "post_feedforward_layernorm", {d}, false);
   }
-  add("model.norm", {d}, false);
-  if (!config.value("tie_word_embeddings", false)) add("lm_head", {kVocab, d}, false);
+  add(body + "norm", {d}, false);
+  if (!config.value("tie_word_embeddings", gemma)) add("lm_head", {kVocab, d}, false);
   return all;
+}
+
+Shapes shapes_of(const Json& config) {
+  const std::string family = config.at("model_type");
+  if (family == "gpt_neox") return neox_shapes(config);
+  if (family == "opt") return opt_shapes(config);
+  if (family == "gemma3") return llama_like_shapes(config.at("text_config"), "language_model.model.");
+  return llama_like_shapes(config, "model.");
 }
 
 class PublishedFormulas : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
     const Json config = config_of(GetParam());
-    const bool neox = config.at("model_type") == "gpt_neox";
+    const bool gemma = config.at("model_type").get<std::string>().rfind("gemma", 0) == 0;
     NamedTensors stored;
     std::map<std::string, at::Tensor> wide;
-    for (const auto& [name, shape] : neox ? neox_shapes(config) : llama_like_shapes(config)) {
+    for (const auto& [name, shape] : shapes_of(config)) {
       Rng rng = Rng(11).split(name);
       const bool gain = shape.size() == 1 && name.find("bias") == std::string::npos;
       const at::Tensor values = at::empty(shape, at::kFloat);
       for (int64_t i = 0; i < values.numel(); ++i) {
-        values.data_ptr<float>()[i] = static_cast<float>((gain ? 1.0 : 0.0) + 0.4 * rng.normal());
+        values.data_ptr<float>()[i] = static_cast<float>((gain && !gemma ? 1.0 : 0.0) + 0.4 * rng.normal());
       }
       stored.emplace_back(name, values);
       wide[name] = values.to(at::kDouble);
@@ -210,7 +262,24 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"gpt_neox_sequential", "gpt_neox",
                          R"({"use_parallel_residual": false, "attention_bias": false})"},
                     Case{"qwen3", "qwen3", "{}"},
-                    Case{"qwen3_biases", "qwen3", R"({"attention_bias": true, "tie_word_embeddings": true})"}),
+                    Case{"qwen3_biases", "qwen3", R"({"attention_bias": true, "tie_word_embeddings": true})"},
+                    Case{"gemma2", "gemma2", R"({"attn_logit_softcapping": 1.5, "final_logit_softcapping": 4})"},
+                    Case{"gemma2_default_caps", "gemma2", "{}"},
+                    Case{"gemma2_uncapped", "gemma2",
+                         R"({"attn_logit_softcapping": null, "final_logit_softcapping": null, "attention_bias": true})"},
+                    Case{"gemma2_layer_types", "gemma2", R"({"hidden_activation": null, "sliding_window": 2,
+                         "layer_types": ["full_attention", "sliding_attention", "full_attention"]})"},
+                    Case{"gemma3_text", "gemma3_text", "{}"},
+                    Case{"gemma3_text_scaled", "gemma3_text",
+                         R"({"sliding_window_pattern": 3, "rope_scaling": {"rope_type": "linear", "factor": 4.0},
+                             "final_logit_softcapping": 3, "attn_logit_softcapping": null})"},
+                    Case{"gemma3_text_newer_config", "gemma3_text",
+                         R"({"layer_types": ["full_attention", "sliding_attention", "sliding_attention"],
+                             "rope_parameters": {"full_attention": {"rope_type": "linear", "rope_theta": 500.0, "factor": 2},
+                                                 "sliding_attention": {"rope_type": "default", "rope_theta": 20.0}}})"},
+                    Case{"gemma3", "gemma3", "{}"},
+                    Case{"opt", "opt", "{}"},
+                    Case{"opt_plain", "opt", R"({"enable_bias": false, "tie_word_embeddings": false})"}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
 struct Refusal {
@@ -252,7 +321,23 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"gpt_neox", R"({"hidden_act": "tanh"})", "hidden_act"},
         Refusal{"qwen3", R"({"head_dim": null})", "head_dim"},
         Refusal{"qwen3", R"({"use_sliding_window": true})", "use_sliding_window"},
-        Refusal{"qwen3", R"({"num_key_value_heads": 3})", "num_key_value_heads"}));
+        Refusal{"qwen3", R"({"num_key_value_heads": 3})", "num_key_value_heads"},
+        Refusal{"gemma2", R"({"head_dim": null})", "head_dim"},
+        Refusal{"gemma2", R"({"sliding_window": null})", "sliding_window"},
+        Refusal{"gemma2", R"({"attn_logit_softcapping": 0})", "attn_logit_softcapping"},
+        Refusal{"gemma2", R"({"query_pre_attn_scalar": 0})", "query_pre_attn_scalar"},
+        Refusal{"gemma2", R"({"layer_types": ["full_attention"]})", "layer_types"},
+        Refusal{"gemma2", R"({"layer_types": ["chunked_attention"]})", "layer_types"},
+        Refusal{"gemma3_text", R"({"use_bidirectional_attention": true})", "use_bidirectional_attention"},
+        Refusal{"gemma3_text", R"({"sliding_window_pattern": 0})", "sliding_window_pattern"},
+        Refusal{"gemma3_text", R"({"attn_logit_softcapping": 50})", "attn_logit_softcapping"},
+        Refusal{"gemma3_text", R"({"rope_scaling": {"rope_type": "yarn"}})", "rope_type"},
+        Refusal{"gemma3_text", R"({"rope_local_base_freq": 0})", "rope_local_base_freq"},
+        Refusal{"gemma3", R"({"text_config": null})", "text_config"},
+        Refusal{"gemma3", R"({"text_config": {"num_key_value_heads": 3}})", "num_key_value_heads"},
+        Refusal{"opt", R"({"do_layer_norm_before": false})", "do_layer_norm_before"},
+        Refusal{"opt", R"({"word_embed_proj_dim": 8})", "word_embed_proj_dim"},
+        Refusal{"opt", R"({"num_attention_heads": 3})", "num_attention_heads"}));
 
 }  // namespace
 }  // namespace circuit

@@ -30,6 +30,10 @@ Family mistral_family();
 Family qwen2_family();
 Family gpt_neox_family();
 Family qwen3_family();
+Family gemma2_family();
+Family gemma3_text_family();
+Family gemma3_family();
+Family opt_family();
 
 // Shared by the families: an activation by its name in config.json; throws Error naming the key.
 Activation parse_activation(const std::string& name, const std::string& key, const std::string& place);

@@ -87,7 +87,14 @@ Layout llama_like_layout(const Architecture& a) {
       layer.k_norm = need(at + "self_attn.k_norm.weight", {a.d_head});
     }
     if (a.attn_out_bias) layer.b_o = need(at + "self_attn.o_proj.bias", {d});
-    layer.mlp_norm = need(at + "post_attention_layernorm.weight", {d});
+    if (a.post_norms) {
+      // Gemma's names: what stands after attention norms its output, not the MLP's input.
+      layer.attn_post_norm = need(at + "post_attention_layernorm.weight", {d});
+      layer.mlp_norm = need(at + "pre_feedforward_layernorm.weight", {d});
+      layer.mlp_post_norm = need(at + "post_feedforward_layernorm.weight", {d});
+    } else {
+      layer.mlp_norm = need(at + "post_attention_layernorm.weight", {d});
+    }
     layer.w_gate = split(at + "mlp.gate_proj.weight", {a.d_mlp, d}, 0, 1);
     layer.w_in = split(at + "mlp.up_proj.weight", {a.d_mlp, d}, 0, 1);
     layer.w_out = split(at + "mlp.down_proj.weight", {d, a.d_mlp}, 1, 1);

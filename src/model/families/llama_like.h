@@ -1,5 +1,5 @@
-// What Llama, Mistral, Qwen 2 and Qwen 3 share: RMSNorm, rotary positions, SwiGLU, grouped-query attention,
-// separate projections as Linear [out, in], tied or untied head, and the names of the tensors.
+// What Llama, Mistral, Qwen 2, Qwen 3 and Gemma share: RMSNorm, rotary positions, a gated MLP, grouped-query
+// attention, separate projections as Linear [out, in], tied or untied head, and the names of the tensors.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace circuit {
 
-// Everything but the family's name, biases, q/k norm and window. Throws Error naming the key that is missing
+// Everything but the family's name, biases, q/k norm, window and post-norms. Throws Error naming the key that is missing
 // or not supported.
 Architecture read_llama_like(const Json& config, const std::string& place);
 

@@ -1,0 +1,72 @@
+#include "model/families/gemma.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace circuit {
+namespace {
+
+// Which layers have a window.
+std::vector<bool> read_layer_types(const Json& config, const std::string& place, int64_t n_layers,
+                                   const WindowPattern& pattern) {
+  std::vector<bool> windowed;
+  const auto types = config.find("layer_types");
+  if (types == config.end() || types->is_null()) {
+    const int64_t every = pattern.key.empty() ? pattern.fallback
+                                              : optional_int(config, pattern.key, pattern.fallback, place);
+    if (every < 1) fail(place, "{}: found {}, expected a positive number.", pattern.key, every);
+    for (int64_t l = 0; l < n_layers; ++l) windowed.push_back((l + 1) % every != 0);
+    return windowed;
+  }
+  if (!types->is_array()) fail(place, "layer_types: found a {}, expected an array.", types->type_name());
+  for (const Json& type : *types) {
+    if (type != "sliding_attention" && type != "full_attention") {
+      fail(place, "layer_types: {} is not supported. Known: full_attention, sliding_attention.", type.dump());
+    }
+    windowed.push_back(type == "sliding_attention");
+  }
+  if (static_cast<int64_t>(windowed.size()) != n_layers) {
+    fail(place, "layer_types: found {} of them, expected num_hidden_layers = {}.", windowed.size(), n_layers);
+  }
+  return windowed;
+}
+
+}  // namespace
+
+Architecture read_gemma(const Json& config, const std::string& place, const WindowPattern& pattern) {
+  require_size(config, "head_dim", place);  // no default: hidden_size / num_attention_heads is another size
+  Architecture a = read_llama_like(config, place);
+  a.norm_offset = 1;
+  a.post_norms = true;
+  a.embedding_scale = std::sqrt(static_cast<double>(a.d_model));
+  a.activation = parse_activation(optional_string(config, "hidden_activation", "gelu_pytorch_tanh", place),
+                                  "hidden_activation", place);
+  a.query_scalar = optional_number(config, "query_pre_attn_scalar", 256, place);
+  if (!(*a.query_scalar > 0)) fail(place, "query_pre_attn_scalar: found {}, expected more than 0.", *a.query_scalar);
+  a.qkv_bias = a.attn_out_bias = optional_bool(config, "attention_bias", false, place);
+  a.tied_unembedding = optional_bool(config, "tie_word_embeddings", true, place);
+  if (optional_bool(config, "use_bidirectional_attention", false, place)) {
+    fail(place, "use_bidirectional_attention = true is not supported.");
+  }
+  a.windowed = read_layer_types(config, place, a.n_layers, pattern);
+  const int64_t local = std::count(a.windowed.begin(), a.windowed.end(), true);
+  if (local == 0) return a;
+  a.sliding_window = require_size(config, "sliding_window", place);
+  a.notes.push_back(fmt::format("sliding_window = {}: in {} of {} layers a token attends to itself and the {} before it",
+                                *a.sliding_window, local, a.n_layers, *a.sliding_window - 1));
+  return a;
+}
+
+std::optional<double> read_softcap(const Json& config, const std::string& key, std::optional<double> fallback,
+                                   const std::string& place) {
+  const auto found = config.find(key);
+  if (found == config.end()) return fallback;
+  if (found->is_null()) return std::nullopt;
+  const double cap = optional_number(config, key, 0, place);
+  if (!(cap > 0)) fail(place, "{}: found {}, expected more than 0 or null.", key, cap);
+  return cap;
+}
+
+}  // namespace circuit

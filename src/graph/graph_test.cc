@@ -158,7 +158,8 @@ TEST(SlicesOfOneEdge, AreThoseOfItsEnds) {
             (Names{"layers.0.self_attn.o_proj.weight:1:16:4", "layers.1.self_attn.v_proj.weight:0:8:4",
                    "layers.1.self_attn.v_proj.bias:0:8:4"}));
   EXPECT_EQ(names("opt", "a0.h4->a1.h2<k>"),
-            (Names{"decoder.layers.0.self_attn.out_proj.weight:1:16:4", "decoder.layers.0.self_attn.out_proj.bias:0:0:24",
+            (Names{"decoder.layers.0.self_attn.out_proj.weight:1:16:4",
+                   "decoder.layers.0.self_attn.out_proj.bias:0:0:24",
                    "decoder.layers.1.self_attn.k_proj.weight:0:8:4", "decoder.layers.1.self_attn.k_proj.bias:0:8:4"}));
   // Rows [head, 3, d_head]: the key of head 2 starts at (2 · 3 + 1) · 4.
   EXPECT_EQ(names("gpt_neox", "a0.h4->a1.h2<k>"),

@@ -13,11 +13,10 @@
 #include "model/rows.h"
 
 namespace circuit {
-
 namespace {
 
 // x̂ ⊙ γ + β in x's dtype, x̂ in that of the statistics. As Hugging Face: rounded before the product with a stored γ
-// (Llama), after it where γ is the weight plus 1 (Gemma).
+// (Llama), after it where γ is the weight plus 1 (Gemma). x_hat may be overwritten.
 at::Tensor scaled(const NormWeights& weights, const at::Tensor& x_hat, at::ScalarType dtype) {
   at::Tensor y =
       weights.offset != 0 ? (x_hat * norm_scale(weights)).to(dtype) : x_hat.to(dtype).mul_(weights.weight);

@@ -271,8 +271,8 @@ TEST_P(Exact, AccumulationEqualsOneLargeBatch) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Families,
-                         testing::Values("gpt2", "llama", "mistral", "qwen2", "gpt_neox", "qwen3", "gemma2", "gemma3_text",
-                                         "opt"));
+                         testing::Values("gpt2", "llama", "mistral", "qwen2", "gpt_neox", "qwen3", "gemma2",
+                                         "gemma3_text", "opt"));
 INSTANTIATE_TEST_SUITE_P(All, Exact,
                          testing::Values(Exactness{"gpt2", "sgd"}, Exactness{"gpt2", "adamw"},
                                          Exactness{"llama", "sgd"}, Exactness{"llama", "adamw"},

@@ -54,8 +54,9 @@ Architecture read_gemma(const Json& config, const std::string& place, const Wind
   const int64_t local = std::count(a.windowed.begin(), a.windowed.end(), true);
   if (local == 0) return a;
   a.sliding_window = require_size(config, "sliding_window", place);
-  a.notes.push_back(fmt::format("sliding_window = {}: in {} of {} layers a token attends to itself and the {} before it",
-                                *a.sliding_window, local, a.n_layers, *a.sliding_window - 1));
+  a.notes.push_back(
+      fmt::format("sliding_window = {}: in {} of {} layers a token attends to itself and the {} before it",
+                  *a.sliding_window, local, a.n_layers, *a.sliding_window - 1));
   return a;
 }
 

@@ -3,11 +3,12 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_softmax_backward_data.h>
 #include <ATen/ops/bmm.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tril.h>
 #include <ATen/ops/triu.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <limits>
@@ -17,8 +18,11 @@
 namespace circuit {
 namespace {
 
-// Scores of one part of the batch, when nothing is kept for a backward.
-constexpr int64_t kMaxScoreElements = int64_t{1} << 25;
+// Scores of one tile: 64 MB in float32, and a backward holds three of that size.
+constexpr int64_t kMaxScoreElements = int64_t{1} << 24;
+// Queries of a tile, of all heads of a group: wide enough for the products, narrow enough that few of its scores
+// belong to keys that come later.
+constexpr int64_t kTileQueries = 256;
 
 // [tokens, n·d_head] → [batch · Hk, (n/Hk) · longest, d_head]
 at::Tensor to_groups(const at::Tensor& rows, const TokenBatch& batch, int64_t kv_heads, int64_t d_head) {
@@ -36,17 +40,55 @@ at::Tensor from_groups(const at::Tensor& groups, const TokenBatch& batch, int64_
   return from_grid(grid.reshape({batch.size(), batch.longest, kv_heads * per_group, groups.size(2)}), batch);
 }
 
-// Scores before the mask, [G, R·T, T].
+// Scores before the mask, [groups, queries, keys].
 at::Tensor attention_scores(const Architecture& architecture, const at::Tensor& q, const at::Tensor& k) {
   return soft_cap(at::bmm(q, k.transpose(1, 2)), architecture.attn_softcap);
 }
 
+// mask [positions, keys]; q holds the positions of every head of a group one after another.
 at::Tensor attention_probs(const Architecture& architecture, const at::Tensor& q, const at::Tensor& k,
                            const at::Tensor& mask) {
   at::Tensor scores = attention_scores(architecture, q, k);
-  const int64_t longest = k.size(1);
-  scores.view({-1, longest, longest}).add_(mask);
+  scores.view({-1, mask.size(0), mask.size(1)}).add_(mask);
   return at::softmax(scores, -1);
+}
+
+// Groups and positions worked at a time, and the keys that those positions see.
+struct Tile {
+  int64_t group, groups;  // first and count
+  int64_t query, queries;
+  int64_t key, keys;
+
+  // Rows of [G, n · T, c] at the tile's queries: [groups, n · queries, c].
+  at::Tensor queries_of(const at::Tensor& all, int64_t longest) const {
+    const at::Tensor part = all.narrow(0, group, groups);
+    if (queries == longest) return part;
+    return part.view({groups, -1, longest, all.size(2)}).narrow(2, query, queries).flatten(1, 2);
+  }
+  // Rows of [G, T, c] at its keys.
+  at::Tensor keys_of(const at::Tensor& all) const { return all.narrow(0, group, groups).narrow(1, key, keys); }
+  at::Tensor mask(const std::optional<int64_t>& window, const at::TensorOptions& options) const {
+    return attention_mask(window, queries, keys, options);
+  }
+};
+
+template <typename Work>
+void for_tiles(const Architecture& architecture, int64_t layer, int64_t groups, int64_t longest, const Work& work) {
+  const int64_t heads = architecture.heads_per_kv();
+  const std::optional<int64_t> window = architecture.window_of(layer);
+  const int64_t tile = std::min(kTileQueries, longest);
+  for (int64_t query = 0; query < longest; query += tile) {
+    Tile t{};
+    t.query = query;
+    t.queries = std::min(tile, longest - query);
+    t.key = window ? std::max<int64_t>(0, query - *window + 1) : 0;
+    t.keys = query + t.queries - t.key;
+    const int64_t part = std::max<int64_t>(1, kMaxScoreElements / (heads * t.queries * t.keys));
+    for (t.group = 0; t.group < groups; t.group += part) {
+      t.groups = std::min(part, groups - t.group);
+      work(t);
+    }
+  }
 }
 
 at::Tensor dot(const at::Tensor& a, const at::Tensor& b) { return (a * b).sum(-1, true); }
@@ -62,62 +104,106 @@ at::Tensor attention_mask(const std::optional<int64_t>& window, int64_t queries,
   return mask;
 }
 
+bool keeps_probs(const Architecture& architecture, int64_t longest) {
+  return architecture.n_heads * longest <= 4 * architecture.d_model;
+}
+
 at::Tensor attention_forward(const Architecture& architecture, int64_t layer, const TokenBatch& batch,
                              const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, AttentionCache* cache) {
   const int64_t kv_heads = architecture.n_kv_heads;
   const int64_t d_head = architecture.d_head;
-  const at::Tensor q_groups = to_groups(q, batch, kv_heads, d_head) * architecture.score_scale();
-  const at::Tensor k_groups = to_groups(k, batch, kv_heads, d_head);
-  const at::Tensor v_groups = to_groups(v, batch, kv_heads, d_head);
+  const int64_t longest = batch.longest;
+  AttentionCache kept;
+  kept.q = to_groups(q, batch, kv_heads, d_head) * architecture.score_scale();
+  kept.k = to_groups(k, batch, kv_heads, d_head);
+  kept.v = to_groups(v, batch, kv_heads, d_head);
   // Rows after the last real token of a sequence are never read back, and no earlier row looks at them: the
   // mask is all that right padding needs.
-  const at::Tensor mask = attention_mask(architecture.window_of(layer), batch.longest, batch.longest, q.options());
-  if (cache != nullptr) {
-    const at::Tensor probs = attention_probs(architecture, q_groups, k_groups, mask);
-    *cache = {q_groups, k_groups, v_groups, probs};
-    return from_groups(at::bmm(probs, v_groups), batch, kv_heads).reshape({batch.tokens(), -1});
+  const std::optional<int64_t> window = architecture.window_of(layer);
+  at::Tensor z;
+  if (cache != nullptr && keeps_probs(architecture, longest)) {
+    kept.probs = attention_probs(architecture, kept.q, kept.k, attention_mask(window, longest, longest, q.options()));
+    z = at::bmm(kept.probs, kept.v);
+  } else {
+    z = at::empty_like(kept.q);
+    const at::Tensor by_head = z.view({z.size(0), -1, longest, d_head});
+    for_tiles(architecture, layer, z.size(0), longest, [&](const Tile& t) {
+      const at::Tensor probs = attention_probs(architecture, t.queries_of(kept.q, longest), t.keys_of(kept.k),
+                                               t.mask(window, q.options()));
+      by_head.narrow(0, t.group, t.groups)
+          .narrow(2, t.query, t.queries)
+          .copy_(at::bmm(probs, t.keys_of(kept.v)).view({t.groups, -1, t.queries, d_head}));
+    });
   }
-  const int64_t groups = q_groups.size(0);
-  const int64_t part = std::max<int64_t>(1, kMaxScoreElements / (q_groups.size(1) * batch.longest));
-  std::vector<at::Tensor> parts;
-  for (int64_t first = 0; first < groups; first += part) {
-    const int64_t count = std::min(part, groups - first);
-    const at::Tensor probs =
-        attention_probs(architecture, q_groups.narrow(0, first, count), k_groups.narrow(0, first, count), mask);
-    parts.push_back(at::bmm(probs, v_groups.narrow(0, first, count)));
-  }
-  const at::Tensor z = parts.size() == 1 ? parts[0] : at::cat(parts, 0);
+  if (cache != nullptr) *cache = kept;
   return from_groups(z, batch, kv_heads).reshape({batch.tokens(), -1});
 }
 
-AttentionGradients attention_backward(const Architecture& architecture, const TokenBatch& batch,
+namespace {
+
+// Gradients of one tile, added to d_k and d_v: [G, T, c], or per query head [G, R, T, c]. Returns that at its
+// queries, [groups, R · queries, c].
+at::Tensor tile_backward(const Architecture& architecture, const AttentionCache& cache, const at::Tensor& d_out,
+                         const Tile& t, const at::Tensor& probs, const at::Tensor& d_k, const at::Tensor& d_v) {
+  const int64_t longest = cache.k.size(1);
+  const at::Tensor q = t.queries_of(cache.q, longest);
+  const at::Tensor k = t.keys_of(cache.k);
+  const at::Tensor d = t.queries_of(d_out, longest);
+  const at::Tensor d_probs = at::bmm(d, t.keys_of(cache.v).transpose(1, 2));
+  const at::Tensor d_scores = at::_softmax_backward_data(d_probs, probs, -1, probs.scalar_type());
+  // Capped scores are made again: only Gemma 2 has a cap.
+  if (const auto& cap = architecture.attn_softcap) {
+    d_scores.mul_(soft_cap_slope(attention_scores(architecture, q, k), *cap));
+  }
+  const auto add = [&](const at::Tensor& sum, const at::Tensor& weights, const at::Tensor& rows) {
+    const at::Tensor target = sum.narrow(0, t.group, t.groups).narrow(-2, t.key, t.keys);
+    if (sum.dim() == 3) {
+      target.add_(at::bmm(weights.transpose(1, 2), rows));
+      return;
+    }
+    // One block of keys per query head; the group's gradient is the sum of its heads'.
+    const at::Tensor blocks = weights.view({-1, t.queries, t.keys}).transpose(1, 2);
+    target.add_(at::bmm(blocks, rows.reshape({-1, t.queries, rows.size(2)})).view(target.sizes()));
+  };
+  add(d_k, d_scores, q);
+  add(d_v, probs, d);
+  return at::bmm(d_scores, k);
+}
+
+}  // namespace
+
+AttentionGradients attention_backward(const Architecture& architecture, int64_t layer, const TokenBatch& batch,
                                       const AttentionCache& cache, const at::Tensor& d_z, KeyValueGradients form) {
   const int64_t kv_heads = architecture.n_kv_heads;
   const int64_t longest = batch.longest;
+  const int64_t groups = cache.k.size(0);
   const int64_t per_group = cache.q.size(1) / longest;
-  const at::Tensor d_out = to_groups(d_z, batch, kv_heads, architecture.d_head);  // [G, R·T, d_head]
-  const at::Tensor d_probs = at::bmm(d_out, cache.v.transpose(1, 2));
-  at::Tensor d_scores = at::_softmax_backward_data(d_probs, cache.probs, -1, cache.probs.scalar_type());
-  // Capped scores are made again: the cache holds probabilities, and only Gemma 2 has a cap.
-  if (const auto& cap = architecture.attn_softcap) {
-    d_scores.mul_(soft_cap_slope(attention_scores(architecture, cache.q, cache.k), *cap));
+  const int64_t d_head = architecture.d_head;
+  const at::Tensor d_out = to_groups(d_z, batch, kv_heads, d_head);  // [G, R·T, d_head]
+  const bool grouped = form == KeyValueGradients::kGrouped || per_group == 1;
+  const std::vector<int64_t> sizes =
+      grouped ? std::vector<int64_t>{groups, longest, d_head} : std::vector<int64_t>{groups, per_group, longest, d_head};
+  at::Tensor d_k = at::zeros(sizes, cache.k.options());
+  at::Tensor d_v = at::zeros(sizes, cache.k.options());
+  at::Tensor d_q;
+  if (cache.probs.defined()) {
+    d_q = tile_backward(architecture, cache, d_out, {0, groups, 0, longest, 0, longest}, cache.probs, d_k, d_v);
+  } else {
+    d_q = at::empty_like(cache.q);
+    const at::Tensor by_head = d_q.view({groups, -1, longest, d_head});
+    for_tiles(architecture, layer, groups, longest, [&](const Tile& t) {
+      const at::Tensor probs = attention_probs(architecture, t.queries_of(cache.q, longest), t.keys_of(cache.k),
+                                               t.mask(architecture.window_of(layer), cache.q.options()));
+      by_head.narrow(0, t.group, t.groups)
+          .narrow(2, t.query, t.queries)
+          .copy_(tile_backward(architecture, cache, d_out, t, probs, d_k, d_v).view({t.groups, -1, t.queries, d_head}));
+    });
   }
-  const at::Tensor d_q = at::bmm(d_scores, cache.k);
-  at::Tensor d_k;
-  at::Tensor d_v;
   at::Tensor k = cache.k;
   at::Tensor v = cache.v;
-  if (form == KeyValueGradients::kGrouped || per_group == 1) {
-    d_k = at::bmm(d_scores.transpose(1, 2), cache.q);
-    d_v = at::bmm(cache.probs.transpose(1, 2), d_out);
-  } else {
-    // One [T, T] block per query head; the group's gradient is the sum of its heads'.
-    const auto per_head = [&](const at::Tensor& weights, const at::Tensor& rows) {
-      const at::Tensor blocks = weights.view({-1, longest, longest}).transpose(1, 2);
-      return at::bmm(blocks, rows.reshape({-1, longest, rows.size(2)})).view({-1, per_group * longest, rows.size(2)});
-    };
-    d_k = per_head(d_scores, cache.q);
-    d_v = per_head(cache.probs, d_out);
+  if (!grouped) {
+    d_k = d_k.flatten(1, 2);
+    d_v = d_v.flatten(1, 2);
     k = k.repeat({1, per_group, 1});
     v = v.repeat({1, per_group, 1});
   }

@@ -9,11 +9,15 @@
 namespace circuit {
 
 // What the backward needs. G = batch · n_kv_heads, R = heads per key/value head, T = longest sequence.
+// Of long sequences the probabilities are not kept: the backward makes them again, tile by tile.
 struct AttentionCache {
   at::Tensor q;      // [G, R·T, d_head], rotated and times the score scale, 1/√d_head
   at::Tensor k, v;   // [G, T, d_head], k rotated
-  at::Tensor probs;  // [G, R·T, T]
+  at::Tensor probs;  // [G, R·T, T]; undefined: not kept
 };
+
+// Whether a backward's cache holds the probabilities of sequences of this length: while they are not most of it.
+bool keeps_probs(const Architecture& architecture, int64_t longest);
 
 // [queries, keys] to add to scores: 0 where a query may look, −∞ after it and before its window, if any. The
 // queries are the last of the keys.
@@ -21,7 +25,8 @@ at::Tensor attention_mask(const std::optional<int64_t>& window, int64_t queries,
                           const at::TensorOptions& options);
 
 // q [tokens, H·d_head], k and v [tokens, Hk·d_head], rotated → z [tokens, H·d_head].
-// cache null: nothing is kept and the batch is worked in parts, so that the scores stay small.
+// cache null: nothing is kept. Unless probabilities are kept, tiles of queries against the keys they see are worked
+// one after another, so that the scores stay small.
 at::Tensor attention_forward(const Architecture& architecture, int64_t layer, const TokenBatch& batch,
                              const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, AttentionCache* cache);
 
@@ -34,7 +39,7 @@ struct AttentionGradients {
 };
 
 enum class KeyValueGradients { kGrouped, kPerQueryHead };
-AttentionGradients attention_backward(const Architecture& architecture, const TokenBatch& batch,
+AttentionGradients attention_backward(const Architecture& architecture, int64_t layer, const TokenBatch& batch,
                                       const AttentionCache& cache, const at::Tensor& d_z, KeyValueGradients form);
 
 }  // namespace circuit

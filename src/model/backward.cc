@@ -80,7 +80,7 @@ MlpBackward mlp_step(const Model& model, const ForwardCache& cache, int64_t l, c
 void through_heads(const Model& model, const TokenBatch& batch, const ForwardCache& cache, KeyValueGradients form,
                    Rule rule, AttentionBackward* g) {
   const LayerCache& kept = cache.layers[g->layer];
-  g->heads = attention_backward(model.architecture(), batch, kept.attention, g->d_z, form);
+  g->heads = attention_backward(model.architecture(), g->layer, batch, kept.attention, g->d_z, form);
   if (rule == Rule::kRelevance) {
     for (at::Tensor* t : {&g->heads.d_q, &g->heads.d_k, &g->heads.q_dot, &g->heads.k_dot}) t->zero_();
   }

@@ -1,0 +1,77 @@
+#include "model/attention.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/bmm.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/softmax.h>
+#include <gtest/gtest.h>
+
+#include "model/soft_cap.h"
+#include "task/tiny_examples.h"
+
+namespace circuit {
+namespace {
+
+// float64: only the order of sums differs.
+constexpr double kTolerance = 1e-11;
+
+double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+
+// Sequences long enough for several tiles of queries, whose probabilities are not kept.
+class Tiles : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    architecture_.n_positions = 600;
+    ASSERT_FALSE(keeps_probs(architecture_, 600));
+    batch_ = make_token_batch({std::vector<int64_t>(600, 1), std::vector<int64_t>(301, 2)}, architecture_, at::kCPU);
+    const auto rows = [&](int64_t heads) {
+      return at::randn({batch_.tokens(), heads * architecture_.d_head}, at::kDouble);
+    };
+    q_ = rows(architecture_.n_heads);
+    k_ = rows(architecture_.n_kv_heads);
+    v_ = rows(architecture_.n_kv_heads);
+    d_z_ = rows(architecture_.n_heads);
+  }
+  // As if the probabilities had been kept.
+  AttentionCache with_probs(AttentionCache cache, int64_t layer) const {
+    at::Tensor scores = soft_cap(at::bmm(cache.q, cache.k.transpose(1, 2)), architecture_.attn_softcap);
+    const int64_t n = cache.k.size(1);
+    scores.view({-1, n, n}).add_(attention_mask(architecture_.window_of(layer), n, n, scores.options()));
+    cache.probs = at::softmax(scores, -1);
+    return cache;
+  }
+  Architecture architecture_ = tiny_architecture(GetParam());
+  TokenBatch batch_;
+  at::Tensor q_, k_, v_, d_z_;
+};
+
+TEST_P(Tiles, GiveWhatOneTileGives) {
+  for (int64_t layer = 0; layer < architecture_.n_layers; ++layer) {
+    AttentionCache cache;
+    const at::Tensor z = attention_forward(architecture_, layer, batch_, q_, k_, v_, &cache);
+    ASSERT_FALSE(cache.probs.defined());
+    EXPECT_EQ(largest_difference(z, attention_forward(architecture_, layer, batch_, q_, k_, v_, nullptr)), 0);
+    const AttentionCache whole = with_probs(cache, layer);
+    // Of the first sequence, which has no padding: [Hk, R · T, c] → [T, Hk · R · c].
+    const int64_t kv_heads = architecture_.n_kv_heads;
+    const at::Tensor expected = at::bmm(whole.probs, whole.v)
+                                    .narrow(0, 0, kv_heads)
+                                    .view({architecture_.n_heads, 600, architecture_.d_head})
+                                    .transpose(0, 1)
+                                    .flatten(1);
+    EXPECT_LT(largest_difference(z.narrow(0, 0, 600), expected), kTolerance);
+    for (const KeyValueGradients form : {KeyValueGradients::kGrouped, KeyValueGradients::kPerQueryHead}) {
+      const AttentionGradients a = attention_backward(architecture_, layer, batch_, cache, d_z_, form);
+      const AttentionGradients b = attention_backward(architecture_, layer, batch_, whole, d_z_, form);
+      EXPECT_LT(largest_difference(a.d_q, b.d_q), kTolerance);
+      EXPECT_LT(largest_difference(a.d_k, b.d_k), kTolerance);
+      EXPECT_LT(largest_difference(a.d_v, b.d_v), kTolerance);
+      EXPECT_LT(largest_difference(a.k_dot, b.k_dot), kTolerance);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, Tiles, testing::Values("gpt2", "llama", "mistral", "gemma2", "gemma3_text"));
+
+}  // namespace
+}  // namespace circuit

@@ -78,7 +78,15 @@ NodeOutputs node_outputs(const Architecture& architecture, const ForwardCache& r
   return outputs;
 }
 
-NodeOutputs difference(const NodeOutputs& a, const NodeOutputs& b) {
+void release_node_outputs(const Architecture& architecture, ForwardCache* run) {
+  for (LayerCache& layer : run->layers) {
+    layer.z = at::Tensor();
+    layer.mlp_hidden = at::Tensor();
+    if (!architecture.post_norms) layer.mlp_out = at::Tensor();
+  }
+}
+
+NodeOutputs difference(NodeOutputs a, NodeOutputs b) {
   NodeOutputs d;
   d.attn_scale = a.attn_scale;
   d.mlp_scale = a.mlp_scale;
@@ -86,6 +94,7 @@ NodeOutputs difference(const NodeOutputs& a, const NodeOutputs& b) {
   for (size_t l = 0; l < a.z.size(); ++l) {
     d.z.push_back(a.z[l] - b.z[l]);
     d.mlp.push_back(a.mlp[l] - b.mlp[l]);
+    a.z[l] = b.z[l] = a.mlp[l] = b.mlp[l] = at::Tensor();
   }
   return d;
 }

@@ -42,8 +42,11 @@ struct NodeOutputs {
 // From a forward that kept node outputs, or a backward.
 NodeOutputs node_outputs(const Architecture& architecture, const ForwardCache& run, MlpForm form);
 
-// a − b for every node, of a's run.
-NodeOutputs difference(const NodeOutputs& a, const NodeOutputs& b);
+// Lets go of what a backward does not need of them.
+void release_node_outputs(const Architecture& architecture, ForwardCache* run);
+
+// a − b for every node, of a's run. Given away, both are freed layer by layer.
+NodeOutputs difference(NodeOutputs a, NodeOutputs b);
 
 // Mean over all tokens of all batches added, in float64 sums: independent of batch size and order.
 class MeanOutputs {

@@ -37,7 +37,8 @@ class Attribution {
     at::Tensor d_final;
     add_metric(model_, batch, spec_.metric, run.x_final, ablated, rule_, &d_final, &result_);
     NodeOutputs outputs = node_outputs(model_.architecture(), run, form_);
-    if (ablated_) outputs = difference(outputs, ablated);
+    release_node_outputs(model_.architecture(), &run);
+    if (ablated_) outputs = difference(std::move(outputs), std::move(ablated));
     scores_.add(batch.clean.tokens, run, d_final, std::move(outputs), part_of(batch));
   }
 
@@ -92,12 +93,12 @@ ScoreResult score_run(const Model& model, const Graph& graph, const std::vector<
 }  // namespace
 
 Scorer eap_scorer() {
-  return {"eap", "edge attribution patching: gradient at the clean input", score, false, true, score_run};
+  return {"eap", "edge attribution patching: gradient at the clean input", score, false, true, {1, 1}, score_run};
 }
 
 Scorer relp_scorer() {
   return {"relp", "relevance patching: coefficients of relevance propagation for gradients; nothing for q and k",
-          score_relevance};
+          score_relevance, false, true, {1, 1}};
 }
 
 }  // namespace circuit

@@ -29,10 +29,12 @@ ScoreResult score_points(const std::vector<Point>& points, const std::string& me
     const at::Tensor clean_embedding = token_embedding(model, batch.clean.tokens);
     const at::Tensor corrupted_embedding = token_embedding(model, corrupted.tokens);
     const ReadRows reads{{}, false, form == MlpForm::kChannels};
-    const ForwardCache clean = forward(model, batch.clean.tokens, Keep::kNodeOutputs, reads);
-    const NodeOutputs without = ablated->of(batch.examples, batch.clean);
+    ForwardCache clean = forward(model, batch.clean.tokens, Keep::kNodeOutputs, reads);
+    NodeOutputs without = ablated->of(batch.examples, batch.clean);
     add_metric(model, batch, spec.metric, clean.x_final, without, Rule::kGradient, nullptr, &result);
-    const NodeOutputs outputs = difference(node_outputs(model.architecture(), clean, form), without);
+    NodeOutputs with = node_outputs(model.architecture(), clean, form);
+    clean = ForwardCache();
+    const NodeOutputs outputs = difference(std::move(with), std::move(without));
     for (const Point& point : points) {
       const bool at_corrupted = point.readouts == Side::kCounterfactual;
       const ExampleBatch& read = at_corrupted ? corrupted : batch.clean;
@@ -66,11 +68,11 @@ ScoreResult score_ends(const Model& model, const Graph& graph, const std::vector
 }  // namespace
 
 Scorer eap_ig_inputs_scorer() {
-  return {"eap-ig-inputs", "mean gradient over inputs between corrupted and clean (--ig-steps)", score_inputs, true};
+  return {"eap-ig-inputs", "mean gradient over inputs between corrupted and clean (--ig-steps)", score_inputs, true, true, {1, 2}};
 }
 
 Scorer clean_corrupted_scorer() {
-  return {"clean-corrupted", "mean of the gradients at the clean and the corrupted input", score_ends, true};
+  return {"clean-corrupted", "mean of the gradients at the clean and the corrupted input", score_ends, true, true, {1, 2}};
 }
 
 }  // namespace circuit

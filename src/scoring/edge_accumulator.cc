@@ -39,6 +39,15 @@ void hold_post_norms(const Model& model, bool blocks, NodeOutputs* outputs) {
   }
 }
 
+// Bytes that one position takes in a tile of `nodes` upstream nodes.
+int64_t position_bytes(const Model& model, const ReaderSlots& slots, int64_t nodes) {
+  const Architecture& a = model.architecture();
+  const int64_t readers = std::min(kLayersPerChunk, a.n_layers) * slots.per_layer() + 1;
+  return (nodes + readers) * a.d_model * static_cast<int64_t>(model.embedding().element_size());
+}
+
+int64_t tile_positions(int64_t bytes_each) { return std::clamp<int64_t>(kTileBytes / bytes_each, 1, kTileTokens); }
+
 // work(begin, end) over 0 … n − 1, on the CPU by as many threads as there are, on a device by one.
 template <typename Work>
 void for_ranges(int64_t n, bool parallel, const Work& work) {
@@ -50,6 +59,11 @@ void for_ranges(int64_t n, bool parallel, const Work& work) {
 }
 
 }  // namespace
+
+int64_t tile_bytes(const Model& model, const Graph& graph, int64_t spans) {
+  const int64_t each = position_bytes(model, ReaderSlots(graph, spans), graph.n_upstream());
+  return each * tile_positions(each);
+}
 
 class EdgeAccumulator::Collector : public BackwardVisitor {
  public:
@@ -196,10 +210,7 @@ at::Tensor EdgeAccumulator::direct_mlp(int64_t layer, const at::Tensor& d_stream
 
 int64_t EdgeAccumulator::tile_size(const UpstreamRange& range, int64_t positions) const {
   if (spec_.tile_tokens > 0) return std::min(spec_.tile_tokens, positions);
-  const int64_t readers = std::min(kLayersPerChunk, graph_.n_layers()) * slots_.per_layer() + 1;
-  const int64_t bytes = (range.count + readers) * model_.architecture().d_model *
-                        static_cast<int64_t>(model_.embedding().element_size());
-  return std::min(positions, std::clamp<int64_t>(kTileBytes / bytes, 1, kTileTokens));
+  return std::min(positions, tile_positions(position_bytes(model_, slots_, range.count)));
 }
 
 void EdgeAccumulator::contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,

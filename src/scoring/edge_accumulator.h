@@ -52,6 +52,9 @@ struct ScoredPart {
   const UpstreamRange* upstream = nullptr;  // nodes whose edges are added; null: all
 };
 
+// Bytes of the largest tile that one thread works in.
+int64_t tile_bytes(const Model& model, const Graph& graph, int64_t spans);
+
 class EdgeAccumulator {
  public:
   // Reads the model's weights now: make a new one after they change.

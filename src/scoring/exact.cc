@@ -59,6 +59,6 @@ ScoreResult score(const Model& model, const Graph& graph, const std::vector<cons
 
 }  // namespace
 
-Scorer exact_scorer() { return {"exact", "metric lost when one edge is ablated, edge by edge: slow", score, false, false}; }
+Scorer exact_scorer() { return {"exact", "metric lost when one edge is ablated, edge by edge: slow", score, false, false, {0, 0}}; }
 
 }  // namespace circuit

@@ -23,6 +23,6 @@ ScoreResult score(const Model& model, const Graph& graph, const std::vector<cons
 
 }  // namespace
 
-Scorer random_scorer() { return {"random", "uniform random scores: a control", score, false, false}; }
+Scorer random_scorer() { return {"random", "uniform random scores: a control", score, false, false, {0, 0}}; }
 
 }  // namespace circuit

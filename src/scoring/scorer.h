@@ -49,6 +49,12 @@ struct ScoreResult {
 
 using ProgressCallback = std::function<void(int64_t done, int64_t total)>;  // examples
 
+// What a method holds of a batch at once, for the memory plan.
+struct ScoreMemory {
+  int64_t caches = 1;   // forwards that keep a backward; 0: it runs circuits instead
+  int64_t outputs = 1;  // copies of the node outputs beside those
+};
+
 struct Scorer {
   std::string name;
   std::string help;
@@ -57,6 +63,7 @@ struct Scorer {
                        const ScoreSpec& spec, const ProgressCallback& progress);
   bool needs_pairs = false;  // every record must have a counterfactual, whatever the ablation
   bool splits_spans = true;  // it can score by spans
+  ScoreMemory memory = {};
   // The same for one batch whose forward (with backward and node outputs kept) is already there; null: the
   // method runs its own. `run` is used up.
   ScoreResult (*score_run)(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,

@@ -1,0 +1,89 @@
+#include "scoring/memory.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+#include "scoring/edge_accumulator.h"
+
+namespace circuit {
+namespace {
+
+// Elements per token that one layer takes.
+struct LayerElements {
+  int64_t backward;  // what a forward keeps for its backward and as node outputs
+  int64_t released;  // of that, freed as the backward passes
+  int64_t outputs;   // one copy of the node outputs
+  int64_t readers;   // compact gradients of the readers
+  int64_t working;   // live while the layer is worked on
+};
+
+LayerElements layer_elements(const Architecture& a, const Graph& graph, int64_t spans, int64_t longest) {
+  const bool blocks = graph.mlp_blocks() > 1;
+  const int64_t d = a.d_model;
+  const int64_t heads = a.n_heads * a.d_head;
+  const int64_t kv = 2 * a.n_kv_heads * a.d_head;
+  const int64_t hidden = a.d_mlp * (a.gated_mlp ? 2 : 1);
+  const int64_t probs = keeps_probs(a, longest) ? a.n_heads * longest : 0;
+  LayerElements e{};
+  e.released = d + heads + kv + hidden + probs + (a.qk_norm ? heads + kv / 2 : 0);
+  e.backward = e.released + 2 * d + heads + (a.post_norms ? d : 0);
+  e.outputs = heads + (blocks ? a.d_mlp : d);
+  e.readers = heads + 2 * spans * graph.kv_nodes() * a.d_head + (blocks ? hidden : d);
+  e.working = 2 * hidden + 2 * (heads + kv) + 3 * probs + 6 * d;
+  return e;
+}
+
+int64_t element_size(const Model& model) { return static_cast<int64_t>(model.embedding().element_size()); }
+
+ScorePlan base_plan(const Model& model, int64_t longest) {
+  // Scores of a tile of attention, three of them, where they are not kept.
+  constexpr int64_t kAttentionTiles = int64_t{3} << 26;
+  ScorePlan plan;
+  plan.weights = model.parameter_count() * element_size(model);
+  plan.fixed = keeps_probs(model.architecture(), longest) ? 0 : kAttentionTiles;
+  plan.tokens = longest;
+  return plan;
+}
+
+}  // namespace
+
+int64_t ScorePlan::fitting_batch(int64_t wanted, int64_t limit) const {
+  const int64_t left = limit - weights - fixed;
+  if (left <= 0) return 0;
+  return std::min(wanted, left / (per_token * tokens));
+}
+
+ScorePlan plan_score(const Model& model, const Graph& graph, const Scorer& scorer, const ScoreSpec& spec,
+                     int64_t longest) {
+  if (scorer.memory.caches == 0) return plan_circuits(model, graph, longest);
+  const Architecture& a = model.architecture();
+  const int64_t spans = std::max<int64_t>(1, static_cast<int64_t>(spec.spans.size()));
+  const LayerElements e = layer_elements(a, graph, spans, longest);
+  const int64_t element = element_size(model);
+  ScorePlan plan = base_plan(model, longest);
+  int64_t folded = (a.n_heads + 2 * graph.kv_nodes()) * a.d_head;
+  if (a.post_norms) folded += a.n_heads * a.d_head;
+  if (graph.mlp_blocks() > 1) folded += a.d_mlp * (a.gated_mlp ? 2 : 1) + (a.post_norms ? a.d_mlp : 0);
+  plan.fixed += a.n_layers * folded * a.d_model * element;
+  plan.fixed += at::get_num_threads() * tile_bytes(model, graph, spans);
+  const int64_t sums = spans * graph.n_upstream() * ReaderSlots(graph, spans).count();
+  plan.fixed += sums * (static_cast<int64_t>(sizeof(double)) * 2 + at::get_num_threads() * static_cast<int64_t>(sizeof(float)));
+  const int64_t kept = scorer.memory.caches * e.backward + scorer.memory.outputs * e.outputs +
+                       std::max<int64_t>(0, e.readers - e.released);
+  plan.per_token = (a.n_layers * kept + e.working + 4 * a.d_model) * element;
+  return plan;
+}
+
+ScorePlan plan_circuits(const Model& model, const Graph& graph, int64_t longest) {
+  const Architecture& a = model.architecture();
+  const LayerElements e = layer_elements(a, graph, 1, longest);
+  ScorePlan plan = base_plan(model, longest);
+  // A copy per node, the ablated streams before every block, and one layer's readers: their streams, normed too.
+  const int64_t kept = graph.n_upstream() * a.d_model + a.n_layers * (2 * a.d_model + e.outputs);
+  const int64_t layer = 2 * graph.readers_per_layer() * a.d_model + 4 * a.n_heads * a.d_head;
+  plan.per_token = (kept + layer + e.working) * element_size(model);
+  return plan;
+}
+
+}  // namespace circuit

@@ -1,0 +1,28 @@
+// How much memory a score or a run of circuits takes, from the shapes that are kept, before it starts; bytes.
+#pragma once
+
+#include <cstdint>
+
+#include "graph/graph.h"
+#include "scoring/scorer.h"
+
+namespace circuit {
+
+struct ScorePlan {
+  int64_t weights = 0;       // the model
+  int64_t fixed = 0;         // whatever the batch: folded projections, tiles, sums
+  int64_t per_token = 0;     // of a batch: what is kept of each token, and the working memory of one layer
+  int64_t tokens = 0;        // of the longest sequence
+  int64_t total(int64_t batch) const { return weights + fixed + per_token * tokens * batch; }
+  // The most sequences of one batch, at most `wanted`, that stay inside `limit`; 0: not even one does.
+  int64_t fitting_batch(int64_t wanted, int64_t limit) const;
+};
+
+// longest: tokens of the longest record.
+ScorePlan plan_score(const Model& model, const Graph& graph, const Scorer& scorer, const ScoreSpec& spec,
+                     int64_t longest);
+
+// Circuits run on a batch (CircuitRunner).
+ScorePlan plan_circuits(const Model& model, const Graph& graph, int64_t longest);
+
+}  // namespace circuit

@@ -43,10 +43,13 @@ struct CircuitFile {
 // that the file's cfg does not have, one that is missing, a score that is missing or no finite float32.
 CircuitFile read_circuit(const std::string& path);
 
-// The same for a given graph, in its edge order. Of an ungrouped file, a grouped graph gets, for every key or
+// A file's scores and circuit for a given graph, in its edge order; path: the file, for errors. Of an ungrouped file, a grouped graph gets, for every key or
 // value reader, the sum of its heads' scores, and an edge is in when it is for any of them (method.md §1).
 // Throws Error also when the file is of a model of another shape, and for a grouped file where the graph has
 // a reader per query head: a sum cannot be split.
+CircuitFile on_graph(CircuitFile file, const Graph& graph, const std::string& path);
+
+// on_graph of read_circuit, for a graph that does not hang on the file.
 CircuitFile read_circuit(const std::string& path, const Graph& graph);
 
 }  // namespace circuit

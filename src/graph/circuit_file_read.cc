@@ -76,8 +76,7 @@ CircuitFile read_circuit(const std::string& path) {
                                      : parse_circuit_json(file.text(), path);
 }
 
-CircuitFile read_circuit(const std::string& path, const Graph& graph) {
-  CircuitFile file = read_circuit(path);
+CircuitFile on_graph(CircuitFile file, const Graph& graph, const std::string& path) {
   check_same_model(file.shape, graph, path);
   const Graph own(file.shape.architecture, file.shape.key_values);
   if (own.kv_nodes() < graph.kv_nodes()) {
@@ -90,6 +89,10 @@ CircuitFile read_circuit(const std::string& path, const Graph& graph) {
   file.shape.architecture.n_kv_heads = graph.n_kv_heads();
   file.shape.key_values = graph.ungrouped() ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped;
   return file;
+}
+
+CircuitFile read_circuit(const std::string& path, const Graph& graph) {
+  return on_graph(read_circuit(path), graph, path);
 }
 
 }  // namespace circuit

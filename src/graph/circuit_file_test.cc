@@ -180,6 +180,18 @@ TEST_P(Import, OfAnUngroupedFileSumsScoresAndOrsMembership) {
   }
 }
 
+TEST_P(Import, OfAFileReadOnceIsThatOfThePath) {
+  const Architecture a = shape(2, 6, 3);
+  const Graph ungrouped(a, KeyValueNodes::kUngrouped);
+  const Graph grouped(a, KeyValueNodes::kGrouped);
+  const std::string file = write(a, ungrouped, sample(ungrouped), GetParam());
+  const CircuitFile twice = read_circuit(file, grouped);
+  const CircuitFile once = on_graph(read_circuit(file), grouped, file);
+  EXPECT_EQ(once.scores.values, twice.scores.values);
+  EXPECT_EQ(once.circuit.edges, twice.circuit.edges);
+  EXPECT_EQ(once.meta, twice.meta);
+}
+
 INSTANTIATE_TEST_SUITE_P(Forms, Import, testing::Values("a.json", "a.safetensors"));
 
 TEST_F(CircuitFiles, OfOtherToolsNameNoKeyValueHeadsAndCanBeImported) {

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <memory>
+#include <optional>
 
 #include "cli/command.h"
 #include "core/log.h"
@@ -11,13 +12,15 @@
 #include "evaluation/faithfulness.h"
 #include "evaluation/recovery.h"
 #include "graph/circuit_file.h"
+#include "io/files.h"
+#include "report/evaluation_page.h"
 
 namespace circuit {
 namespace {
 
 struct Options {
   CommonOptions common;
-  std::string model, data, circuit, against, ablation_data;
+  std::string model, data, circuit, against, ablation_data, page;
   std::string metric = "logit_diff";
   std::string ablation = "counterfactual";
   std::string bos = "auto";
@@ -148,9 +151,15 @@ int run(const Options& o) {
   Json json = to_json(evaluation);
   json["metric"] = o.metric;
   json["ablation"] = o.ablation;
+  std::optional<Recovery> against;
   if (!o.against.empty()) {
-    const Recovery r = recovery(file.circuit, file.scores, read_circuit(o.against, graph).circuit);
-    json["against"] = {{"precision", r.precision}, {"recall", r.recall}, {"auroc", r.auroc}};
+    against = recovery(file.circuit, file.scores, read_circuit(o.against, graph).circuit);
+    json["against"] = {{"precision", against->precision}, {"recall", against->recall}, {"auroc", against->auroc}};
+  }
+  if (!o.page.empty()) {
+    const EvaluationNames names{o.model, o.data, o.circuit, o.metric, o.ablation, o.against};
+    write_file(o.page, render_evaluation(evaluation, what, names, against));
+    log_info("page written to {}.", o.page);
   }
   if (o.common.json) {
     fmt::print("{}\n", json.dump(1));
@@ -166,7 +175,7 @@ void add_evaluate(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("evaluate", "run a circuit alone: faithfulness, completeness, minimality, CPR, CMD");
   command->footer("Example:\n  circuit evaluate examples/books-4l examples/agreement/dev.jsonl --ablation mean "
-                  "--circuit circuit.json");
+                  "--circuit circuit.json --page circuit.html");
   command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
   command->add_option("DATA", o->data, "contrast records (JSON Lines)")->required();
   command->add_option("--circuit", o->circuit, "circuit file, as discover writes it")->required();
@@ -180,7 +189,9 @@ void add_evaluate(CLI::App& program, Action* chosen) {
   command->add_option("--max-length", o->max_length, "tokens kept of a text")->check(CLI::PositiveNumber);
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
   command->add_flag("--no-prune", o->no_prune, "keep edges on no path from input to logits");
-  command->add_flag("--no-curve", o->no_curve, "this circuit only: no CPR and CMD");
+  CLI::Option* no_curve = command->add_flag("--no-curve", o->no_curve, "this circuit only: no CPR and CMD");
+  command->add_option("--page", o->page, "also write one HTML page: what the circuit carries, its curve, a table")
+      ->excludes(no_curve);
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
 }

@@ -10,6 +10,7 @@
 #include "core/names.h"
 #include "core/progress.h"
 #include "graph/circuit_file.h"
+#include "graph/svg.h"
 #include "io/files.h"
 #include "scoring/verify.h"
 #include "selection/prune.h"
@@ -23,7 +24,7 @@ constexpr double kSumRuleToleranceBf16 = 5e-2;  // 8 bits of mantissa
 
 struct Options {
   CommonOptions common;
-  std::string model, data, out, dot;
+  std::string model, data, out, dot, svg;
   std::string method = "eap";
   std::string metric = "logit_diff";
   std::string ablation = "counterfactual";
@@ -126,6 +127,7 @@ void write_result(const Options& o, const Architecture& a, const Graph& graph, c
     write_circuit_json(o.out, a, graph, result.scores, circuit, meta);
   }
   if (!o.dot.empty()) write_file(o.dot, to_dot(graph, circuit, result.scores));
+  if (!o.svg.empty()) write_file(o.svg, to_svg(graph, circuit, result.scores));
 }
 
 int run(const Options& o) {
@@ -179,7 +181,7 @@ void add_discover(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("discover", "edge scores on a data set, and the circuit");
   command->footer("Example:\n  circuit discover examples/books-4l examples/agreement/dev.jsonl --ablation mean "
-                  "--top-edges 200 -o circuit.json");
+                  "--top-edges 200 -o circuit.json --svg circuit.svg");
   command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
   command->add_option("DATA", o->data, "contrast records (JSON Lines)")->required();
   command->add_option("-o,--out", o->out, "file to write")->required();
@@ -201,6 +203,7 @@ void add_discover(CLI::App& program, Action* chosen) {
   command->add_option("--max-length", o->max_length, "tokens kept of a text")->check(CLI::PositiveNumber);
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
   command->add_option("--dot", o->dot, "also write the circuit as Graphviz DOT");
+  command->add_option("--svg", o->svg, "also write the circuit as a drawing that browsers and editors open");
   command->add_flag("--ungrouped", o->ungrouped, "key and value readers per query head, as other tools read them");
   command->add_flag("--compact", o->compact, "write safetensors instead of JSON");
   add_common(*command, &o->common);

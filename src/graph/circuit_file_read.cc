@@ -62,6 +62,7 @@ void group_into(const Graph& grouped, const Graph& ungrouped, CircuitFile* file)
     const Edge e = ungrouped.edge(id);
     inside[grouped.edge_id(e.upstream, reader_on(grouped, ungrouped.downstream(e.downstream)))] = true;
   }
+  file->stability.clear();
   file->circuit.edges.clear();
   for (int64_t id = 0; id < grouped.n_edges(); ++id) {
     if (inside[id]) file->circuit.edges.push_back(id);
@@ -69,6 +70,10 @@ void group_into(const Graph& grouped, const Graph& ungrouped, CircuitFile* file)
 }
 
 }  // namespace
+
+void check_stability(double share, const std::string& edge, const std::string& place) {
+  if (!(share >= 0 && share <= 1)) fail(place, "edge '{}': found stability {}, expected a share from 0 to 1.", edge, share);
+}
 
 CircuitFile read_circuit(const std::string& path) {
   const MappedFile file(path);

@@ -129,14 +129,14 @@ void write_result(const Options& o, const Architecture& a, const Graph& graph, c
                   const Selected& selected, bool begin_token) {
   const Circuit& circuit = selected.circuit;
   std::map<std::string, std::string> meta{{"model", o.model},
-                                                {"data", o.data},
-                                                {"method", o.method},
-                                                {"metric", o.metric},
-                                                {"ablation", o.ablation},
-                                                {"positions", o.positions},
-                                                {"bos", begin_token ? "yes" : "no"},
-                                                {"examples", std::to_string(result.examples)},
-                                                {"version", CIRCUIT_VERSION}};
+                                          {"data", o.data},
+                                          {"method", o.method},
+                                          {"metric", o.metric},
+                                          {"ablation", o.ablation},
+                                          {"positions", o.positions},
+                                          {"bos", begin_token ? "yes" : "no"},
+                                          {"examples", std::to_string(result.examples)},
+                                          {"version", CIRCUIT_VERSION}};
   meta.merge(selection_meta(selected));
   if (o.compact) {
     write_circuit_compact(o.out, graph, result.scores, circuit, meta, selected.stability);
@@ -156,8 +156,8 @@ Scored score(const Options& o, const Scorer& scorer, const Model& model, const G
   return {std::move(scored.whole), std::move(scored.parts)};
 }
 
-Selected select(const Options& o, const Selector& selector, const Model& model, const Graph& graph, const Scored& scored,
-                const TargetRecords& records, const ScoreSpec& spec) {
+Selected select(const Options& o, const Selector& selector, const Model& model, const Graph& graph,
+                const Scored& scored, const TargetRecords& records, const ScoreSpec& spec) {
   const SliceTable slices(graph, model);
   const SelectionInput input{graph, scored.result.scores, slices};
   SelectionSpec selection;
@@ -182,19 +182,22 @@ Selected select(const Options& o, const Selector& selector, const Model& model, 
     Rng draws = Rng(o.common.seed).split("resamples");
     selected.stability = selection_stability(
         *scored.parts,
-        [&](const EdgeScores& scores) { return selector.select({graph, scores, slices}, selection, rng); }, o.resamples,
-        draws);
+        [&](const EdgeScores& scores) {
+          return selector.select({graph, scores, slices}, selection, rng);
+        },
+        o.resamples, draws);
   }
   if (o.stable > 0) {
     const size_t before = selected.circuit.edges.size();
     selected.circuit = stable_edges(selected.circuit, selected.stability, o.stable);
-    log_info("stable: {} of {} edges are selected in {:.4g} % or more of the resamples.", selected.circuit.edges.size(), before,
-             100 * o.stable);
+    log_info("stable: {} of {} edges are selected in {:.4g} % or more of the resamples.",
+             selected.circuit.edges.size(), before, 100 * o.stable);
   }
   if (o.prune) {
     const size_t before = selected.circuit.edges.size();
     selected.circuit = prune(graph, selected.circuit);
-    log_info("pruned: {} of {} edges lie on a path from input to logits.", selected.circuit.edges.size(), before);
+    log_info("pruned: {} of {} edges lie on a path from input to logits.", selected.circuit.edges.size(),
+             before);
   }
   return selected;
 }
@@ -235,10 +238,11 @@ int run(const Options& o) {
 void add_discover(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("discover", "edge scores on a data set, and the circuit");
-  command->footer("Example:\n  circuit discover examples/books-4l examples/agreement/dev.jsonl --ablation mean "
-                  "--top-edges 200 -o circuit.json --svg circuit.svg\n"
-                  "  circuit discover examples/books-4l examples/agreement/train.jsonl --ablation mean "
-                  "--target-faithfulness 0.9 --held-out examples/agreement/dev.jsonl -o circuit.json");
+  command->footer(
+      "Example:\n  circuit discover examples/books-4l examples/agreement/dev.jsonl --ablation mean "
+      "--top-edges 200 -o circuit.json --svg circuit.svg\n"
+      "  circuit discover examples/books-4l examples/agreement/train.jsonl --ablation mean "
+      "--target-faithfulness 0.9 --held-out examples/agreement/dev.jsonl -o circuit.json");
   command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
   command->add_option("DATA", o->data, "contrast records (JSON Lines)")->required();
   command->add_option("-o,--out", o->out, "file to write")->required();
@@ -251,23 +255,29 @@ void add_discover(CLI::App& program, Action* chosen) {
       ->check(CLI::PositiveNumber);
   command->add_option("--positions", o->positions, "positions summed over: all or readout");
   command->add_option("--selection", o->selection, names_of(selectors()));
-  CLI::Option* size = command->add_option("--top-edges", o->top_edges, "edges of the circuit")->check(CLI::PositiveNumber);
+  CLI::Option* size =
+      command->add_option("--top-edges", o->top_edges, "edges of the circuit")->check(CLI::PositiveNumber);
   CLI::Option* resamples =
-      command->add_option("--resamples", o->resamples,
-                          "resample the examples N times and write the share of times each edge is selected; a mean "
-                          "ablation costs a forward pass over all records for each of up to 50 parts")
+      command
+          ->add_option(
+              "--resamples", o->resamples,
+              "resample the examples N times and write the share of times each edge is selected; a mean "
+              "ablation costs a forward pass over all records for each of up to 50 parts")
           ->check(CLI::PositiveNumber);
   CLI::Option* stable =
-      command->add_option("--stable", o->stable, "keep edges selected in at least this share of the resamples")
+      command
+          ->add_option("--stable", o->stable, "keep edges selected in at least this share of the resamples")
           ->check(CLI::Range(0.0, 1.0))
           ->needs(resamples);
-  CLI::Option* target =
-      command->add_option("--target-faithfulness", o->target.faithfulness,
-                          "the smallest circuit that reaches this faithfulness on held-out records, instead of --top-edges")
-          ->check(CLI::Range(0.0, 1.0))
-          ->excludes(size)
-          ->excludes(stable);
-  command->add_option("--held-out", o->target.held_out, "those records (default: the second half of DATA)")->needs(target);
+  CLI::Option* target = command
+                            ->add_option("--target-faithfulness", o->target.faithfulness,
+                                         "the smallest circuit that reaches this faithfulness on held-out "
+                                         "records, instead of --top-edges")
+                            ->check(CLI::Range(0.0, 1.0))
+                            ->excludes(size)
+                            ->excludes(stable);
+  command->add_option("--held-out", o->target.held_out, "those records (default: the second half of DATA)")
+      ->needs(target);
   command->add_option("--threshold", o->threshold, "least |score|, for selection threshold")->check(CLI::NonNegativeNumber);
   command->add_option("--budget", o->budget, "largest trainable share, for selection param-budget")->check(CLI::Range(0.0, 1.0));
   command->add_flag("--signed", o->signed_scores, "rank by the score itself, positive ones only");

@@ -49,11 +49,12 @@ Json to_json(const std::vector<CurvePoint>& points) {
 }
 
 Json to_json(const CircuitEvaluation& e) {
-  Json json = {{"examples", e.examples},   {"graph_edges", e.graph_edges},
-               {"edges", e.edges},         {"edges_pruned", e.edges_run},
-               {"full", e.full.metric.value}, {"empty", e.empty.metric.value},
-               {"circuit", e.circuit.metric.value}};
-  for (const auto& [name, means] : {std::pair("full", &e.full), {"empty", &e.empty}, {"circuit", &e.circuit}}) {
+  Json json = {
+      {"examples", e.examples},           {"graph_edges", e.graph_edges}, {"edges", e.edges},
+      {"edges_pruned", e.edges_run},      {"full", e.full.metric.value},  {"empty", e.empty.metric.value},
+      {"circuit", e.circuit.metric.value}};
+  for (const auto& [name, means] :
+       {std::pair("full", &e.full), {"empty", &e.empty}, {"circuit", &e.circuit}}) {
     json["intervals"][name] = to_json(means->metric);
     json["accuracy"][name] = to_json(means->accuracy);
     json["kl"][name] = to_json(means->kl);
@@ -76,9 +77,10 @@ Json to_json(const CircuitEvaluation& e) {
 
 void warn_of_undefined(const CircuitEvaluation& e) {
   if (e.faithfulness) return;
-  log_warning("m(full) - m(empty) is {:.3g}, interval {:.3g} to {:.3g}: the ablation does not move the metric for "
-              "certain, so faithfulness and what is made of it are not defined.",
-              e.range.value, e.range.interval.low, e.range.interval.high);
+  log_warning(
+      "m(full) - m(empty) is {:.3g}, interval {:.3g} to {:.3g}: the ablation does not move the metric for "
+      "certain, so faithfulness and what is made of it are not defined.",
+      e.range.value, e.range.interval.low, e.range.interval.high);
 }
 
 std::string with_interval(const Json& value) {
@@ -101,8 +103,8 @@ void print_table(const Json& json) {
   fmt::print("{:<18} {}\n", "KL, circuit", with_interval(json["kl"]["circuit"]));
   if (json.contains("against")) {
     const Json& a = json["against"];
-    fmt::print("{:<18} precision {:.3f}, recall {:.3f}, AUROC {:.3f}\n", "against", a["precision"].get<double>(),
-               a["recall"].get<double>(), a["auroc"].get<double>());
+    fmt::print("{:<18} precision {:.3f}, recall {:.3f}, AUROC {:.3f}\n", "against",
+               a["precision"].get<double>(), a["recall"].get<double>(), a["auroc"].get<double>());
   }
   if (json["faithfulness"].is_null()) return;
   fmt::print("{:<18} {:.4f}  ({:.4f} to {:.4f})\n", "faithfulness", json["faithfulness"].get<double>(),
@@ -144,8 +146,8 @@ int run(const Options& o) {
   Rng rng = Rng(o.common.seed).split("evaluate");
   Progress progress("evaluate", static_cast<int64_t>(records.examples.size()));
   const CircuitEvaluation evaluation =
-      evaluate_circuit(open.model, {graph, file.scores, slices}, file.circuit, records.examples, spec, what, rng,
-                       [&](int64_t done, int64_t) { progress.update(done); });
+      evaluate_circuit(open.model, {graph, file.scores, slices}, file.circuit, records.examples, spec, what,
+                       rng, [&](int64_t done, int64_t) { progress.update(done); });
   progress.clear();
   warn_of_undefined(evaluation);
   Json json = to_json(evaluation);
@@ -154,7 +156,8 @@ int run(const Options& o) {
   std::optional<Recovery> against;
   if (!o.against.empty()) {
     against = recovery(file.circuit, file.scores, read_circuit(o.against, graph).circuit);
-    json["against"] = {{"precision", against->precision}, {"recall", against->recall}, {"auroc", against->auroc}};
+    json["against"] = {
+        {"precision", against->precision}, {"recall", against->recall}, {"auroc", against->auroc}};
   }
   if (!o.page.empty()) {
     const EvaluationNames names{o.model, o.data, o.circuit, o.metric, o.ablation, o.against};
@@ -174,8 +177,9 @@ int run(const Options& o) {
 void add_evaluate(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("evaluate", "run a circuit alone: faithfulness, completeness, minimality, CPR, CMD");
-  command->footer("Example:\n  circuit evaluate examples/books-4l examples/agreement/dev.jsonl --ablation mean "
-                  "--circuit circuit.json --page circuit.html");
+  command->footer(
+      "Example:\n  circuit evaluate examples/books-4l examples/agreement/dev.jsonl --ablation mean "
+      "--circuit circuit.json --page circuit.html");
   command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
   command->add_option("DATA", o->data, "contrast records (JSON Lines)")->required();
   command->add_option("--circuit", o->circuit, "circuit file, as discover writes it")->required();
@@ -190,7 +194,9 @@ void add_evaluate(CLI::App& program, Action* chosen) {
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
   command->add_flag("--no-prune", o->no_prune, "keep edges on no path from input to logits");
   CLI::Option* no_curve = command->add_flag("--no-curve", o->no_curve, "this circuit only: no CPR and CMD");
-  command->add_option("--page", o->page, "also write one HTML page: what the circuit carries, its curve, a table")
+  command
+      ->add_option("--page", o->page,
+                   "also write one HTML page: what the circuit carries, its curve, a table")
       ->excludes(no_curve);
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });

@@ -23,7 +23,7 @@ struct Selected {
 };
 
 void print_selection(const Selected& selected);
-Json selection_json(const Selected& selected);                              // keys `target`, `stability`
+Json selection_json(const Selected& selected);                                // keys `target`, `stability`
 std::map<std::string, std::string> selection_meta(const Selected& selected);  // of the circuit file
 
 }  // namespace circuit

@@ -1,5 +1,5 @@
-// discover --resamples: any scorer's scores part by part, so that the selection can be made again on resampled
-// examples.
+// discover --resamples: any scorer's scores part by part, so that the selection can be made again on
+// resampled examples.
 #pragma once
 
 #include "scoring/scorer.h"
@@ -12,9 +12,9 @@ struct ScoredParts {
   ScoreResult whole;  // the score of all examples, up to rounding; the largest sum rule error of a part
 };
 
-// Scores disjoint parts of the examples apart, in their order. Means that ablations take are over all examples
-// (or the given reference) in every part, so the parts' mean is the score of all. Such a mean is worked out
-// again for each part.
+// Scores disjoint parts of the examples apart, in their order. Means that ablations take are over all
+// examples (or the given reference) in every part, so the parts' mean is the score of all. Such a mean is
+// worked out again for each part.
 ScoredParts score_in_parts(const Scorer& scorer, const Model& model, const Graph& graph,
                            const std::vector<const Example*>& examples, const ScoreSpec& spec,
                            const ProgressCallback& progress);

@@ -20,7 +20,12 @@ class Sizes {
  public:
   Sizes(const Model& model, const SelectionInput& input, const Selector& selector, SelectionSpec selection,
         const std::vector<const Example*>& examples, const ScoreSpec& spec, Rng& rng)
-      : model_(model), input_(input), selector_(selector), selection_(selection), examples_(examples), spec_(spec),
+      : model_(model),
+        input_(input),
+        selector_(selector),
+        selection_(selection),
+        examples_(examples),
+        spec_(spec),
         rng_(rng) {}
 
   std::vector<double> measure(const std::vector<int64_t>& sizes) {
@@ -30,7 +35,8 @@ class Sizes {
     for (const int64_t n : sizes) circuits.push_back(circuit_of(n));
     Progress progress("target", static_cast<int64_t>(examples_.size()));
     std::vector<CircuitOutcome> outcomes =
-        run_circuits(model_, input_.graph, examples_, spec_, circuits, [&](int64_t done, int64_t) { progress.update(done); });
+        run_circuits(model_, input_.graph, examples_, spec_, circuits,
+                     [&](int64_t done, int64_t) { progress.update(done); });
     progress.clear();
     if (first) take_range(&outcomes);
     std::vector<double> values;
@@ -61,8 +67,10 @@ class Sizes {
     const Estimate range = metric_range(*full_, *empty_, rng_);
     if (is_defined(range)) return;
     fail(kPlace,
-         "m(full) - m(empty) is {:.3g}, interval {:.3g} to {:.3g}, on the {} held-out records: expected an interval "
-         "without 0, else no share of it is defined. Hold out more records, or choose another ablation or metric.",
+         "m(full) - m(empty) is {:.3g}, interval {:.3g} to {:.3g}, on the {} held-out records: expected an "
+         "interval "
+         "without 0, else no share of it is defined. Hold out more records, or choose another ablation or "
+         "metric.",
          range.value, range.interval.low, range.interval.high, examples_.size());
   }
 
@@ -91,13 +99,15 @@ void check_target(const TargetOptions& target, const std::string& selection) {
   for (const char* sized : {"top-edges", "top-edges-weighted", "greedy"}) {
     if (selection == sized) return;
   }
-  throw UsageError(fmt::format("[{}] selection {} does not take a number of edges: found no size to search over. Use "
-                               "top-edges, top-edges-weighted or greedy.",
-                               kPlace, selection));
+  throw UsageError(
+      fmt::format("[{}] selection {} does not take a number of edges: found no size to search over. Use "
+                  "top-edges, top-edges-weighted or greedy.",
+                  kPlace, selection));
 }
 
-TargetRecords target_records(const TargetOptions& target, const std::string& data_name, const ScoredRecords& data,
-                             const OpenModel& open, const RecordOptions& options, const ScoreSpec& spec) {
+TargetRecords target_records(const TargetOptions& target, const std::string& data_name,
+                             const ScoredRecords& data, const OpenModel& open, const RecordOptions& options,
+                             const ScoreSpec& spec) {
   TargetRecords records;
   records.scored = data.examples;
   if (!target.faithfulness) return records;
@@ -106,21 +116,24 @@ TargetRecords target_records(const TargetOptions& target, const std::string& dat
     records.file = std::make_unique<ScoredRecords>(target.held_out, "", open, options, &checked);
     records.held_out = records.file->examples;
     records.name = target.held_out;
-    log_info("scores from the {} records of {}, faithfulness on the {} of {}.", records.scored.size(), data_name,
-             records.held_out.size(), target.held_out);
+    log_info("scores from the {} records of {}, faithfulness on the {} of {}.", records.scored.size(),
+             data_name, records.held_out.size(), target.held_out);
     return records;
   }
   const size_t half = (data.examples.size() + 1) / 2;
   if (half == data.examples.size()) {
-    fail(data_name, "found {} record, expected at least 2 to hold half of them out. Or name others with --held-out.",
+    fail(data_name,
+         "found {} record, expected at least 2 to hold half of them out. Or name others with --held-out.",
          data.examples.size());
   }
   const auto middle = data.examples.begin() + static_cast<int64_t>(half);
   records.scored.assign(data.examples.begin(), middle);
   records.held_out.assign(middle, data.examples.end());
   records.name = "the second half of " + data_name;
-  log_info("scores from the first {} records of {}, faithfulness on the other {}: name other records with --held-out.",
-           half, data_name, records.held_out.size());
+  log_info(
+      "scores from the first {} records of {}, faithfulness on the other {}: name other records with "
+      "--held-out.",
+      half, data_name, records.held_out.size());
   return records;
 }
 
@@ -132,9 +145,11 @@ TargetFound find_target(const Model& model, const SelectionInput& input, const S
   found.size = smallest_reaching(sizes.most(), *target.faithfulness,
                                  [&](const std::vector<int64_t>& list) { return sizes.measure(list); });
   if (!found.size.reached) {
-    fail(kPlace, "faithfulness {:.4g} is not reached on {}: the best found is {:.4f}, with {} edges. Ask for less, or "
-                 "score with another method or more records.",
-         *target.faithfulness, records.name, found.size.value, found.size.size);
+    fail(
+        kPlace,
+        "faithfulness {:.4g} is not reached on {}: the best found is {:.4f}, with {} edges. Ask for less, or "
+        "score with another method or more records.",
+        *target.faithfulness, records.name, found.size.value, found.size.size);
   }
   found.faithfulness = sizes.faithfulness_of(found.size.size);
   found.edges_run = sizes.edges_run(found.size.size);

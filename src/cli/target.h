@@ -26,10 +26,11 @@ struct TargetRecords {
   std::string name;                     // of the held-out ones, for people
 };
 
-// Without a target all records are scored. Says on stderr which are which. Throws Error for data of one record
-// that should be halved.
-TargetRecords target_records(const TargetOptions& target, const std::string& data_name, const ScoredRecords& data,
-                             const OpenModel& open, const RecordOptions& options, const ScoreSpec& spec);
+// Without a target all records are scored. Says on stderr which are which. Throws Error for data of one
+// record that should be halved.
+TargetRecords target_records(const TargetOptions& target, const std::string& data_name,
+                             const ScoredRecords& data, const OpenModel& open, const RecordOptions& options,
+                             const ScoreSpec& spec);
 
 struct TargetFound {
   double target = 0;
@@ -40,8 +41,8 @@ struct TargetFound {
   std::string held_out;  // their name
 };
 
-// Sizes are those of `selector`, which must take `n` strongest edges. Throws Error when no circuit reaches the
-// target, with the best that was found, and when m(full) − m(∅) may be 0.
+// Sizes are those of `selector`, which must take `n` strongest edges. Throws Error when no circuit reaches
+// the target, with the best that was found, and when m(full) − m(∅) may be 0.
 TargetFound find_target(const Model& model, const SelectionInput& input, const Selector& selector,
                         SelectionSpec selection, const TargetOptions& target, const TargetRecords& records,
                         const ScoreSpec& spec, Rng& rng);

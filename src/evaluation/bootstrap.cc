@@ -28,7 +28,8 @@ double mean_of(const std::vector<double>& values, const std::vector<int64_t>& sa
   return sum / static_cast<double>(sample.size());
 }
 
-Estimate estimate(int64_t n, Rng& rng, const std::function<double(const std::vector<int64_t>& sample)>& statistic) {
+Estimate estimate(int64_t n, Rng& rng,
+                  const std::function<double(const std::vector<int64_t>& sample)>& statistic) {
   std::vector<int64_t> all(n);
   std::iota(all.begin(), all.end(), 0);
   return {statistic(all), bootstrap(n, rng, statistic)};

@@ -17,7 +17,8 @@ Estimate curve_area(const std::vector<CircuitOutcome>& outcomes, const CircuitOu
     const double none = mean_of(empty.metric, sample);
     const double range = mean_of(full.metric, sample) - none;
     std::vector<double> heights;
-    for (const CircuitOutcome& o : outcomes) heights.push_back(height((mean_of(o.metric, sample) - none) / range));
+    for (const CircuitOutcome& o : outcomes)
+      heights.push_back(height((mean_of(o.metric, sample) - none) / range));
     return area(heights);
   });
 }
@@ -76,13 +77,13 @@ std::vector<CurvePoint> curve_points(const std::vector<SizedCircuit>& circuits,
   return points;
 }
 
-Estimate cpr(const std::vector<CircuitOutcome>& outcomes, const CircuitOutcome& full, const CircuitOutcome& empty,
-             Rng& rng) {
+Estimate cpr(const std::vector<CircuitOutcome>& outcomes, const CircuitOutcome& full,
+             const CircuitOutcome& empty, Rng& rng) {
   return curve_area(outcomes, full, empty, rng, [](double f) { return f; });
 }
 
-Estimate cmd(const std::vector<CircuitOutcome>& outcomes, const CircuitOutcome& full, const CircuitOutcome& empty,
-             Rng& rng) {
+Estimate cmd(const std::vector<CircuitOutcome>& outcomes, const CircuitOutcome& full,
+             const CircuitOutcome& empty, Rng& rng) {
   return curve_area(outcomes, full, empty, rng, [](double f) { return std::fabs(1 - f); });
 }
 

@@ -58,7 +58,8 @@ TEST_F(EvaluateCircuit, SaysWhatRunsOfTheSameCircuitsSay) {
   EXPECT_NEAR(e.range.value, metric_range(outcomes[0], outcomes[1], rng).value, kTolerance);
   EXPECT_NEAR(e.circuit.metric.value, mean_estimate(outcomes[2].metric, rng).value, kTolerance);
   ASSERT_TRUE(is_defined(e.range));
-  EXPECT_NEAR(e.faithfulness->value, faithfulness(outcomes[2], outcomes[0], outcomes[1], rng).value, kTolerance);
+  EXPECT_NEAR(e.faithfulness->value, faithfulness(outcomes[2], outcomes[0], outcomes[1], rng).value,
+              kTolerance);
   EXPECT_EQ(e.minimality->sample, 2);
   ASSERT_EQ(e.curve->by_score.size(), curve_shares().size());
   EXPECT_NEAR(e.curve->by_magnitude.back().faithfulness.value, 1, kTolerance);

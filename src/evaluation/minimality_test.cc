@@ -10,8 +10,8 @@ namespace {
 
 TEST(Minimality, CountsEdgesWhoseLossMovesTheMetricByAHundredthOfItsRange) {
   Rng rng(1);
-  const CircuitOutcome full{{11, 9}, {}, {}};   // mean 10
-  const CircuitOutcome empty{{0, 0}, {}, {}};   // so the bound is 0.1
+  const CircuitOutcome full{{11, 9}, {}, {}};  // mean 10
+  const CircuitOutcome empty{{0, 0}, {}, {}};  // so the bound is 0.1
   const CircuitOutcome circuit{{8, 8}, {}, {}};
   const std::vector<CircuitOutcome> without{
       {{7, 8}, {}, {}},      // −0.5: needed

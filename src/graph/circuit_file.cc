@@ -65,8 +65,8 @@ void write_circuit_json(const std::string& path, const Architecture& architectur
   for (int64_t id = 0; id < graph.n_edges(); ++id) {
     // {} prints the shortest text that reads back as the same float32.
     const std::string stable = stability.empty() ? "" : fmt::format(", \"stability\": {}", stability[id]);
-    block += fmt::format("{}\n\"{}\": {{\"score\": {}, \"in_graph\": {}{}}}", id == 0 ? "" : ",", graph.edge_name(id),
-                         scores.values[id], static_cast<bool>(inside[id]), stable);
+    block += fmt::format("{}\n\"{}\": {{\"score\": {}, \"in_graph\": {}{}}}", id == 0 ? "" : ",",
+                         graph.edge_name(id), scores.values[id], static_cast<bool>(inside[id]), stable);
     if (block.size() < kBlockBytes) continue;
     file.write(block);
     block.clear();

@@ -82,7 +82,8 @@ std::vector<float> stability_in(const SafetensorsHeader& header, std::string_vie
   if (std::none_of(header.tensors.begin(), header.tensors.end(), named)) return {};
   const TensorEntry& entry = tensor_of(header, "stability", "F32", path);
   if (entry.shape[0] != graph.n_edges()) {
-    fail(path, "tensor 'stability': found {} edges, expected the {} of 'scores'.", entry.shape[0], graph.n_edges());
+    fail(path, "tensor 'stability': found {} edges, expected the {} of 'scores'.", entry.shape[0],
+         graph.n_edges());
   }
   std::vector<float> stability(graph.n_edges());
   std::memcpy(stability.data(), bytes.data() + entry.begin, entry.size);

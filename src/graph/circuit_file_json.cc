@@ -98,7 +98,8 @@ void place_edges(const std::vector<ScannedEdge>& edges, const Graph& graph, cons
   std::vector<bool> present(graph.n_edges());
   std::vector<bool> inside(graph.n_edges());
   file->scores.values.resize(graph.n_edges());
-  const bool stable = std::any_of(edges.begin(), edges.end(), [](const ScannedEdge& e) { return e.stability.has_value(); });
+  const bool stable =
+      std::any_of(edges.begin(), edges.end(), [](const ScannedEdge& e) { return e.stability.has_value(); });
   if (stable) file->stability.resize(graph.n_edges());
   for (const ScannedEdge& edge : edges) {
     const auto found = ids.find(edge.name);

@@ -72,7 +72,8 @@ void group_into(const Graph& grouped, const Graph& ungrouped, CircuitFile* file)
 }  // namespace
 
 void check_stability(double share, const std::string& edge, const std::string& place) {
-  if (!(share >= 0 && share <= 1)) fail(place, "edge '{}': found stability {}, expected a share from 0 to 1.", edge, share);
+  if (!(share >= 0 && share <= 1))
+    fail(place, "edge '{}': found stability {}, expected a share from 0 to 1.", edge, share);
 }
 
 CircuitFile read_circuit(const std::string& path) {

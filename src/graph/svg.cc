@@ -42,7 +42,8 @@ struct Pen {
 
 Pen pen_for(size_t edges) {
   const double crowd = std::sqrt(100.0 / static_cast<double>(std::max<size_t>(edges, 1)));
-  return {std::clamp(0.8 * crowd, 0.35, 0.8), std::clamp(6 * crowd, 3.0, 6.0), std::clamp(0.55 * crowd, 0.10, 0.55), 0.9};
+  return {std::clamp(0.8 * crowd, 0.35, 0.8), std::clamp(6 * crowd, 3.0, 6.0),
+          std::clamp(0.55 * crowd, 0.10, 0.55), 0.9};
 }
 
 float largest_of(const Circuit& circuit, const EdgeScores& scores) {
@@ -51,7 +52,8 @@ float largest_of(const Circuit& circuit, const EdgeScores& scores) {
   return largest;
 }
 
-std::string edge_svg(const SvgLayout& layout, const Graph& graph, int64_t id, float score, float largest, const Pen& pen) {
+std::string edge_svg(const SvgLayout& layout, const Graph& graph, int64_t id, float score, float largest,
+                     const Pen& pen) {
   const Edge e = graph.edge(id);
   const SvgEnds ends = ends_of(layout, graph.upstream_name(e.upstream), graph.downstream_name(e.downstream));
   const double strength = largest > 0 ? std::fabs(score) / largest : 1;
@@ -60,14 +62,17 @@ std::string edge_svg(const SvgLayout& layout, const Graph& graph, int64_t id, fl
   const double span = std::min(rise / 7, 80.0);
   const double bend = std::fabs(ends.from.x - ends.to.x) < kPortGap + 1 ? span : 0;
   return fmt::format(
-      "<path d=\"M{:.1f} {:.1f}C{:.1f} {:.1f} {:.1f} {:.1f} {:.1f} {:.1f}\" stroke=\"{}\" stroke-width=\"{:.2f}\" "
+      "<path d=\"M{:.1f} {:.1f}C{:.1f} {:.1f} {:.1f} {:.1f} {:.1f} {:.1f}\" stroke=\"{}\" "
+      "stroke-width=\"{:.2f}\" "
       "stroke-opacity=\"{:.2f}\"><title>{} {:+.6g}</title></path>\n",
-      ends.from.x, ends.from.y, ends.from.x + bend, ends.from.y - rise * 0.4, ends.to.x + bend, ends.to.y + rise * 0.4,
-      ends.to.x, ends.to.y, score >= 0 ? kPositive : kNegative, pen.thinnest + (pen.widest - pen.thinnest) * strength,
+      ends.from.x, ends.from.y, ends.from.x + bend, ends.from.y - rise * 0.4, ends.to.x + bend,
+      ends.to.y + rise * 0.4, ends.to.x, ends.to.y, score >= 0 ? kPositive : kNegative,
+      pen.thinnest + (pen.widest - pen.thinnest) * strength,
       pen.palest + (pen.darkest - pen.palest) * std::sqrt(strength), escape(graph.edge_name(id)), score);
 }
 
-std::string edges_svg(const SvgLayout& layout, const Graph& graph, const Circuit& circuit, const EdgeScores& scores) {
+std::string edges_svg(const SvgLayout& layout, const Graph& graph, const Circuit& circuit,
+                      const EdgeScores& scores) {
   std::vector<int64_t> order = circuit.edges;
   // The strongest last, on top.
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
@@ -84,10 +89,10 @@ std::string bands_svg(const SvgLayout& layout) {
   std::string text = "<g class=\"layers\" fill=\"#5c6773\">\n";
   for (size_t i = 0; i < layout.bands.size(); ++i) {
     const SvgBand& band = layout.bands[i];
-    text += fmt::format("<rect x=\"0\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"{}\"/>", band.top,
-                        layout.width, band.height, i % 2 == 0 ? "#f5f6f4" : "#ffffff");
-    text += fmt::format("<text x=\"12\" y=\"{:.1f}\" text-anchor=\"start\">layer {}</text>\n", band.top + band.height / 2,
-                        band.layer);
+    text += fmt::format("<rect x=\"0\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"{}\"/>",
+                        band.top, layout.width, band.height, i % 2 == 0 ? "#f5f6f4" : "#ffffff");
+    text += fmt::format("<text x=\"12\" y=\"{:.1f}\" text-anchor=\"start\">layer {}</text>\n",
+                        band.top + band.height / 2, band.layer);
   }
   return text + "</g>\n";
 }
@@ -107,8 +112,9 @@ std::string links_svg(const SvgLayout& layout, const Graph& graph, const Circuit
     if (to == layout.boxes.end()) continue;
     const Spot from = layout.boxes.at(reader);
     // Over the boxes between them.
-    text += fmt::format("<path d=\"M{:.1f} {:.1f}Q{:.1f} {:.1f} {:.1f} {:.1f}\"/>\n", from.x, from.y - kBoxHeight / 2,
-                        (from.x + to->second.x) / 2, from.y - kBoxHeight * 1.4, to->second.x, to->second.y - kBoxHeight / 2);
+    text += fmt::format("<path d=\"M{:.1f} {:.1f}Q{:.1f} {:.1f} {:.1f} {:.1f}\"/>\n", from.x,
+                        from.y - kBoxHeight / 2, (from.x + to->second.x) / 2, from.y - kBoxHeight * 1.4,
+                        to->second.x, to->second.y - kBoxHeight / 2);
   }
   return text + "</g>\n";
 }
@@ -116,9 +122,12 @@ std::string links_svg(const SvgLayout& layout, const Graph& graph, const Circuit
 std::string nodes_svg(const SvgLayout& layout, const Graph& graph, const CircuitNodes& nodes) {
   std::string text = "<g class=\"nodes\">\n";
   for (const auto& [name, spot] : layout.boxes) {
-    text += fmt::format("<g><rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{}\" height=\"{}\" rx=\"5\" fill=\"#ffffff\" "
-                        "stroke=\"#7b8794\"/><text x=\"{:.1f}\" y=\"{:.1f}\">{}</text></g>\n",
-                        spot.x - kBoxWidth / 2, spot.y - kBoxHeight / 2, kBoxWidth, kBoxHeight, spot.x, spot.y - 3, escape(name));
+    const double above_ports = name[0] == 'a' ? 3 : 0;
+    text += fmt::format(
+        "<g><rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{}\" height=\"{}\" rx=\"5\" fill=\"#ffffff\" "
+        "stroke=\"#7b8794\"/><text x=\"{:.1f}\" y=\"{:.1f}\">{}</text></g>\n",
+        spot.x - kBoxWidth / 2, spot.y - kBoxHeight / 2, kBoxWidth, kBoxHeight, spot.x, spot.y - above_ports,
+        escape(name));
   }
   text += "</g>\n<g class=\"ports\" font-size=\"9\" fill=\"#5c6773\">\n";
   for (int64_t v = 0; v < graph.n_downstream(); ++v) {
@@ -128,24 +137,35 @@ std::string nodes_svg(const SvgLayout& layout, const Graph& graph, const Circuit
     const Spot box = layout.boxes.at(box_of(reader));
     const char port = reader[bracket + 1];
     text += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
-                        box.x + (port == 'q' ? -kPortGap : port == 'v' ? kPortGap : 0), box.y + kBoxHeight / 2 - 5.5, port);
+                        box.x + (port == 'q'   ? -kPortGap
+                                 : port == 'v' ? kPortGap
+                                               : 0),
+                        box.y + kBoxHeight / 2 - 5.5, port);
   }
   return text + "</g>\n";
 }
 
-std::string legend_svg(const SvgLayout& layout, const Circuit& circuit, const EdgeScores& scores) {
-  const double y = layout.height - 40;
+std::string legend_svg(const SvgLayout& layout, const Graph& graph, const Circuit& circuit,
+                       const EdgeScores& scores) {
+  const char* groups =
+      graph.kv_nodes() == graph.n_heads() ? "" : " Dotted: the heads that share keys and values.";
+  const double y = layout.height - 60;
   const auto entry = [&](double x, double row, const char* color, const std::string& text) {
-    return fmt::format("<path d=\"M{0:.1f} {1:.1f}h26\" stroke=\"{2}\" stroke-width=\"4\"/>"
-                       "<text x=\"{3:.1f}\" y=\"{1:.1f}\">{4}</text>\n",
-                       x, row, color, x + 34, text);
+    return fmt::format(
+        "<path d=\"M{0:.1f} {1:.1f}h26\" stroke=\"{2}\" stroke-width=\"4\"/>"
+        "<text x=\"{3:.1f}\" y=\"{1:.1f}\">{4}</text>\n",
+        x, row, color, x + 34, text);
   };
   return "<g class=\"legend\" text-anchor=\"start\" fill=\"#1b2430\">\n" +
          entry(12, y, kPositive, "supports the metric (score &gt; 0)") +
          entry(262, y, kNegative, "works against it (score &lt; 0)") +
-         fmt::format("<text x=\"12\" y=\"{:.1f}\">{} edges, width by |score|; the widest is {:.4g}. Bottom of a head: q, "
-                     "k, v. Point at an edge for its name.</text>\n</g>\n",
-                     y + 22, circuit.edges.size(), largest_of(circuit, scores));
+         fmt::format(
+             "<text x=\"12\" y=\"{:.1f}\">{} edges, width by |score|; the widest is {:.4g}. Point at an edge "
+             "for "
+             "its name.</text>\n<text x=\"12\" y=\"{:.1f}\">At the bottom of a head: what the edge is read "
+             "for, "
+             "q, k or v.{}</text>\n</g>\n",
+             y + 22, circuit.edges.size(), largest_of(circuit, scores), y + 42, groups);
 }
 
 }  // namespace
@@ -153,15 +173,18 @@ std::string legend_svg(const SvgLayout& layout, const Circuit& circuit, const Ed
 std::string to_svg(const Graph& graph, const Circuit& circuit, const EdgeScores& scores) {
   const SvgLayout layout = svg_layout(graph, circuit);
   const CircuitNodes nodes = nodes_of(graph, circuit);
-  return fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" "
-                     "viewBox=\"0 0 {0:.0f} {1:.0f}\" width=\"{0:.0f}\" height=\"{1:.0f}\" font-family=\"Helvetica, Arial, "
-                     "sans-serif\" font-size=\"12\" text-anchor=\"middle\">\n"
-                     "<style>text {{ dominant-baseline: central; }} .nodes, .ports {{ pointer-events: none; }} "
-                     ".edges path:hover {{ stroke-opacity: 1; stroke-width: 6; }}</style>\n"
-                     "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
-                     layout.width, layout.height) +
+  return fmt::format(
+             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\" "
+             "viewBox=\"0 0 {0:.0f} {1:.0f}\" width=\"{0:.0f}\" height=\"{1:.0f}\" font-family=\"Helvetica, "
+             "Arial, "
+             "sans-serif\" font-size=\"12\" text-anchor=\"middle\" role=\"img\" aria-label=\"Circuit of {2} "
+             "edges\">\n"
+             "<style>text {{ dominant-baseline: central; }} .nodes, .ports {{ pointer-events: none; }} "
+             ".edges path:hover {{ stroke-opacity: 1; stroke-width: 6; }}</style>\n"
+             "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
+             layout.width, layout.height, circuit.edges.size()) +
          bands_svg(layout) + edges_svg(layout, graph, circuit, scores) + links_svg(layout, graph, nodes) +
-         nodes_svg(layout, graph, nodes) + legend_svg(layout, circuit, scores) + "</svg>\n";
+         nodes_svg(layout, graph, nodes) + legend_svg(layout, graph, circuit, scores) + "</svg>\n";
 }
 
 }  // namespace circuit

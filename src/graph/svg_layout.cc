@@ -6,13 +6,14 @@
 namespace circuit {
 namespace {
 
-constexpr double kColumn = 74;      // between heads
+constexpr double kColumn = 74;  // between heads
 constexpr double kBandHeight = 118;
-constexpr double kMlpRise = 46;     // an MLP stands above its layer's heads, which it reads
-constexpr double kLeft = 84;        // layer names
-constexpr double kRight = 96;       // edges that bend around the MLPs
-constexpr double kEnd = 92;         // input's and logits' rows
-constexpr double kLegend = 64;
+constexpr double kMlpRise = 46;  // an MLP stands above its layer's heads, which it reads
+constexpr double kLeft = 84;     // layer names
+constexpr double kRight = 96;    // edges that bend around the MLPs
+constexpr double kEnd = 92;      // input's and logits' rows
+constexpr double kLegend = 84;
+constexpr double kLeast = 620;  // the legend's width
 
 struct Used {
   std::set<int64_t> heads, groups, layers;
@@ -64,7 +65,7 @@ SvgLayout svg_layout(const Graph& graph, const Circuit& circuit) {
   const double first_head = kLeft + kColumn * (0.5 + static_cast<double>(groups.size()));
   const auto heads = columns_of(used.heads, first_head);
   const double mlp = first_head + kColumn * static_cast<double>(heads.size());
-  layout.width = std::max(mlp + (used.mlps ? kColumn / 2 : -kColumn / 2) + kRight, 560.0);
+  layout.width = std::max(mlp + (used.mlps ? kColumn / 2 : -kColumn / 2) + kRight, kLeast);
   layout.height = kLegend + 2 * kEnd + kBandHeight * static_cast<double>(used.layers.size());
   const double ground = layout.height - kLegend;
   std::map<int64_t, double> head_y;

@@ -41,8 +41,8 @@ class Svg : public testing::TestWithParam<Form> {
   Circuit circuit_;
 };
 
-// "" for well-formed text, else what is wrong: every element is closed, attributes are quoted, and no bare <, >
-// or & stands in text. Enough of XML for what to_svg writes.
+// "" for well-formed text, else what is wrong: every element is closed, attributes are quoted, and no bare <,
+// > or & stands in text. Enough of XML for what to_svg writes.
 std::string fault_in(const std::string& xml) {
   static const std::regex kTag(R"re(<(/?)([a-zA-Z]+)((?: [a-zA-Z:-]+="[^"<]*")*)(/?)>)re");
   std::vector<std::string> open;
@@ -111,14 +111,16 @@ TEST_P(Svg, DrawsOnlyNodesOfTheCircuit) {
   const int64_t id = graph_.edge_id(0, graph_.logits());
   const std::string svg = to_svg(graph_, {{id}}, scores_);
   EXPECT_EQ(count(svg, "<g><rect"), 2);
-  EXPECT_THAT(svg, testing::AllOf(HasSubstr(">input</text>"), HasSubstr(">logits</text>"), Not(HasSubstr(">layer "))));
+  EXPECT_THAT(svg, testing::AllOf(HasSubstr(">input</text>"), HasSubstr(">logits</text>"),
+                                  Not(HasSubstr(">layer "))));
 }
 
 TEST_P(Svg, PutsReadersAboveTheirWriters) {
   const SvgLayout layout = svg_layout(graph_, circuit_);
   for (const int64_t id : circuit_.edges) {
     const Edge e = graph_.edge(id);
-    const SvgEnds ends = ends_of(layout, graph_.upstream_name(e.upstream), graph_.downstream_name(e.downstream));
+    const SvgEnds ends =
+        ends_of(layout, graph_.upstream_name(e.upstream), graph_.downstream_name(e.downstream));
     EXPECT_LT(ends.to.y, ends.from.y) << graph_.edge_name(id);
   }
 }
@@ -126,10 +128,12 @@ TEST_P(Svg, PutsReadersAboveTheirWriters) {
 TEST_P(Svg, KeepsBoxesApartAndInside) {
   const SvgLayout layout = svg_layout(graph_, circuit_);
   for (const auto& [name, a] : layout.boxes) {
-    EXPECT_TRUE(a.x > kBoxWidth / 2 && a.x < layout.width - kBoxWidth / 2 && a.y > 0 && a.y < layout.height) << name;
+    EXPECT_TRUE(a.x > kBoxWidth / 2 && a.x < layout.width - kBoxWidth / 2 && a.y > 0 && a.y < layout.height)
+        << name;
     for (const auto& [other, b] : layout.boxes) {
       if (name == other) continue;
-      EXPECT_TRUE(std::abs(a.x - b.x) > kBoxWidth || std::abs(a.y - b.y) > kBoxHeight) << name << " on " << other;
+      EXPECT_TRUE(std::abs(a.x - b.x) > kBoxWidth || std::abs(a.y - b.y) > kBoxHeight)
+          << name << " on " << other;
     }
   }
 }
@@ -146,7 +150,8 @@ TEST_P(Svg, WidensWithTheScoreAndColoursBySign) {
   scores.values[b] = 0.25F;
   const std::string svg = to_svg(graph_, {{a, b}}, scores);
   const auto drawn = [&](int64_t id) {
-    static const std::regex kPath(R"re(stroke="(#[0-9a-f]+)" stroke-width="([0-9.]+)" stroke-opacity="[0-9.]+"><title>([^ ]+))re");
+    static const std::regex kPath(
+        R"re(stroke="(#[0-9a-f]+)" stroke-width="([0-9.]+)" stroke-opacity="[0-9.]+"><title>([^ ]+))re");
     for (std::sregex_iterator m(svg.begin(), svg.end(), kPath), end; m != end; ++m) {
       if ((*m)[3] == escaped(graph_.edge_name(id))) return std::pair((*m)[1].str(), std::stod((*m)[2]));
     }

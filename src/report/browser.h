@@ -1,5 +1,6 @@
 // What the tests that open a page in a headless Chromium share. The page tells a page around it what a probe
-// saw; every probe also sees what went wrong: errors, refused fetches, requests, what is wider than the window.
+// saw; every probe also sees what went wrong: errors, refused fetches, requests, what is wider than the
+// window.
 #pragma once
 
 #include <cstdint>
@@ -83,13 +84,13 @@ inline std::string from_base64(const std::string& text) {
 inline Json seen_in_frame(const std::string& browser, const std::string& folder, int width) {
   write_file(folder + "/around.html", page_around(width));
   const std::string log = folder + "/log";
-  const std::string output =
-      output_of("timeout 120 " + browser +
-                " --headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-                "--disable-background-networking --disable-component-update --disable-sync --enable-logging=stderr "
-                "--user-data-dir=" +
-                folder + "/profile --window-size=1400,1000 --virtual-time-budget=20000 --dump-dom file://" + folder +
-                "/around.html 2>" + log);
+  const std::string output = output_of(
+      "timeout 120 " + browser +
+      " --headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+      "--disable-background-networking --disable-component-update --disable-sync --enable-logging=stderr "
+      "--user-data-dir=" +
+      folder + "/profile --window-size=1400,1000 --virtual-time-budget=20000 --dump-dom file://" + folder +
+      "/around.html 2>" + log);
   const size_t end = output.rfind("@@</output>");
   if (end == std::string::npos) throw std::runtime_error("the page was never ready: " + read_file(log));
   const size_t begin = output.rfind("@@", end - 1);

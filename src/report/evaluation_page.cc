@@ -25,7 +25,9 @@ std::string percent(double share) {
 }
 
 // A share of edges, which may be far below a tenth of a per cent.
-std::string size_share(double share) { return share > 0 && share < 0.0005 ? format_percent(share) : percent(share); }
+std::string size_share(double share) {
+  return share > 0 && share < 0.0005 ? format_percent(share) : percent(share);
+}
 
 // Three decimals, never a negative zero.
 std::string decimals(double value) {
@@ -49,18 +51,20 @@ std::string own_name(const std::string& path) {
 }
 
 std::string size_phrase(const CircuitEvaluation& e) {
-  std::string text = fmt::format("{} of the graph’s {} edges ({})", strong(format_count(e.edges)),
-                                 format_count(e.graph_edges),
-                                 size_share(static_cast<double>(e.edges) / static_cast<double>(e.graph_edges)));
-  if (e.edges_run != e.edges) text += fmt::format(", {} of them on a path from input to logits", format_count(e.edges_run));
+  std::string text = fmt::format(
+      "{} of the graph’s {} edges ({})", strong(format_count(e.edges)), format_count(e.graph_edges),
+      size_share(static_cast<double>(e.edges) / static_cast<double>(e.graph_edges)));
+  if (e.edges_run != e.edges)
+    text += fmt::format(", {} of them on a path from input to logits", format_count(e.edges_run));
   return text;
 }
 
 std::string metric_sentence(const CircuitEvaluation& e, const std::string& metric) {
-  return fmt::format("The mean {} over {} examples is {} with the whole model, {} with the circuit alone and {} with "
-                     "every edge ablated. ",
-                     escape_html(metric), format_count(e.examples), strong(format_value(e.full.metric.value)),
-                     strong(format_value(e.circuit.metric.value)), strong(format_value(e.empty.metric.value)));
+  return fmt::format(
+      "The mean {} over {} examples is {} with the whole model, {} with the circuit alone and {} with "
+      "every edge ablated. ",
+      escape_html(metric), format_count(e.examples), strong(format_value(e.full.metric.value)),
+      strong(format_value(e.circuit.metric.value)), strong(format_value(e.empty.metric.value)));
 }
 
 std::string accuracy_sentence(const CircuitEvaluation& e) {
@@ -72,8 +76,9 @@ std::string accuracy_sentence(const CircuitEvaluation& e) {
 std::string smallest_sentence(const CircuitEvaluation& e) {
   for (const CurvePoint& p : e.curve->by_magnitude) {
     if (p.faithfulness.value < kFaithful) continue;
-    return fmt::format("On the curve by |score|, the first circuit to carry {} has {} edges, {} of them run. ",
-                       percent(kFaithful), strong(format_count(p.edges)), format_count(p.edges_run));
+    return fmt::format(
+        "On the curve by |score|, the first circuit to carry {} has {} edges, {} of them run. ",
+        percent(kFaithful), strong(format_count(p.edges)), format_count(p.edges_run));
   }
   return "";
 }
@@ -86,28 +91,32 @@ std::string sentences_html(const CircuitEvaluation& e, const EvaluationNames& na
                        strong(percent(e.faithfulness->value)), range_of(*e.faithfulness, percent),
                        size_phrase(e));
   } else {
-    text = fmt::format("What share of the behaviour this circuit carries is {}: ablating every edge changes the metric by "
-                       "{}, an interval that contains 0. The circuit has {}. ",
-                       strong("not defined"), with_range(e.range, format_value), size_phrase(e));
+    text = fmt::format(
+        "What share of the behaviour this circuit carries is {}: ablating every edge changes the metric by "
+        "{}, an interval that contains 0. The circuit has {}. ",
+        strong("not defined"), with_range(e.range, format_value), size_phrase(e));
   }
   const std::string first = text + metric_sentence(e, names.metric) + accuracy_sentence(e);
   text.clear();
   if (e.completeness_gap) {
-    text += "All edges outside it carry " + with_range(*e.completeness_gap, percent) + ": the lower, the more complete. ";
+    text += "All edges outside it carry " + with_range(*e.completeness_gap, percent) +
+            ": the lower, the more complete. ";
   }
   if (e.minimality) {
-    text += fmt::format("Of {} edges taken out one at a time, {} moved the metric by at least {} of its range. ",
-                        format_count(e.minimality->sample), with_range(e.minimality->share, percent),
-                        percent(kRedundantShare));
+    text +=
+        fmt::format("Of {} edges taken out one at a time, {} moved the metric by at least {} of its range. ",
+                    format_count(e.minimality->sample), with_range(e.minimality->share, percent),
+                    percent(kRedundantShare));
   }
   if (e.curve) {
     text += smallest_sentence(e) + "Over circuits of all sizes from the same scores, CPR is " +
-            with_range(e.curve->cpr, format_value) + " and CMD " + with_range(e.curve->cmd, format_value) + ". ";
+            with_range(e.curve->cpr, format_value) + " and CMD " + with_range(e.curve->cmd, format_value) +
+            ". ";
   }
   if (recovery) {
-    text += fmt::format("Against {}: precision {}, recall {}, AUROC {}. ", escape_html(own_name(names.against)),
-                        strong(format_value(recovery->precision)), strong(format_value(recovery->recall)),
-                        strong(format_value(recovery->auroc)));
+    text += fmt::format("Against {}: precision {}, recall {}, AUROC {}. ",
+                        escape_html(own_name(names.against)), strong(format_value(recovery->precision)),
+                        strong(format_value(recovery->recall)), strong(format_value(recovery->auroc)));
   }
   std::string html = "<p class=\"overview\">" + first + "</p>";
   if (!text.empty()) html += "<p class=\"overview\">" + text + "</p>";
@@ -121,8 +130,9 @@ std::string cell(const std::string& value, const std::string& shown) {
 std::string number_cell(const Json& value, const std::string& shown) { return cell(value.dump(), shown); }
 
 std::string table_html(const Json& points) {
-  std::string html = "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Points of the curve\">"
-                     "<table class=\"numbers sortable\" id=\"points\"><thead><tr>";
+  std::string html =
+      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Points of the curve\">"
+      "<table class=\"numbers sortable\" id=\"points\"><thead><tr>";
   for (const char* title : {"selection", "share", "edges", "run", "faithfulness", "95 % interval"}) {
     html += fmt::format("<th scope=\"col\"><button type=\"button\">{}</button></th>", title);
   }
@@ -143,33 +153,43 @@ std::string table_html(const Json& points) {
 
 std::string curve_html(const Json& points) {
   if (points.empty()) return "<section><p class=\"missing\">No curve was measured.</p></section>";
-  return "<section><h2>Faithfulness of growing circuits</h2><figure class=\"card\"><figcaption><p>Circuits of the "
-         "strongest edges, by |score| and by score with its sign (edges that support the metric only), with 95 % "
-         "bootstrap bands. The dashed line at 1 is the whole model; the diamond is the circuit of this page.</p>"
+  return "<section><h2>Faithfulness of growing circuits</h2><figure class=\"card\"><figcaption><p>Circuits "
+         "of the "
+         "strongest edges, by |score| and by score with its sign (edges that support the metric only), with "
+         "95 % "
+         "bootstrap bands. The dashed line at 1 is the whole model; the diamond is the circuit of this "
+         "page.</p>"
          "</figcaption><div class=\"controls\"><fieldset><legend>Axis of sizes</legend>"
          "<label><input type=\"radio\" name=\"scale\" value=\"log\" checked> logarithmic</label>"
          "<label><input type=\"radio\" name=\"scale\" value=\"linear\"> linear</label></fieldset></div>"
          "<div class=\"chart tall\" id=\"faithfulness\"></div></figure></section>\n"
-         "<section><h2>The points</h2><p class=\"note\"><em>edges</em>: as selected; <em>run</em>: of those, the ones "
+         "<section><h2>The points</h2><p class=\"note\"><em>edges</em>: as selected; <em>run</em>: of those, "
+         "the ones "
          "that were run.</p>" +
-         table_html(points) + "<div class=\"controls\"><button type=\"button\" id=\"csv\">Save as CSV</button></div></section>\n";
+         table_html(points) +
+         "<div class=\"controls\"><button type=\"button\" id=\"csv\">Save as CSV</button></div></section>\n";
 }
 
-std::string settings_html(const CircuitEvaluation& e, const EvaluationSpec& spec, const EvaluationNames& names) {
+std::string settings_html(const CircuitEvaluation& e, const EvaluationSpec& spec,
+                          const EvaluationNames& names) {
   std::vector<std::pair<std::string, std::string>> rows{
       {"circuit", names.circuit},
       {"model", names.model},
       {"records", names.data + ", " + format_count(e.examples) + " examples"},
       {"metric", names.metric},
       {"ablation", names.ablation},
-      {"pruning", spec.pruning == Pruning::kPrune ? "edges on no path from input to logits are not run" : "none"},
+      {"pruning",
+       spec.pruning == Pruning::kPrune ? "edges on no path from input to logits are not run" : "none"},
       {"intervals", fmt::format("95 %, {} bootstrap resamples of the examples", format_count(kResamples))}};
   if (!names.against.empty()) rows.emplace_back("reference circuit", names.against);
   std::string html = "<dl>";
   for (const auto& [key, value] : rows) html += "<dt>" + key + "</dt><dd>" + escape_html(value) + "</dd>";
-  return html + "</dl><p class=\"note\">Faithfulness is (m(circuit) − m(nothing)) / (m(model) − m(nothing)), m being "
-                "the mean metric: 1 is the whole model, 0 the model with every edge ablated. Completeness is the same "
-                "of all edges outside the circuit.</p>";
+  return html +
+         "</dl><p class=\"note\">Faithfulness is (m(circuit) − m(nothing)) / (m(model) − m(nothing)), m "
+         "being "
+         "the mean metric: 1 is the whole model, 0 the model with every edge ablated. Completeness is the "
+         "same "
+         "of all edges outside the circuit.</p>";
 }
 
 }  // namespace

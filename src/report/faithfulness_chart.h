@@ -1,4 +1,5 @@
-// Faithfulness against the share of edges, as a Vega-Lite specification (https://vega.github.io/vega-lite/docs/).
+// Faithfulness against the share of edges, as a Vega-Lite specification
+// (https://vega.github.io/vega-lite/docs/).
 #pragma once
 
 #include "evaluation/evaluate_circuit.h"
@@ -16,7 +17,8 @@ constexpr const char* kEvaluated = "this circuit";
 Json faithfulness_points(const CircuitEvaluation& evaluation);
 
 // Both curves with their bootstrap bands, the ideal at 1, and the evaluated circuit as a diamond with its
-// interval. The x axis is logarithmic; every layer has an x of its own, with a scale whose type may be changed.
+// interval. The x axis is logarithmic; every layer has an x of its own, with a scale whose type may be
+// changed.
 Json faithfulness_spec(const Json& points);
 
 }  // namespace circuit

@@ -118,16 +118,16 @@ std::string render_report(const std::vector<std::string>& run_folders) {
     configurations += configuration_html(run);
   }
   return fill_template(page_template(), {{"title", escape_html(page_title(runs))},
-                                {"notices", notices_comment()},
-                                {"style", std::string(page_style())},
-                                {"overviews", overviews},
-                                {"charts", charts_html(charts)},
-                                {"thinning", thinning_html(runs)},
-                                {"drawing", drawing_section_html(runs)},
-                                {"configurations", configurations},
-                                {"data", script_json(data)},
-                                {"bundles", std::string(chart_bundles())},
-                                {"scripts", std::string(page_scripts())}});
+                                         {"notices", notices_comment()},
+                                         {"style", std::string(page_style())},
+                                         {"overviews", overviews},
+                                         {"charts", charts_html(charts)},
+                                         {"thinning", thinning_html(runs)},
+                                         {"drawing", drawing_section_html(runs)},
+                                         {"configurations", configurations},
+                                         {"data", script_json(data)},
+                                         {"bundles", std::string(chart_bundles())},
+                                         {"scripts", std::string(page_scripts())}});
 }
 
 void write_report(const std::string& run_folder) {

@@ -18,8 +18,8 @@ constexpr int64_t kMostParts = 50;
 std::vector<int64_t> part_sizes(int64_t examples);
 
 struct PartScores {
-  std::vector<EdgeScores> parts;   // each the mean over its examples
-  std::vector<int64_t> examples;   // how many those are
+  std::vector<EdgeScores> parts;  // each the mean over its examples
+  std::vector<int64_t> examples;  // how many those are
 };
 
 // The mean over all examples: parts weighted by their examples. Sums in float64.
@@ -28,8 +28,8 @@ EdgeScores whole_scores(const PartScores& scores);
 // Per edge, in edge order, the share of `resamples` draws of as many parts with replacement in whose weighted
 // mean `select` takes the edge. resamples ≥ 1.
 std::vector<float> selection_stability(const PartScores& scores,
-                                       const std::function<Circuit(const EdgeScores&)>& select, int64_t resamples,
-                                       Rng& rng);
+                                       const std::function<Circuit(const EdgeScores&)>& select,
+                                       int64_t resamples, Rng& rng);
 
 // The edges of a circuit that were selected in at least `share` of the resamples.
 Circuit stable_edges(const Circuit& circuit, const std::vector<float>& stability, double share);

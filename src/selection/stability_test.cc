@@ -23,8 +23,8 @@ std::function<Circuit(const EdgeScores&)> top(size_t n) {
   };
 }
 
-// Edge 0 is strong in every part; edge 1 and edge 2 are each the second strongest in every other part, equally
-// strong on average; edge 3 has nothing; edge 4's score rests on one part of fifty.
+// Edge 0 is strong in every part; edge 1 and edge 2 are each the second strongest in every other part,
+// equally strong on average; edge 3 has nothing; edge 4's score rests on one part of fifty.
 PartScores planted() {
   PartScores scores;
   for (int p = 0; p < 50; ++p) {

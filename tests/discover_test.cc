@@ -179,6 +179,137 @@ TEST_F(Discover, ThenEvaluateRunsTheCircuit) {
   }
 }
 
+// Eight times one record: a random model moves the metric of different ones in different directions.
+std::string one_record_eight_times() {
+  const std::string records = tiny_records(1, 4);
+  std::string text;
+  for (int i = 0; i < 8; ++i) text += records;
+  return text;
+}
+
+TEST_F(Discover, FindsTheSmallestCircuitThatReachesATargetAndEvaluateAgrees) {
+  write_file(data_, one_record_eight_times());
+  const std::string out = scratch_ / "target.json";
+  const Arguments discover{"discover", gpt2_,        data_,  "-o",
+                           out,        "--ablation", "mean", "--target-faithfulness",
+                           "0.8",      "--held-out", data_,  "--json"};
+  const ProgramResult result = run_quiet(discover);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json target = parse_json(result.out, "discover")["target"];
+  const double f = target["faithfulness"].get<double>();
+  EXPECT_GE(f, 0.8);
+  if (target.contains("below")) {
+    EXPECT_LT(target["below"]["faithfulness"].get<double>(), 0.8);
+    EXPECT_LT(target["below"]["edges"], target["edges"]);
+  }
+  const Json meta = read_json(out)["meta"];
+  EXPECT_EQ(meta["target_faithfulness"], "0.8");
+  EXPECT_EQ(meta["held_out"], data_);
+  EXPECT_NEAR(std::stod(meta["faithfulness"].get<std::string>()), f, 1e-5);
+  const ProgramResult evaluated = run_quiet({"evaluate", gpt2_, data_, "--ablation", "mean", "--circuit", out,
+                                             "--redundancy", "0", "--no-curve", "--json"});
+  const Json json = parse_json(evaluated.out, "evaluate");
+  EXPECT_NEAR(json["faithfulness"].get<double>(), f, 1e-5);
+  EXPECT_EQ(json["edges"], target["edges"]);
+  EXPECT_EQ(json["edges_pruned"], target["edges_pruned"]);
+}
+
+TEST_F(Discover, SaysWhichRecordsAreHeldOutAndScoresTheOthersOnly) {
+  write_file(data_, one_record_eight_times() + tiny_records(1, 4));
+  const std::string out = scratch_ / "target.json";
+  const ProgramResult result = run_program({"discover", gpt2_, data_, "-o", out, "--ablation", "mean",
+                                            "--threads", "1", "--target-faithfulness", "0.5"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, testing::HasSubstr("scores from the first 5 records"));
+  EXPECT_THAT(result.err, testing::HasSubstr("faithfulness on the other 4"));
+  EXPECT_EQ(read_json(out)["meta"]["examples"], "5");
+  EXPECT_EQ(read_json(out)["meta"]["held_out"], "the second half of " + data_);
+}
+
+TEST_F(Discover, RefusesATargetThatMeansNothing) {
+  const std::string out = scratch_ / "target.json";
+  const auto target = [&](const Arguments& more) {
+    Arguments arguments{"discover", gpt2_, data_, "-o", out, "--target-faithfulness", "0.8"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  // Pairs both ways round: what the ablation does to one record it undoes to the next.
+  std::string mirrored;
+  for (int i = 0; i < 4; ++i) {
+    mirrored +=
+        "{\"text_ids\": [1, 2, 3], \"counterfactual_ids\": [4, 5, 3], \"readouts\": [{\"correct_id\": 6, "
+        "\"wrong_id\": 7}]}\n"
+        "{\"text_ids\": [4, 5, 3], \"counterfactual_ids\": [1, 2, 3], \"readouts\": [{\"correct_id\": 6, "
+        "\"wrong_id\": 7}]}\n";
+  }
+  write_file(scratch_ / "mirrored.jsonl", mirrored);
+  write_file(data_, one_record_eight_times());
+  expect_refused(scratch_, target({"--held-out", scratch_ / "mirrored.jsonl"}),
+                 {"--target-faithfulness", "without 0"});
+  write_file(data_, tiny_records(1, 4));
+  expect_refused(scratch_, target({}), {"data.jsonl", "at least 2"});
+  for (const Arguments& wrong : {Arguments{"--selection", "threshold"}, {"--top-edges", "3"}}) {
+    EXPECT_EQ(run_quiet(target(wrong)).exit_code, 2) << wrong[0];
+  }
+  EXPECT_EQ(run_quiet({"discover", gpt2_, data_, "-o", out, "--held-out", data_}).exit_code, 2);
+}
+
+// The parts' weighted mean is the score of all examples, whatever the method and the ablation.
+TEST_F(Discover, ResamplingChangesNoScore) {
+  constexpr double kRounding = 2e-5;       // float32 sums in another order
+  write_file(data_, tiny_records(57, 4));  // 50 parts, not all equal
+  std::vector<Arguments> ways;
+  for (const char* ablation : {"counterfactual", "mean", "zero"}) ways.push_back({"--ablation", ablation});
+  for (const char* method : {"eap-ig-inputs", "clean-corrupted"})
+    ways.push_back({"--method", method, "--ablation", "mean"});
+  for (const Arguments& way : ways) {
+    SCOPED_TRACE(testing::PrintToString(way));
+    const Json once = discover(gpt2_, way);
+    Arguments in_parts = way;
+    in_parts.insert(in_parts.end(), {"--resamples", "20"});
+    const Json parts = discover(gpt2_, in_parts);
+    EXPECT_EQ(parts["meta"]["resamples"], "20");
+    EXPECT_EQ(parts["meta"]["examples"], once["meta"]["examples"]);
+    double total = 0;
+    for (const auto& [name, edge] : once["edges"].items()) {
+      EXPECT_NEAR(edge["score"].get<double>(), parts["edges"][name]["score"].get<double>(), kRounding)
+          << name;
+      EXPECT_FALSE(edge.contains("stability"));
+      total += parts["edges"][name]["stability"].get<double>();
+    }
+    EXPECT_NEAR(total, 7, 1e-4) << "seven edges are selected in each resample";
+  }
+}
+
+TEST_F(Discover, KeepsStableEdgesOnly) {
+  const Json all = discover(gpt2_, {"--resamples", "40"});
+  const Json stable = discover(gpt2_, {"--resamples", "40", "--stable", "0.7"});
+  for (const auto& [name, edge] : all["edges"].items()) {
+    const bool expected = edge["in_graph"].get<bool>() && edge["stability"].get<double>() >= 0.7;
+    EXPECT_EQ(stable["edges"][name]["in_graph"].get<bool>(), expected) << name;
+  }
+  EXPECT_EQ(stable["meta"]["stable"], "0.7");
+  EXPECT_EQ(run_quiet({"discover", gpt2_, data_, "-o", scratch_ / "x", "--stable", "0.7"}).exit_code, 2);
+  EXPECT_EQ(run_quiet({"discover", gpt2_, data_, "-o", scratch_ / "x", "--resamples", "0", "--stable", "0.7"})
+                .exit_code,
+            2);
+}
+
+TEST_F(Discover, WritesDrawingsAndEvaluateAPage) {
+  write_file(data_, one_record_eight_times());
+  discover(llama_, {"--svg", scratch_ / "c.svg", "--dot", scratch_ / "c.dot"});
+  EXPECT_THAT(read_file(scratch_ / "c.svg"), testing::HasSubstr("</svg>"));
+  EXPECT_THAT(read_file(scratch_ / "c.dot"), testing::HasSubstr("digraph"));
+  const Arguments evaluate{"evaluate",     llama_, data_,    "--circuit",           scratch_ / "circuit.json",
+                           "--redundancy", "0",    "--page", scratch_ / "page.html"};
+  const ProgramResult result = run_quiet(evaluate);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(read_file(scratch_ / "page.html"), testing::HasSubstr("of the behaviour"));
+  Arguments without = evaluate;
+  without.push_back("--no-curve");
+  EXPECT_EQ(run_quiet(without).exit_code, 2);
+}
+
 TEST_F(Discover, EveryMethodAndSelectorWritesACircuitThatReadsBack) {
   for (const char* method : {"eap", "eap-ig-inputs", "clean-corrupted", "exact", "random"}) {
     for (const char* selection : {"top-edges", "greedy", "threshold", "top-edges-weighted", "param-budget", "random"}) {

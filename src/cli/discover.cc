@@ -5,11 +5,15 @@
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/selected.h"
+#include "cli/stability.h"
+#include "cli/target.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/names.h"
 #include "core/progress.h"
 #include "graph/circuit_file.h"
+#include "graph/svg.h"
 #include "io/files.h"
 #include "scoring/verify.h"
 #include "selection/prune.h"
@@ -23,7 +27,7 @@ constexpr double kSumRuleToleranceBf16 = 5e-2;  // 8 bits of mantissa
 
 struct Options {
   CommonOptions common;
-  std::string model, data, out, dot;
+  std::string model, data, out, dot, svg;
   std::string method = "eap";
   std::string metric = "logit_diff";
   std::string ablation = "counterfactual";
@@ -33,6 +37,9 @@ struct Options {
   std::string ablation_data;
   int64_t ig_steps = 5;
   int64_t verify = 0;
+  TargetOptions target;
+  int64_t resamples = 0;
+  double stable = 0;
   int64_t top_edges = 1000;
   double threshold = 0;
   double budget = 1;
@@ -42,6 +49,12 @@ struct Options {
   int64_t max_length = 0;
   bool ungrouped = false;
   bool compact = false;
+};
+
+// Scores, and those of parts of the examples where the selection is to be resampled.
+struct Scored {
+  ScoreResult result;
+  std::optional<PartScores> parts;
 };
 
 void check_scores(const ScoreResult& result, const Options& o) {
@@ -62,8 +75,9 @@ Json to_json(const Agreement& a) {
   return {{"edges", a.edges}, {"pearson", a.pearson}, {"sign_agreement", a.sign_agreement}};
 }
 
-void print_summary(const Graph& graph, const ScoreResult& result, const Circuit& circuit,
+void print_summary(const Graph& graph, const ScoreResult& result, const Selected& selected,
                    const std::optional<Verification>& verification, const Options& o) {
+  const Circuit& circuit = selected.circuit;
   std::vector<int64_t> strongest = circuit.edges;
   std::sort(strongest.begin(), strongest.end(), [&](int64_t a, int64_t b) {
     return std::fabs(result.scores.values[a]) > std::fabs(result.scores.values[b]);
@@ -79,6 +93,7 @@ void print_summary(const Graph& graph, const ScoreResult& result, const Circuit&
                        {"graph_edges", graph.n_edges()}, {"sum_rule_error", result.sum_rule_error},
                        {"strongest", top},          {"out", o.out}};
     if (verification) json["verify"] = {{"sampled", to_json(verification->sampled)}, {"top", to_json(verification->top)}};
+    json.update(selection_json(selected));
     fmt::print("{}\n", json.dump(1));
     return;
   }
@@ -88,6 +103,7 @@ void print_summary(const Graph& graph, const ScoreResult& result, const Circuit&
   if (result.sum_rule_error > 0) {
     fmt::print("{:<16} holds to {:.1e} of a node's summed |score|\n", "sum rule", result.sum_rule_error);
   }
+  print_selection(selected);
   if (verification) {
     for (const auto& [name, a] : {std::pair("sampled edges", verification->sampled), {"top edges", verification->top}}) {
       fmt::print("{:<16} {} ablated one by one: correlation {:.3f}, same sign {:.0f} %\n", name, a.edges, a.pearson,
@@ -110,56 +126,100 @@ ScoreSpec score_spec(const Options& o) {
 }
 
 void write_result(const Options& o, const Architecture& a, const Graph& graph, const ScoreResult& result,
-                  const Circuit& circuit, bool begin_token) {
-  const std::map<std::string, std::string> meta{{"model", o.model},
-                                                {"data", o.data},
-                                                {"method", o.method},
-                                                {"metric", o.metric},
-                                                {"ablation", o.ablation},
-                                                {"positions", o.positions},
-                                                {"bos", begin_token ? "yes" : "no"},
-                                                {"examples", std::to_string(result.examples)},
-                                                {"version", CIRCUIT_VERSION}};
+                  const Selected& selected, bool begin_token) {
+  const Circuit& circuit = selected.circuit;
+  std::map<std::string, std::string> meta{{"model", o.model},
+                                          {"data", o.data},
+                                          {"method", o.method},
+                                          {"metric", o.metric},
+                                          {"ablation", o.ablation},
+                                          {"positions", o.positions},
+                                          {"bos", begin_token ? "yes" : "no"},
+                                          {"examples", std::to_string(result.examples)},
+                                          {"version", CIRCUIT_VERSION}};
+  meta.merge(selection_meta(selected));
   if (o.compact) {
-    write_circuit_compact(o.out, graph, result.scores, circuit, meta);
+    write_circuit_compact(o.out, graph, result.scores, circuit, meta, selected.stability);
   } else {
-    write_circuit_json(o.out, a, graph, result.scores, circuit, meta);
+    write_circuit_json(o.out, a, graph, result.scores, circuit, meta, selected.stability);
   }
   if (!o.dot.empty()) write_file(o.dot, to_dot(graph, circuit, result.scores));
+  if (!o.svg.empty()) write_file(o.svg, to_svg(graph, circuit, result.scores));
+}
+
+Scored score(const Options& o, const Scorer& scorer, const Model& model, const Graph& graph,
+             const std::vector<const Example*>& examples, const ScoreSpec& spec) {
+  Progress progress("discover", static_cast<int64_t>(examples.size()));
+  const auto show = [&](int64_t done, int64_t) { progress.update(done); };
+  if (o.resamples == 0) return {scorer.score(model, graph, examples, spec, show), std::nullopt};
+  ScoredParts scored = score_in_parts(scorer, model, graph, examples, spec, show);
+  return {std::move(scored.whole), std::move(scored.parts)};
+}
+
+Selected select(const Options& o, const Selector& selector, const Model& model, const Graph& graph,
+                const Scored& scored, const TargetRecords& records, const ScoreSpec& spec) {
+  const SliceTable slices(graph, model);
+  const SelectionInput input{graph, scored.result.scores, slices};
+  SelectionSpec selection;
+  selection.n = o.top_edges;
+  selection.threshold = o.threshold;
+  selection.budget = o.budget;
+  selection.signed_scores = o.signed_scores;
+  Selected selected;
+  selected.resamples = o.resamples;
+  selected.stable = o.stable;
+  if (o.target.faithfulness) {
+    Rng draws = Rng(o.common.seed).split("target");
+    selected.target = find_target(model, input, selector, selection, o.target, records, spec, draws);
+    selection.n = selected.target->size.size;
+  }
+  Rng rng = Rng(o.common.seed).split("selection");
+  selected.circuit = selector.select(input, selection, rng);
+  if (o.selection == "top-edges" && static_cast<int64_t>(selected.circuit.edges.size()) < selection.n) {
+    log_info("only {} edges have a score other than zero; all are taken.", selected.circuit.edges.size());
+  }
+  if (scored.parts) {
+    Rng draws = Rng(o.common.seed).split("resamples");
+    selected.stability = selection_stability(
+        *scored.parts,
+        [&](const EdgeScores& scores) {
+          return selector.select({graph, scores, slices}, selection, rng);
+        },
+        o.resamples, draws);
+  }
+  if (o.stable > 0) {
+    const size_t before = selected.circuit.edges.size();
+    selected.circuit = stable_edges(selected.circuit, selected.stability, o.stable);
+    log_info("stable: {} of {} edges are selected in {:.4g} % or more of the resamples.",
+             selected.circuit.edges.size(), before, 100 * o.stable);
+  }
+  if (o.prune) {
+    const size_t before = selected.circuit.edges.size();
+    selected.circuit = prune(graph, selected.circuit);
+    log_info("pruned: {} of {} edges lie on a path from input to logits.", selected.circuit.edges.size(),
+             before);
+  }
+  return selected;
 }
 
 int run(const Options& o) {
+  check_target(o.target, o.selection);
   apply_common(o.common);
   const Scorer& scorer = find_scorer(o.method);
   const Selector& selector = find_selector(o.selection);
   ScoreSpec spec = score_spec(o);
   const OpenModel open(o.model, o.common);
   const ScoredRecords records(o.data, o.ablation_data, open, {o.bos, o.max_length}, &spec);
-  const std::vector<const Example*>& examples = records.examples;
+  const TargetRecords used = target_records(o.target, o.data, records, open, {o.bos, o.max_length}, spec);
+  const std::vector<const Example*>& examples = used.scored;
   const Architecture& a = open.model.architecture();
   const Graph graph(a, o.ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped);
   spec.batch = batch_in_memory(a, records.data.examples, o.batch, o.common);
-  Progress progress("discover", static_cast<int64_t>(examples.size()));
-  const auto show = [&](int64_t done, int64_t) { progress.update(done); };
-  const ScoreResult result = scorer.score(open.model, graph, examples, spec, show);
-  progress.clear();
+  if (used.file) spec.batch = batch_in_memory(a, used.file->data.examples, spec.batch, o.common);
+  const Scored scored = score(o, scorer, open.model, graph, examples, spec);
+  const ScoreResult& result = scored.result;
   check_scores(result, o);
-  const SliceTable slices(graph, open.model);
-  SelectionSpec selection;
-  selection.n = o.top_edges;
-  selection.threshold = o.threshold;
-  selection.budget = o.budget;
-  selection.signed_scores = o.signed_scores;
-  Rng rng = Rng(o.common.seed).split("selection");
-  Circuit circuit = selector.select({graph, result.scores, slices}, selection, rng);
-  if (o.selection == "top-edges" && static_cast<int64_t>(circuit.edges.size()) < o.top_edges) {
-    log_info("only {} edges have a score other than zero; all are taken.", circuit.edges.size());
-  }
-  if (o.prune) {
-    const size_t before = circuit.edges.size();
-    circuit = prune(graph, circuit);
-    log_info("pruned: {} of {} edges lie on a path from input to logits.", circuit.edges.size(), before);
-  }
+  const Selected selected = select(o, selector, open.model, graph, scored, used, spec);
   std::optional<Verification> verification;
   if (o.verify > 0) {
     Rng sample = Rng(o.common.seed).split("verify");
@@ -168,8 +228,8 @@ int run(const Options& o) {
                                  [&](int64_t done, int64_t) { verifying.update(done); });
     verifying.clear();
   }
-  write_result(o, a, graph, result, circuit, records.data.begin_token);
-  print_summary(graph, result, circuit, verification, o);
+  write_result(o, a, graph, result, selected, records.data.begin_token);
+  print_summary(graph, result, selected, verification, o);
   return 0;
 }
 
@@ -178,8 +238,11 @@ int run(const Options& o) {
 void add_discover(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("discover", "edge scores on a data set, and the circuit");
-  command->footer("Example:\n  circuit discover examples/books-4l examples/agreement/dev.jsonl --ablation mean "
-                  "--top-edges 200 -o circuit.json");
+  command->footer(
+      "Example:\n  circuit discover examples/books-4l examples/agreement/dev.jsonl --ablation mean "
+      "--top-edges 200 -o circuit.json --svg circuit.svg\n"
+      "  circuit discover examples/books-4l examples/agreement/train.jsonl --ablation mean "
+      "--target-faithfulness 0.9 --held-out examples/agreement/dev.jsonl -o circuit.json");
   command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
   command->add_option("DATA", o->data, "contrast records (JSON Lines)")->required();
   command->add_option("-o,--out", o->out, "file to write")->required();
@@ -192,7 +255,29 @@ void add_discover(CLI::App& program, Action* chosen) {
       ->check(CLI::PositiveNumber);
   command->add_option("--positions", o->positions, "positions summed over: all or readout");
   command->add_option("--selection", o->selection, names_of(selectors()));
-  command->add_option("--top-edges", o->top_edges, "edges of the circuit")->check(CLI::PositiveNumber);
+  CLI::Option* size =
+      command->add_option("--top-edges", o->top_edges, "edges of the circuit")->check(CLI::PositiveNumber);
+  CLI::Option* resamples =
+      command
+          ->add_option(
+              "--resamples", o->resamples,
+              "resample the examples N times and write the share of times each edge is selected; a mean "
+              "ablation costs a forward pass over all records for each of up to 50 parts")
+          ->check(CLI::PositiveNumber);
+  CLI::Option* stable =
+      command
+          ->add_option("--stable", o->stable, "keep edges selected in at least this share of the resamples")
+          ->check(CLI::Range(0.0, 1.0))
+          ->needs(resamples);
+  CLI::Option* target = command
+                            ->add_option("--target-faithfulness", o->target.faithfulness,
+                                         "the smallest circuit that reaches this faithfulness on held-out "
+                                         "records, instead of --top-edges")
+                            ->check(CLI::Range(0.0, 1.0))
+                            ->excludes(size)
+                            ->excludes(stable);
+  command->add_option("--held-out", o->target.held_out, "those records (default: the second half of DATA)")
+      ->needs(target);
   command->add_option("--threshold", o->threshold, "least |score|, for selection threshold")->check(CLI::NonNegativeNumber);
   command->add_option("--budget", o->budget, "largest trainable share, for selection param-budget")->check(CLI::Range(0.0, 1.0));
   command->add_flag("--signed", o->signed_scores, "rank by the score itself, positive ones only");
@@ -201,6 +286,7 @@ void add_discover(CLI::App& program, Action* chosen) {
   command->add_option("--max-length", o->max_length, "tokens kept of a text")->check(CLI::PositiveNumber);
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
   command->add_option("--dot", o->dot, "also write the circuit as Graphviz DOT");
+  command->add_option("--svg", o->svg, "also write the circuit as a drawing that browsers and editors open");
   command->add_flag("--ungrouped", o->ungrouped, "key and value readers per query head, as other tools read them");
   command->add_flag("--compact", o->compact, "write safetensors instead of JSON");
   add_common(*command, &o->common);

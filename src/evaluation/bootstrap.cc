@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace circuit {
 
@@ -25,6 +26,18 @@ double mean_of(const std::vector<double>& values, const std::vector<int64_t>& sa
   double sum = 0;
   for (const int64_t i : sample) sum += values[i];
   return sum / static_cast<double>(sample.size());
+}
+
+Estimate estimate(int64_t n, Rng& rng,
+                  const std::function<double(const std::vector<int64_t>& sample)>& statistic) {
+  std::vector<int64_t> all(n);
+  std::iota(all.begin(), all.end(), 0);
+  return {statistic(all), bootstrap(n, rng, statistic)};
+}
+
+Estimate mean_estimate(const std::vector<double>& values, Rng& rng) {
+  return estimate(static_cast<int64_t>(values.size()), rng,
+                  [&](const std::vector<int64_t>& sample) { return mean_of(values, sample); });
 }
 
 }  // namespace circuit

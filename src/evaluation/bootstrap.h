@@ -22,4 +22,17 @@ Interval bootstrap(int64_t n, Rng& rng, const std::function<double(const std::ve
 
 double mean_of(const std::vector<double>& values, const std::vector<int64_t>& sample);
 
+// A statistic with its interval.
+struct Estimate {
+  double value = 0;
+  Interval interval;
+};
+
+// `statistic` of 0 … n − 1 itself, and its bootstrap interval.
+Estimate estimate(int64_t n, Rng& rng,
+                  const std::function<double(const std::vector<int64_t>& sample)>& statistic);
+
+// The mean of one number per example; NaN where one of them is.
+Estimate mean_estimate(const std::vector<double>& values, Rng& rng);
+
 }  // namespace circuit

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "core/error.h"
 #include "intervention/circuit_run.h"
@@ -86,55 +85,6 @@ std::vector<CircuitOutcome> run_circuits(const Model& model, const Graph& graph,
     }
   });
   return outcomes;
-}
-
-Faithfulness faithfulness(const CircuitOutcome& circuit, const CircuitOutcome& full, const CircuitOutcome& empty,
-                          Rng& rng) {
-  const auto n = static_cast<int64_t>(circuit.metric.size());
-  const auto share = [&](const std::vector<int64_t>& sample) {
-    const double none = mean_of(empty.metric, sample);
-    return (mean_of(circuit.metric, sample) - none) / (mean_of(full.metric, sample) - none);
-  };
-  std::vector<int64_t> all(n);
-  std::iota(all.begin(), all.end(), 0);
-  return {share(all), bootstrap(n, rng, share)};
-}
-
-const std::vector<double>& curve_shares() {
-  static const std::vector<double> shares{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1};
-  return shares;
-}
-
-double area(const std::vector<double>& heights) {
-  const std::vector<double>& x = curve_shares();
-  double sum = 0;
-  for (size_t i = 1; i < x.size(); ++i) sum += (x[i] - x[i - 1]) * (heights[i] + heights[i - 1]) / 2;
-  return sum;
-}
-
-Recovery recovery(const Circuit& found, const EdgeScores& scores, const Circuit& reference) {
-  const size_t n = scores.values.size();
-  std::vector<bool> marked(n);
-  for (const int64_t e : reference.edges) marked[e] = true;
-  double hits = 0;
-  for (const int64_t e : found.edges) hits += marked[e];
-  // Rank sum (Mann-Whitney), equal scores at their mean rank.
-  std::vector<size_t> order(n);
-  std::iota(order.begin(), order.end(), size_t{0});
-  const auto strength = [&](size_t e) { return std::fabs(scores.values[e]); };
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return strength(a) < strength(b); });
-  double rank_sum = 0;
-  for (size_t first = 0; first < n;) {
-    size_t end = first;
-    while (end < n && strength(order[end]) == strength(order[first])) ++end;
-    const double rank = (static_cast<double>(first + 1) + static_cast<double>(end)) / 2;
-    for (size_t i = first; i < end; ++i) rank_sum += marked[order[i]] ? rank : 0;
-    first = end;
-  }
-  const auto positives = static_cast<double>(reference.edges.size());
-  const double negatives = static_cast<double>(n) - positives;
-  return {hits / static_cast<double>(found.edges.size()), hits / positives,
-          (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)};
 }
 
 }  // namespace circuit

@@ -61,45 +61,5 @@ TEST_P(Families, OutcomesDoNotDependOnTheBatchOrOnOtherCircuits) {
 
 INSTANTIATE_TEST_SUITE_P(Each, Families, testing::Values("gpt2", "llama", "gpt_neox", "qwen3", "opt"));
 
-TEST(Faithfulness, IsTheShareOfTheRange) {
-  Rng rng(1);
-  const CircuitOutcome full{{3, 5, 4}, {}, {}};
-  const CircuitOutcome empty{{1, 1, 1}, {}, {}};
-  const CircuitOutcome half{{2, 3, 2.5}, {}, {}};
-  const Faithfulness f = faithfulness(half, full, empty, rng);
-  EXPECT_NEAR(f.value, 0.5, 1e-12);
-  EXPECT_NEAR(f.interval.low, 0.5, 1e-12);  // every example has the same share
-  EXPECT_NEAR(f.interval.high, 0.5, 1e-12);
-}
-
-TEST(Area, OfAConstantIsItsWidth) {
-  EXPECT_NEAR(area(std::vector<double>(curve_shares().size(), 2)), 2 * (1 - 0.001), 1e-12);
-  EXPECT_NEAR(area(curve_shares()), (1 - 1e-6) / 2, 1e-12);  // ∫ k dk
-}
-
-TEST(Bootstrap, CoversTheMeanAsOftenAsItSays) {
-  Rng rng(9);
-  int covered = 0;
-  constexpr int kTrials = 200;
-  for (int t = 0; t < kTrials; ++t) {
-    std::vector<double> values(40);
-    for (double& v : values) v = rng.normal();
-    const Interval i = bootstrap(40, rng, [&](const std::vector<int64_t>& sample) { return mean_of(values, sample); });
-    covered += i.contains(0);
-  }
-  // Binomial(200, 0.95) lies below 180 with probability 1e-3; percentile intervals of 40 cover a little less.
-  EXPECT_GT(covered, 176);
-  EXPECT_LT(covered, 200);
-}
-
-TEST(Recovery, ComparesMembershipAndRanks) {
-  const EdgeScores scores{{0.9F, -0.8F, 0.1F, 0.1F, 0.0F}};
-  const Recovery r = recovery({{0, 2}}, scores, {{0, 1, 3}});
-  EXPECT_NEAR(r.precision, 0.5, 1e-12);
-  EXPECT_NEAR(r.recall, 1.0 / 3, 1e-12);
-  // Marked 0.9, 0.8, 0.1 against 0.1, 0: of six pairs five are won and one is a tie.
-  EXPECT_NEAR(r.auroc, 5.5 / 6, 1e-12);
-}
-
 }  // namespace
 }  // namespace circuit

@@ -46,7 +46,7 @@ std::vector<bool> membership(const Graph& graph, const Circuit& circuit) {
 
 void write_circuit_json(const std::string& path, const Architecture& architecture, const Graph& graph,
                         const EdgeScores& scores, const Circuit& circuit,
-                        const std::map<std::string, std::string>& meta) {
+                        const std::map<std::string, std::string>& meta, const std::vector<float>& stability) {
   AtomicFile file(path);
   const Json cfg = {{"n_layers", graph.n_layers()},         {"n_heads", graph.n_heads()},
                     {"n_kv_heads", graph.n_kv_heads()},     {"parallel_attn_mlp", graph.parallel()},
@@ -64,8 +64,9 @@ void write_circuit_json(const std::string& path, const Architecture& architectur
   constexpr size_t kBlockBytes = size_t{1} << 20;
   for (int64_t id = 0; id < graph.n_edges(); ++id) {
     // {} prints the shortest text that reads back as the same float32.
-    block += fmt::format("{}\n\"{}\": {{\"score\": {}, \"in_graph\": {}}}", id == 0 ? "" : ",", graph.edge_name(id),
-                         scores.values[id], static_cast<bool>(inside[id]));
+    const std::string stable = stability.empty() ? "" : fmt::format(", \"stability\": {}", stability[id]);
+    block += fmt::format("{}\n\"{}\": {{\"score\": {}, \"in_graph\": {}{}}}", id == 0 ? "" : ",",
+                         graph.edge_name(id), scores.values[id], static_cast<bool>(inside[id]), stable);
     if (block.size() < kBlockBytes) continue;
     file.write(block);
     block.clear();
@@ -76,7 +77,8 @@ void write_circuit_json(const std::string& path, const Architecture& architectur
 }
 
 void write_circuit_compact(const std::string& path, const Graph& graph, const EdgeScores& scores,
-                           const Circuit& circuit, const std::map<std::string, std::string>& meta) {
+                           const Circuit& circuit, const std::map<std::string, std::string>& meta,
+                           const std::vector<float>& stability) {
   const std::vector<bool> inside = membership(graph, circuit);
   const std::vector<uint8_t> flags(inside.begin(), inside.end());
   Json upstream = Json::array();
@@ -86,10 +88,10 @@ void write_circuit_compact(const std::string& path, const Graph& graph, const Ed
   std::map<std::string, std::string> metadata = meta;
   metadata["upstream_nodes"] = upstream.dump();
   metadata["downstream_nodes"] = downstream.dump();
-  write_safetensors(path,
-                    {{"scores", "F32", {graph.n_edges()}, scores.values.data()},
-                     {"circuit", "U8", {graph.n_edges()}, flags.data()}},
-                    metadata);
+  std::vector<TensorBytes> tensors{{"scores", "F32", {graph.n_edges()}, scores.values.data()}};
+  if (!stability.empty()) tensors.push_back({"stability", "F32", {graph.n_edges()}, stability.data()});
+  tensors.push_back({"circuit", "U8", {graph.n_edges()}, flags.data()});
+  write_safetensors(path, tensors, metadata);
 }
 
 }  // namespace circuit

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "graph/graph.h"
 #include "model/architecture.h"
@@ -10,13 +11,17 @@
 namespace circuit {
 
 // Every edge with its score and membership; `meta` says how they were made. Written by atomic rename.
+// stability: the share of resamples of the examples that select the edge, in edge order; empty: not measured.
 void write_circuit_json(const std::string& path, const Architecture& architecture, const Graph& graph,
                         const EdgeScores& scores, const Circuit& circuit,
-                        const std::map<std::string, std::string>& meta);
+                        const std::map<std::string, std::string>& meta,
+                        const std::vector<float>& stability = {});
 
-// scores [edges] float32 and circuit [edges] uint8, in edge order; node names and meta in the metadata.
+// scores [edges] float32, circuit [edges] uint8 and, when measured, stability [edges] float32, in edge order;
+// node names and meta in the metadata.
 void write_circuit_compact(const std::string& path, const Graph& graph, const EdgeScores& scores,
-                           const Circuit& circuit, const std::map<std::string, std::string>& meta);
+                           const Circuit& circuit, const std::map<std::string, std::string>& meta,
+                           const std::vector<float>& stability = {});
 
 // The graph that a file's edges belong to: Graph(architecture, key_values).
 struct CircuitShape {
@@ -31,6 +36,7 @@ struct CircuitFile {
   CircuitShape shape;
   EdgeScores scores;                        // in edge order
   Circuit circuit;                          // the edges that the file marks
+  std::vector<float> stability;  // share of resamples, in edge order; empty where the file has none
   std::map<std::string, std::string> meta;  // what is no text there, as JSON; empty in other tools' files
 };
 
@@ -40,13 +46,18 @@ struct CircuitFile {
 // nodes ("score") and neurons ("neurons", "neurons_scores") are ignored: a file that leaves neurons out of a
 // node is read with all of them.
 // Throws Error naming the file and the key or edge: not JSON or safetensors, truncated, a wrong type, an edge
-// that the file's cfg does not have, one that is missing, a score that is missing or no finite float32.
+// that the file's cfg does not have, one that is missing, a score that is missing or no finite float32, a
+// stability outside [0, 1] or of some edges only.
 CircuitFile read_circuit(const std::string& path);
 
-// The same for a given graph, in its edge order. Of an ungrouped file, a grouped graph gets, for every key or
-// value reader, the sum of its heads' scores, and an edge is in when it is for any of them (method.md §1).
-// Throws Error also when the file is of a model of another shape, and for a grouped file where the graph has
-// a reader per query head: a sum cannot be split.
+// A file's scores and circuit for a given graph, in its edge order; path: the file, for errors. Of an
+// ungrouped file, a grouped graph gets, for every key or value reader, the sum of its heads' scores, and an
+// edge is in when it is for any of them (method.md §1); stability is dropped there, since how often a sum
+// would be selected does not follow from its terms. Throws Error also when the file is of a model of another
+// shape, and for a grouped file where the graph has a reader per query head: a sum cannot be split.
+CircuitFile on_graph(CircuitFile file, const Graph& graph, const std::string& path);
+
+// on_graph of read_circuit, for a graph that does not hang on the file.
 CircuitFile read_circuit(const std::string& path, const Graph& graph);
 
 }  // namespace circuit

@@ -75,6 +75,22 @@ const TensorEntry& tensor_of(const SafetensorsHeader& header, const std::string&
   fail(path, "tensor '{}' is missing: this is no circuit file.", name);
 }
 
+// Empty where the file has none.
+std::vector<float> stability_in(const SafetensorsHeader& header, std::string_view bytes, const Graph& graph,
+                                const std::string& path) {
+  const auto named = [](const TensorEntry& t) { return t.name == "stability"; };
+  if (std::none_of(header.tensors.begin(), header.tensors.end(), named)) return {};
+  const TensorEntry& entry = tensor_of(header, "stability", "F32", path);
+  if (entry.shape[0] != graph.n_edges()) {
+    fail(path, "tensor 'stability': found {} edges, expected the {} of 'scores'.", entry.shape[0],
+         graph.n_edges());
+  }
+  std::vector<float> stability(graph.n_edges());
+  std::memcpy(stability.data(), bytes.data() + entry.begin, entry.size);
+  for (int64_t id = 0; id < graph.n_edges(); ++id) check_stability(stability[id], graph.edge_name(id), path);
+  return stability;
+}
+
 // Whether blocks are parallel is told by the number of edges alone: L·H fewer.
 Graph graph_of(Architecture* a, int64_t edges, const std::string& path) {
   const Graph sequential(*a, KeyValueNodes::kGrouped);
@@ -116,6 +132,7 @@ CircuitFile parse_circuit_compact(std::string_view bytes, const std::string& pla
     if (flag > 1) fail(place, "edge '{}': found membership {}, expected 0 or 1.", graph.edge_name(id), flag);
     if (flag == 1) file.circuit.edges.push_back(id);
   }
+  file.stability = stability_in(header, bytes, graph, place);
   file.meta = header.metadata;
   file.meta.erase(kUpstream);
   file.meta.erase(kDownstream);

@@ -12,4 +12,7 @@ namespace circuit {
 CircuitFile parse_circuit_json(std::string_view text, const std::string& place);
 CircuitFile parse_circuit_compact(std::string_view bytes, const std::string& place);
 
+// Throws Error for a share outside [0, 1], naming the edge.
+void check_stability(double share, const std::string& edge, const std::string& place);
+
 }  // namespace circuit

@@ -83,6 +83,13 @@ float score_of(const ScannedEdge& edge, const std::string& path) {
   return static_cast<float>(edge.score);
 }
 
+float stability_of(const ScannedEdge& edge, const std::string& path) {
+  // Read as zeros, edges without one would pass for unstable ones.
+  if (!edge.stability) fail(path, "edge '{}': stability is missing, though other edges have one.", edge.name);
+  check_stability(*edge.stability, edge.name, path);
+  return static_cast<float>(*edge.stability);
+}
+
 void place_edges(const std::vector<ScannedEdge>& edges, const Graph& graph, const std::string& path,
                  CircuitFile* file) {
   std::unordered_map<std::string, int64_t> ids;
@@ -91,6 +98,9 @@ void place_edges(const std::vector<ScannedEdge>& edges, const Graph& graph, cons
   std::vector<bool> present(graph.n_edges());
   std::vector<bool> inside(graph.n_edges());
   file->scores.values.resize(graph.n_edges());
+  const bool stable =
+      std::any_of(edges.begin(), edges.end(), [](const ScannedEdge& e) { return e.stability.has_value(); });
+  if (stable) file->stability.resize(graph.n_edges());
   for (const ScannedEdge& edge : edges) {
     const auto found = ids.find(edge.name);
     if (found == ids.end()) {
@@ -102,6 +112,7 @@ void place_edges(const std::vector<ScannedEdge>& edges, const Graph& graph, cons
     present[id] = true;
     inside[id] = edge.in_graph;
     file->scores.values[id] = score_of(edge, path);
+    if (stable) file->stability[id] = stability_of(edge, path);
   }
   for (int64_t id = 0; id < graph.n_edges(); ++id) {
     // Read as zeros, a file that lacks edges would pass for one that scored them so.

@@ -62,6 +62,7 @@ void group_into(const Graph& grouped, const Graph& ungrouped, CircuitFile* file)
     const Edge e = ungrouped.edge(id);
     inside[grouped.edge_id(e.upstream, reader_on(grouped, ungrouped.downstream(e.downstream)))] = true;
   }
+  file->stability.clear();
   file->circuit.edges.clear();
   for (int64_t id = 0; id < grouped.n_edges(); ++id) {
     if (inside[id]) file->circuit.edges.push_back(id);
@@ -70,14 +71,18 @@ void group_into(const Graph& grouped, const Graph& ungrouped, CircuitFile* file)
 
 }  // namespace
 
+void check_stability(double share, const std::string& edge, const std::string& place) {
+  if (!(share >= 0 && share <= 1))
+    fail(place, "edge '{}': found stability {}, expected a share from 0 to 1.", edge, share);
+}
+
 CircuitFile read_circuit(const std::string& path) {
   const MappedFile file(path);
   return is_safetensors(file.text()) ? parse_circuit_compact(file.text(), path)
                                      : parse_circuit_json(file.text(), path);
 }
 
-CircuitFile read_circuit(const std::string& path, const Graph& graph) {
-  CircuitFile file = read_circuit(path);
+CircuitFile on_graph(CircuitFile file, const Graph& graph, const std::string& path) {
   check_same_model(file.shape, graph, path);
   const Graph own(file.shape.architecture, file.shape.key_values);
   if (own.kv_nodes() < graph.kv_nodes()) {
@@ -90,6 +95,10 @@ CircuitFile read_circuit(const std::string& path, const Graph& graph) {
   file.shape.architecture.n_kv_heads = graph.n_kv_heads();
   file.shape.key_values = graph.ungrouped() ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped;
   return file;
+}
+
+CircuitFile read_circuit(const std::string& path, const Graph& graph) {
+  return on_graph(read_circuit(path), graph, path);
 }
 
 }  // namespace circuit

@@ -66,7 +66,8 @@ bool Events::key(string_t& name) {
   } else if (depth_ == kFile) {
     twice = std::exchange(scanned_.has_edges, true);
   } else if (depth_ == kEdge) {
-    twice = (name == "score" && has_score_) || (name == "in_graph" && has_in_graph_);
+    twice = (name == "score" && has_score_) || (name == "in_graph" && has_in_graph_) ||
+            (name == "stability" && edge_.stability.has_value());
   }
   if (twice) fail(place_, "key '{}' appears twice in one object.", name);
   key_ = std::move(name);
@@ -106,6 +107,9 @@ void Events::edge_value(const Json& v) {
     if (!v.is_boolean()) fail(edge_place(), "in_graph: found a {}, expected true or false.", v.type_name());
     edge_.in_graph = v.get<bool>();
     has_in_graph_ = true;
+  } else if (key_ == "stability") {
+    if (!v.is_number()) fail(edge_place(), "stability: found a {}, expected a number.", v.type_name());
+    edge_.stability = v.get<double>();
   }
 }
 
@@ -118,7 +122,7 @@ bool Events::start(Json container) {
   } else if (!in_edges_) {
     open_.push_back(put(std::move(container)));
   } else if (depth_ == kEdges && container.is_object()) {
-    edge_ = {key_, 0, false};
+    edge_ = {key_, 0, false, std::nullopt};
     has_score_ = has_in_graph_ = false;
   } else if (depth_ != kFile || !container.is_object()) {
     edge_value(container);

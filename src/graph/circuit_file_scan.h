@@ -2,6 +2,7 @@
 // millions, and a tree of them is ten times their text.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@ struct ScannedEdge {
   std::string name;
   double score = 0;
   bool in_graph = false;
+  std::optional<double> stability;
 };
 
 struct ScannedCircuit {
@@ -23,8 +25,8 @@ struct ScannedCircuit {
 };
 
 // Throws Error as parse_json does (syntax with line and column, a key twice, deep nesting), and for edges
-// that are no object of objects, each with a number `score` and a true or false `in_graph`. Other keys of an
-// edge are passed over.
+// that are no object of objects, each with a number `score` and a true or false `in_graph`, and
+// where it has a `stability`, a number there. Other keys of an edge are passed over.
 ScannedCircuit scan_circuit_json(std::string_view text, const std::string& place);
 
 }  // namespace circuit

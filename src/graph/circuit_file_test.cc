@@ -62,9 +62,9 @@ class CircuitFiles : public testing::Test {
     const std::string to = path(name);
     const std::map<std::string, std::string> meta{{"method", "eap"}, {"examples", "12"}};
     if (fs::path(name).extension() == ".json") {
-      write_circuit_json(to, a, graph, file.scores, file.circuit, meta);
+      write_circuit_json(to, a, graph, file.scores, file.circuit, meta, file.stability);
     } else {
-      write_circuit_compact(to, graph, file.scores, file.circuit, meta);
+      write_circuit_compact(to, graph, file.scores, file.circuit, meta, file.stability);
     }
     return to;
   }
@@ -139,6 +139,20 @@ TEST_P(RoundTrip, NeedsNoModel) {
   EXPECT_EQ(read.circuit.edges, written.circuit.edges);
 }
 
+TEST_P(RoundTrip, KeepsStabilityWhereItWasMeasured) {
+  const Form& form = GetParam();
+  const Graph graph(form.architecture, form.key_values);
+  CircuitFile written = sample(graph);
+  EXPECT_TRUE(read_circuit(write(form.architecture, graph, written, form.file)).stability.empty());
+  for (int64_t id = 0; id < graph.n_edges(); ++id) {
+    written.stability.push_back(static_cast<float>(id) / static_cast<float>(graph.n_edges()));
+  }
+  const CircuitFile read = read_circuit(write(form.architecture, graph, written, form.file));
+  EXPECT_EQ(read.stability, written.stability);
+  EXPECT_EQ(read.scores.values, written.scores.values);
+  EXPECT_EQ(read.circuit.edges, written.circuit.edges);
+}
+
 INSTANTIATE_TEST_SUITE_P(Forms, RoundTrip,
                          testing::Values(Form{shape(2, 3, 3), KeyValueNodes::kGrouped, "a.json"},
                                          Form{shape(2, 3, 3), KeyValueNodes::kGrouped, "a.safetensors"},
@@ -178,6 +192,18 @@ TEST_P(Import, OfAnUngroupedFileSumsScoresAndOrsMembership) {
     EXPECT_EQ(std::binary_search(read.circuit.edges.begin(), read.circuit.edges.end(), id), inside.at(name))
         << name;
   }
+}
+
+TEST_P(Import, OfAFileReadOnceIsThatOfThePath) {
+  const Architecture a = shape(2, 6, 3);
+  const Graph ungrouped(a, KeyValueNodes::kUngrouped);
+  const Graph grouped(a, KeyValueNodes::kGrouped);
+  const std::string file = write(a, ungrouped, sample(ungrouped), GetParam());
+  const CircuitFile twice = read_circuit(file, grouped);
+  const CircuitFile once = on_graph(read_circuit(file), grouped, file);
+  EXPECT_EQ(once.scores.values, twice.scores.values);
+  EXPECT_EQ(once.circuit.edges, twice.circuit.edges);
+  EXPECT_EQ(once.meta, twice.meta);
 }
 
 INSTANTIATE_TEST_SUITE_P(Forms, Import, testing::Values("a.json", "a.safetensors"));
@@ -260,6 +286,38 @@ TEST_F(CircuitFiles, SpoiltEdgesAreNamed) {
   for (const auto& [change, message] : changes) {
     EXPECT_THAT(spoilt(change), testing::AllOf(HasSubstr(name), HasSubstr(message)));
   }
+}
+
+TEST_F(CircuitFiles, SpoiltStabilityIsNamed) {
+  const std::string name = "input->a0.h1<k>";
+  Json json = valid();
+  for (Json& edge : json["edges"]) edge["stability"] = 0.5;
+  EXPECT_EQ(refusal(json), "accepted");
+  const std::vector<std::pair<std::function<void(Json&)>, std::string>> changes{
+      {[](Json& edge) { edge.erase("stability"); }, "stability is missing"},
+      {[](Json& edge) { edge["stability"] = "all"; }, "stability: found a string"},
+      {[](Json& edge) { edge["stability"] = 1.5; }, "found stability 1.5, expected a share"},
+      {[](Json& edge) { edge["stability"] = -0.1; }, "found stability -0.1"}};
+  for (const auto& [change, message] : changes) {
+    Json spoilt = json;
+    change(spoilt["edges"][name]);
+    EXPECT_THAT(refusal(spoilt), testing::AllOf(HasSubstr(name), HasSubstr(message)));
+  }
+  const Graph graph(shape(1, 2, 2), KeyValueNodes::kGrouped);
+  CircuitFile file = sample(graph);
+  file.stability.assign(graph.n_edges(), 0.5F);
+  file.stability[3] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(refusal(write(shape(1, 2, 2), graph, file, "nan.safetensors")), HasSubstr(graph.edge_name(3)));
+}
+
+TEST_F(CircuitFiles, StabilityOfHeadsIsNotThatOfTheirGroup) {
+  const Architecture a = shape(1, 4, 2);
+  const Graph ungrouped(a, KeyValueNodes::kUngrouped);
+  CircuitFile file = sample(ungrouped);
+  file.stability.assign(ungrouped.n_edges(), 1);
+  const std::string to = write(a, ungrouped, file, "a.json");
+  EXPECT_TRUE(read_circuit(to, Graph(a, KeyValueNodes::kGrouped)).stability.empty());
+  EXPECT_FALSE(read_circuit(to, ungrouped).stability.empty());
 }
 
 TEST_F(CircuitFiles, SpoiltKeysAreNamed) {

@@ -1,4 +1,4 @@
-// The files of the page, held in the program (CMakeLists.txt says which and where from).
+// The files of the pages, held in the program (CMakeLists.txt says which and where from).
 #pragma once
 
 #include <string_view>
@@ -8,6 +8,8 @@ namespace circuit {
 std::string_view page_template();        // page/page.html, with {{name}} placeholders
 std::string_view page_style();           // page/page.css
 std::string_view page_scripts();         // page/charts.js, layout.js, drawing.js, page.js, in that order
+std::string_view evaluation_template();  // page/evaluation.html, the same
+std::string_view evaluation_scripts();   // page/charts.js, evaluation.js
 std::string_view chart_bundles();        // vega, vega-lite, vega-embed: UMD bundles
 std::string_view third_party_notices();  // the bundles' licences
 

@@ -11,6 +11,7 @@
 #include "report/chart_spec.h"
 #include "report/charts.h"
 #include "report/drawing_data.h"
+#include "report/html.h"
 #include "report/overview.h"
 #include "report/run_data.h"
 #include "report/text.h"
@@ -24,32 +25,6 @@ void make_names_differ(std::vector<RunData>& runs) {
   for (RunData& run : runs) {
     const int use = ++uses[run.name];
     if (use > 1) run.name += fmt::format(" ({})", use);
-  }
-}
-
-// JSON that may stand in a script element: a "<" of a name cannot end it or start a comment.
-std::string script_json(const Json& value) {
-  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  std::string safe;
-  for (const char c : text) {
-    if (c == '<') {
-      safe += "\\u003c";
-    } else {
-      safe += c;
-    }
-  }
-  return safe;
-}
-
-// {{name}} → its value, in one pass: what is put in is not searched again.
-std::string fill(std::string_view text, const std::map<std::string, std::string>& values) {
-  std::string page;
-  while (true) {
-    const size_t open = text.find("{{");
-    if (open == std::string_view::npos) return page.append(text);
-    const size_t close = text.find("}}", open);
-    page.append(text.substr(0, open)).append(values.at(std::string(text.substr(open + 2, close - open - 2))));
-    text.remove_prefix(close + 2);
   }
 }
 
@@ -142,20 +117,17 @@ std::string render_report(const std::vector<std::string>& run_folders) {
     overviews += run_html(run, runs.size() > 1);
     configurations += configuration_html(run);
   }
-  // A comment ends at "-->"; the licences hold none, but they are not ours to trust.
-  std::string notices(third_party_notices());
-  for (size_t at; (at = notices.find("--")) != std::string::npos;) notices.replace(at, 2, "==");
-  return fill(page_template(), {{"title", escape_html(page_title(runs))},
-                                {"notices", notices},
-                                {"style", std::string(page_style())},
-                                {"overviews", overviews},
-                                {"charts", charts_html(charts)},
-                                {"thinning", thinning_html(runs)},
-                                {"drawing", drawing_section_html(runs)},
-                                {"configurations", configurations},
-                                {"data", script_json(data)},
-                                {"bundles", std::string(chart_bundles())},
-                                {"scripts", std::string(page_scripts())}});
+  return fill_template(page_template(), {{"title", escape_html(page_title(runs))},
+                                         {"notices", notices_comment()},
+                                         {"style", std::string(page_style())},
+                                         {"overviews", overviews},
+                                         {"charts", charts_html(charts)},
+                                         {"thinning", thinning_html(runs)},
+                                         {"drawing", drawing_section_html(runs)},
+                                         {"configurations", configurations},
+                                         {"data", script_json(data)},
+                                         {"bundles", std::string(chart_bundles())},
+                                         {"scripts", std::string(page_scripts())}});
 }
 
 void write_report(const std::string& run_folder) {

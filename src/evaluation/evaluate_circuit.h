@@ -1,0 +1,45 @@
+// All that `circuit evaluate` says of one circuit, as values.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "evaluation/curve.h"
+#include "evaluation/minimality.h"
+#include "scoring/scorer.h"
+
+namespace circuit {
+
+struct EvaluationSpec {
+  Pruning pruning = Pruning::kPrune;  // of every circuit that is run, the complement and the curve's too
+  bool curve = true;                  // circuits of MIB's sizes from the same scores
+  int64_t redundancy = 200;           // edges taken out one by one, at most; 0: none
+};
+
+// Means over examples. NaN where the records do not say: accuracy without answers, kl without readouts.
+struct RunMeans {
+  Estimate metric, accuracy, kl;  // metric units; share of readouts; nats
+};
+
+struct FaithfulnessCurve {
+  Estimate cpr, cmd;
+  std::vector<CurvePoint> by_score, by_magnitude;  // Ranking::kSigned, Ranking::kMagnitude
+};
+
+struct CircuitEvaluation {
+  int64_t examples = 0;
+  int64_t graph_edges = 0, edges = 0, edges_run = 0;  // of the graph; of the circuit as given, as run
+  RunMeans full, empty, circuit;
+  Estimate range;  // m(full) − m(∅); what follows is set only where it is_defined()
+  std::optional<Estimate> faithfulness, completeness_gap;
+  std::optional<Minimality> minimality;  // none where no edge was taken out
+  std::optional<FaithfulnessCurve> curve;
+};
+
+// One pass over the examples. Of `spec` what run_circuits takes. Throws as run_circuits does.
+CircuitEvaluation evaluate_circuit(const Model& model, const SelectionInput& input, const Circuit& circuit,
+                                   const std::vector<const Example*>& examples, const ScoreSpec& spec,
+                                   const EvaluationSpec& evaluation, Rng& rng,
+                                   const ProgressCallback& progress);
+
+}  // namespace circuit

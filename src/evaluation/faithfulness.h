@@ -1,0 +1,19 @@
+// How much of the model's behaviour a circuit carries (method.md §6).
+#pragma once
+
+#include "evaluation/bootstrap.h"
+#include "evaluation/circuits.h"
+
+namespace circuit {
+
+// m(full) − m(∅): what the ablation does to the metric, the unit that faithfulness is measured in.
+Estimate metric_range(const CircuitOutcome& full, const CircuitOutcome& empty, Rng& rng);
+
+// Whether a share of that range means anything: not when its interval contains 0.
+bool is_defined(const Estimate& range);
+
+// f(C) = (m(C) − m(∅)) / (m(full) − m(∅)), with its interval over examples.
+Estimate faithfulness(const CircuitOutcome& circuit, const CircuitOutcome& full, const CircuitOutcome& empty,
+                      Rng& rng);
+
+}  // namespace circuit

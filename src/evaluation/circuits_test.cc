@@ -24,8 +24,7 @@ Circuit all_edges(const Graph& graph) {
 class Families : public testing::TestWithParam<const char*> {
  protected:
   std::vector<CircuitOutcome> run(const std::vector<Circuit>& circuits, int64_t batch) const {
-    ScoreSpec spec;
-    spec.metric = logit_diff_metric();
+    ScoreSpec spec(logit_diff_metric());
     spec.batch = batch;
     return run_circuits(model_, graph_, pointers(examples_), spec, circuits, {});
   }

@@ -24,7 +24,7 @@ class EvaluateCircuit : public testing::Test {
   CircuitEvaluation evaluate(const std::vector<Example>& examples, const EvaluationSpec& evaluation) const {
     Rng rng(1);
     return evaluate_circuit(model_, {graph_, scores_, slices_}, circuit_, pointers(examples),
-                            ScoreSpec{logit_diff_metric()}, evaluation, rng, {});
+                            ScoreSpec(logit_diff_metric()), evaluation, rng, {});
   }
   // Every pair also the other way round: what the ablation does to one it undoes to the other.
   std::vector<Example> mirrored() const {
@@ -49,7 +49,7 @@ TEST_F(EvaluateCircuit, SaysWhatRunsOfTheSameCircuitsSay) {
   spec.redundancy = 2;
   const CircuitEvaluation e = evaluate(examples_, spec);
   const Circuit run = prune(graph_, circuit_);
-  const auto outcomes = run_circuits(model_, graph_, pointers(examples_), ScoreSpec{logit_diff_metric()},
+  const auto outcomes = run_circuits(model_, graph_, pointers(examples_), ScoreSpec(logit_diff_metric()),
                                      {whole(graph_), {}, run}, {});
   Rng rng(2);
   EXPECT_EQ(e.examples, 7);

@@ -64,8 +64,7 @@ class Definition : public testing::TestWithParam<Case> {
   std::vector<Example> examples_ = random_examples(model_.architecture(), 2);
   ExampleBatch batch_ = make_example_batch(pointers(examples_), model_.architecture(), at::kCPU);
   ScoreSpec spec_ = [] {
-    ScoreSpec spec;
-    spec.metric = logit_diff_metric();
+    ScoreSpec spec(logit_diff_metric());
     spec.ig_steps = 2;
     return spec;
   }();

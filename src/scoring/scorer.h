@@ -24,6 +24,8 @@ Positions parse_positions(const std::string& name);  // throws UsageError
 const char* positions_name(Positions positions);
 
 struct ScoreSpec {
+  ScoreSpec() = default;
+  explicit ScoreSpec(Metric m) : metric(std::move(m)) {}
   Metric metric;
   Ablation ablation = Ablation::kCounterfactual;
   Positions positions = Positions::kAll;

@@ -34,13 +34,6 @@ double largest_difference(const EdgeScores& a, const EdgeScores& b) {
   return value;
 }
 
-// Everything else at its default.
-ScoreSpec spec_of(const Metric& metric) {
-  ScoreSpec spec;
-  spec.metric = metric;
-  return spec;
-}
-
 class KnownAnswers : public testing::TestWithParam<std::pair<const char*, const char*>> {};
 
 TEST_P(KnownAnswers, EveryEdgeAgrees) {
@@ -317,7 +310,7 @@ class Pairs : public testing::TestWithParam<const char*> {
   }
   Model model_ = Model::random(tiny_architecture(GetParam()), 0.3, 3, {});
   Graph graph_{model_.architecture(), KeyValueNodes::kGrouped};
-  ScoreSpec spec_ = spec_of(logit_diff_metric());
+  ScoreSpec spec_{logit_diff_metric()};
 };
 
 // Gradients at both ends: exchanging them exchanges A and Ā and nothing else.
@@ -375,8 +368,8 @@ TEST_P(Pairs, OneStepOfOwnActivationsIsTheGradientAtTheCleanInput) {
 }
 
 TEST_P(Pairs, MethodsAtTheCleanInputRefuseAMetricThatIsFlatThere) {
-  EXPECT_THROW(score("eap", random_examples(model_.architecture(), 2), spec_of(kl_metric())), Error);
-  EXPECT_THROW(score("relp", random_examples(model_.architecture(), 2), spec_of(kl_metric())), Error);
+  EXPECT_THROW(score("eap", random_examples(model_.architecture(), 2), ScoreSpec(kl_metric())), Error);
+  EXPECT_THROW(score("relp", random_examples(model_.architecture(), 2), ScoreSpec(kl_metric())), Error);
 }
 
 TEST_P(Pairs, TellHowFarTheCounterfactualMovesTheMetric) {

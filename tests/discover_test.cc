@@ -311,13 +311,36 @@ TEST_F(Discover, WritesDrawingsAndEvaluateAPage) {
 }
 
 TEST_F(Discover, EveryMethodAndSelectorWritesACircuitThatReadsBack) {
-  for (const char* method : {"eap", "eap-ig-inputs", "clean-corrupted", "exact", "random"}) {
-    for (const char* selection : {"top-edges", "greedy", "threshold", "top-edges-weighted", "param-budget", "random"}) {
-      discover(gpt2_, {"--method", method, "--selection", selection});
-      EXPECT_EQ(run_quiet({"evaluate", gpt2_, data_, "--circuit", scratch_ / "circuit.json", "--no-curve", "--redundancy",
-                           "0"}).exit_code, 0) << method << " " << selection;
-    }
+  std::vector<Arguments> ways;
+  for (const char* method : {"eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp",
+                             "clean-corrupted", "exact", "random"}) {
+    ways.push_back({"--method", method});
   }
+  for (const char* selection : {"greedy", "threshold", "top-edges-weighted", "param-budget", "top-nodes", "random"}) {
+    ways.push_back({"--selection", selection});
+  }
+  for (const Arguments& way : ways) {
+    discover(gpt2_, way);
+    EXPECT_EQ(run_quiet({"evaluate", gpt2_, data_, "--circuit", scratch_ / "circuit.json", "--no-curve",
+                         "--redundancy", "0"})
+                  .exit_code,
+              0)
+        << testing::PrintToString(way);
+  }
+}
+
+TEST_F(Discover, NegateReadsScoresOfTheOtherSign) {
+  write_file(data_, one_record_eight_times());
+  Json file = discover(gpt2_, {});
+  const std::string path = scratch_ / "circuit.json";
+  const Arguments evaluate{"evaluate", gpt2_, data_, "--circuit", path, "--redundancy", "0", "--json"};
+  const std::string expected = run_quiet(evaluate).out;
+  for (auto& edge : file["edges"]) edge["score"] = -edge["score"].get<double>();
+  write_file(path, file.dump());
+  EXPECT_NE(run_quiet(evaluate).out, expected);
+  Arguments negated = evaluate;
+  negated.emplace_back("--negate");
+  EXPECT_EQ(run_quiet(negated).out, expected);
 }
 
 TEST_F(Discover, EvaluateRefusesACircuitThatIsNotOfTheModel) {

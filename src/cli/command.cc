@@ -143,15 +143,23 @@ ScoredRecords::ScoredRecords(const std::string& path, const std::string& ablatio
   spec->ablation_reference = &reference;
 }
 
-int64_t batch_in_memory(const Architecture& architecture, const std::vector<Example>& examples, int64_t wanted,
-                        const CommonOptions& options) {
+int64_t longest_of(const std::vector<const Example*>& examples) {
   size_t longest = 1;
-  for (const Example& e : examples) longest = std::max(longest, e.ids.size());
-  const int64_t element = options.dtype == "bf16" ? 2 : 4;
-  const int64_t batch = fitting_batch(architecture, Pass::kScore, wanted, static_cast<int64_t>(longest), element,
-                                      memory_limit(options));
-  if (batch == 0) fail("--memory", "not even one record fits. Give more memory or set --max-length.");
-  if (batch < wanted) log_info("batches of {} instead of {}, to stay inside the memory.", batch, wanted);
+  for (const Example* e : examples) longest = std::max(longest, e->ids.size());
+  return static_cast<int64_t>(longest);
+}
+
+int64_t batch_in_memory(const ScorePlan& plan, int64_t wanted, const CommonOptions& options) {
+  const int64_t limit = memory_limit(options);
+  const int64_t batch = plan.fitting_batch(wanted, limit);
+  const auto bytes = [](int64_t n) { return format_bytes(static_cast<double>(n)); };
+  if (batch == 0) {
+    fail("--memory", "one record of {} tokens takes about {}, expected at most {}. Give more memory, set --max-length, or "
+         "use --dtype bf16.", plan.tokens, bytes(plan.total(1)), bytes(limit));
+  }
+  log_info("memory: at most about {}: weights {}, {} in all, {} a token; batches of {}{}.", bytes(plan.total(batch)),
+           bytes(plan.weights), bytes(plan.fixed), bytes(plan.per_token), batch,
+           batch < wanted ? fmt::format(" instead of {} to stay inside {}", wanted, bytes(limit)) : "");
   return batch;
 }
 

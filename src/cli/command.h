@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "model/model.h"
-#include "scoring/scorer.h"
+#include "scoring/memory.h"
 #include "task/records.h"
 
 namespace CLI {
@@ -76,10 +76,12 @@ struct ScoredRecords {
   std::vector<const Example*> examples, reference;
 };
 
-// Examples per forward of a score: `wanted`, or fewer where the memory is short, which is said. Throws Error
-// when not even one fits.
-int64_t batch_in_memory(const Architecture& architecture, const std::vector<Example>& examples, int64_t wanted,
-                        const CommonOptions& options);
+// Tokens of the longest example.
+int64_t longest_of(const std::vector<const Example*>& examples);
+
+// Examples per forward of what is planned: `wanted`, or fewer where the memory is short. Says the plan and the
+// batch on stderr. Throws Error when not even one fits.
+int64_t batch_in_memory(const ScorePlan& plan, int64_t wanted, const CommonOptions& options);
 
 // 124439808 → "124,439,808"
 std::string with_commas(int64_t value);

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/finer.h"
 #include "cli/selected.h"
 #include "cli/stability.h"
 #include "cli/target.h"
@@ -15,6 +16,7 @@
 #include "graph/circuit_file.h"
 #include "graph/svg.h"
 #include "io/files.h"
+#include "scoring/memory.h"
 #include "scoring/verify.h"
 #include "selection/prune.h"
 #include "selection/selector.h"
@@ -24,10 +26,12 @@ namespace {
 
 constexpr double kSumRuleTolerance = 1e-4;
 constexpr double kSumRuleToleranceBf16 = 5e-2;  // 8 bits of mantissa
+// A metric that moves less than this share of itself between text and counterfactual does not move: rounding.
+constexpr double kLeastShift = 1e-6;
 
 struct Options {
   CommonOptions common;
-  std::string model, data, out, dot, svg;
+  std::string model, data, out, dot, svg, spans, channels;
   std::string method = "eap";
   std::string metric = "logit_diff";
   std::string ablation = "counterfactual";
@@ -41,6 +45,8 @@ struct Options {
   int64_t resamples = 0;
   double stable = 0;
   int64_t top_edges = 1000;
+  int64_t top_nodes = 0;
+  int64_t mlp_block = 0;
   double threshold = 0;
   double budget = 1;
   bool signed_scores = false;
@@ -68,6 +74,10 @@ void check_scores(const ScoreResult& result, const Options& o) {
                                     [](float s) { return s == 0; });
   if (all_zero) {
     fail("discover", "every score is zero: the ablation changes nothing. Are the counterfactuals equal to the texts?");
+  }
+  if (result.metric_shift && *result.metric_shift <= kLeastShift * std::max(1.0, std::fabs(result.metric))) {
+    fail("discover", "{} is the same on every text and its counterfactual ({:.6g} on average): there is nothing to "
+                     "attribute. Do the counterfactuals change what the readouts ask?", o.metric, result.metric);
   }
 }
 
@@ -112,6 +122,7 @@ void print_summary(const Graph& graph, const ScoreResult& result, const Selected
   }
   fmt::print("strongest edges\n");
   for (const int64_t id : strongest) fmt::print("  {:<24} {:+.5f}\n", graph.edge_name(id), result.scores.values[id]);
+  if (result.spans) print_span_scores(graph, *result.spans);
   fmt::print("written to {}\n", o.out);
 }
 
@@ -145,6 +156,7 @@ void write_result(const Options& o, const Architecture& a, const Graph& graph, c
   }
   if (!o.dot.empty()) write_file(o.dot, to_dot(graph, circuit, result.scores));
   if (!o.svg.empty()) write_file(o.svg, to_svg(graph, circuit, result.scores));
+  if (result.spans) write_span_scores(o.spans, graph, *result.spans);
 }
 
 Scored score(const Options& o, const Scorer& scorer, const Model& model, const Graph& graph,
@@ -161,7 +173,7 @@ Selected select(const Options& o, const Selector& selector, const Model& model, 
   const SliceTable slices(graph, model);
   const SelectionInput input{graph, scored.result.scores, slices};
   SelectionSpec selection;
-  selection.n = o.top_edges;
+  selection.n = o.top_nodes > 0 ? o.top_nodes : o.top_edges;
   selection.threshold = o.threshold;
   selection.budget = o.budget;
   selection.signed_scores = o.signed_scores;
@@ -202,26 +214,62 @@ Selected select(const Options& o, const Selector& selector, const Model& model, 
   return selected;
 }
 
+// Spans as the records name them. Throws Error when there is none, UsageError for a method that cannot tell them.
+std::vector<std::string> wanted_spans(const Options& o, const Scorer& scorer, const std::vector<const Example*>& examples) {
+  if (o.spans.empty()) return {};
+  if (!scorer.splits_spans) throw UsageError(fmt::format("[--spans] method {} does not score by spans.", scorer.name));
+  const std::vector<std::string> names = span_names(examples);
+  if (names.size() == 1) fail(o.data, "no record has 'spans', which --spans needs.");
+  return names;
+}
+
+// Batches that stay inside the memory, for everything that will be run; says what is planned.
+int64_t planned_batch(const Options& o, const Scorer& scorer, const Model& model, const Graph& graph,
+                      const ScoreSpec& spec, const std::vector<const Example*>& examples) {
+  const int64_t longest = longest_of(examples);
+  int64_t batch = batch_in_memory(plan_score(model, graph, scorer, spec, longest), o.batch, o.common);
+  if (o.verify > 0 || o.target.faithfulness) {
+    batch = batch_in_memory(plan_circuits(model, graph, longest), batch, o.common);
+  }
+  return batch;
+}
+
+void score_channels_to_file(const Options& o, const Model& model, const std::vector<const Example*>& examples,
+                            const ScoreSpec& spec) {
+  Progress progress("channels", static_cast<int64_t>(examples.size()));
+  const ChannelScores scores =
+      score_channels(model, examples, spec, [&](int64_t done, int64_t) { progress.update(done); });
+  progress.clear();
+  write_channel_scores(o.channels, scores);
+  if (!o.common.json) print_channel_scores(scores);
+}
+
 int run(const Options& o) {
   check_target(o.target, o.selection);
   apply_common(o.common);
   const Scorer& scorer = find_scorer(o.method);
-  const Selector& selector = find_selector(o.selection);
+  const Selector& selector = find_selector(o.top_nodes > 0 ? "top-nodes" : o.selection);
   ScoreSpec spec = score_spec(o);
   const OpenModel open(o.model, o.common);
   const ScoredRecords records(o.data, o.ablation_data, open, {o.bos, o.max_length}, &spec);
   const TargetRecords used = target_records(o.target, o.data, records, open, {o.bos, o.max_length}, spec);
   const std::vector<const Example*>& examples = used.scored;
   const Architecture& a = open.model.architecture();
-  const Graph graph(a, o.ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped);
-  spec.batch = batch_in_memory(a, records.data.examples, o.batch, o.common);
-  if (used.file) spec.batch = batch_in_memory(a, used.file->data.examples, spec.batch, o.common);
+  const Graph graph(a, o.ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped, o.mlp_block);
+  spec.spans = wanted_spans(o, scorer, examples);
+  std::vector<const Example*> all = examples;
+  all.insert(all.end(), used.held_out.begin(), used.held_out.end());
+  if (spec.ablation_reference != nullptr) all.insert(all.end(), spec.ablation_reference->begin(), spec.ablation_reference->end());
+  spec.batch = planned_batch(o, scorer, open.model, graph, spec, all);
   const Scored scored = score(o, scorer, open.model, graph, examples, spec);
   const ScoreResult& result = scored.result;
   check_scores(result, o);
   const Selected selected = select(o, selector, open.model, graph, scored, used, spec);
   std::optional<Verification> verification;
   if (o.verify > 0) {
+    if (spec.positions != Positions::kAll) {
+      log_warning("--verify ablates an edge at every position, while the scores sum over the readouts alone.");
+    }
     Rng sample = Rng(o.common.seed).split("verify");
     Progress verifying("verify", static_cast<int64_t>(examples.size()));
     verification = verify_scores(open.model, graph, examples, spec, result.scores, o.verify, sample,
@@ -230,6 +278,7 @@ int run(const Options& o) {
   }
   write_result(o, a, graph, result, selected, records.data.begin_token);
   print_summary(graph, result, selected, verification, o);
+  if (!o.channels.empty()) score_channels_to_file(o, open.model, examples, spec);
   return 0;
 }
 
@@ -278,6 +327,10 @@ void add_discover(CLI::App& program, Action* chosen) {
                             ->excludes(stable);
   command->add_option("--held-out", o->target.held_out, "those records (default: the second half of DATA)")
       ->needs(target);
+  command->add_option("--top-nodes", o->top_nodes, "a circuit of the N strongest nodes instead, with all edges among them")
+      ->check(CLI::PositiveNumber)
+      ->excludes(size)
+      ->excludes(target);
   command->add_option("--threshold", o->threshold, "least |score|, for selection threshold")->check(CLI::NonNegativeNumber);
   command->add_option("--budget", o->budget, "largest trainable share, for selection param-budget")->check(CLI::Range(0.0, 1.0));
   command->add_flag("--signed", o->signed_scores, "rank by the score itself, positive ones only");
@@ -287,6 +340,10 @@ void add_discover(CLI::App& program, Action* chosen) {
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
   command->add_option("--dot", o->dot, "also write the circuit as Graphviz DOT");
   command->add_option("--svg", o->svg, "also write the circuit as a drawing that browsers and editors open");
+  command->add_option("--mlp-block", o->mlp_block, "split every MLP into nodes of W channels")->check(CLI::PositiveNumber);
+  command->add_option("--spans", o->spans, "also write scores by pairs of the records' spans, as safetensors")
+      ->excludes(resamples);
+  command->add_option("--channels", o->channels, "also write a score of every MLP channel, as safetensors");
   command->add_flag("--ungrouped", o->ungrouped, "key and value readers per query head, as other tools read them");
   command->add_flag("--compact", o->compact, "write safetensors instead of JSON");
   add_common(*command, &o->common);

@@ -29,6 +29,7 @@ struct Options {
   int64_t redundancy = 200;
   bool no_prune = false;
   bool no_curve = false;
+  bool negate = false;
 };
 
 // A number with its interval; null where it is not defined.
@@ -103,8 +104,11 @@ void print_table(const Json& json) {
   fmt::print("{:<18} {}\n", "KL, circuit", with_interval(json["kl"]["circuit"]));
   if (json.contains("against")) {
     const Json& a = json["against"];
-    fmt::print("{:<18} precision {:.3f}, recall {:.3f}, AUROC {:.3f}\n", "against",
-               a["precision"].get<double>(), a["recall"].get<double>(), a["auroc"].get<double>());
+    const auto number = [&](const char* key) {
+      return a[key].is_null() ? "not defined" : fmt::format("{:.3f}", a[key].get<double>());
+    };
+    fmt::print("{:<18} precision {}, recall {}, AUROC {}\n", "against", number("precision"), number("recall"),
+               number("auroc"));
   }
   if (json["faithfulness"].is_null()) return;
   fmt::print("{:<18} {:.4f}  ({:.4f} to {:.4f})\n", "faithfulness", json["faithfulness"].get<double>(),
@@ -134,10 +138,13 @@ int run(const Options& o) {
   spec.ablation = parse_ablation(o.ablation);
   const OpenModel open(o.model, o.common);
   CircuitFile as_written = read_circuit(o.circuit);
-  const Graph graph(open.model.architecture(), as_written.shape.key_values);
+  if (o.negate) {
+    for (float& score : as_written.scores.values) score = -score;
+  }
+  const Graph graph = as_written.shape.graph_of(open.model.architecture(), o.circuit);
   const CircuitFile file = on_graph(std::move(as_written), graph, o.circuit);
   const ScoredRecords records(o.data, o.ablation_data, open, {o.bos, o.max_length}, &spec);
-  spec.batch = batch_in_memory(open.model.architecture(), records.data.examples, o.batch, o.common);
+  spec.batch = batch_in_memory(plan_circuits(open.model, graph, longest_of(records.examples)), o.batch, o.common);
   EvaluationSpec what;
   what.pruning = o.no_prune ? Pruning::kKeep : Pruning::kPrune;
   what.curve = !o.no_curve;
@@ -156,8 +163,11 @@ int run(const Options& o) {
   std::optional<Recovery> against;
   if (!o.against.empty()) {
     against = recovery(file.circuit, file.scores, read_circuit(o.against, graph).circuit);
-    json["against"] = {
-        {"precision", against->precision}, {"recall", against->recall}, {"auroc", against->auroc}};
+    // Of no edges, or against all of them, one or the other has no value.
+    const auto number = [](double value) { return std::isnan(value) ? Json(nullptr) : Json(value); };
+    json["against"] = {{"precision", number(against->precision)},
+                       {"recall", number(against->recall)},
+                       {"auroc", number(against->auroc)}};
   }
   if (!o.page.empty()) {
     const EvaluationNames names{o.model, o.data, o.circuit, o.metric, o.ablation, o.against};
@@ -192,6 +202,7 @@ void add_evaluate(CLI::App& program, Action* chosen) {
   command->add_option("--batch", o->batch, "records in one forward; changes no result")->check(CLI::PositiveNumber);
   command->add_option("--max-length", o->max_length, "tokens kept of a text")->check(CLI::PositiveNumber);
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
+  command->add_flag("--negate", o->negate, "change the sign of the file's scores: of tools where negative means support");
   command->add_flag("--no-prune", o->no_prune, "keep edges on no path from input to logits");
   CLI::Option* no_curve = command->add_flag("--no-curve", o->no_curve, "this circuit only: no CPR and CMD");
   command

@@ -224,7 +224,7 @@ Json summary_json(const RunSummary& s) {
 TuneModel::TuneModel(const TuneConfig& config, const CommonOptions& options)
     : open(config.model_path, options),
       graph(open.model.architecture(),
-            config.discovery_ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped),
+            config.discovery_ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped, config.discovery_mlp_block),
       table(graph, open.model),
       store(open.model, slices_of_method(config, table, open.model)) {}
 

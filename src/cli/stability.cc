@@ -11,7 +11,7 @@ ScoredParts score_in_parts(const Scorer& scorer, const Model& model, const Graph
                            const ProgressCallback& progress) {
   if (examples.empty()) fail("scoring", "there are no examples to score on.");
   ScoreSpec of_part = spec;
-  if (of_part.ablation_reference == nullptr) of_part.ablation_reference = &examples;
+  of_part.ablated = ablated_outputs(model, graph, examples, spec);
   const auto total = static_cast<int64_t>(examples.size());
   ScoredParts scored;
   for (const int64_t size : part_sizes(total)) {

@@ -13,8 +13,7 @@ struct ScoredParts {
 };
 
 // Scores disjoint parts of the examples apart, in their order. Means that ablations take are over all
-// examples (or the given reference) in every part, so the parts' mean is the score of all. Such a mean is
-// worked out again for each part.
+// examples (or the given reference) in every part, so the parts' mean is the score of all.
 ScoredParts score_in_parts(const Scorer& scorer, const Model& model, const Graph& graph,
                            const std::vector<const Example*>& examples, const ScoreSpec& spec,
                            const ProgressCallback& progress);

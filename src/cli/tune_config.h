@@ -23,6 +23,7 @@ struct TuneConfig {
   int64_t discovery_every = 1;
   int64_t discovery_batches = 0;
   bool discovery_ungrouped = false;
+  int64_t discovery_mlp_block = 0;
   std::string selection_kind = "top-edges";
   int64_t selection_n = 1000;
   double selection_threshold = 0;

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "core/error.h"
 #include "io/files.h"
 #include "io/json.h"
 #include "io/safetensors.h"
@@ -44,20 +45,38 @@ std::vector<bool> membership(const Graph& graph, const Circuit& circuit) {
 
 }  // namespace
 
+Graph CircuitShape::graph() const {
+  // Blocks of one channel each: their number is all that a graph's edges hang on.
+  Architecture a = architecture;
+  a.d_mlp = mlp_blocks;
+  return Graph(a, key_values, mlp_blocks == 1 ? 0 : 1);
+}
+
+Graph CircuitShape::graph_of(const Architecture& model, const std::string& path) const {
+  if (model.d_mlp % mlp_blocks != 0) {
+    fail(path, "found {} MLP blocks per layer, which the {} channels of the model's MLP are not split into.", mlp_blocks,
+         model.d_mlp);
+  }
+  return Graph(model, key_values, mlp_blocks == 1 ? 0 : model.d_mlp / mlp_blocks);
+}
+
 void write_circuit_json(const std::string& path, const Architecture& architecture, const Graph& graph,
                         const EdgeScores& scores, const Circuit& circuit,
                         const std::map<std::string, std::string>& meta, const std::vector<float>& stability) {
   AtomicFile file(path);
-  const Json cfg = {{"n_layers", graph.n_layers()},         {"n_heads", graph.n_heads()},
-                    {"n_kv_heads", graph.n_kv_heads()},     {"parallel_attn_mlp", graph.parallel()},
-                    {"d_model", architecture.d_model},      {"d_head", architecture.d_head}};
+  Json cfg = {{"n_layers", graph.n_layers()},         {"n_heads", graph.n_heads()},
+              {"n_kv_heads", graph.n_kv_heads()},     {"parallel_attn_mlp", graph.parallel()},
+              {"d_model", architecture.d_model},      {"d_head", architecture.d_head}};
+  if (graph.mlp_blocks() > 1) cfg["mlp_blocks"] = graph.mlp_blocks();
   file.write("{\"cfg\": " + cfg.dump() + ",\n\"nodes\": {");
   const std::set<std::string> selected = field_nodes(graph, circuit);
-  const auto node = [&](const std::string& name, const char* separator) {
-    file.write(fmt::format("{}\n\"{}\": {{\"in_graph\": {}}}", separator, name, selected.count(name) > 0));
-  };
-  for (int64_t u = 0; u < graph.n_upstream(); ++u) node(graph.upstream_name(u), u == 0 ? "" : ",");
-  node("logits", ",");
+  const std::vector<double> of_nodes = node_scores(graph, scores);
+  for (int64_t u = 0; u < graph.n_upstream(); ++u) {
+    const std::string name = graph.upstream_name(u);
+    file.write(fmt::format("{}\n\"{}\": {{\"in_graph\": {}, \"score\": {}}}", u == 0 ? "" : ",", name,
+                           selected.count(name) > 0, static_cast<float>(of_nodes[u])));
+  }
+  file.write(fmt::format(",\n\"logits\": {{\"in_graph\": {}}}", selected.count("logits") > 0));
   file.write("},\n\"edges\": {");
   const std::vector<bool> inside = membership(graph, circuit);
   std::string block;

@@ -23,13 +23,18 @@ void write_circuit_compact(const std::string& path, const Graph& graph, const Ed
                            const Circuit& circuit, const std::map<std::string, std::string>& meta,
                            const std::vector<float>& stability = {});
 
-// The graph that a file's edges belong to: Graph(architecture, key_values).
+// The graph that a file's edges belong to.
 struct CircuitShape {
   // Only n_layers, n_heads, n_kv_heads, parallel_blocks, d_model and d_head are set. n_kv_heads is n_heads
   // where the file does not say (EAP-IG's own files, compact ungrouped ones); d_model and d_head are 0.
   // Published files carry a d_model of another model: nothing relies on it.
   Architecture architecture;
   KeyValueNodes key_values = KeyValueNodes::kUngrouped;
+  int64_t mlp_blocks = 1;  // MLP nodes per layer
+
+  Graph graph() const;
+  // The graph of that form of a model. Throws Error when its MLPs cannot be split so; path: the file.
+  Graph graph_of(const Architecture& model, const std::string& path) const;
 };
 
 struct CircuitFile {
@@ -41,10 +46,11 @@ struct CircuitFile {
 };
 
 // Reads either form, told apart by its bytes, as scores and circuit of the file's own graph; no model needed.
-// Edges alone make the circuit. Of the JSON's nodes, {"a0.h0": true} or {"a0.h0": {"in_graph": true}}, names
-// and membership are checked and dropped: EAP-IG, too, works membership out again from the edges. Scores of
-// nodes ("score") and neurons ("neurons", "neurons_scores") are ignored: a file that leaves neurons out of a
-// node is read with all of them.
+// Edges make the circuit. Of the JSON's nodes, {"a0.h0": true} or {"a0.h0": {"in_graph": true}}, names and
+// membership are checked and dropped: EAP-IG, too, works membership out again from the edges. A file without
+// edges is a circuit of nodes: it has all edges among those that are in, with scores of zero. Scores of nodes
+// ("score") are passed over, as they follow from the edges'. "neurons" of a node, which leave out dimensions of
+// its output, cannot be run: such a file is read with all of them, with a warning.
 // Throws Error naming the file and the key or edge: not JSON or safetensors, truncated, a wrong type, an edge
 // that the file's cfg does not have, one that is missing, a score that is missing or no finite float32, a
 // stability outside [0, 1] or of some edges only.

@@ -30,24 +30,29 @@ std::vector<std::string> names_in(const SafetensorsHeader& header, const char* k
   return names;
 }
 
-// The sizes follow from the lengths of the lists and the place of m0; check_names compares every name then.
-Architecture architecture_of(const std::vector<std::string>& up, const std::vector<std::string>& down,
-                             const std::string& path) {
-  const auto first_mlp = static_cast<int64_t>(std::find(up.begin(), up.end(), "m0") - up.begin());
+// The sizes follow from the lengths of the lists and the place of layer 0's MLP; check_names compares every name then.
+CircuitShape shape_of(const std::vector<std::string>& up, const std::vector<std::string>& down,
+                      const std::string& path) {
+  const auto is_mlp = [](const std::string& name) { return name == "m0" || name.rfind("m0.b", 0) == 0; };
+  const auto first_mlp = static_cast<int64_t>(std::find_if(up.begin(), up.end(), is_mlp) - up.begin());
   const auto n_up = static_cast<int64_t>(up.size());
   const auto n_down = static_cast<int64_t>(down.size());
-  Architecture a;
-  // Upstream: input, then L times H heads and an MLP. Downstream: L times H q, K k, K v, an MLP; logits.
+  CircuitShape shape;
+  shape.mlp_blocks = std::max<int64_t>(1, std::count_if(up.begin(), up.end(), is_mlp));
+  Architecture& a = shape.architecture;
+  // Upstream: input, then L times H heads and MLP nodes. Downstream: L times H q, K k, K v, MLP nodes; logits.
   a.n_heads = first_mlp - 1;
-  a.n_layers = first_mlp > 1 ? (n_up - 1) / first_mlp : 0;
+  a.n_layers = first_mlp > 1 ? (n_up - 1) / (a.n_heads + shape.mlp_blocks) : 0;
   const int64_t readers = a.n_layers > 0 ? (n_down - 1) / a.n_layers : 0;
-  a.n_kv_heads = (readers - 1 - a.n_heads) / 2;
+  a.n_kv_heads = (readers - shape.mlp_blocks - a.n_heads) / 2;
   if (a.n_heads < 1 || a.n_layers < 1 || a.n_kv_heads < 1 || a.n_heads % a.n_kv_heads != 0) {
     fail(path,
          "the {} upstream and {} downstream names of its metadata are not those of a transformer's graph.",
          n_up, n_down);
   }
-  return a;
+  // As many readers as the names have: grouped by construction, also where a reader per query head was made.
+  shape.key_values = KeyValueNodes::kGrouped;
+  return shape;
 }
 
 using NameOf = std::string (Graph::*)(int64_t) const;
@@ -91,12 +96,12 @@ std::vector<float> stability_in(const SafetensorsHeader& header, std::string_vie
   return stability;
 }
 
-// Whether blocks are parallel is told by the number of edges alone: L·H fewer.
-Graph graph_of(Architecture* a, int64_t edges, const std::string& path) {
-  const Graph sequential(*a, KeyValueNodes::kGrouped);
+// Whether blocks are parallel is told by the number of edges alone: L·H fewer per MLP node.
+Graph graph_of(CircuitShape* shape, int64_t edges, const std::string& path) {
+  const Graph sequential = shape->graph();
   if (edges == sequential.n_edges()) return sequential;
-  a->parallel_blocks = true;
-  const Graph parallel(*a, KeyValueNodes::kGrouped);
+  shape->architecture.parallel_blocks = true;
+  const Graph parallel = shape->graph();
   if (edges == parallel.n_edges()) return parallel;
   fail(path, "tensor 'scores': found {} scores, expected {}, or {} with parallel blocks.", edges,
        sequential.n_edges(), parallel.n_edges());
@@ -113,12 +118,10 @@ CircuitFile parse_circuit_compact(std::string_view bytes, const std::string& pla
          scores.shape[0]);
   }
   CircuitFile file;
-  // As many readers as the names have: grouped by construction, also where a reader per query head was made.
-  file.shape.key_values = KeyValueNodes::kGrouped;
   const std::vector<std::string> up = names_in(header, kUpstream, place);
   const std::vector<std::string> down = names_in(header, kDownstream, place);
-  file.shape.architecture = architecture_of(up, down, place);
-  const Graph graph = graph_of(&file.shape.architecture, scores.shape[0], place);
+  file.shape = shape_of(up, down, place);
+  const Graph graph = graph_of(&file.shape, scores.shape[0], place);
   check_names(up, graph, &Graph::upstream_name, graph.n_upstream(), key_place(place, kUpstream));
   check_names(down, graph, &Graph::downstream_name, graph.n_downstream(), key_place(place, kDownstream));
   file.scores.values.resize(graph.n_edges());

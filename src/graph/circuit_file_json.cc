@@ -6,8 +6,10 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "graph/circuit_file_forms.h"
 #include "graph/circuit_file_scan.h"
+#include "graph/links.h"
 
 namespace circuit {
 namespace {
@@ -26,20 +28,29 @@ int64_t require_size(const Json& cfg, const std::string& key, const std::string&
 
 // Every reader has an edge, so a graph has more edges than readers: a cfg that asks for more readers than the
 // file has edges is refused before anything of its size is made.
-void check_size(const Architecture& a, KeyValueNodes form, int64_t edges, const std::string& place) {
-  const int64_t kv = form == KeyValueNodes::kGrouped ? a.n_kv_heads : a.n_heads;
+void check_size(const CircuitShape& shape, int64_t edges, const std::string& place) {
+  const Architecture& a = shape.architecture;
+  const int64_t kv = shape.key_values == KeyValueNodes::kGrouped ? a.n_kv_heads : a.n_heads;
   // Bounded one by one first, so that the product cannot overflow.
   constexpr int64_t kMostEdges = int64_t{1} << 31;
   const bool fits = edges < kMostEdges && a.n_layers < edges && a.n_heads < edges &&
-                    (a.n_heads + 2 * kv + 1) <= edges / a.n_layers;
+                    shape.mlp_blocks < edges && (a.n_heads + 2 * kv + shape.mlp_blocks) <= edges / a.n_layers;
   if (fits) return;
   fail(place, "{} layers of {} heads do not go with the {} edges of the file.", a.n_layers, a.n_heads, edges);
 }
 
-CircuitShape shape_of(const Json& cfg, const std::vector<ScannedEdge>& edges, const std::string& path) {
-  if (edges.empty()) {
-    fail(path, "edges: found none. A circuit of nodes alone cannot be read: it says nothing of edges.");
-  }
+// A circuit of nodes alone lists all of them.
+void check_nodes_count(const CircuitShape& shape, int64_t nodes, const std::string& place) {
+  const Architecture& a = shape.architecture;
+  const bool fits = a.n_layers < nodes && a.n_heads < nodes && shape.mlp_blocks < nodes &&
+                    a.n_layers * (a.n_heads + shape.mlp_blocks) + 2 == nodes;
+  if (fits) return;
+  fail(place, "{} layers of {} heads do not go with the {} nodes of the file, which has no edges.", a.n_layers, a.n_heads,
+       nodes);
+}
+
+// nodes: as many as the file lists, which bound a graph that has no edges to bound it.
+CircuitShape shape_of(const Json& cfg, const std::vector<ScannedEdge>& edges, size_t nodes, const std::string& path) {
   const std::string place = path + ", cfg";
   CircuitShape shape;
   Architecture& a = shape.architecture;
@@ -55,13 +66,29 @@ CircuitShape shape_of(const Json& cfg, const std::vector<ScannedEdge>& edges, co
   const auto of_group = [](const ScannedEdge& edge) { return edge.name == "input->a0.kv0<k>"; };
   const bool grouped = a.n_kv_heads == a.n_heads || std::any_of(edges.begin(), edges.end(), of_group);
   shape.key_values = grouped ? KeyValueNodes::kGrouped : KeyValueNodes::kUngrouped;
-  check_size(a, shape.key_values, static_cast<int64_t>(edges.size()), place);
+  shape.mlp_blocks = optional_int(cfg, "mlp_blocks", 1, place);
+  if (shape.mlp_blocks < 1) fail(place, "mlp_blocks: found {}, expected at least 1.", shape.mlp_blocks);
+  if (edges.empty()) {
+    check_nodes_count(shape, static_cast<int64_t>(nodes), place);
+  } else {
+    check_size(shape, static_cast<int64_t>(edges.size()), place);
+  }
   return shape;
 }
 
 bool require_in_graph(const Json& value, const std::string& place) {
   if (!value.is_boolean()) fail(place, "in_graph: found a {}, expected true or false.", value.type_name());
   return value.get<bool>();
+}
+
+// Neurons of a node, as EAP-IG has them: dimensions of its output.
+void warn_of_neurons(const Json& node, const std::string& place) {
+  if (!node.is_object() || !node.contains("neurons") || !node["neurons"].is_array()) return;
+  const Json& neurons = node["neurons"];
+  const auto out = std::count_if(neurons.begin(), neurons.end(), [](const Json& n) {
+    return (n.is_boolean() && !n.get<bool>()) || (n.is_number() && n.get<double>() == 0);
+  });
+  if (out > 0) log_warning("{}: leaves out {} of its {} neurons; it is read with all of them.", place, out, neurons.size());
 }
 
 void check_nodes(const Json& nodes, const Graph& graph, const std::string& path) {
@@ -73,6 +100,7 @@ void check_nodes(const Json& nodes, const Graph& graph, const std::string& path)
       fail(place, "not a node of {} layers of {} heads, as cfg says.", graph.n_layers(), graph.n_heads());
     }
     require_in_graph(node.is_object() ? require(node, "in_graph", place) : node, place);
+    warn_of_neurons(node, place);
   }
 }
 
@@ -124,6 +152,24 @@ void place_edges(const std::vector<ScannedEdge>& edges, const Graph& graph, cons
   }
 }
 
+// All edges among the nodes that are in; a reader is in when its head is, or any head of its group.
+void place_nodes(const Json& nodes, const Graph& graph, CircuitFile* file) {
+  std::unordered_set<std::string> inside;
+  for (const auto& [name, node] : nodes.items()) {
+    if ((node.is_object() ? node["in_graph"] : node).get<bool>()) inside.insert(name);
+  }
+  const auto has = [&](int64_t u) { return inside.count(graph.upstream_name(u)) > 0; };
+  file->scores.values.assign(graph.n_edges(), 0.F);
+  for (int64_t v = 0; v < graph.n_downstream(); ++v) {
+    const std::vector<int64_t> writers = writers_of(graph, v);
+    const bool read = v == graph.logits() ? inside.count("logits") > 0 : std::any_of(writers.begin(), writers.end(), has);
+    if (!read) continue;
+    for (int64_t u = 0; u < graph.visible(v); ++u) {
+      if (has(u)) file->circuit.edges.push_back(graph.edge_id(u, v));
+    }
+  }
+}
+
 }  // namespace
 
 CircuitFile parse_circuit_json(std::string_view text, const std::string& place) {
@@ -131,12 +177,16 @@ CircuitFile parse_circuit_json(std::string_view text, const std::string& place) 
   const Json& json = scanned.root;
   const Json& cfg = require_object(json, "cfg", place);
   const Json& nodes = require_object(json, "nodes", place);
-  if (!scanned.has_edges) fail(place, "key 'edges' is missing.");
+  if (!scanned.has_edges) fail(place, "key 'edges' is missing; of a circuit of nodes it is an empty object.");
   CircuitFile file;
-  file.shape = shape_of(cfg, scanned.edges, place);
-  const Graph graph(file.shape.architecture, file.shape.key_values);
+  file.shape = shape_of(cfg, scanned.edges, nodes.size(), place);
+  const Graph graph = file.shape.graph();
   check_nodes(nodes, graph, place);
-  place_edges(scanned.edges, graph, place, &file);
+  if (scanned.edges.empty()) {
+    place_nodes(nodes, graph, &file);
+  } else {
+    place_edges(scanned.edges, graph, place, &file);
+  }
   if (!json.contains("meta")) return file;
   for (const auto& [key, value] : require_object(json, "meta", place).items()) {
     file.meta[key] = value.is_string() ? value.get<std::string>() : value.dump();

@@ -22,6 +22,7 @@ void check_same_model(const CircuitShape& shape, const Graph& graph, const std::
   };
   same("n_layers", file.n_layers, graph.n_layers());
   same("n_heads", file.n_heads, graph.n_heads());
+  same("MLP blocks", shape.mlp_blocks, graph.mlp_blocks());
   if (file.parallel_blocks != graph.parallel()) {
     fail(path, "parallel_attn_mlp: found {}, expected {} as in the model.", file.parallel_blocks,
          graph.parallel());
@@ -41,7 +42,7 @@ int64_t reader_on(const Graph& graph, const DownstreamNode& node) {
     case DownstreamNode::Kind::kValue:
       return graph.value(node.layer, g);
     case DownstreamNode::Kind::kMlp:
-      return graph.mlp_in(node.layer);
+      return graph.mlp_in(node.layer, node.block);
     case DownstreamNode::Kind::kLogits:
       return graph.logits();
   }
@@ -84,7 +85,7 @@ CircuitFile read_circuit(const std::string& path) {
 
 CircuitFile on_graph(CircuitFile file, const Graph& graph, const std::string& path) {
   check_same_model(file.shape, graph, path);
-  const Graph own(file.shape.architecture, file.shape.key_values);
+  const Graph own = file.shape.graph();
   if (own.kv_nodes() < graph.kv_nodes()) {
     fail(path,
          "found one key and value reader per key/value head, expected one per query head: their scores "

@@ -28,6 +28,7 @@ Architecture shape(int64_t layers, int64_t heads, int64_t kv_heads) {
   a.n_kv_heads = kv_heads;
   a.d_model = 12;
   a.d_head = 5;
+  a.d_mlp = 15;
   return a;
 }
 
@@ -102,20 +103,21 @@ struct Form {
   Architecture architecture;
   KeyValueNodes key_values;
   std::string file;
+  int64_t mlp_block = 0;
 };
 
 void PrintTo(const Form& form, std::ostream* out) {
   const Architecture& a = form.architecture;
   *out << form.file << ", " << a.n_heads << " heads, " << a.n_kv_heads << " key/value heads"
        << (form.key_values == KeyValueNodes::kUngrouped ? ", ungrouped" : "")
-       << (a.parallel_blocks ? ", parallel" : "");
+       << (a.parallel_blocks ? ", parallel" : "") << (form.mlp_block > 0 ? ", blocks" : "");
 }
 
 class RoundTrip : public CircuitFiles, public testing::WithParamInterface<Form> {};
 
 TEST_P(RoundTrip, GivesTheSameScoresCircuitAndMeta) {
   const Form& form = GetParam();
-  const Graph graph(form.architecture, form.key_values);
+  const Graph graph(form.architecture, form.key_values, form.mlp_block);
   const CircuitFile written = sample(graph);
   const std::string file = write(form.architecture, graph, written, form.file);
   const CircuitFile read = read_circuit(file, graph);
@@ -126,10 +128,10 @@ TEST_P(RoundTrip, GivesTheSameScoresCircuitAndMeta) {
 
 TEST_P(RoundTrip, NeedsNoModel) {
   const Form& form = GetParam();
-  const Graph graph(form.architecture, form.key_values);
+  const Graph graph(form.architecture, form.key_values, form.mlp_block);
   const CircuitFile written = sample(graph);
   const CircuitFile read = read_circuit(write(form.architecture, graph, written, form.file));
-  const Graph own(read.shape.architecture, read.shape.key_values);
+  const Graph own = read.shape.graph();
   ASSERT_EQ(own.n_edges(), graph.n_edges());
   EXPECT_EQ(own.n_layers(), graph.n_layers());
   EXPECT_EQ(own.n_heads(), graph.n_heads());
@@ -141,7 +143,7 @@ TEST_P(RoundTrip, NeedsNoModel) {
 
 TEST_P(RoundTrip, KeepsStabilityWhereItWasMeasured) {
   const Form& form = GetParam();
-  const Graph graph(form.architecture, form.key_values);
+  const Graph graph(form.architecture, form.key_values, form.mlp_block);
   CircuitFile written = sample(graph);
   EXPECT_TRUE(read_circuit(write(form.architecture, graph, written, form.file)).stability.empty());
   for (int64_t id = 0; id < graph.n_edges(); ++id) {
@@ -162,7 +164,10 @@ INSTANTIATE_TEST_SUITE_P(Forms, RoundTrip,
                                          Form{shape(2, 4, 2), KeyValueNodes::kUngrouped, "a.safetensors"},
                                          Form{shape(1, 4, 1), KeyValueNodes::kGrouped, "a.safetensors"},
                                          Form{parallel_shape(), KeyValueNodes::kGrouped, "a.json"},
-                                         Form{parallel_shape(), KeyValueNodes::kGrouped, "a.safetensors"}));
+                                         Form{parallel_shape(), KeyValueNodes::kGrouped, "a.safetensors"},
+                                         Form{shape(2, 4, 2), KeyValueNodes::kUngrouped, "a.json", 5},
+                                         Form{shape(2, 4, 2), KeyValueNodes::kGrouped, "a.safetensors", 3},
+                                         Form{parallel_shape(), KeyValueNodes::kGrouped, "a.safetensors", 1}));
 
 class Import : public CircuitFiles, public testing::WithParamInterface<const char*> {};
 
@@ -325,7 +330,9 @@ TEST_F(CircuitFiles, SpoiltKeysAreNamed) {
       {[](Json& json) { json.erase("cfg"); }, "'cfg' is missing"},
       {[](Json& json) { json.erase("nodes"); }, "'nodes' is missing"},
       {[](Json& json) { json["edges"] = Json::array(); }, "edges: found a array, expected an object"},
-      {[](Json& json) { json["edges"] = Json::object(); }, "edges: found none"},
+      {[](Json& json) { json["cfg"]["mlp_blocks"] = 0; }, "mlp_blocks: found 0"},
+      {[](Json& json) { json["cfg"]["mlp_blocks"] = std::numeric_limits<int64_t>::max(); }, "layers of 2 heads"},
+      {[](Json& json) { json["edges"] = Json::object(); json["nodes"].erase("m0"); }, "4 nodes of the file"},
       {[](Json& json) { json["cfg"].erase("n_layers"); }, "'n_layers' is missing"},
       {[](Json& json) { json["cfg"]["n_layers"] = "1"; }, "n_layers: found a string"},
       {[](Json& json) { json["cfg"]["n_heads"] = 0; }, "n_heads: found 0"},
@@ -344,6 +351,31 @@ TEST_F(CircuitFiles, SpoiltKeysAreNamed) {
     change(json);
     EXPECT_THAT(refusal(json), HasSubstr(message));
   }
+}
+
+TEST_F(CircuitFiles, OfNodesAloneHaveEveryEdgeAmongThem) {
+  Json json = valid();
+  json["edges"] = Json::object();
+  for (auto& [name, node] : json["nodes"].items()) node = {{"in_graph", name == "input" || name == "a0.h1" || name == "logits"}};
+  write_file(path("nodes.json"), json.dump());
+  const CircuitFile file = read_circuit(path("nodes.json"));
+  const Graph graph = file.shape.graph();
+  std::vector<std::string> edges;
+  for (const int64_t id : file.circuit.edges) edges.push_back(graph.edge_name(id));
+  EXPECT_THAT(edges, testing::ElementsAre("input->a0.h1<q>", "input->a0.h1<k>", "input->a0.h1<v>", "input->logits",
+                                          "a0.h1->logits"));
+}
+
+TEST_F(CircuitFiles, OfBlocksGoWithAModelThatCanBeSplitSo) {
+  const Graph graph(shape(2, 4, 2), KeyValueNodes::kGrouped, 5);
+  const std::string file = write(shape(2, 4, 2), graph, sample(graph), "a.json");
+  const CircuitFile read = read_circuit(file);
+  EXPECT_EQ(read.shape.graph_of(shape(2, 4, 2), file).mlp_block(), 5);
+  Architecture other = shape(2, 4, 2);
+  other.d_mlp = 16;
+  EXPECT_THROW(read.shape.graph_of(other, file), Error);
+  // A whole MLP is another node than its blocks.
+  EXPECT_THAT(refusal(file, Graph(shape(2, 4, 2), KeyValueNodes::kGrouped)), HasSubstr("MLP blocks: found 3, expected 1"));
 }
 
 TEST_F(CircuitFiles, WithAKeyTwiceAreRefused) {

@@ -122,6 +122,14 @@ std::optional<int64_t> Graph::find_edge(const std::string& name) const {
   return std::nullopt;
 }
 
+std::vector<double> node_scores(const Graph& graph, const EdgeScores& scores) {
+  std::vector<double> sums(graph.n_upstream());
+  for (int64_t v = 0; v < graph.n_downstream(); ++v) {
+    for (int64_t u = 0; u < graph.visible(v); ++u) sums[u] += scores.values[graph.edge_id(u, v)];
+  }
+  return sums;
+}
+
 int64_t CircuitNodes::count() const {
   return std::count(upstream.begin(), upstream.end(), true) + std::count(downstream.begin(), downstream.end(), true);
 }

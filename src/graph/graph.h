@@ -91,6 +91,9 @@ struct EdgeScores {
   std::vector<float> values;
 };
 
+// Σ_v S(u→v) of every upstream node.
+std::vector<double> node_scores(const Graph& graph, const EdgeScores& scores);
+
 // A set of edges, ascending ids.
 struct Circuit {
   std::vector<int64_t> edges;

@@ -17,7 +17,7 @@ constexpr double kLeast = 620;  // the legend's width
 
 struct Used {
   std::set<int64_t> heads, groups, layers;
-  bool mlps = false;
+  std::set<int64_t> blocks;  // of MLPs
 };
 
 Used used_by(const Graph& graph, const CircuitNodes& nodes) {
@@ -29,16 +29,17 @@ Used used_by(const Graph& graph, const CircuitNodes& nodes) {
     if (node.kind == UpstreamNode::Kind::kInput) continue;
     used.layers.insert(node.layer);
     if (node.kind == UpstreamNode::Kind::kHead) used.heads.insert(node.head);
-    used.mlps = used.mlps || node.kind == UpstreamNode::Kind::kMlp;
+    if (node.kind == UpstreamNode::Kind::kMlp) used.blocks.insert(node.block);
   }
   for (int64_t v = 0; v < graph.n_downstream(); ++v) {
     if (!nodes.downstream[v]) continue;
     const DownstreamNode node = graph.downstream(v);
     if (node.kind == DownstreamNode::Kind::kLogits) continue;
     used.layers.insert(node.layer);
-    const bool mlp = node.kind == DownstreamNode::Kind::kMlp;
-    used.mlps = used.mlps || mlp;
-    if (mlp) continue;
+    if (node.kind == DownstreamNode::Kind::kMlp) {
+      used.blocks.insert(node.block);
+      continue;
+    }
     const bool group = shared && node.kind != DownstreamNode::Kind::kQuery;
     (group ? used.groups : used.heads).insert(node.head);
   }
@@ -60,12 +61,14 @@ SvgLayout svg_layout(const Graph& graph, const Circuit& circuit) {
   const CircuitNodes nodes = nodes_of(graph, circuit);
   const Used used = used_by(graph, nodes);
   SvgLayout layout;
-  // Only heads that some layer uses have a column, the same in every layer.
+  // Only heads and blocks that some layer uses have a column, the same in every layer.
   const auto groups = columns_of(used.groups, kLeft + kColumn / 2);
   const double first_head = kLeft + kColumn * (0.5 + static_cast<double>(groups.size()));
   const auto heads = columns_of(used.heads, first_head);
-  const double mlp = first_head + kColumn * static_cast<double>(heads.size());
-  layout.width = std::max(mlp + (used.mlps ? kColumn / 2 : -kColumn / 2) + kRight, kLeast);
+  const double first_mlp = first_head + kColumn * static_cast<double>(heads.size());
+  const auto mlps = columns_of(used.blocks, first_mlp);
+  const double right = first_mlp + kColumn * (static_cast<double>(mlps.size()) - 0.5);
+  layout.width = std::max(right + kRight, kLeast);
   layout.height = kLegend + 2 * kEnd + kBandHeight * static_cast<double>(used.layers.size());
   const double ground = layout.height - kLegend;
   std::map<int64_t, double> head_y;
@@ -80,7 +83,7 @@ SvgLayout svg_layout(const Graph& graph, const Circuit& circuit) {
     const UpstreamNode node = graph.upstream(u);
     Spot spot{middle, ground - kEnd / 2};
     if (node.kind == UpstreamNode::Kind::kHead) spot = {heads.at(node.head), head_y[node.layer]};
-    if (node.kind == UpstreamNode::Kind::kMlp) spot = {mlp, head_y[node.layer] - kMlpRise};
+    if (node.kind == UpstreamNode::Kind::kMlp) spot = {mlps.at(node.block), head_y[node.layer] - kMlpRise};
     layout.boxes[graph.upstream_name(u)] = spot;
   }
   for (int64_t v = 0; v < graph.n_downstream(); ++v) {
@@ -89,7 +92,7 @@ SvgLayout svg_layout(const Graph& graph, const Circuit& circuit) {
     Spot spot{middle, kEnd / 2};
     const std::string name = box_of(graph.downstream_name(v));
     if (node.kind == DownstreamNode::Kind::kMlp) {
-      spot = {mlp, head_y[node.layer] - kMlpRise};
+      spot = {mlps.at(node.block), head_y[node.layer] - kMlpRise};
     } else if (node.kind != DownstreamNode::Kind::kLogits) {
       const bool group = name.find(".kv") != std::string::npos;
       spot = {(group ? groups : heads).at(node.head), head_y[node.layer]};

@@ -6,8 +6,10 @@
 #include <ATen/ops/softmax.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <string>
+
 #include "model/soft_cap.h"
-#include "task/tiny_examples.h"
 
 namespace circuit {
 namespace {
@@ -17,11 +19,32 @@ constexpr double kTolerance = 1e-11;
 
 double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
+struct Form {
+  const char* name;
+  int64_t kv_heads;
+  std::optional<int64_t> window;
+  std::optional<double> cap;
+};
+
+Architecture shape(const Form& form) {
+  Architecture a;
+  a.n_layers = 2;
+  a.n_heads = 4;
+  a.n_kv_heads = form.kv_heads;
+  a.d_head = 5;
+  a.d_model = 20;
+  a.vocab = 13;
+  a.n_positions = 600;
+  a.sliding_window = form.window;
+  if (form.window) a.windowed = {true, false};
+  a.attn_softcap = form.cap;
+  return a;
+}
+
 // Sequences long enough for several tiles of queries, whose probabilities are not kept.
-class Tiles : public testing::TestWithParam<const char*> {
+class Tiles : public testing::TestWithParam<Form> {
  protected:
   void SetUp() override {
-    architecture_.n_positions = 600;
     ASSERT_FALSE(keeps_probs(architecture_, 600));
     batch_ = make_token_batch({std::vector<int64_t>(600, 1), std::vector<int64_t>(301, 2)}, architecture_, at::kCPU);
     const auto rows = [&](int64_t heads) {
@@ -40,7 +63,7 @@ class Tiles : public testing::TestWithParam<const char*> {
     cache.probs = at::softmax(scores, -1);
     return cache;
   }
-  Architecture architecture_ = tiny_architecture(GetParam());
+  Architecture architecture_ = shape(GetParam());
   TokenBatch batch_;
   at::Tensor q_, k_, v_, d_z_;
 };
@@ -71,7 +94,10 @@ TEST_P(Tiles, GiveWhatOneTileGives) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Tiles, testing::Values("gpt2", "llama", "mistral", "gemma2", "gemma3_text"));
+INSTANTIATE_TEST_SUITE_P(Forms, Tiles,
+                         testing::Values(Form{"plain", 4, {}, {}}, Form{"grouped", 2, {}, {}}, Form{"window", 2, 70, {}},
+                                         Form{"wide_window", 1, 300, {}}, Form{"cap", 2, 40, 3.0}),
+                         [](const auto& each) { return std::string(each.param.name); });
 
 }  // namespace
 }  // namespace circuit

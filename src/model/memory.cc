@@ -50,14 +50,4 @@ int64_t count_parameters(const Architecture& architecture) {
   fail("model", "family '{}' is not in the list.", architecture.family);
 }
 
-int64_t fitting_batch(const Architecture& architecture, Pass pass, int64_t wanted, int64_t longest,
-                      int64_t element_bytes, int64_t limit) {
-  const int64_t parameters = count_parameters(architecture);
-  int64_t batch = wanted;
-  while (batch > 0 && plan_memory(architecture, parameters, pass, batch, longest, element_bytes).total() > limit) {
-    batch = batch / 2;
-  }
-  return batch;
-}
-
 }  // namespace circuit

@@ -22,8 +22,4 @@ MemoryPlan plan_memory(const Architecture& architecture, int64_t parameters, Pas
 // Parameters an architecture has, tied matrices once.
 int64_t count_parameters(const Architecture& architecture);
 
-// The most sequences of one batch, at most `wanted`, whose plan fits into `limit` bytes; 0 when one does not.
-int64_t fitting_batch(const Architecture& architecture, Pass pass, int64_t wanted, int64_t longest,
-                      int64_t element_bytes, int64_t limit);
-
 }  // namespace circuit

@@ -8,7 +8,7 @@ namespace {
 
 // The mean over the scored examples themselves needs no pass of its own.
 bool takes_own_mean(const Model& model, const ScoreSpec& spec) {
-  return !model.architecture().post_norms && spec.ablation == Ablation::kMean && spec.ablation_reference == nullptr && spec.spans.empty();
+  return !model.architecture().post_norms && spec.ablation == Ablation::kMean && spec.ablation_reference == nullptr && !spec.ablated && spec.spans.empty();
 }
 
 class Attribution {
@@ -53,7 +53,7 @@ class Attribution {
   Rule rule_;
   MlpForm form_;
   EdgeAccumulator scores_;
-  std::unique_ptr<AblatedOutputs> ablated_;
+  std::shared_ptr<const AblatedOutputs> ablated_;
   ScoreResult result_;
 };
 

@@ -24,8 +24,11 @@ constexpr int64_t kTileBytes = int64_t{256} << 20;
 // no edge, and little memory.
 constexpr int64_t kLayersPerChunk = 4;
 
-// Over the rows of one batch in the dtype of the computation, over batches in float64.
-at::Tensor sum_rows(const at::Tensor& rows) { return rows.sum(0).to(at::kDouble); }
+// Over the rows of one batch in float32 at least, over batches in float64.
+at::Tensor sum_rows(const at::Tensor& rows) {
+  const bool wide = rows.scalar_type() == at::kDouble || rows.scalar_type() == at::kFloat;
+  return rows.sum(0, false, wide ? rows.scalar_type() : at::kFloat).to(at::kDouble);
+}
 
 // Outputs as their post-norms scaled them; γ is in the weights, but of MLPs that are one node here.
 void hold_post_norms(const Model& model, bool blocks, NodeOutputs* outputs) {
@@ -43,7 +46,7 @@ void hold_post_norms(const Model& model, bool blocks, NodeOutputs* outputs) {
 int64_t position_bytes(const Model& model, const ReaderSlots& slots, int64_t nodes) {
   const Architecture& a = model.architecture();
   const int64_t readers = std::min(kLayersPerChunk, a.n_layers) * slots.per_layer() + 1;
-  return (nodes + readers) * a.d_model * static_cast<int64_t>(model.embedding().element_size());
+  return (nodes + readers) * a.d_model * static_cast<int64_t>(at::elementSize(contraction_type(model)));
 }
 
 int64_t tile_positions(int64_t bytes_each) { return std::clamp<int64_t>(kTileBytes / bytes_each, 1, kTileTokens); }
@@ -124,7 +127,8 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
   // ⟨A, ∂⟩ of `nodes` nodes from `first`, which share the columns of [n, nodes · width] evenly.
   void add_direct(int64_t first, int64_t nodes, const at::Tensor& outputs, const at::Tensor& gradient) {
     if (!range_.has(first)) return;
-    owner_.direct_.narrow(0, first, nodes).add_(sum_rows(outputs * gradient).view({nodes, -1}).sum(1));
+    const at::Tensor products = outputs.to(contraction_type(owner_.model_)) * gradient;
+    owner_.direct_.narrow(0, first, nodes).add_(sum_rows(products).view({nodes, -1}).sum(1));
   }
 
   // Keys' and values' gradients through the queries of each span alone; empty when scores are not split.
@@ -162,7 +166,7 @@ EdgeAccumulator::EdgeAccumulator(const Model& model, const Graph& graph, const A
   for (const LayerWeights& w : model.layers()) {
     // Llama's o_proj is stored transposed; a view of it splits into heads just as well.
     const auto written = [&](const at::Tensor& weight, const NormWeights& post) {
-      return a.post_norms ? (weight * norm_scale(post)).to(weight.scalar_type()) : weight;
+      return (a.post_norms ? weight * norm_scale(post) : weight).to(contraction_type(model));
     };
     output_.push_back(written(w.w_o, w.attn_post_norm).unflatten(0, {a.n_heads, a.d_head}));
     if (blocks()) {
@@ -201,11 +205,12 @@ void EdgeAccumulator::add(const TokenBatch& tokens, ForwardCache& run, const at:
 }
 
 at::Tensor EdgeAccumulator::direct_heads(int64_t layer, const at::Tensor& d_stream) const {
-  return at::mm(d_stream, output_[layer].flatten(0, 1).t());
+  return at::mm(d_stream.to(output_[layer].scalar_type()), output_[layer].flatten(0, 1).t());
 }
 
 at::Tensor EdgeAccumulator::direct_mlp(int64_t layer, const at::Tensor& d_stream) const {
-  return blocks() ? at::mm(d_stream, mlp_output_[layer].flatten(0, 1).t()) : d_stream;
+  if (!blocks()) return d_stream;
+  return at::mm(d_stream.to(mlp_output_[layer].scalar_type()), mlp_output_[layer].flatten(0, 1).t());
 }
 
 int64_t EdgeAccumulator::tile_size(const UpstreamRange& range, int64_t positions) const {
@@ -242,10 +247,9 @@ EdgeAccumulator::Tile EdgeAccumulator::make_tile(int64_t tile, const UpstreamRan
                                                  const at::TensorOptions& options) const {
   const int64_t d = model_.architecture().d_model;
   const int64_t readers = std::min(kLayersPerChunk, graph_.n_layers()) * slots_.per_layer() + 1;
-  // Sums over a batch's tiles in at least float32.
-  const at::ScalarType sum_type = options.dtype() == at::kDouble ? at::kDouble : at::kFloat;
-  return {at::empty({tile, range.count, d}, options), at::empty({tile * readers * d}, options),
-          at::zeros({slots_.spans(), range.count, slots_.count()}, options.dtype(sum_type))};
+  const at::TensorOptions wide = options.dtype(contraction_type(model_));
+  return {at::empty({tile, range.count, d}, wide), at::empty({tile * readers * d}, wide),
+          at::zeros({slots_.spans(), range.count, slots_.count()}, wide)};
 }
 
 void EdgeAccumulator::rebuild_upstream(const NodeOutputs& outputs, const TilePart& part, const UpstreamRange& range,
@@ -257,13 +261,14 @@ void EdgeAccumulator::rebuild_upstream(const NodeOutputs& outputs, const TilePar
     const int64_t heads = graph_.head(l, 0);
     if (range.has(heads)) {
       // A_u = z_h W_O[h]
-      const at::Tensor z = rows(outputs.z[l]).view({part.count, a.n_heads, a.d_head});
+      const at::Tensor z = rows(outputs.z[l]).view({part.count, a.n_heads, a.d_head}).to(up.scalar_type());
       head_products(up.narrow(1, heads - range.first, a.n_heads), z, output_[l]);
     }
     const int64_t mlp = graph_.mlp(l);
     if (!range.has(mlp)) continue;
     if (blocks()) {
-      const at::Tensor h = rows(outputs.mlp[l]).view({part.count, graph_.mlp_blocks(), graph_.mlp_block()});
+      const at::Tensor h =
+          rows(outputs.mlp[l]).view({part.count, graph_.mlp_blocks(), graph_.mlp_block()}).to(up.scalar_type());
       head_products(up.narrow(1, mlp - range.first, graph_.mlp_blocks()), h, mlp_output_[l]);
     } else {
       up.select(1, mlp - range.first).copy_(rows(outputs.mlp[l]));
@@ -307,11 +312,7 @@ void EdgeAccumulator::contract_tile(const NodeOutputs& outputs, const std::vecto
       const at::Tensor a_t = up[t].narrow(0, 0, visible);
       const at::Tensor g_t = down[t].t();
       at::Tensor of_span = sums[part.spans == nullptr ? 0 : part.spans[t]];
-      if (of_span.scalar_type() == a_t.scalar_type()) {
-        of_span.addmm_(a_t, g_t);
-      } else {
-        of_span.add_(at::mm(a_t, g_t));
-      }
+      of_span.addmm_(a_t, g_t);
     }
   }
 }

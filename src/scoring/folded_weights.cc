@@ -13,9 +13,11 @@ namespace circuit {
 namespace {
 
 // w [d_model, readers, width], b [readers, width] or undefined.
-FoldedReaders fold(const Architecture& a, const at::Tensor& w, const at::Tensor& b, const NormWeights& norm) {
+FoldedReaders fold(const Architecture& a, at::ScalarType type, const at::Tensor& w, const at::Tensor& b,
+                   const NormWeights& norm) {
   FoldedReaders f;
-  f.weight = at::empty({w.size(1), w.size(2), a.d_model}, w.options());
+  const auto options = w.options().dtype(type);
+  f.weight = at::empty({w.size(1), w.size(2), a.d_model}, options);
   const at::Tensor gamma = norm_scale(norm);
   // Reader by reader, so that each stays in the cache while it is worked on.
   const auto work = [&](int64_t begin, int64_t end) {
@@ -31,8 +33,8 @@ FoldedReaders fold(const Architecture& a, const at::Tensor& w, const at::Tensor&
     work(0, w.size(1));
   }
   if (!norm.bias.defined() && !b.defined()) return f;
-  f.constant = norm.bias.defined() ? at::mv(w.flatten(1).t(), norm.bias).view({w.size(1), w.size(2)})
-                                   : at::zeros({w.size(1), w.size(2)}, w.options());
+  f.constant = norm.bias.defined() ? at::mv(w.flatten(1).t().to(type), norm.bias.to(type)).view({w.size(1), w.size(2)})
+                                   : at::zeros({w.size(1), w.size(2)}, options);
   if (b.defined()) f.constant.add_(b);
   return f;
 }
@@ -55,7 +57,7 @@ FoldedReaders joined(const FoldedReaders& a, const FoldedReaders& b) {
 FoldedReaders fold_blocks(const Model& model, const Graph& graph, const LayerWeights& w) {
   const auto blocks = [&](const at::Tensor& weight, const at::Tensor& bias) {
     const at::Tensor b = bias.defined() ? bias.view({graph.mlp_blocks(), graph.mlp_block()}) : bias;
-    return fold(model.architecture(), weight.unflatten(1, {graph.mlp_blocks(), graph.mlp_block()}), b, w.mlp_norm);
+    return fold(model.architecture(), contraction_type(model), weight.unflatten(1, {graph.mlp_blocks(), graph.mlp_block()}), b, w.mlp_norm);
   };
   const FoldedReaders in = blocks(w.w_in, w.b_in);
   return w.w_gate.defined() ? joined(in, blocks(w.w_gate, w.b_gate)) : in;
@@ -63,15 +65,20 @@ FoldedReaders fold_blocks(const Model& model, const Graph& graph, const LayerWei
 
 }  // namespace
 
+at::ScalarType contraction_type(const Model& model) {
+  return model.dtype() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
 std::vector<FoldedLayer> fold_weights(const Model& model, const Graph& graph) {
   const Architecture& a = model.architecture();
   const int64_t per_kv = graph.ungrouped() ? a.heads_per_kv() : 1;
+  const at::ScalarType type = contraction_type(model);
   std::vector<FoldedLayer> layers;
   for (const LayerWeights& w : model.layers()) {
     FoldedLayer f;
-    f.q = fold(a, w.w_q, w.b_q, w.attn_norm);
-    f.k = repeated(fold(a, w.w_k, w.b_k, w.attn_norm), per_kv);
-    f.v = repeated(fold(a, w.w_v, w.b_v, w.attn_norm), per_kv);
+    f.q = fold(a, type, w.w_q, w.b_q, w.attn_norm);
+    f.k = repeated(fold(a, type, w.w_k, w.b_k, w.attn_norm), per_kv);
+    f.v = repeated(fold(a, type, w.w_v, w.b_v, w.attn_norm), per_kv);
     if (graph.mlp_blocks() > 1) f.mlp = fold_blocks(model, graph, w);
     layers.push_back(std::move(f));
   }

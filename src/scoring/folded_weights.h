@@ -25,6 +25,10 @@ struct FoldedLayer {
   FoldedReaders mlp;
 };
 
+// In the dtype of the contraction.
 std::vector<FoldedLayer> fold_weights(const Model& model, const Graph& graph);
+
+// The dtype scores are contracted in: float32 at least. Products of BF16 would round every sum to three digits.
+at::ScalarType contraction_type(const Model& model);
 
 }  // namespace circuit

@@ -65,7 +65,10 @@ ScorePlan plan_score(const Model& model, const Graph& graph, const Scorer& score
   int64_t folded = (a.n_heads + 2 * graph.kv_nodes()) * a.d_head;
   if (a.post_norms) folded += a.n_heads * a.d_head;
   if (graph.mlp_blocks() > 1) folded += a.d_mlp * (a.gated_mlp ? 2 : 1) + (a.post_norms ? a.d_mlp : 0);
-  plan.fixed += a.n_layers * folded * a.d_model * element;
+  const int64_t wide = model.dtype() == at::kDouble ? 8 : 4;
+  // Copies of W_O and of blocks' W_out, where they are not contracted in the model's own dtype.
+  if (element != wide && !a.post_norms) folded += a.n_heads * a.d_head + (graph.mlp_blocks() > 1 ? a.d_mlp : 0);
+  plan.fixed += a.n_layers * folded * a.d_model * wide;
   plan.fixed += at::get_num_threads() * tile_bytes(model, graph, spans);
   const int64_t sums = spans * graph.n_upstream() * ReaderSlots(graph, spans).count();
   plan.fixed += sums * (static_cast<int64_t>(sizeof(double)) * 2 + at::get_num_threads() * static_cast<int64_t>(sizeof(float)));

@@ -18,8 +18,8 @@ ReaderGradients compact(const at::Tensor& d, at::Tensor dots, const at::Tensor& 
   out.x = x;
   out.stats = stats;
   if (constant.defined()) dots = dots - (d * constant).sum(-1);
-  const at::Tensor rstd = stats.rstd.to(d.scalar_type());
-  out.d = d * rstd.unsqueeze(-1);
+  const at::Tensor rstd = stats.rstd.to(dots.scalar_type());
+  out.d = (d * rstd.unsqueeze(-1)).to(d.scalar_type());
   // With the norm's scale held constant nothing is taken off along x̂.
   const double share = rule == Rule::kRelevance ? 0 : 1 / static_cast<double>(x.size(1));
   out.x_component = (dots * rstd * share).unsqueeze(-1);
@@ -84,19 +84,21 @@ void rebuild_readers(const ReaderGradients& g, const std::vector<const at::Tenso
     return;
   }
   const auto rows = [&](const at::Tensor& t) { return t.defined() ? t.narrow(0, first, count) : t; };
-  const at::Tensor d = rows(g.d);
+  const at::ScalarType type = down.scalar_type();
+  const at::Tensor d = rows(g.d).to(type);
   int64_t reader = 0;
   for (const at::Tensor* w : weights) {
     head_products(down.narrow(1, reader, w->size(0)), d.narrow(1, reader, w->size(0)), *w);
     reader += w->size(0);
   }
-  const at::Tensor x_hat = norm_standardised(rows(g.x), {rows(g.stats.mean), rows(g.stats.rstd)}).unsqueeze(1);
-  down.narrow(1, 0, reader).addcmul_(rows(g.x_component), x_hat, -1);
+  const at::Tensor x_hat = norm_standardised(rows(g.x).to(type), {rows(g.stats.mean), rows(g.stats.rstd)}).unsqueeze(1);
+  down.narrow(1, 0, reader).addcmul_(rows(g.x_component).to(type), x_hat, -1);
 }
 
 at::Tensor sum_readers(const ReaderGradients& g, const std::vector<const at::Tensor*>& weights) {
-  const at::Tensor d = g.d.sum(0).unsqueeze(1);
-  at::Tensor sums = at::mm(g.x_component.squeeze(-1).t(), norm_standardised(g.x, g.stats)).neg_();
+  const at::ScalarType type = weights[0]->scalar_type();
+  const at::Tensor d = g.d.sum(0, false, type).unsqueeze(1);
+  at::Tensor sums = at::mm(g.x_component.squeeze(-1).t().to(type), norm_standardised(g.x.to(type), g.stats)).neg_();
   int64_t reader = 0;
   for (const at::Tensor* w : weights) {
     sums.narrow(0, reader, w->size(0)).unsqueeze(1).baddbmm_(d.narrow(0, reader, w->size(0)), *w);

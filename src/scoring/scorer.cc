@@ -14,10 +14,11 @@ const std::vector<Scorer>& scorers() {
 
 const Scorer& find_scorer(const std::string& name) { return find_named(scorers(), "method", name); }
 
-std::unique_ptr<AblatedOutputs> ablated_outputs(const Model& model, const Graph& graph,
+std::shared_ptr<const AblatedOutputs> ablated_outputs(const Model& model, const Graph& graph,
                                                 const std::vector<const Example*>& examples, const ScoreSpec& spec) {
+  if (spec.ablated) return spec.ablated;
   const auto& reference = spec.ablation_reference == nullptr ? examples : *spec.ablation_reference;
-  return std::make_unique<AblatedOutputs>(model, spec.ablation, reference, spec.batch, mlp_form(graph));
+  return std::make_shared<AblatedOutputs>(model, spec.ablation, reference, spec.batch, mlp_form(graph));
 }
 
 Positions parse_positions(const std::string& name) {

@@ -35,6 +35,8 @@ struct ScoreSpec {
   // Examples whose mean `mean` and `mean-positional` take; null: those that are scored.
   const std::vector<const Example*>* ablation_reference = nullptr;
   std::vector<std::string> spans;  // as span_names(): scores are also split by pairs of them; empty: not
+  // Ā already worked out (by ablated_outputs), where one serves several scores; null: each works out its own.
+  std::shared_ptr<const AblatedOutputs> ablated;
   int64_t tile_tokens = 0;   // positions rebuilt at a time; 0: chosen for the cache. Changes speed only
 };
 
@@ -85,7 +87,7 @@ Scorer exact_scorer();
 Scorer random_scorer();
 
 // Ā as the specification wants it, for a score over `examples`.
-std::unique_ptr<AblatedOutputs> ablated_outputs(const Model& model, const Graph& graph,
+std::shared_ptr<const AblatedOutputs> ablated_outputs(const Model& model, const Graph& graph,
                                                 const std::vector<const Example*>& examples, const ScoreSpec& spec);
 
 }  // namespace circuit

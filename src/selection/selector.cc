@@ -11,6 +11,7 @@ const std::vector<Selector>& selectors() {
       threshold_selector(),
       greedy_selector(),
       param_budget_selector(),
+      top_nodes_selector(),
       random_selector(),
   };
   return all;

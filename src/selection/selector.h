@@ -12,7 +12,7 @@
 namespace circuit {
 
 struct SelectionSpec {
-  int64_t n = 1000;            // edges asked for
+  int64_t n = 1000;            // edges asked for; top-nodes: nodes
   SlicePolicy policy;          // what a circuit trains: for selectors that match a trainable size
   double threshold = 0;        // threshold: least |score|, metric units per example
   double budget = 1;           // param-budget: largest trainable share of all parameters, in (0, 1]
@@ -41,6 +41,7 @@ Selector top_edges_weighted_selector();
 Selector threshold_selector();
 Selector greedy_selector();
 Selector param_budget_selector();
+Selector top_nodes_selector();
 Selector random_selector();
 
 }  // namespace circuit

@@ -187,14 +187,17 @@ TunerSpec spec_for(const std::string& optimizer) {
 struct Exactness {
   const char* family;
   const char* optimizer;
+  int64_t mlp_block = 0;
 };
-std::ostream& operator<<(std::ostream& out, const Exactness& e) { return out << e.family << "/" << e.optimizer; }
+std::ostream& operator<<(std::ostream& out, const Exactness& e) {
+  return out << e.family << "/" << e.optimizer << "/" << e.mlp_block;
+}
 
 class Exact : public testing::TestWithParam<Exactness> {};
 
 TEST_P(Exact, NoByteOutsideTheSlicesEverSelectedChanges) {
   const Model model = Model::random(tiny_architecture(GetParam().family), 0.3, 2, {});
-  const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
+  const Graph graph(model.architecture(), KeyValueNodes::kGrouped, GetParam().mlp_block);
   const SliceTable table(graph, model);
   const auto base = copy_of(model);
   const std::vector<Example> train = random_examples(model.architecture(), 20);
@@ -278,7 +281,9 @@ INSTANTIATE_TEST_SUITE_P(All, Exact,
                                          Exactness{"llama", "sgd"}, Exactness{"llama", "adamw"},
                                          Exactness{"mistral", "sgd"}, Exactness{"qwen2", "adamw"},
                                          Exactness{"gpt_neox", "sgd"}, Exactness{"gpt_neox", "adamw"},
-                                         Exactness{"qwen3", "sgd"}, Exactness{"opt", "adamw"}));
+                                         Exactness{"qwen3", "sgd"}, Exactness{"opt", "adamw"},
+                                         Exactness{"gemma2", "sgd"}, Exactness{"gemma3_text", "adamw", 7},
+                                         Exactness{"gpt2", "adamw", 7}, Exactness{"llama", "sgd", 2}));
 
 TEST(Sgd, FollowsTorchsFormula) {
   OptimizerSpec spec;

@@ -1,0 +1,542 @@
+// What is finer than an edge between whole heads and MLPs, through the program: MLP blocks, spans, channels,
+// nodes; and what stops a score that would mean nothing.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <regex>
+#include <set>
+
+#include "io/files.h"
+#include "io/json.h"
+#include "io/safetensors.h"
+#include "io/sqlite.h"
+#include "tests/program.h"
+#include "tests/refusal.h"
+#include "tests/tiny_run.h"
+
+namespace circuit {
+namespace {
+
+constexpr int64_t kBlock = 5;  // of the 20 channels of a tiny MLP
+constexpr int64_t kBlocks = 4;
+constexpr double kRounding = 2e-5;  // float32 sums in another order
+constexpr double kWhole = 1e-4;     // all edges run as a circuit are the model: rounding of two forwards
+
+// Eight times one record: a random model moves the metric of different ones in different directions.
+std::string one_record_eight_times() {
+  const std::string records = tiny_records(1, 4);
+  std::string text;
+  for (int i = 0; i < 8; ++i) text += records;
+  return text;
+}
+
+// The records with these spans each.
+std::string with_spans(const std::string& records, const Json& spans) {
+  std::string text;
+  std::istringstream lines(records);
+  for (std::string line; std::getline(lines, line);) {
+    Json record = parse_json(line, "record");
+    record["spans"] = spans;
+    text += record.dump() + "\n";
+  }
+  return text;
+}
+
+struct Floats {
+  std::vector<int64_t> shape;
+  std::vector<float> values;
+  std::map<std::string, std::string> metadata;
+};
+
+// The one tensor of a file.
+Floats read_floats(const std::string& path, const std::string& name) {
+  const std::string bytes = read_file(path);
+  const SafetensorsHeader header = parse_safetensors(bytes, path);
+  Floats floats;
+  EXPECT_EQ(header.tensors.size(), 1U);
+  for (const TensorEntry& entry : header.tensors) {
+    EXPECT_EQ(entry.name, name);
+    EXPECT_EQ(entry.dtype, "F32");
+    floats.shape = entry.shape;
+    floats.values.resize(entry.size / sizeof(float));
+    std::memcpy(floats.values.data(), bytes.data() + entry.begin, entry.size);
+  }
+  floats.metadata = header.metadata;
+  return floats;
+}
+
+// "m1.b3" → "m1".
+std::string without_block(const std::string& name) {
+  return std::regex_replace(name, std::regex(R"((m\d+)\.b\d+)"), "$1");
+}
+
+std::string source_of(const std::string& edge) { return edge.substr(0, edge.find("->")); }
+std::string reader_of(const std::string& edge) { return edge.substr(edge.find("->") + 2); }
+std::string node_read(const std::string& edge) {
+  const std::string reader = reader_of(edge);
+  return reader.substr(0, reader.find('<'));
+}
+
+class Finer : public testing::Test {
+ protected:
+  Finer() {
+    write_file(data_, tiny_records(9, 4));
+    write_tiny_model(gpt2_, TinySpec());
+    write_tiny_model(llama_, {"llama", false});
+  }
+  Arguments command(const std::string& model, const Arguments& more) const {
+    Arguments arguments{"discover", model, data_, "-o", out_};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+  Json discover(const std::string& model, const Arguments& more) const {
+    SCOPED_TRACE(testing::PrintToString(more));
+    const ProgramResult result = run_quiet(command(model, more));
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.err, "");
+    return read_json(out_);
+  }
+  Json evaluate(const std::string& model, const std::string& circuit, const Arguments& more = {}) const {
+    Arguments arguments{"evaluate",     model, data_,        "--circuit", circuit,
+                        "--redundancy", "0",   "--no-curve", "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramResult result = run_quiet(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return parse_json(result.out, "evaluate");
+  }
+  std::string tiny_model(const std::string& family) const {
+    TinySpec spec;
+    spec.family = family;
+    return write_tiny_model(scratch_ / "model", spec);
+  }
+  void refuses(const Arguments& more, const std::vector<std::string>& words, int code = kFailure) const {
+    expect_refused(scratch_, command(gpt2_, more), words, code);
+  }
+  ScratchFolder scratch_;
+  const std::string data_ = scratch_ / "data.jsonl";
+  const std::string out_ = scratch_ / "circuit.json";
+  const std::string gpt2_ = scratch_ / "gpt2";
+  const std::string llama_ = scratch_ / "llama";
+};
+
+// MLP blocks
+
+struct BlockGraph {
+  std::string family;
+  int64_t heads, kv;
+  bool parallel = false;
+};
+void PrintTo(const BlockGraph& graph, std::ostream* out) { *out << graph.family; }
+
+int64_t edges_with_blocks(const BlockGraph& graph, int64_t layers) {
+  int64_t edges = 0;
+  for (int64_t l = 0; l < layers; ++l) {
+    const int64_t before = 1 + l * (graph.heads + kBlocks);
+    edges += (graph.heads + 2 * graph.kv) * before + kBlocks * (before + (graph.parallel ? 0 : graph.heads));
+  }
+  return edges + 1 + layers * (graph.heads + kBlocks);
+}
+
+class MlpBlocks : public Finer, public testing::WithParamInterface<BlockGraph> {};
+
+TEST_P(MlpBlocks, AreNodesAndAllEdgesOfThemAreTheModel) {
+  write_file(data_, one_record_eight_times());
+  const std::string model = tiny_model(GetParam().family);
+  const Json file = discover(model, {"--mlp-block", std::to_string(kBlock), "--top-edges", "100000"});
+  EXPECT_EQ(file["cfg"]["mlp_blocks"], kBlocks);
+  EXPECT_EQ(static_cast<int64_t>(file["edges"].size()), edges_with_blocks(GetParam(), 2));
+  EXPECT_TRUE(file["nodes"].contains("m1.b3"));
+  EXPECT_FALSE(file["nodes"].contains("m1") || file["nodes"].contains("m1.b4"));
+
+  // Every edge in: also those whose score is zero.
+  Json all = file;
+  for (auto& edge : all["edges"]) edge["in_graph"] = true;
+  write_file(out_, all.dump());
+  const Json json = evaluate(model, out_);
+  EXPECT_EQ(json["graph_edges"], file["edges"].size());
+  EXPECT_NEAR(json["circuit"].get<double>(), json["full"].get<double>(), kWhole);
+  ASSERT_TRUE(json["faithfulness"].is_number());
+  EXPECT_NEAR(json["faithfulness"].get<double>(), 1, kWhole);
+}
+
+TEST_P(MlpBlocks, CompactFilesReadBackAsTheSameCircuit) {
+  const std::string model = tiny_model(GetParam().family);
+  const Arguments blocks{"--mlp-block", std::to_string(kBlock), "--top-edges", "60"};
+  discover(model, blocks);
+  const Json of_json = evaluate(model, out_);
+  Arguments compact = blocks;
+  compact.insert(compact.end(), {"--compact"});
+  ASSERT_EQ(run_quiet(command(model, compact)).exit_code, 0);
+  EXPECT_EQ(evaluate(model, out_), of_json);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, MlpBlocks,
+                         testing::Values(BlockGraph{"gpt2", 3, 3}, BlockGraph{"opt", 3, 3},
+                                         BlockGraph{"gpt_neox", 3, 3, true}, BlockGraph{"llama", 4, 2},
+                                         BlockGraph{"gemma2", 4, 2}, BlockGraph{"gemma3_text", 4, 2}),
+                         [](const auto& each) { return each.param.family; });
+
+// A block reads with its columns and writes with its rows: of a method that is linear in both, sums are the
+// MLP's.
+TEST_F(Finer, ScoresOfBlocksAddUpToTheMlps) {
+  for (const char* method :
+       {"eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp"}) {
+    SCOPED_TRACE(method);
+    const Json whole = discover(llama_, {"--method", method})["edges"];
+    const Json blocks =
+        discover(llama_, {"--method", method, "--mlp-block", std::to_string(kBlock)})["edges"];
+    std::map<std::string, double> sums;
+    for (const auto& [name, edge] : blocks.items()) sums[without_block(name)] += edge["score"].get<double>();
+    ASSERT_EQ(sums.size(), whole.size());
+    for (const auto& [name, edge] : whole.items()) {
+      EXPECT_NEAR(sums[name], edge["score"].get<double>(), kRounding) << name;
+    }
+  }
+}
+
+TEST_F(Finer, BlocksThatDoNotDivideAreRefused) {
+  refuses({"--mlp-block", "3"}, {"3", "20"}, kWrongUse);
+  Json file = discover(gpt2_, {});
+  EXPECT_FALSE(file["cfg"].contains("mlp_blocks"));
+  file["cfg"]["mlp_blocks"] = 3;
+  file["edges"] = Json::object();
+  for (const char* layer : {"m0", "m1"}) {
+    file["nodes"].erase(layer);
+    for (int j = 0; j < 3; ++j) file["nodes"][layer + (".b" + std::to_string(j))] = true;
+  }
+  write_file(out_, file.dump());
+  expect_refused(scratch_, {"evaluate", gpt2_, data_, "--circuit", out_},
+                 {"circuit.json", "3 MLP blocks", "20"});
+}
+
+// Spans
+
+TEST_F(Finer, SpanScoresAddUpToTheEdgesAndLookBackwardsOnly) {
+  write_file(data_, with_spans(tiny_records(9, 4), {{"first", {0, 1}}, {"last", {2, 3}}}));
+  const std::string spans = scratch_ / "spans.safetensors";
+  const std::vector<Arguments> ways{{},
+                                    {"--method", "relp"},
+                                    {"--method", "eap-ig-inputs"},
+                                    {"--method", "eap-ig-activations-own", "--mlp-block", "5"},
+                                    {"--ablation", "mean", "--ungrouped"}};
+  for (const Arguments& way : ways) {
+    SCOPED_TRACE(testing::PrintToString(way));
+    Arguments arguments = way;
+    arguments.insert(arguments.end(), {"--spans", spans});
+    const Json edges = discover(llama_, arguments)["edges"];
+    const Floats scores = read_floats(spans, "span_scores");
+    EXPECT_EQ(scores.metadata.at("spans"), R"(["first","last","rest"])");
+    const Json names = parse_json(scores.metadata.at("edges"), "edges");
+    ASSERT_EQ(scores.shape, (std::vector<int64_t>{static_cast<int64_t>(edges.size()), 3, 3}));
+    ASSERT_EQ(names.size(), edges.size());
+    int64_t across = 0;
+    for (size_t id = 0; id < names.size(); ++id) {
+      const auto name = names[id].get<std::string>();
+      const bool shared = name.find("<k>") != std::string::npos || name.find("<v>") != std::string::npos;
+      double sum = 0;
+      for (size_t where = 0; where < 3; ++where) {
+        for (size_t whom = 0; whom < 3; ++whom) {
+          const float score = scores.values[(id * 3 + where) * 3 + whom];
+          sum += score;
+          // Queries, MLPs and logits are read where they write; no key is read for an earlier query.
+          const bool possible = where == whom || (where < whom && shared);
+          EXPECT_TRUE(possible || score == 0) << name << where << whom;
+          across += where < whom && score != 0;
+        }
+      }
+      EXPECT_NEAR(sum, edges[name]["score"].get<double>(), kRounding) << name;
+    }
+    EXPECT_GT(across, 0) << "no key or value is read for another span";
+  }
+}
+
+TEST_F(Finer, SpansThatCannotBeScoredAreRefused) {
+  const std::string spans = scratch_ / "spans.safetensors";
+  refuses({"--spans", spans}, {"data.jsonl", "spans"});
+  write_file(data_, with_spans(tiny_records(9, 4), {{"first", {0, 1}}}));
+  for (const char* method : {"exact", "random"})
+    refuses({"--spans", spans, "--method", method}, {"--spans", method}, kWrongUse);
+  EXPECT_EQ(run_quiet(command(gpt2_, {"--spans", spans, "--resamples", "5"})).exit_code, kWrongUse);
+}
+
+// Channels and nodes
+
+TEST_F(Finer, ChannelsOfABlockAddUpToItsNode) {
+  const std::string channels = scratch_ / "channels.safetensors";
+  for (const char* family : {"gpt2", "llama", "gemma3_text"}) {
+    const std::string model = tiny_model(family);
+    for (const auto& [ablation, positions] : {std::pair("counterfactual", "all"), {"mean", "readout"}}) {
+      SCOPED_TRACE(testing::Message() << family << " " << ablation);
+      const Json nodes = discover(model, {"--channels", channels, "--ablation", ablation, "--positions",
+                                          positions, "--mlp-block", std::to_string(kBlock)})["nodes"];
+      const Floats scores = read_floats(channels, "channel_scores");
+      ASSERT_EQ(scores.shape, (std::vector<int64_t>{2, kBlock * kBlocks}));
+      for (int64_t b = 0; b < 2 * kBlocks; ++b) {
+        double sum = 0;
+        for (int64_t c = 0; c < kBlock; ++c) sum += scores.values[b * kBlock + c];
+        const std::string name = "m" + std::to_string(b / kBlocks) + ".b" + std::to_string(b % kBlocks);
+        EXPECT_NEAR(sum, nodes[name]["score"].get<double>(), kRounding) << name;
+      }
+    }
+  }
+}
+
+TEST_F(Finer, ANodesScoreIsTheSumOfItsOutgoingEdges) {
+  const Json file = discover(llama_, {"--top-edges", "5"});
+  std::map<std::string, double> sums;
+  for (const auto& [name, edge] : file["edges"].items()) sums[source_of(name)] += edge["score"].get<double>();
+  for (const auto& [name, node] : file["nodes"].items()) {
+    if (name == "logits") {
+      EXPECT_FALSE(node.contains("score"));
+    } else {
+      EXPECT_NEAR(node["score"].get<double>(), sums.at(name), kRounding) << name;
+    }
+  }
+}
+
+TEST_F(Finer, TopNodesTakesTheStrongestWithAllEdgesAmongThem) {
+  for (const Arguments& way :
+       {Arguments{"--top-nodes", "4"}, {"--selection", "top-nodes", "--top-edges", "4"}}) {
+    const Json file = discover(gpt2_, way);
+    std::vector<std::pair<double, std::string>> strength;
+    for (const auto& [name, node] : file["nodes"].items()) {
+      if (name != "logits") strength.emplace_back(-std::fabs(node["score"].get<double>()), name);
+    }
+    std::sort(strength.begin(), strength.end());
+    std::set<std::string> chosen{"logits"};
+    for (size_t i = 0; i < 4; ++i) chosen.insert(strength[i].second);
+    for (const auto& [name, node] : file["nodes"].items())
+      EXPECT_EQ(node["in_graph"], chosen.count(name) > 0) << name;
+    for (const auto& [name, edge] : file["edges"].items()) {
+      EXPECT_EQ(edge["in_graph"], chosen.count(source_of(name)) > 0 && chosen.count(node_read(name)) > 0)
+          << name;
+    }
+  }
+  for (const Arguments& other : {Arguments{"--top-edges", "3"}, {"--target-faithfulness", "0.5"}}) {
+    Arguments both{"--top-nodes", "4"};
+    both.insert(both.end(), other.begin(), other.end());
+    EXPECT_EQ(run_quiet(command(gpt2_, both)).exit_code, kWrongUse) << other[0];
+  }
+}
+
+// A file without edges is read with a reader per query head: heads that share keys are in or out one by one.
+TEST_F(Finer, AFileOfNodesRunsAllEdgesAmongThem) {
+  for (const std::string& model : {gpt2_, llama_}) {
+    Json file = discover(model, {"--top-nodes", "4", "--ungrouped"});
+    const Json of_edges = evaluate(model, out_);
+    EXPECT_GT(of_edges["edges"], 4);
+    file["edges"] = Json::object();
+    write_file(out_, file.dump());
+    EXPECT_EQ(evaluate(model, out_), of_edges);
+    // As EAP-IG writes nodes, too.
+    for (auto& node : file["nodes"]) node = Json(node["in_graph"]);
+    write_file(out_, file.dump());
+    EXPECT_EQ(evaluate(model, out_), of_edges);
+  }
+}
+
+TEST_F(Finer, AFileThatLeavesOutNeuronsIsReadWithAWarning) {
+  Json file = discover(gpt2_, {"--top-nodes", "4"});
+  const Json expected = evaluate(gpt2_, out_);
+  file["nodes"]["m0"]["neurons"] = {true, false, true};
+  write_file(out_, file.dump());
+  const ProgramResult result =
+      run_quiet({"evaluate", gpt2_, data_, "--circuit", out_, "--redundancy", "0", "--no-curve", "--json"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.err, testing::AllOf(testing::HasSubstr("m0"), testing::HasSubstr("1 of its 3 neurons")));
+  EXPECT_EQ(parse_json(result.out, "evaluate"), expected);
+}
+
+TEST_F(Finer, AFileOfNodesMustListThemAll) {
+  Json file = discover(gpt2_, {"--top-nodes", "4"});
+  file["edges"] = Json::object();
+  file["nodes"].erase("m0");
+  write_file(out_, file.dump());
+  expect_refused(scratch_, {"evaluate", gpt2_, data_, "--circuit", out_}, {"circuit.json", "nodes"});
+}
+
+// What stops a run
+
+TEST_F(Finer, ScoresThatAreAllZeroStopTheRun) {
+  write_file(
+      data_,
+      "{\"text_ids\": [1, 2, 3], \"counterfactual_ids\": [1, 2, 3], \"readouts\": [{\"correct_id\": 6, "
+      "\"wrong_id\": 7}]}\n");
+  refuses({}, {"every score is zero"});
+}
+
+// Without positions, and where only layer 0 moves tokens, the order of the first two tokens does not matter
+// to the third: edges have scores all the same, which cancel.
+TEST_F(Finer, AMetricThatTheCounterfactualDoesNotMoveStopsTheRun) {
+  constexpr float kSmall = 1e-3F;  // of the logits, so that rounding is far below what counts as a shift
+  TinyModel model = make_tiny_model({"gpt2", false});
+  const auto scale = [&](const std::string& name, float factor) {
+    std::string& bytes = model.tensor(name).bytes;
+    for (size_t at = 0; at < bytes.size(); at += sizeof(float)) {
+      float value = 0;
+      std::memcpy(&value, bytes.data() + at, sizeof value);
+      value *= factor;
+      std::memcpy(bytes.data() + at, &value, sizeof value);
+    }
+  };
+  scale("transformer.wpe.weight", 0);
+  scale("transformer.h.1.attn.c_proj.weight", 0);
+  scale("lm_head.weight", kSmall);
+  write_tiny_model(gpt2_, model);
+  write_file(
+      data_,
+      "{\"text_ids\": [1, 2, 3], \"counterfactual_ids\": [2, 1, 3], \"readouts\": [{\"correct_id\": 6, "
+      "\"wrong_id\": 7}]}\n");
+  for (const char* method : {"eap", "eap-ig-inputs", "eap-ig-activations", "relp"}) {
+    refuses({"--method", method}, {"logit_diff", "the same on every text and its counterfactual"});
+  }
+  // By another ablation there is something to attribute.
+  discover(gpt2_, {"--ablation", "zero"});
+}
+
+TEST_F(Finer, ValuesThatAreNotFiniteStopTheRun) {
+  TinyModel model = make_tiny_model(TinySpec());
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::memcpy(model.tensor("transformer.h.1.mlp.c_proj.bias").bytes.data(), &nan, sizeof nan);
+  write_tiny_model(gpt2_, model);
+  refuses({}, {"not finite"});
+}
+
+TEST_F(Finer, KlIsRefusedWhereItsGradientIsZero) {
+  for (const char* method : {"eap", "relp"})
+    refuses({"--metric", "kl", "--method", method}, {"kl", "eap-ig-inputs"});
+}
+
+TEST_F(Finer, LogProbAndKlNeedNoWrongAnswer) {
+  std::string records = tiny_records(9, 4);
+  records = std::regex_replace(records, std::regex(R"re(,"wrong_id":\d+)re"), "");
+  ASSERT_EQ(records.find("wrong"), std::string::npos);
+  write_file(data_, records);
+  discover(gpt2_, {"--metric", "log_prob"});
+  EXPECT_TRUE(evaluate(gpt2_, out_, {"--metric", "log_prob"})["circuit"].is_number());
+  for (const char* method : {"eap-ig-inputs", "eap-ig-activations", "exact"})
+    discover(gpt2_, {"--metric", "kl", "--method", method});
+  EXPECT_EQ(evaluate(gpt2_, out_, {"--metric", "kl"})["full"].get<double>(), 0);
+  refuses({}, {"data.jsonl:1", "wrong"});
+}
+
+// Memory
+
+TEST_F(Finer, MemoryIsPlannedOnStderrAndBatchesShrinkToStayInside) {
+  const ProgramResult ample = run_program(command(gpt2_, {"--json", "--threads", "1"}));
+  EXPECT_THAT(ample.err, testing::HasSubstr("memory: "));
+  EXPECT_THAT(ample.err, testing::Not(testing::HasSubstr("instead of")));
+  EXPECT_FALSE(parse_json(ample.out, "stdout").is_null());
+  const Json expected = read_json(out_)["edges"];
+  EXPECT_EQ(run_quiet(command(gpt2_, {})).err, "");
+
+  refuses({"--memory", "1KiB"}, {"--memory", "--max-length", "10 tokens"});
+  // A little more than what the error says that one record takes holds no batch of sixteen.
+  constexpr double kRounded = 1.02;
+  const std::string refused = run_quiet(command(gpt2_, {"--memory", "1KiB"})).err;
+  std::smatch found;
+  ASSERT_TRUE(std::regex_search(refused, found, std::regex(R"(takes about ([0-9.]+) ([KM])iB)"))) << refused;
+  const double bytes = kRounded * std::stod(found[1]) * (found[2] == "K" ? 1 << 10 : 1 << 20);
+  const ProgramResult tight = run_program(
+      command(gpt2_, {"--threads", "1", "--memory", std::to_string(static_cast<int64_t>(bytes))}));
+  ASSERT_EQ(tight.exit_code, 0) << tight.err;
+  EXPECT_THAT(tight.err, testing::HasSubstr("instead of 16"));
+  for (const auto& [name, edge] : read_json(out_)["edges"].items()) {
+    EXPECT_NEAR(edge["score"].get<double>(), expected[name]["score"].get<double>(), kRounding) << name;
+  }
+}
+
+// Tuning
+
+// Channels of an MLP that differ between two files, along `dim` of the tensor.
+std::set<int64_t> changed(const std::string& base_path, const std::string& path, const std::string& name,
+                          size_t dim) {
+  const std::string base = read_file(base_path);
+  const std::string tuned = read_file(path);
+  std::set<int64_t> channels;
+  for (const TensorEntry& entry : parse_safetensors(base, base_path).tensors) {
+    if (entry.name != name) continue;
+    const int64_t inner = dim + 1 < entry.shape.size() ? entry.shape[dim + 1] : 1;
+    const int64_t extent = entry.shape[dim];
+    for (size_t at = 0; at < entry.size; at += sizeof(float)) {
+      if (std::memcmp(base.data() + entry.begin + at, tuned.data() + entry.begin + at, sizeof(float)) == 0)
+        continue;
+      channels.insert(static_cast<int64_t>(at / sizeof(float)) / inner % extent);
+    }
+  }
+  return channels;
+}
+
+std::set<int64_t> channels_of(const std::set<int64_t>& blocks) {
+  std::set<int64_t> channels;
+  for (const int64_t b : blocks) {
+    for (int64_t c = 0; c < kBlock; ++c) channels.insert(b * kBlock + c);
+  }
+  return channels;
+}
+
+// Blocks of a layer that any circuit of the run had as upstream (downstream) ends.
+std::set<int64_t> blocks_in(const std::string& run, const std::string& end, int64_t layer) {
+  Database db(run + "/run.db", Database::Mode::kReadOnly);
+  Statement rows = db.prepare("SELECT DISTINCT " + end + " FROM circuit_edges JOIN edges ON edge = id");
+  const std::string prefix = "m" + std::to_string(layer) + ".b";
+  std::set<int64_t> blocks;
+  while (rows.step()) {
+    const std::string name = rows.text(0);
+    if (name.rfind(prefix, 0) == 0) blocks.insert(std::stoll(name.substr(prefix.size())));
+  }
+  return blocks;
+}
+
+TEST(MlpBlockTuning, ChangesTheChannelsOfTheCircuitsBlocksAndNoOthers) {
+  struct Family {
+    TinySpec spec;
+    std::string layer, in, out;
+    size_t in_dim, out_dim;  // of the channels
+  };
+  const std::vector<Family> families{
+      {{"gpt2"}, "transformer.h.", ".mlp.c_fc.weight", ".mlp.c_proj.weight", 1, 0},
+      {{"llama"}, "model.layers.", ".mlp.gate_proj.weight", ".mlp.down_proj.weight", 0, 1}};
+  for (const Family& family : families) {
+    SCOPED_TRACE(family.spec.family);
+    const TinyRuns runs(
+        family.spec,
+        {"tuning.steps=4", "selection.n=6", "tuning.batch=3", "evaluation.every=4", "discovery.every=2",
+         "optimizer.lr=0.01", "optimizer.weight_decay=0.1", "discovery.mlp_block=" + std::to_string(kBlock)});
+    const ProgramResult tuned = run_program(runs.tune("run"));
+    ASSERT_EQ(tuned.exit_code, 0) << tuned.err;
+    const std::string out = runs.run("out");
+    ASSERT_EQ(run_quiet({"export", runs.run("run"), "--step", "4", "-o", out}).exit_code, 0);
+    size_t touched = 0;
+    for (int64_t l = 0; l < 2; ++l) {
+      const std::string layer = family.layer + std::to_string(l);
+      const auto channels = [&](const std::string& name, size_t dim) {
+        return changed(runs.model() + "/model.safetensors", out + "/model.safetensors", layer + name, dim);
+      };
+      const std::set<int64_t> up = blocks_in(runs.run("run"), "upstream", l);
+      const std::set<int64_t> down = blocks_in(runs.run("run"), "downstream", l);
+      EXPECT_EQ(channels(family.out, family.out_dim), channels_of(up));
+      EXPECT_EQ(channels(family.in, family.in_dim), channels_of(down));
+      touched += up.size() + down.size();
+    }
+    EXPECT_GT(touched, 0U) << "no block was selected";
+    EXPECT_LT(touched, static_cast<size_t>(4 * kBlocks)) << "every block was selected";
+    EXPECT_EQ(run_quiet({"report", runs.run("run")}).exit_code, 0);
+  }
+}
+
+TEST(MlpBlockTuning, RefusesBlocksThatDoNotDivideBeforeItMakesAFolder) {
+  const TinyRuns runs({}, {"tuning.steps=1", "discovery.mlp_block=3"});
+  const ProgramResult result = run_program(runs.tune("run"));
+  EXPECT_NE(result.exit_code, 0);
+  EXPECT_EQ(result.error_lines.size(), 1U) << result.err;
+  EXPECT_THAT(result.err, testing::HasSubstr("20"));
+  EXPECT_FALSE(file_exists(runs.run("run")));
+}
+
+}  // namespace
+}  // namespace circuit

@@ -157,7 +157,7 @@ int64_t batch_in_memory(const ScorePlan& plan, int64_t wanted, const CommonOptio
     fail("--memory", "one record of {} tokens takes about {}, expected at most {}. Give more memory, set --max-length, or "
          "use --dtype bf16.", plan.tokens, bytes(plan.total(1)), bytes(limit));
   }
-  log_info("memory: at most about {}: weights {}, {} in all, {} a token; batches of {}{}.", bytes(plan.total(batch)),
+  log_info("memory: at most about {}: weights {}, {} whatever the batch, {} a token; batches of {}{}.", bytes(plan.total(batch)),
            bytes(plan.weights), bytes(plan.fixed), bytes(plan.per_token), batch,
            batch < wanted ? fmt::format(" instead of {} to stay inside {}", wanted, bytes(limit)) : "");
   return batch;

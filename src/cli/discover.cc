@@ -187,7 +187,7 @@ Selected select(const Options& o, const Selector& selector, const Model& model, 
   }
   Rng rng = Rng(o.common.seed).split("selection");
   selected.circuit = selector.select(input, selection, rng);
-  if (o.selection == "top-edges" && static_cast<int64_t>(selected.circuit.edges.size()) < selection.n) {
+  if (o.selection == "top-edges" && o.top_nodes == 0 && static_cast<int64_t>(selected.circuit.edges.size()) < selection.n) {
     log_info("only {} edges have a score other than zero; all are taken.", selected.circuit.edges.size());
   }
   if (scored.parts) {
@@ -236,6 +236,9 @@ int64_t planned_batch(const Options& o, const Scorer& scorer, const Model& model
 
 void score_channels_to_file(const Options& o, const Model& model, const std::vector<const Example*>& examples,
                             const ScoreSpec& spec) {
+  if (spec.metric.flat_at_clean) {
+    fail("--channels", "metric {} has a gradient of zero at the clean input, where channels are scored.", spec.metric.name);
+  }
   Progress progress("channels", static_cast<int64_t>(examples.size()));
   const ChannelScores scores =
       score_channels(model, examples, spec, [&](int64_t done, int64_t) { progress.update(done); });

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -147,7 +148,11 @@ int run(const Options& o) {
   spec.batch = batch_in_memory(plan_circuits(open.model, graph, longest_of(records.examples)), o.batch, o.common);
   EvaluationSpec what;
   what.pruning = o.no_prune ? Pruning::kKeep : Pruning::kPrune;
-  what.curve = !o.no_curve;
+  // Sizes are cut out of a ranking, which a file without scores does not have.
+  const std::vector<float>& scores = file.scores.values;
+  const bool scored = std::any_of(scores.begin(), scores.end(), [](float s) { return s != 0; });
+  if (!scored && !o.no_curve) log_info("{}: every score is zero: no curve, CPR or CMD.", o.circuit);
+  what.curve = !o.no_curve && scored;
   what.redundancy = o.redundancy;
   const SliceTable slices(graph, open.model);
   Rng rng = Rng(o.common.seed).split("evaluate");

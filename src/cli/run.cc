@@ -37,8 +37,8 @@ void add_task(const std::string& split, const Dataset& data, const TuneConfig& c
   if (r.readouts > 0) {
     (*values)[split + "/metric"] = r.metric;
     // Over readouts; as a metric, logit_diff is the mean over examples and already there.
-    if (c.discovery_metric != "logit_diff") (*values)[split + "/logit_diff"] = r.logit_diff;
-    (*values)[split + "/accuracy"] = r.accuracy;
+    if (r.compared > 0 && c.discovery_metric != "logit_diff") (*values)[split + "/logit_diff"] = r.logit_diff;
+    if (r.compared > 0) (*values)[split + "/accuracy"] = r.accuracy;
     for (const auto& [label, share] : r.accuracy_by) (*values)[split + "/accuracy/" + label] = share;
   } else if (r.target_tokens > 0) {
     (*values)[split + "/metric"] = -r.nll;  // records without readouts: the better, the likelier
@@ -279,7 +279,8 @@ void create_run(const TuneConfig& config, const CommonOptions& options, const Tu
                              {"d_mlp", a.d_mlp},         {"vocab", a.vocab},
                              {"parameters", model.open.model.parameter_count()}};
   const Json graph = {{"n_layers", g.n_layers()},     {"n_heads", g.n_heads()},   {"n_kv_heads", g.n_kv_heads()},
-                      {"ungrouped", g.ungrouped()},   {"parallel", g.parallel()}, {"edges", g.n_edges()}};
+                      {"ungrouped", g.ungrouped()},   {"parallel", g.parallel()}, {"mlp_blocks", g.mlp_blocks()},
+                      {"edges", g.n_edges()}};
   const std::string text = print_config(resolved.fields());
   const std::map<std::string, std::string> meta{
       {"program_version", CIRCUIT_VERSION},

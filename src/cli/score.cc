@@ -55,8 +55,8 @@ Json score_examples(const OpenModel& open, const Options& o, const std::string& 
   if (r.readouts > 0) {
     json["readouts"] = r.readouts;
     json[o.metric] = r.metric;
-    json["accuracy"] = r.accuracy;
-    json["accuracy_by"] = r.accuracy_by;
+    if (r.compared > 0) json["accuracy"] = r.accuracy;
+    if (r.compared > 0) json["accuracy_by"] = r.accuracy_by;
   }
   if (r.target_tokens > 0) {
     json["tokens"] = r.target_tokens;

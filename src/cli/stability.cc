@@ -22,6 +22,10 @@ ScoredParts score_in_parts(const Scorer& scorer, const Model& model, const Graph
         });
     scored.whole.metric += part.metric * static_cast<double>(size) / static_cast<double>(total);
     scored.whole.examples += size;
+    if (part.metric_shift) {
+      scored.whole.metric_shift = scored.whole.metric_shift.value_or(0) +
+                                  *part.metric_shift * static_cast<double>(size) / static_cast<double>(total);
+    }
     scored.whole.sum_rule_error = std::max(scored.whole.sum_rule_error, part.sum_rule_error);
     scored.parts.parts.push_back(part.scores);
     scored.parts.examples.push_back(size);

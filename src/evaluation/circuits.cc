@@ -16,16 +16,11 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-bool has_answers(const ExampleBatch& batch) {
-  return batch.n_readouts() > 0 && std::all_of(batch.readouts.begin(), batch.readouts.end(), [](const Readout& r) {
-           return !r.correct.empty() && !r.wrong.empty();
-         });
-}
-
-// Mean over each example's readouts; NaN for an example without any.
+// Mean over each example's readouts; NaN for an example without any, and for all when nothing is known of them.
 void append_means(const ExampleBatch& batch, const std::vector<double>& per_readout, std::vector<double>* values) {
   std::vector<double> sums(batch.examples);
-  for (int64_t r = 0; r < batch.n_readouts(); ++r) sums[batch.readout_example[r]] += per_readout[r];
+  const auto known = static_cast<int64_t>(per_readout.size());
+  for (int64_t r = 0; r < known; ++r) sums[batch.readout_example[r]] += per_readout[r];
   for (int64_t i = 0; i < batch.examples; ++i) {
     const int64_t n = batch.readouts_per_example[i];
     values->push_back(n == 0 || per_readout.empty() ? kNan : sums[i] / static_cast<double>(n));
@@ -43,7 +38,7 @@ class Judge {
     const MetricValues values = metric_.compute(model_, batch_, x_final, MetricGradient::kNone);
     outcome->metric.insert(outcome->metric.end(), values.values.begin(), values.values.end());
     std::vector<double> right;
-    if (has_answers(batch_)) {
+    if (has_both_answers(batch_)) {
       for (const double d : logit_differences(model_, batch_, x_final)) right.push_back(d > 0 ? 1 : 0);
     }
     append_means(batch_, right, &outcome->accuracy);

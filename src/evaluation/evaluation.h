@@ -23,7 +23,8 @@ struct TaskResult {
   double accuracy = 0;                         // share of readouts with logit difference > 0
   std::map<std::string, double> accuracy_by;   // per readout label
   std::map<std::string, int64_t> count_by;
-  int64_t readouts = 0;                        // 0: the records have none; the four above are unset
+  int64_t readouts = 0;                        // 0: the records have none; the five above are unset
+  int64_t compared = 0;                        // readouts with both answers; 0: all above but the metric are unset
   double nll = 0;                              // mean nats per target token
   int64_t target_tokens = 0;                   // 0: nll is unset
 };

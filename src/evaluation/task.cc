@@ -24,6 +24,9 @@ TaskResult evaluate_task(const Model& model, const std::vector<Example>& example
     }
     if (b.n_readouts() > 0) {
       for (const double m : metric.compute(model, b, run.x_final, MetricGradient::kNone).values) result.metric += m;
+      result.readouts += b.n_readouts();
+    }
+    if (has_both_answers(b)) {
       const std::vector<double> differences = logit_differences(model, b, run.x_final);
       for (int64_t r = 0; r < b.n_readouts(); ++r) {
         result.logit_diff += differences[r];
@@ -33,15 +36,15 @@ TaskResult evaluate_task(const Model& model, const std::vector<Example>& example
         right[label] += differences[r] > 0;
         ++result.count_by[label];
       }
-      result.readouts += b.n_readouts();
+      result.compared += b.n_readouts();
     }
     if (progress) progress(std::min(total, first + batch), total);
   }
   if (result.target_tokens > 0) result.nll /= static_cast<double>(result.target_tokens);
-  if (result.readouts > 0) {
-    result.metric /= static_cast<double>(total);
-    result.logit_diff /= static_cast<double>(result.readouts);
-    result.accuracy = static_cast<double>(right_all) / static_cast<double>(result.readouts);
+  if (result.readouts > 0) result.metric /= static_cast<double>(total);
+  if (result.compared > 0) {
+    result.logit_diff /= static_cast<double>(result.compared);
+    result.accuracy = static_cast<double>(right_all) / static_cast<double>(result.compared);
   }
   for (const auto& [label, count] : result.count_by) {
     result.accuracy_by[label] = static_cast<double>(right[label]) / static_cast<double>(count);

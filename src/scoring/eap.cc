@@ -23,7 +23,7 @@ class Attribution {
                 {takes_own_mean(model, spec) ? Subtract::kMean : Subtract::kNothing, rule, spec.tile_tokens, spec.spans}) {
     if (spec.metric.flat_at_clean) {
       fail("scoring", "metric {} has a gradient of zero at the clean input, where this method takes it. Use "
-           "eap-ig-inputs, clean-corrupted or exact.", spec.metric.name);
+           "another one, such as eap-ig-inputs.", spec.metric.name);
     }
     if (!takes_own_mean(model, spec)) ablated_ = ablated_outputs(model, graph, examples, spec);
   }

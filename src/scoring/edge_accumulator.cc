@@ -24,6 +24,10 @@ constexpr int64_t kTileBytes = int64_t{256} << 20;
 // no edge, and little memory.
 constexpr int64_t kLayersPerChunk = 4;
 
+// Rounding is of the streams that a node's readers share: one that adds next to nothing is judged against this share
+// of the largest Σ_v |S(u→v)|.
+constexpr double kLeastMagnitude = 1e-3;
+
 // Over the rows of one batch in float32 at least, over batches in float64.
 at::Tensor sum_rows(const at::Tensor& rows) {
   const bool wide = rows.scalar_type() == at::kDouble || rows.scalar_type() == at::kFloat;
@@ -390,10 +394,12 @@ EdgeScores EdgeAccumulator::finish(int64_t examples, double* sum_rule_error) con
   }
   if (sum_rule_error != nullptr) {
     *sum_rule_error = 0;
+    const double largest = *std::max_element(magnitude.begin(), magnitude.end());
     for (int64_t u = 0; u < graph_.n_upstream(); ++u) {
       const double expected = direct.data_ptr<double>()[u] / static_cast<double>(examples);
-      if (magnitude[u] == 0) continue;
-      *sum_rule_error = std::max(*sum_rule_error, std::fabs(total[u] - expected) / magnitude[u]);
+      const double scale = std::max(magnitude[u], kLeastMagnitude * largest);
+      if (scale == 0) continue;
+      *sum_rule_error = std::max(*sum_rule_error, std::fabs(total[u] - expected) / scale);
     }
   }
   return scores;

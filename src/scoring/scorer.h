@@ -44,7 +44,8 @@ struct ScoreResult {
   EdgeScores scores;
   double metric = 0;          // mean of M_i
   int64_t examples = 0;
-  // Largest violation of method.md's sum rule, relative to Σ_v |S(u→v)|; 0 for methods without one.
+  // Largest violation of method.md's sum rule, relative to Σ_v |S(u→v)| of the node, or to a thousandth of the
+  // largest node's where that is more; 0 for methods without one.
   double sum_rule_error = 0;
   // Mean |M_i(clean) − M_i(counterfactual)|; none where no counterfactual was run for the metric's readouts.
   std::optional<double> metric_shift;

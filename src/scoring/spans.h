@@ -21,7 +21,7 @@ namespace circuit {
 std::vector<std::string> span_names(const std::vector<const Example*>& examples);
 
 // The span of every token of a batch made of `examples`: [tokens] int64, indices of `names` (as span_names
-// gives them). A token in two spans is the first one's in the record.
+// gives them). A token in two spans is the first one's, in the order of their names.
 at::Tensor span_labels(const std::vector<const Example*>& examples, const std::vector<std::string>& names);
 
 // Columns of a sum over spans. Per layer: queries, keys for each span of queries, values likewise, MLP nodes;

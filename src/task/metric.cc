@@ -3,6 +3,7 @@
 #include <ATen/ops/_unique2.h>
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
 #include <tuple>
 
 #include "core/error.h"
@@ -63,6 +64,12 @@ Answers answer_tokens(const ExampleBatch& batch) {
   }
   answers.rows = at::tensor(rows, at::kLong).to(batch.tokens.ids.device());
   return answers;
+}
+
+bool has_both_answers(const ExampleBatch& batch) {
+  return batch.n_readouts() > 0 && std::all_of(batch.readouts.begin(), batch.readouts.end(), [](const Readout& r) {
+           return !r.correct.empty() && !r.wrong.empty();
+         });
 }
 
 at::Tensor readout_rows(const ExampleBatch& batch) {

@@ -67,6 +67,9 @@ Answers answer_tokens(const ExampleBatch& batch);
 // (share above 0) and tables per verb are made of.
 std::vector<double> logit_differences(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final);
 
+// Whether every readout of the batch, of which there are some, has both answers: what logit_differences needs.
+bool has_both_answers(const ExampleBatch& batch);
+
 // The same of all readouts, whatever the metric.
 at::Tensor readout_rows(const ExampleBatch& batch);
 

@@ -90,12 +90,12 @@ ScoreResult score_own(const Model& model, const Graph& graph, const std::vector<
 
 Scorer eap_ig_activations_scorer() {
   return {"eap-ig-activations", "mean gradient with one block's output between ablated and clean, over all blocks",
-          score_all, false, true, {2, 3}};
+          score_all, false, true, {2, 3, kRunsAtOnce}};
 }
 
 Scorer eap_ig_activations_own_scorer() {
   return {"eap-ig-activations-own", "the same, each edge with its own upstream block only", score_own, false, true,
-          {2, 3}};
+          {2, 3, kRunsAtOnce}};
 }
 
 }  // namespace circuit

@@ -89,11 +89,11 @@ ScoreResult score_ends(const Model& model, const Graph& graph, const std::vector
 }  // namespace
 
 Scorer eap_ig_inputs_scorer() {
-  return {"eap-ig-inputs", "mean gradient over inputs between corrupted and clean (--ig-steps)", score_inputs, true, true, {1, 2}};
+  return {"eap-ig-inputs", "mean gradient over inputs between corrupted and clean (--ig-steps)", score_inputs, true, true, {1, 1, kRunsAtOnce}};
 }
 
 Scorer clean_corrupted_scorer() {
-  return {"clean-corrupted", "mean of the gradients at the clean and the corrupted input", score_ends, true, true, {1, 2}};
+  return {"clean-corrupted", "mean of the gradients at the clean and the corrupted input", score_ends, true, true, {1, 1, 2}};
 }
 
 }  // namespace circuit

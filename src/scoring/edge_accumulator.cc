@@ -23,8 +23,6 @@ constexpr int64_t kTileBytes = int64_t{256} << 20;
 // Its readers are rebuilt a few layers at a time: enough for wide products without too many that belong to
 // no edge, and little memory.
 constexpr int64_t kLayersPerChunk = 4;
-// Runs whose gradients wait to be contracted together: each but the first holds one stream per layer.
-constexpr int64_t kRunsAtOnce = 5;
 
 // Over the rows of one batch in the dtype of the computation, over batches in float64.
 at::Tensor sum_rows(const at::Tensor& rows) { return rows.sum(0).to(at::kDouble); }

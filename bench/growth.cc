@@ -33,6 +33,7 @@ std::vector<Sized> sizes() {
     Architecture a = gpt2_small();
     a.n_layers = layers;
     a.n_heads = a.n_kv_heads = heads;
+    a.d_head = a.d_model / heads;
     all.push_back({label, a, tokens});
   };
   for (const int64_t tokens : {64, 128, 256, 512}) gpt2("tokens", tokens, 12, 12);

@@ -75,6 +75,8 @@ Architecture read_architecture(const Json& config, const std::string& place) {
   return find_family(config, place).read_config(config, place);
 }
 
+Layout layout_of(const Architecture& architecture) { return family_of(architecture).layout(architecture); }
+
 std::string with_prefix(const Layout& layout, const std::string& prefix, const std::string& name) {
   // The separate unembedding is the language-model head's own, outside the prefixed body.
   const bool head = name == layout.unembedding && name != layout.embedding;
@@ -84,7 +86,7 @@ std::string with_prefix(const Layout& layout, const std::string& prefix, const s
 Model Model::load(const Checkpoint& checkpoint, const LoadOptions& options) {
   Model model;
   model.architecture_ = read_architecture(checkpoint.config(), checkpoint.config_path());
-  model.layout_ = family_of(model.architecture_).layout(model.architecture_);
+  model.layout_ = layout_of(model.architecture_);
   const Layout& layout = model.layout_;
   model.prefix_ = checkpoint.contains(layout.prefix + layout.embedding) ? layout.prefix : "";
   for (const TensorShape& expected : layout.tensors) {
@@ -107,7 +109,7 @@ Model Model::load(const Checkpoint& checkpoint, const LoadOptions& options) {
 Model Model::random(const Architecture& architecture, double scale, uint64_t seed, const LoadOptions& options) {
   Model model;
   model.architecture_ = architecture;
-  model.layout_ = family_of(architecture).layout(architecture);
+  model.layout_ = layout_of(architecture);
   const Rng root(seed);
   for (const TensorShape& shape : model.layout_.tensors) {
     Rng rng = root.split(shape.name);
@@ -118,6 +120,22 @@ Model Model::random(const Architecture& architecture, double scale, uint64_t see
     const double centre = gain ? 1 - architecture.norm_offset : 0;
     for (int64_t i = 0; i < values.numel(); ++i) data[i] = centre + scale * rng.normal();
     model.parameters_[shape.name] = values.to(options.device, options.dtype);
+  }
+  model.make_views();
+  return model;
+}
+
+Model Model::over(const Architecture& architecture, std::map<std::string, at::Tensor> parameters) {
+  Model model;
+  model.architecture_ = architecture;
+  model.layout_ = layout_of(architecture);
+  model.parameters_ = std::move(parameters);
+  for (const TensorShape& expected : model.layout_.tensors) {
+    const at::Tensor& found = model.parameter(expected.name);
+    if (found.sizes() != at::IntArrayRef(expected.shape)) {
+      fail("model", "tensor '{}': found shape {}, expected {}.", expected.name, shape_text(found.sizes()),
+           shape_text(expected.shape));
+    }
   }
   model.make_views();
   return model;

@@ -52,6 +52,9 @@ class Model {
   static Model load(const Checkpoint& checkpoint, const LoadOptions& options);
   // For tests and benchmarks: N(0, scale) from `seed`, norms near 1; no checkpoint behind it.
   static Model random(const Architecture& architecture, double scale, uint64_t seed, const LoadOptions& options);
+  // Over tensors that are there already, by layout name; layers may share one. Throws Error naming a tensor that is
+  // missing or has another shape.
+  static Model over(const Architecture& architecture, std::map<std::string, at::Tensor> parameters);
 
   const Architecture& architecture() const { return architecture_; }
   const Layout& layout() const { return layout_; }
@@ -84,6 +87,10 @@ class Model {
 
 // The architecture alone, without touching the weights. Throws Error.
 Architecture read_architecture(const Json& config, const std::string& place);
+
+// Which tensors a model of this architecture holds, and where each matrix stands in them. Throws Error for an unknown
+// family.
+Layout layout_of(const Architecture& architecture);
 
 // The name under which the checkpoint holds a layout tensor, given the prefix it uses.
 std::string with_prefix(const Layout& layout, const std::string& prefix, const std::string& name);

@@ -57,17 +57,19 @@ ScoreResult score_blocks(Blocks which, const Model& model, const Graph& graph,
     const NodeOutputs with = node_outputs(model.architecture(), clean, form);
     const NodeOutputs outputs = difference(with, without);
     for (const HeldBlock& held : blocks) {
-      for (int64_t k = 1; k <= spec.ig_steps; ++k) {
-        const double alpha = static_cast<double>(k) / static_cast<double>(spec.ig_steps);
+      const auto next = [&](int64_t k) {
+        const double alpha = static_cast<double>(k + 1) / static_cast<double>(spec.ig_steps);
         const at::Tensor output = held_output(model, held, with, without, form, alpha);
-        ForwardCache run = held.block ? forward_replacing(model, tokens, clean, {*held.block, output}, Keep::kBackward, reads)
-                                      : forward_from(model, tokens, output, Keep::kBackward, reads);
-        at::Tensor d_final;
-        metric_sum(model, batch.clean, spec.metric, run.x_final, &d_final);
-        ScoredPart part = part_of(batch);
-        if (which == Blocks::kOwn) part.upstream = &held.nodes;
-        scores.add(tokens, run, d_final / gradients, outputs, part);
-      }
+        GradientRun one;
+        one.run = held.block ? forward_replacing(model, tokens, clean, {*held.block, output}, Keep::kBackward, reads)
+                             : forward_from(model, tokens, output, Keep::kBackward, reads);
+        metric_sum(model, batch.clean, spec.metric, one.run.x_final, &one.d_final);
+        one.d_final = one.d_final / gradients;
+        return one;
+      };
+      ScoredPart part = part_of(batch);
+      if (which == Blocks::kOwn) part.upstream = &held.nodes;
+      scores.add_runs(tokens, outputs, part, spec.ig_steps, next);
     }
   });
   finish(scores, spec, &result);
@@ -88,12 +90,12 @@ ScoreResult score_own(const Model& model, const Graph& graph, const std::vector<
 
 Scorer eap_ig_activations_scorer() {
   return {"eap-ig-activations", "mean gradient with one block's output between ablated and clean, over all blocks",
-          score_all, false, true, {2, 3}};
+          score_all, false, true, {2, 3, kRunsAtOnce}};
 }
 
 Scorer eap_ig_activations_own_scorer() {
   return {"eap-ig-activations-own", "the same, each edge with its own upstream block only", score_own, false, true,
-          {2, 3}};
+          {2, 3, kRunsAtOnce}};
 }
 
 }  // namespace circuit

@@ -2,6 +2,8 @@
 // corrupted + α (clean − corrupted), α = 0, 1/m, …, (m − 1)/m; and clean-corrupted: its two ends.
 #include <ATen/TensorOperators.h>
 
+#include <algorithm>
+
 #include "scoring/gradient_methods.h"
 
 namespace circuit {
@@ -14,6 +16,10 @@ struct Point {
   double weight;
 };
 
+bool at_clean(const Point& point) { return point.clean_share == 1 && point.readouts == Side::kClean; }
+
+bool same_rows(const at::Tensor& a, const at::Tensor& b) { return a.defined() && b.defined() && a.equal(b); }
+
 ScoreResult score_points(const std::vector<Point>& points, const std::string& method, const Model& model,
                          const Graph& graph, const std::vector<const Example*>& examples, const ScoreSpec& spec,
                          const ProgressCallback& progress) {
@@ -23,29 +29,44 @@ ScoreResult score_points(const std::vector<Point>& points, const std::string& me
   const MlpForm form = mlp_form(graph);
   ScoreResult result;
   for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
+    const TokenBatch& tokens = batch.clean.tokens;
     ExampleBatch corrupted =
         make_example_batch(batch.examples, model.architecture(), model.device(), Side::kCounterfactual);
     corrupted.full = batch.clean.full;
-    const at::Tensor clean_embedding = token_embedding(model, batch.clean.tokens);
+    const at::Tensor clean_embedding = token_embedding(model, tokens);
     const at::Tensor corrupted_embedding = token_embedding(model, corrupted.tokens);
-    const ReadRows reads{{}, false, form == MlpForm::kChannels};
-    ForwardCache clean = forward(model, batch.clean.tokens, Keep::kNodeOutputs, reads);
-    NodeOutputs without = ablated->of(batch.examples, batch.clean);
-    add_metric(model, batch, spec.metric, clean.x_final, without, Rule::kGradient, nullptr, &result);
+    // Where other rows are read of the corrupted side, `logits` has a gradient there too.
+    const bool one_side = std::all_of(points.begin(), points.end(), [](const Point& p) { return p.readouts == Side::kClean; });
+    const bool everywhere = !one_side && !same_rows(batch.read_rows, rows_read(spec.metric, corrupted));
+    const ReadRows reads{batch.read_rows, everywhere, form == MlpForm::kChannels};
+    // A first point at the clean input takes the run that the outputs come from.
+    const bool shared = at_clean(points[0]);
+    ForwardCache clean = forward(model, tokens, shared ? Keep::kBackwardAndNodeOutputs : Keep::kNodeOutputs, reads);
+    NodeOutputs without = ablated->of(batch.examples, batch.clean, {batch.read_rows, everywhere});
+    at::Tensor d_clean;
+    add_metric(model, batch, spec.metric, clean.x_final, without, Rule::kGradient, shared ? &d_clean : nullptr, &result);
     NodeOutputs with = node_outputs(model.architecture(), clean, form);
-    clean = ForwardCache();
-    const NodeOutputs outputs = difference(std::move(with), std::move(without));
-    for (const Point& point : points) {
-      const bool at_corrupted = point.readouts == Side::kCounterfactual;
-      const ExampleBatch& read = at_corrupted ? corrupted : batch.clean;
-      const at::Tensor embedding =
-          corrupted_embedding + (clean_embedding - corrupted_embedding) * point.clean_share;
-      ForwardCache run = forward_from(model, batch.clean.tokens, embedding, Keep::kBackward,
-                                      {rows_read(spec.metric, read)});
-      at::Tensor d_final;
-      metric_sum(model, read, spec.metric, run.x_final, &d_final);
-      scores.add(batch.clean.tokens, run, d_final * point.weight, outputs, part_of(batch));
+    if (shared) {
+      release_node_outputs(model.architecture(), &clean);
+    } else {
+      clean = ForwardCache();
     }
+    const auto next = [&](int64_t k) {
+      const Point& point = points[k];
+      GradientRun one;
+      if (k == 0 && shared) {
+        one = {std::move(clean), d_clean};
+      } else {
+        const ExampleBatch& read = point.readouts == Side::kCounterfactual ? corrupted : batch.clean;
+        const at::Tensor embedding = corrupted_embedding + (clean_embedding - corrupted_embedding) * point.clean_share;
+        one.run = forward_from(model, tokens, embedding, Keep::kBackward, {rows_read(spec.metric, read)});
+        metric_sum(model, read, spec.metric, one.run.x_final, &one.d_final);
+      }
+      one.d_final = one.d_final * point.weight;
+      return one;
+    };
+    scores.add_runs(tokens, difference(std::move(with), std::move(without)), part_of(batch),
+                    static_cast<int64_t>(points.size()), next);
   });
   finish(scores, spec, &result);
   return result;
@@ -68,11 +89,11 @@ ScoreResult score_ends(const Model& model, const Graph& graph, const std::vector
 }  // namespace
 
 Scorer eap_ig_inputs_scorer() {
-  return {"eap-ig-inputs", "mean gradient over inputs between corrupted and clean (--ig-steps)", score_inputs, true, true, {1, 2}};
+  return {"eap-ig-inputs", "mean gradient over inputs between corrupted and clean (--ig-steps)", score_inputs, true, true, {1, 1, kRunsAtOnce}};
 }
 
 Scorer clean_corrupted_scorer() {
-  return {"clean-corrupted", "mean of the gradients at the clean and the corrupted input", score_ends, true, true, {1, 2}};
+  return {"clean-corrupted", "mean of the gradients at the clean and the corrupted input", score_ends, true, true, {1, 1, 2}};
 }
 
 }  // namespace circuit

@@ -75,8 +75,8 @@ int64_t tile_bytes(const Model& model, const Graph& graph, int64_t spans) {
 class EdgeAccumulator::Collector : public BackwardVisitor {
  public:
   Collector(EdgeAccumulator& owner, const TokenBatch& tokens, const ForwardCache& run, const NodeOutputs& outputs,
-            const ScoredPart& part)
-      : layers(owner.graph_.n_layers()),
+            const ScoredPart& part, std::vector<LayerGradients>* layers)
+      : layers_(*layers),
         owner_(owner),
         tokens_(tokens),
         run_(run),
@@ -85,11 +85,12 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
         range_(part.upstream == nullptr ? owner.all_ : *part.upstream) {}
 
   void on_mlp(const MlpBackward& g) override {
-    LayerGradients& out = layers[g.layer];
+    LayerGradients& out = layers_[g.layer];
     if (owner_.blocks()) {
-      out.mlp = mlp_block_readers(g, owner_.folded_[g.layer], owner_.graph_, part_.rows, owner_.spec_.rule);
+      out.mlp.add(mlp_block_readers(g, owner_.folded_[g.layer], owner_.graph_, part_.rows, owner_.spec_.rule));
     } else {
-      out.d_mlp = take_rows(g.d_reader, part_.rows);
+      const at::Tensor reader = take_rows(g.d_reader, part_.rows);
+      out.d_mlp = out.d_mlp.defined() ? out.d_mlp + reader : reader;
     }
     // Through a post-norm the gradient at the node is another one: there the norm's scale is held.
     const bool known = owner_.blocks() && !owner_.model_.architecture().post_norms;
@@ -100,8 +101,8 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
   }
 
   void on_attention(const AttentionBackward& g) override {
-    layers[g.layer].attention = attention_readers(g, run_.layers[g.layer], owner_.folded_[g.layer], by_query_span(g),
-                                                  part_.rows, owner_.spec_.rule);
+    layers_[g.layer].attention.add(attention_readers(g, run_.layers[g.layer], owner_.folded_[g.layer],
+                                                     by_query_span(g), part_.rows, owner_.spec_.rule));
     const bool known = !owner_.model_.architecture().post_norms;
     const at::Tensor d_z = known ? take_rows(g.d_z, part_.rows) : owner_.direct_heads(g.layer, take_rows(g.d_stream, part_.rows));
     add_direct(owner_.graph_.head(g.layer, 0), owner_.graph_.n_heads(), outputs_.z[g.layer], d_z);
@@ -125,8 +126,6 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
     }
   }
 
-  std::vector<LayerGradients> layers;
-
  private:
   // ⟨A, ∂⟩ of `nodes` nodes from `first`, which share the columns of [n, nodes · width] evenly.
   void add_direct(int64_t first, int64_t nodes, const at::Tensor& outputs, const at::Tensor& gradient) {
@@ -147,6 +146,7 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
     return parts;
   }
 
+  std::vector<LayerGradients>& layers_;
   EdgeAccumulator& owner_;
   const TokenBatch& tokens_;
   const ForwardCache& run_;
@@ -187,25 +187,54 @@ EdgeAccumulator::EdgeAccumulator(const Model& model, const Graph& graph, const A
 
 void EdgeAccumulator::add(const TokenBatch& tokens, ForwardCache& run, const at::Tensor& d_final,
                           NodeOutputs outputs, const ScoredPart& part) {
-  const at::Tensor& rows = part.rows;
+  outputs = scored(std::move(outputs), part);
+  std::vector<LayerGradients> layers(graph_.n_layers());
+  gather(tokens, run, d_final, outputs, part, &layers);
+  contract(outputs, layers, take_rows(d_final, part.rows), part);
+}
+
+void EdgeAccumulator::add_runs(const TokenBatch& tokens, NodeOutputs outputs, const ScoredPart& part, int64_t runs,
+                               const std::function<GradientRun(int64_t)>& next) {
+  outputs = scored(std::move(outputs), part);
+  for (int64_t first = 0; first < runs; first += kRunsAtOnce) {
+    std::vector<LayerGradients> layers(graph_.n_layers());
+    at::Tensor d_logits;
+    for (int64_t k = first; k < std::min(runs, first + kRunsAtOnce); ++k) {
+      GradientRun one = next(k);
+      gather(tokens, one.run, one.d_final, outputs, part, &layers);
+      const at::Tensor d = take_rows(one.d_final, part.rows);
+      d_logits = d_logits.defined() ? d_logits + d : d;
+    }
+    contract(outputs, layers, d_logits, part);
+  }
+}
+
+NodeOutputs EdgeAccumulator::scored(NodeOutputs outputs, const ScoredPart& part) {
   if (spec_.subtract == Subtract::kMean) mean_.add(outputs);
   hold_post_norms(model_, blocks(), &outputs);
-  if (rows.defined()) {
-    outputs.input = take_rows(outputs.input, rows);
-    for (at::Tensor& z : outputs.z) z = take_rows(z, rows);
-    for (at::Tensor& m : outputs.mlp) m = take_rows(m, rows);
-  }
-  Collector collector(*this, tokens, run, outputs, part);
+  if (!part.rows.defined()) return outputs;
+  outputs.input = take_rows(outputs.input, part.rows);
+  for (at::Tensor& z : outputs.z) z = take_rows(z, part.rows);
+  for (at::Tensor& m : outputs.mlp) m = take_rows(m, part.rows);
+  return outputs;
+}
+
+void EdgeAccumulator::gather(const TokenBatch& tokens, ForwardCache& run, const at::Tensor& d_final,
+                             const NodeOutputs& outputs, const ScoredPart& part, std::vector<LayerGradients>* layers) {
+  Collector collector(*this, tokens, run, outputs, part, layers);
   const auto form = graph_.ungrouped() ? KeyValueGradients::kPerQueryHead : KeyValueGradients::kGrouped;
   backward(model_, tokens, run, d_final, form, part.use, collector, spec_.rule);
-  const at::Tensor d_logits = take_rows(d_final, rows);
+}
+
+void EdgeAccumulator::contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
+                               const at::Tensor& d_logits, const ScoredPart& part) {
   std::vector<int64_t> spans;
   if (part.labels.defined()) {
-    const at::Tensor labels = rows.defined() ? part.labels.index_select(0, rows.to(at::kCPU)) : part.labels;
+    const at::Tensor labels = part.rows.defined() ? part.labels.index_select(0, part.rows.to(at::kCPU)) : part.labels;
     spans.assign(labels.data_ptr<int64_t>(), labels.data_ptr<int64_t>() + labels.numel());
   }
-  contract(outputs, collector.layers, d_logits, spans, part.upstream == nullptr ? all_ : *part.upstream);
-  if (spec_.subtract == Subtract::kMean) add_reader_sums(collector.layers, d_logits);
+  contract(outputs, gradients, d_logits, spans, part.upstream == nullptr ? all_ : *part.upstream);
+  if (spec_.subtract == Subtract::kMean) add_reader_sums(gradients, d_logits);
 }
 
 at::Tensor EdgeAccumulator::direct_heads(int64_t layer, const at::Tensor& d_stream) const {

@@ -11,6 +11,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -52,6 +53,15 @@ struct ScoredPart {
   const UpstreamRange* upstream = nullptr;  // nodes whose edges are added; null: all
 };
 
+// One of several runs whose gradients meet the same outputs.
+struct GradientRun {
+  ForwardCache run;    // a forward that kept a backward
+  at::Tensor d_final;  // ∂(Σ M_i)/∂(last stream), times the run's weight
+};
+
+// Runs whose gradients wait to be contracted together: each but the first holds one stream per layer.
+constexpr int64_t kRunsAtOnce = 5;
+
 // Bytes of the largest tile that one thread works in.
 int64_t tile_bytes(const Model& model, const Graph& graph, int64_t spans);
 
@@ -65,6 +75,11 @@ class EdgeAccumulator {
   void add(const TokenBatch& tokens, ForwardCache& run, const at::Tensor& d_final, NodeOutputs outputs,
            const ScoredPart& part);
 
+  // The same of `runs` runs of one batch, next(0), next(1), …: ⟨A − Ā, Σ g⟩, so that a tile is rebuilt and contracted
+  // once for several of them. Kept of each meanwhile: the streams that its attention read.
+  void add_runs(const TokenBatch& tokens, NodeOutputs outputs, const ScoredPart& part, int64_t runs,
+                const std::function<GradientRun(int64_t)>& next);
+
   // Scores of everything added, over N examples, and the sum rule's violation. Throws Error on non-finite
   // scores.
   EdgeScores finish(int64_t examples, double* sum_rule_error) const;
@@ -73,6 +88,13 @@ class EdgeAccumulator {
 
  private:
   class Collector;
+  // Outputs as they are contracted: post-norms held, at the scored positions.
+  NodeOutputs scored(NodeOutputs outputs, const ScoredPart& part);
+  // Adds one run's gradients to `layers`.
+  void gather(const TokenBatch& tokens, ForwardCache& run, const at::Tensor& d_final, const NodeOutputs& outputs,
+              const ScoredPart& part, std::vector<LayerGradients>* layers);
+  void contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients, const at::Tensor& d_logits,
+                const ScoredPart& part);
   void contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients, const at::Tensor& d_logits,
                 const std::vector<int64_t>& spans, const UpstreamRange& range);
   // Memory of one tile and the sums of the tiles worked in it.

@@ -4,6 +4,9 @@
 #include <ATen/ops/addcmul.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
+
+#include <utility>
 
 #include "model/rows.h"
 
@@ -15,18 +18,26 @@ namespace {
 ReaderGradients compact(const at::Tensor& d, at::Tensor dots, const at::Tensor& constant, const at::Tensor& x,
                         const NormStats& stats, Rule rule) {
   ReaderGradients out;
-  out.x = x;
-  out.stats = stats;
   if (constant.defined()) dots = dots - (d * constant).sum(-1);
   const at::Tensor rstd = stats.rstd.to(dots.scalar_type());
   out.d = (d * rstd.unsqueeze(-1)).to(d.scalar_type());
   // With the norm's scale held constant nothing is taken off along x̂.
   const double share = rule == Rule::kRelevance ? 0 : 1 / static_cast<double>(x.size(1));
-  out.x_component = (dots * rstd * share).unsqueeze(-1);
+  out.along.push_back({(dots * rstd * share).unsqueeze(-1), x, stats});
   return out;
 }
 
 }  // namespace
+
+void ReaderGradients::add(ReaderGradients other) {
+  if (!other.d.defined()) return;
+  if (!d.defined()) {
+    *this = std::move(other);
+    return;
+  }
+  d.add_(other.d);
+  for (NormComponent& component : other.along) along.push_back(std::move(component));
+}
 
 void head_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
   for (int64_t h = 0; h < out.size(1); ++h) {
@@ -91,14 +102,27 @@ void rebuild_readers(const ReaderGradients& g, const std::vector<const at::Tenso
     head_products(down.narrow(1, reader, w->size(0)), d.narrow(1, reader, w->size(0)), *w);
     reader += w->size(0);
   }
-  const at::Tensor x_hat = norm_standardised(rows(g.x).to(type), {rows(g.stats.mean), rows(g.stats.rstd)}).unsqueeze(1);
-  down.narrow(1, 0, reader).addcmul_(rows(g.x_component).to(type), x_hat, -1);
+  std::vector<at::Tensor> shares;
+  std::vector<at::Tensor> x_hats;
+  for (const NormComponent& c : g.along) {
+    shares.push_back(rows(c.share).to(type));
+    x_hats.push_back(norm_standardised(rows(c.x).to(type), {rows(c.stats.mean), rows(c.stats.rstd)}).unsqueeze(1));
+  }
+  const at::Tensor all = down.narrow(1, 0, reader);
+  if (shares.size() == 1) {
+    all.addcmul_(shares[0], x_hats[0], -1);
+  } else {
+    all.baddbmm_(at::cat(shares, 2), at::cat(x_hats, 1), 1, -1);
+  }
 }
 
 at::Tensor sum_readers(const ReaderGradients& g, const std::vector<const at::Tensor*>& weights) {
   const at::ScalarType type = weights[0]->scalar_type();
   const at::Tensor d = g.d.sum(0, false, type).unsqueeze(1);
-  at::Tensor sums = at::mm(g.x_component.squeeze(-1).t().to(type), norm_standardised(g.x.to(type), g.stats)).neg_();
+  at::Tensor sums = at::zeros({g.d.size(1), g.along[0].x.size(1)}, d.options());
+  for (const NormComponent& c : g.along) {
+    sums.sub_(at::mm(c.share.squeeze(-1).t().to(type), norm_standardised(c.x.to(type), c.stats)));
+  }
   int64_t reader = 0;
   for (const at::Tensor* w : weights) {
     sums.narrow(0, reader, w->size(0)).unsqueeze(1).baddbmm_(d.narrow(0, reader, w->size(0)), *w);

@@ -11,12 +11,19 @@
 
 namespace circuit {
 
-// Readers that share one norm input, at n scored positions. Undefined tensors: their gradient is zero.
-struct ReaderGradients {
-  at::Tensor d;            // [n, readers, width] at the projections' outputs, times rstd
-  at::Tensor x_component;  // [n, readers, 1], ⟨x̂, γ W d⟩ · rstd / d_model
-  at::Tensor x;            // [n, d_model] the stream read
+// What the norm takes off along x̂ in one run.
+struct NormComponent {
+  at::Tensor share;  // [n, readers, 1], ⟨x̂, γ W d⟩ · rstd / d_model
+  at::Tensor x;      // [n, d_model] the stream read
   NormStats stats;
+};
+
+// Readers that share one norm input, at n scored positions, summed over runs. d undefined: their gradient is zero.
+struct ReaderGradients {
+  at::Tensor d;  // [n, readers, width] at the projections' outputs, times rstd
+  std::vector<NormComponent> along;  // one per run
+
+  void add(ReaderGradients other);
 };
 
 struct LayerGradients {

@@ -58,6 +58,7 @@ using ProgressCallback = std::function<void(int64_t done, int64_t total)>;  // e
 struct ScoreMemory {
   int64_t caches = 1;   // forwards that keep a backward; 0: it runs circuits instead
   int64_t outputs = 1;  // copies of the node outputs beside those
+  int64_t runs = 1;     // gradients contracted together
 };
 
 struct Scorer {

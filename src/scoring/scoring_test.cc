@@ -1,4 +1,5 @@
 #include "scoring/channels.h"
+#include "scoring/edge_accumulator.h"
 #include "scoring/exact.h"
 
 #include <ATen/TensorOperators.h>
@@ -358,6 +359,13 @@ TEST_P(Pairs, OneStepOfIntegratedGradientsIsTheGradientAtTheCorruptedInput) {
   const EdgeScores eap = score("eap", swapped, spec).scores;
   for (float& s : ig.values) s = -s;
   EXPECT_LT(largest_difference(ig, eap), kInvarianceTolerance * largest(eap));
+}
+
+TEST_P(Pairs, GradientsContractedInSeveralRoundsKeepTheSumRule) {
+  ScoreSpec spec = spec_;
+  spec.ig_steps = kRunsAtOnce + 2;
+  const std::vector<Example> examples = random_examples(model_.architecture(), 5);
+  EXPECT_LT(score("eap-ig-inputs", examples, spec).sum_rule_error, kSumRuleTolerance);
 }
 
 // At α = 1 every block has its own output; holding it cuts no path above it.

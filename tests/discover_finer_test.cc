@@ -420,7 +420,6 @@ TEST_F(Finer, LogProbAndKlNeedNoWrongAnswer) {
   EXPECT_TRUE(evaluate(gpt2_, out_, {"--metric", "log_prob"})["circuit"].is_number());
   for (const char* method : {"eap-ig-inputs", "eap-ig-activations", "exact"})
     discover(gpt2_, {"--metric", "kl", "--method", method});
-  constexpr double kRounding = 1e-6;  // of float32 streams summed in another order
   EXPECT_NEAR(evaluate(gpt2_, out_, {"--metric", "kl"})["full"].get<double>(), 0, kRounding);
   refuses({}, {"data.jsonl:1", "wrong"});
 }

@@ -236,9 +236,6 @@ int64_t planned_batch(const Options& o, const Scorer& scorer, const Model& model
 
 void score_channels_to_file(const Options& o, const Model& model, const std::vector<const Example*>& examples,
                             const ScoreSpec& spec) {
-  if (spec.metric.flat_at_clean) {
-    fail("--channels", "metric {} has a gradient of zero at the clean input, where channels are scored.", spec.metric.name);
-  }
   Progress progress("channels", static_cast<int64_t>(examples.size()));
   const ChannelScores scores =
       score_channels(model, examples, spec, [&](int64_t done, int64_t) { progress.update(done); });
@@ -253,6 +250,9 @@ int run(const Options& o) {
   const Scorer& scorer = find_scorer(o.method);
   const Selector& selector = find_selector(o.top_nodes > 0 ? "top-nodes" : o.selection);
   ScoreSpec spec = score_spec(o);
+  if (!o.channels.empty() && spec.metric.flat_at_clean) {
+    fail("--channels", "metric {} has a gradient of zero at the clean input, where channels are scored.", o.metric);
+  }
   const OpenModel open(o.model, o.common);
   const ScoredRecords records(o.data, o.ablation_data, open, {o.bos, o.max_length}, &spec);
   const TargetRecords used = target_records(o.target, o.data, records, open, {o.bos, o.max_length}, spec);
@@ -306,15 +306,14 @@ void add_discover(CLI::App& program, Action* chosen) {
   command->add_option("--verify", o->verify, "ablate N sampled and N top edges one by one and compare with the scores")
       ->check(CLI::PositiveNumber);
   command->add_option("--positions", o->positions, "positions summed over: all or readout");
-  command->add_option("--selection", o->selection, names_of(selectors()));
+  CLI::Option* selection = command->add_option("--selection", o->selection, names_of(selectors()));
   CLI::Option* size =
       command->add_option("--top-edges", o->top_edges, "edges of the circuit")->check(CLI::PositiveNumber);
   CLI::Option* resamples =
       command
           ->add_option(
               "--resamples", o->resamples,
-              "resample the examples N times and write the share of times each edge is selected; a mean "
-              "ablation costs a forward pass over all records for each of up to 50 parts")
+              "resample the examples N times and write the share of times each edge is selected")
           ->check(CLI::PositiveNumber);
   CLI::Option* stable =
       command
@@ -333,6 +332,7 @@ void add_discover(CLI::App& program, Action* chosen) {
   command->add_option("--top-nodes", o->top_nodes, "a circuit of the N strongest nodes instead, with all edges among them")
       ->check(CLI::PositiveNumber)
       ->excludes(size)
+      ->excludes(selection)
       ->excludes(target);
   command->add_option("--threshold", o->threshold, "least |score|, for selection threshold")->check(CLI::NonNegativeNumber);
   command->add_option("--budget", o->budget, "largest trainable share, for selection param-budget")->check(CLI::Range(0.0, 1.0));

@@ -293,6 +293,16 @@ INSTANTIATE_TEST_SUITE_P(Cases, FiniteDifferences,
                                          Case{"qwen3", Ablation::kZero, Positions::kAll, "nll"},
                                          Case{"opt", Ablation::kZero, Positions::kAll, "nll"}));
 
+TEST(Spans, CalledRestAreTheRest) {
+  Example e;
+  e.ids = {1, 2, 3};
+  e.spans = {{"rest", 0, 0}, {"verb", 1, 1}};
+  const std::vector<std::string> names = span_names({&e});
+  EXPECT_EQ(names, (std::vector<std::string>{"verb", "rest"}));
+  const at::Tensor labels = span_labels({&e}, names);
+  EXPECT_EQ(std::vector<int64_t>(labels.data_ptr<int64_t>(), labels.data_ptr<int64_t>() + 3), (std::vector<int64_t>{1, 0, 1}));
+}
+
 class Pairs : public testing::TestWithParam<const char*> {
  protected:
   ScoreResult score(const std::string& method, const std::vector<Example>& examples, const ScoreSpec& spec) const {

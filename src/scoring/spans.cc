@@ -15,7 +15,8 @@ std::vector<std::string> span_names(const std::vector<const Example*>& examples)
   std::vector<std::string> names;
   for (const Example* e : examples) {
     for (const Span& span : e->spans) {
-      if (std::find(names.begin(), names.end(), span.name) == names.end()) names.push_back(span.name);
+      const bool known = span.name == kRest || std::find(names.begin(), names.end(), span.name) != names.end();
+      if (!known) names.push_back(span.name);
     }
   }
   names.emplace_back(kRest);
@@ -27,7 +28,7 @@ at::Tensor span_labels(const std::vector<const Example*>& examples, const std::v
   for (const Example* e : examples) {
     std::vector<int64_t> of_example(e->ids.size(), static_cast<int64_t>(names.size()) - 1);
     for (auto span = e->spans.rbegin(); span != e->spans.rend(); ++span) {
-      const auto name = std::find(names.begin(), names.end() - 1, span->name);
+      const auto name = std::find(names.begin(), names.end(), span->name);
       std::fill(of_example.begin() + span->begin, of_example.begin() + span->end + 1, name - names.begin());
     }
     labels.insert(labels.end(), of_example.begin(), of_example.end());

@@ -17,7 +17,8 @@
 
 namespace circuit {
 
-// Spans of a data set by name, in order of first appearance; one more, "rest", for tokens outside all of them.
+// Spans of a data set by name, in order of first appearance; last "rest", for tokens outside all of them
+// and those that a record calls so.
 std::vector<std::string> span_names(const std::vector<const Example*>& examples);
 
 // The span of every token of a batch made of `examples`: [tokens] int64, indices of `names` (as span_names

@@ -47,16 +47,12 @@ Work work_of(const Model& model, const Graph& graph, int64_t tokens) {
           giga * layers * (heads + readers), giga * static_cast<double>(graph.n_edges())};
 }
 
-void plain_step(const Model& model, const ExampleBatch& batch, SliceGradients* gradients) {
-  ForwardCache run = forward(model, batch.tokens, Keep::kBackward);
-  const Loss loss = nll_loss(model, run.x_final, batch.targets, LossGradient::kStreamAndUnembedding);
-  gradients->add(batch.tokens, run, loss, 1.0);
-}
-
 void plain(const Model& model, const std::vector<Example>& examples) {
   const ExampleBatch batch = make_example_batch(pointers(examples), model.architecture(), model.device());
   SliceGradients gradients(model, whole_tensors(model));
-  plain_step(model, batch, &gradients);
+  ForwardCache run = forward(model, batch.tokens, Keep::kBackward);
+  const Loss loss = nll_loss(model, run.x_final, batch.targets, LossGradient::kStreamAndUnembedding);
+  weight_gradients(model, batch.tokens, run, loss, 1, gradients);
 }
 
 ScoreSpec score_spec(const std::vector<Example>& examples, Ablation ablation) {

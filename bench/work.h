@@ -8,7 +8,6 @@
 #include "graph/graph.h"
 #include "model/model.h"
 #include "scoring/scorer.h"
-#include "tuning/gradients.h"
 
 namespace circuit::bench {
 
@@ -27,7 +26,6 @@ struct Work {
 Work work_of(const Model& model, const Graph& graph, int64_t tokens);
 
 // Forward, loss, backward with the gradients of all weights.
-void plain_step(const Model& model, const ExampleBatch& batch, SliceGradients* gradients);
 void plain(const Model& model, const std::vector<Example>& examples);
 
 // One batch of a method, logit difference.

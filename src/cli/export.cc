@@ -42,8 +42,9 @@ int run(const Options& o) {
   exact.dtype = "f32";  // the checkpoint's values are float32 whatever the run computed in
   TuneModel model(config, exact);
   const int64_t step = choose_step(o);
-  load_checkpoint(o.run, step, model.open.checkpoint, model.store);
-  const auto changed = model.store.changed_tensors(model.open.checkpoint);
+  const std::unique_ptr<ParameterStore> store = stored_parameters(config, o.run, model);
+  load_checkpoint(o.run, step, model.open.checkpoint, *store);
+  const auto changed = store->changed_tensors(model.open.checkpoint);
   write_checkpoint(model.open.checkpoint, changed, o.out);
   if (o.common.json) {
     fmt::print("{}\n", Json({{"out", o.out}, {"step", step}, {"changed_tensors", changed.size()}}).dump());

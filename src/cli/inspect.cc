@@ -44,6 +44,9 @@ int run(const Options& o) {
   const auto plan = [&](Pass pass) {
     return plan_memory(a, model.parameter_count(), pass, o.batch, o.length, element).total();
   };
+  ScoreSpec eap;
+  eap.ablation = Ablation::kCounterfactual;
+  const int64_t discover = plan_score(model, grouped, eap_scorer(), eap, o.length).total(o.batch);
   const std::string stored = dtype_name(checkpoint.tensor(model.file_name(model.layout().embedding)).scalar_type());
   if (o.common.json) {
     Json json = {{"family", a.family},
@@ -66,7 +69,7 @@ int run(const Options& o) {
                   {{"batch", o.batch},
                    {"length", o.length},
                    {"forward", plan(Pass::kForward)},
-                   {"discover", plan(Pass::kScore)},
+                   {"discover", discover},
                    {"train", plan(Pass::kTrain)}}},
                  {"notes", a.notes}};
     fmt::print("{}\n", json.dump(1));
@@ -87,7 +90,7 @@ int run(const Options& o) {
   if (ungrouped.n_edges() != grouped.n_edges()) rows.push_back({"edges, ungrouped", with_commas(ungrouped.n_edges())});
   const std::string shape = fmt::format(" at {} x {} tokens", o.batch, o.length);
   rows.push_back({"memory, forward", format_bytes(static_cast<double>(plan(Pass::kForward))) + shape});
-  rows.push_back({"memory, discover", format_bytes(static_cast<double>(plan(Pass::kScore))) + shape});
+  rows.push_back({"memory, discover", format_bytes(static_cast<double>(discover)) + shape});
   rows.push_back({"memory, train", format_bytes(static_cast<double>(plan(Pass::kTrain))) + shape +
                                        " (and optimiser state of the slices)"});
   for (const auto& row : rows) fmt::print("{:<18} {}\n", row[0], row[1]);

@@ -19,17 +19,6 @@ namespace fs = std::filesystem;
 volatile std::sig_atomic_t interrupted = 0;
 void on_interrupt(int) { interrupted = 1; }
 
-std::vector<Slice> slices_of_method(const TuneConfig& config, const SliceTable& table, const Model& model) {
-  return config.tuning_method == "full" ? whole_tensors(model) : table.slices();
-}
-
-void log_dataset(const std::string& path, const Dataset& data) {
-  log_info("{}: {} records{}", path, data.examples.size(),
-           data.truncated > 0 ? fmt::format(", {} shortened, {} readouts and {} records dropped", data.truncated,
-                                            data.dropped_readouts, data.dropped_records)
-                              : "");
-}
-
 void add_task(const std::string& split, const Dataset& data, const TuneConfig& c, const Model& model,
               Evaluation* values) {
   const TaskResult r =
@@ -44,23 +33,6 @@ void add_task(const std::string& split, const Dataset& data, const TuneConfig& c
     (*values)[split + "/metric"] = -r.nll;  // records without readouts: the better, the likelier
   }
   if (r.target_tokens > 0) (*values)[split + "/perplexity"] = std::exp(r.nll);
-}
-
-// Every training record, before anything is written: a run must not die of its last one at step 1000.
-void check_training_records(const TuneConfig& config, const Dataset& train, const Architecture& architecture) {
-  const bool discovers = config.tuning_method == "circuit";
-  const Ablation ablation = parse_ablation(config.discovery_ablation);
-  const bool corrupts = discovers && (ablation == Ablation::kCounterfactual ||
-                                      find_scorer(config.discovery_method).needs_pairs);
-  std::vector<const Example*> examples;
-  const Metric& metric = find_metric(config.discovery_metric);
-  for (const Example& e : train.examples) {
-    check_example(e, architecture, Side::kClean);
-    if (corrupts) check_example(e, architecture, Side::kCounterfactual);
-    if (discovers) check_metric(metric, e);
-    examples.push_back(&e);
-  }
-  if (discovers) check_lengths(ablation, examples);
 }
 
 // --dtype is no key of config.toml, but it changes the result of a run as one would.
@@ -90,20 +62,22 @@ std::string utc_now() {
 // Watches a run: records, evaluates, saves, shows progress, stops.
 class RunObserver : public TuneObserver {
  public:
-  RunObserver(const TuneConfig& config, TuneModel& model, const TuneData& data, Recorder& recorder, RunState state)
+  RunObserver(const TuneConfig& config, TuneModel& model, const ParameterStore& store, const TuneData& data,
+              Recorder& recorder, RunState state)
       : config_(config),
         model_(model),
+        store_(store),
         data_(data),
         recorder_(recorder),
-        state_(state),
-        progress_("tune", config.tuning_steps, state.step) {
+        state_(std::move(state)),
+        progress_("tune", config.tuning_steps, state_.step) {
     if (recorder.last_circuit()) edges_ = static_cast<int64_t>(recorder.last_circuit()->edges.size());
   }
 
   void on_discovery(const DiscoveryEvent& event) override {
     edges_ = static_cast<int64_t>(event.circuit.edges.size());
     metric_ = event.metric;
-    recorder_.discovery(event, model_.store.current_parameters(), model_.open.model.parameter_count());
+    recorder_.discovery(event, store_.current_parameters(), model_.open.model.parameter_count());
     if (config_.selection_kind == "top-edges" && edges_ < config_.selection_n && !said_fewer_) {
       said_fewer_ = true;
       progress_.clear();
@@ -135,6 +109,23 @@ class RunObserver : public TuneObserver {
     return stop;
   }
 
+  // Beside the last checkpoint: what the step that ends the run had read.
+  void on_failure(const FailedStep& failure) override {
+    Json records = Json::array();
+    for (const Example* e : failure.examples) records.push_back({{"place", e->place}, {"ids", e->ids}});
+    // A number that is not one is no JSON: it stands as text.
+    const Json loss = std::isfinite(failure.loss) ? Json(failure.loss) : Json(fmt::format("{}", failure.loss));
+    const Json json = {{"step", failure.step}, {"loss", loss}, {"lr", failure.learning_rate}, {"records", records}};
+    write_file(fmt::format("{}/failed-step-{:06}.json", config_.run_path, failure.step), json.dump(1) + "\n");
+    recorder_.meta("status", "failed");
+    progress_.clear();
+    log_info("step {}: loss {}; its records are in failed-step-{:06}.json. Checkpoints are as they were.", failure.step,
+             failure.loss, failure.step);
+  }
+
+  // Whose policy's state goes into checkpoints.
+  void watch(const Trainer& trainer) { trainer_ = &trainer; }
+
   const RunState& state() const { return state_; }
   double seconds() const { return seconds_; }
   int64_t largest_trainable() const { return largest_trainable_; }
@@ -143,9 +134,9 @@ class RunObserver : public TuneObserver {
  private:
   void show(int64_t done) {
     const double share =
-        100.0 * static_cast<double>(model_.store.current_parameters()) / static_cast<double>(model_.open.model.parameter_count());
+        100.0 * static_cast<double>(store_.current_parameters()) / static_cast<double>(model_.open.model.parameter_count());
     std::string detail = fmt::format("loss {:.3f}", loss_);
-    if (config_.tuning_method == "circuit") {
+    if (discovers(config_)) {
       detail += fmt::format("  {} {:+.2f}  {} edges", config_.discovery_metric, metric_, edges_);
     }
     progress_.update(done, detail + fmt::format("  {:.1f}% trainable", share));
@@ -153,7 +144,7 @@ class RunObserver : public TuneObserver {
 
   // True: patience has run out.
   bool evaluate(int64_t done) {
-    const Evaluation values = evaluate_run(config_, model_, data_, Splits::kDevelopment);
+    const Evaluation values = evaluate_run(config_, model_, store_, data_, Splits::kDevelopment);
     recorder_.evaluation(done, values);
     progress_.clear();
     std::string line = fmt::format("step {:>6}  loss {:.4f}", done, loss_);
@@ -178,7 +169,8 @@ class RunObserver : public TuneObserver {
 
   void save(int64_t done) {
     state_.step = done;
-    save_checkpoint(config_.run_path, model_.store, model_.open.checkpoint, state_);
+    if (trainer_ != nullptr) state_.policy = trainer_->policy_state();
+    save_checkpoint(config_.run_path, store_, model_.open.checkpoint, state_);
     if (config_.evaluation_keep == "all") return;
     // The best is the run's result; beside it the last stays, to go on from.
     for (const int64_t step : checkpoint_steps(config_.run_path)) {
@@ -188,6 +180,8 @@ class RunObserver : public TuneObserver {
 
   const TuneConfig& config_;
   TuneModel& model_;
+  const ParameterStore& store_;
+  const Trainer* trainer_ = nullptr;
   const TuneData& data_;
   Recorder& recorder_;
   RunState state_;
@@ -200,12 +194,6 @@ class RunObserver : public TuneObserver {
   bool said_fewer_ = false;
   bool was_interrupted_ = false;
 };
-
-void select_everything(TuneModel& model) {
-  std::vector<int64_t> all;
-  for (size_t i = 0; i < model.store.table().size(); ++i) all.push_back(static_cast<int64_t>(i));
-  model.store.select(all, SliceStore::OnReturn::kKeep);
-}
 
 Json summary_json(const RunSummary& s) {
   return {{"before", s.before},
@@ -221,32 +209,9 @@ Json summary_json(const RunSummary& s) {
 
 }  // namespace
 
-TuneModel::TuneModel(const TuneConfig& config, const CommonOptions& options)
-    : open(config.model_path, options),
-      graph(open.model.architecture(),
-            config.discovery_ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped, config.discovery_mlp_block),
-      table(graph, open.model),
-      store(open.model, slices_of_method(config, table, open.model)) {}
-
-TuneData::TuneData(const TuneConfig& config, const OpenModel& open) {
-  ReadSpec read;
-  read.begin_token = parse_begin_token(config.data_bos);
-  read.max_length = config.data_max_length;
-  train = read_dataset(config.data_train, open.tokenizer, read);
-  log_dataset(config.data_train, train);
-  check_training_records(config, train, open.model.architecture());
-  if (!config.data_dev.empty()) dev = read_dataset(config.data_dev, open.tokenizer, read);
-  if (!config.data_test.empty()) test = read_dataset(config.data_test, open.tokenizer, read);
-  if (dev) log_dataset(config.data_dev, *dev);
-  if (test) log_dataset(config.data_test, *test);
-  if (config.data_untouched.empty()) return;
-  TextFile text = read_text(config.data_untouched, open.tokenizer, read.begin_token);
-  untouched = std::move(text.ids);
-  untouched_bytes = text.bytes;
-}
-
-Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const TuneData& data, Splits splits) {
-  const SliceStore::Rounded rounded(model.store, model.open.checkpoint);
+Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const ParameterStore& store,
+                        const TuneData& data, Splits splits) {
+  const RoundedModel rounded(store, model.open.checkpoint);
   Evaluation values;
   if (data.dev) add_task("dev", *data.dev, config, model.open.model, &values);
   if (data.test && splits == Splits::kAll) add_task("test", *data.test, config, model.open.model, &values);
@@ -265,11 +230,12 @@ Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const 
   return values;
 }
 
-void create_run(const TuneConfig& config, const CommonOptions& options, const TuneModel& model) {
+void create_run(const TuneConfig& config, const CommonOptions& options, const TuneModel& model,
+                const ParameterStore& store) {
   TuneConfig resolved = config;
   // A run resumes from any folder: its paths are absolute.
   for (std::string* path : {&resolved.model_path, &resolved.data_train, &resolved.data_dev, &resolved.data_test,
-                            &resolved.data_untouched, &resolved.run_path}) {
+                            &resolved.data_untouched, &resolved.data_replay, &resolved.run_path}) {
     if (!path->empty()) *path = fs::absolute(*path).lexically_normal().string();
   }
   const Architecture& a = model.open.model.architecture();
@@ -299,44 +265,71 @@ void create_run(const TuneConfig& config, const CommonOptions& options, const Tu
   write_directory(config.run_path, IfExists::kRefuse, [&](const std::string& folder) {
     write_file(folder + "/config.toml", text);
     make_directories(folder + "/checkpoints");
-    Recorder::create(folder + "/run.db", g, model.store.table(), meta);
+    Recorder::create(folder + "/run.db", g, store.table(), meta);
   });
 }
 
-RunSummary execute_run(const TuneConfig& config, const CommonOptions& options) {
+std::unique_ptr<ParameterStore> stored_parameters(const TuneConfig& config, const std::string& run,
+                                                  const TuneModel& model) {
+  if (!config.lora_circuit) return make_store(config, model, nullptr);
+  const Circuit circuit = Recorder::first_circuit(run + "/run.db");
+  return make_store(config, model, &circuit);
+}
+
+RunSummary execute_run(TuneConfig config, const CommonOptions& options) {
   TuneModel model(config, options);
   const TuneData data(config, model.open);
-  RunSummary summary;
-  summary.all_parameters = model.open.model.parameter_count();
+  const bool fresh = !file_exists(config.run_path);
+  std::optional<FirstCircuit> first;
+  // Bad data leaves nothing: whatever reads it comes before the folder.
+  const auto begin = [&] {
+    if (needs_first_circuit(config)) first = find_first_circuit(config, model, data);
+    if (first) config = matched(config, model, *first);
+    return make_store(config, model, config.lora_circuit ? &first->circuit : nullptr);
+  };
+  std::unique_ptr<ParameterStore> store;
   Evaluation before;
-  if (!file_exists(config.run_path)) {
-    before = evaluate_run(config, model, data, Splits::kAll);  // before the folder: bad data leaves nothing
-    create_run(config, options, model);
+  RunState state;
+  const std::vector<int64_t> saved = fresh ? std::vector<int64_t>() : checkpoint_steps(config.run_path);
+  if (fresh) {
+    store = begin();
+    before = evaluate_run(config, model, *store, data, Splits::kAll);
+    create_run(config, options, model, *store);
   } else {
     check_same_dtype(config, options);
     remove_unfinished(config.run_path);
   }
   set_log_file(config.run_path + "/log.txt");
-  RunState state;
-  const std::vector<int64_t> saved = checkpoint_steps(config.run_path);
-  if (!saved.empty()) state = load_checkpoint(config.run_path, saved.back(), model.open.checkpoint, model.store);
-  Recorder recorder(config.run_path + "/run.db", model.graph, state.step);
-  if (state.step == 0) {
-    if (before.empty()) before = evaluate_run(config, model, data, Splits::kAll);
-    recorder.evaluation(0, before);
-    if (config.tuning_method == "full") select_everything(model);
-  } else {
+  Recorder recorder(config.run_path + "/run.db", model.graph, saved.empty() ? 0 : saved.back());
+  if (!saved.empty()) {
+    store = make_store(config, model, config.lora_circuit ? &recorder.last_circuit().value() : nullptr);
+    state = load_checkpoint(config.run_path, saved.back(), model.open.checkpoint, *store);
     log_info("going on from step {}.", state.step);
+  } else {
+    if (!store) store = begin();
+    if (before.empty()) before = evaluate_run(config, model, *store, data, Splits::kAll);
+    recorder.evaluation(0, before);
+    if (config.lora_circuit) {
+      const ScoreResult& scores = first->scores;
+      recorder.discovery({0, scores.scores, first->circuit, scores.metric, scores.examples, scores.sum_rule_error,
+                          first->seconds},
+                         store->current_parameters(), model.open.model.parameter_count());
+    }
+    if (config.tuning_method == "full") dynamic_cast<SliceStore&>(*store).select_all();
   }
   recorder.meta("status", "running");
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
-  RunObserver observer(config, model, data, recorder, state);
+  RunObserver observer(config, model, *store, data, recorder, state);
   const bool exhausted = config.evaluation_patience > 0 && state.evaluations_since_best >= config.evaluation_patience;
   if (!exhausted) {
-    Trainer(model.open.model, model.graph, model.table, model.store, data.train.examples, tuner_spec(config))
-        .run(state.step, observer);
+    const std::unique_ptr<Trainer> trainer = make_trainer(config, model, data, *store);
+    trainer->restore(state.policy);
+    observer.watch(*trainer);
+    trainer->run(state.step, observer);
   }
+  RunSummary summary;
+  summary.all_parameters = model.open.model.parameter_count();
   summary.steps = observer.state().step;
   summary.seconds = observer.seconds();
   summary.largest_trainable = observer.largest_trainable();
@@ -347,10 +340,12 @@ RunSummary execute_run(const TuneConfig& config, const CommonOptions& options) {
   }
   // The best step on a fresh copy of the base: slices that entered later must be the base's again.
   summary.best_step = observer.state().best_step.value_or(observer.state().step);
-  TuneModel best(config, options);
-  load_checkpoint(config.run_path, summary.best_step, best.open.checkpoint, best.store);
-  summary.touched_parameters = best.store.touched_parameters();
-  summary.after = evaluate_run(config, best, data, Splits::kAll);
+  const std::unique_ptr<ParameterStore> trained = std::move(store);
+  const TuneModel best(config, options);
+  store = make_store(config, best, config.lora_circuit ? &recorder.last_circuit().value() : nullptr);
+  load_checkpoint(config.run_path, summary.best_step, best.open.checkpoint, *store);
+  summary.touched_parameters = store->changed_parameters();
+  summary.after = evaluate_run(config, best, *store, data, Splits::kAll);
   recorder.evaluation(summary.best_step, summary.after);
   summary.before = recorder.evaluations(0);
   const auto totals = recorder.totals();

@@ -159,4 +159,18 @@ TargetFound find_target(const Model& model, const SelectionInput& input, const S
   return found;
 }
 
+Circuit circuit_reaching(const Model& model, const SelectionInput& input, const Selector& selector,
+                         SelectionSpec selection, double target, const std::vector<const Example*>& held_out,
+                         const ScoreSpec& spec, Rng& rng) {
+  Sizes sizes(model, input, selector, selection, held_out, spec, rng);
+  const SizeFound found =
+      smallest_reaching(sizes.most(), target, [&](const std::vector<int64_t>& list) { return sizes.measure(list); });
+  if (!found.reached) {
+    log_warning("faithfulness {:.3g} is not reached: the best circuit has {:.3g} with {} edges, and is taken.", target,
+                found.value, found.size);
+  }
+  selection.n = found.size;
+  return selector.select(input, selection, rng);
+}
+
 }  // namespace circuit

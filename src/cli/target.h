@@ -47,6 +47,12 @@ TargetFound find_target(const Model& model, const SelectionInput& input, const S
                         SelectionSpec selection, const TargetOptions& target, const TargetRecords& records,
                         const ScoreSpec& spec, Rng& rng);
 
+// The smallest circuit of `selector` that reaches `target` on the held-out examples, or where none does, the best that
+// was found, which is said on stderr. Throws Error when m(full) − m(∅) may be 0.
+Circuit circuit_reaching(const Model& model, const SelectionInput& input, const Selector& selector,
+                         SelectionSpec selection, double target, const std::vector<const Example*>& held_out,
+                         const ScoreSpec& spec, Rng& rng);
+
 // UsageError for a selection that has no size to search over.
 void check_target(const TargetOptions& target, const std::string& selection);
 

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "cli/command.h"
@@ -10,7 +11,6 @@
 #include "core/progress.h"
 #include "core/table.h"
 #include "io/files.h"
-#include "model/memory.h"
 
 namespace circuit {
 namespace {
@@ -64,75 +64,64 @@ void print_json(const TuneConfig& config, const RunSummary& s) {
 // Catches the first discovery of a dry run and stops before any update.
 class Peek : public TuneObserver {
  public:
-  explicit Peek(const TuneModel& model) : model_(model) {}
+  Peek(const TuneModel& model, const ParameterStore& store) : model_(model), store_(store) {}
   void on_discovery(const DiscoveryEvent& event) override {
     fmt::print("{:<22} {} edges, {} nodes, metric {:.3f}\n", "first circuit", event.circuit.edges.size(),
                nodes_of(model_.graph, event.circuit).count(), event.metric);
-    print_slices();
+    print_parameters();
   }
-  void print_slices() const {
-    std::map<std::string, int64_t> parameters;
-    int64_t total = 0;
-    for (const Slice& s : model_.store.current_slices()) {
-      parameters[s.tensor] += s.parameters;
-      total += s.parameters;
-    }
+  void print_parameters() const {
+    std::set<std::string> tensors;
+    for (const int64_t id : store_.current()) tensors.insert(store_.table()[id].tensor);
     const int64_t all = model_.open.model.parameter_count();
-    fmt::print("{:<22} {} slices of {} tensors, {} of {} parameters ({:.1f} %)\n", "trainable",
-               model_.store.current().size(), parameters.size(), with_commas(total), with_commas(all),
-               100.0 * static_cast<double>(total) / static_cast<double>(all));
-    trainable = total;
+    const int64_t trained = store_.current_parameters();
+    fmt::print("{:<22} {} parts of {} tensors, {} parameters ({:.1f} % of the model's {})\n", "trainable",
+               store_.current().size(), tensors.size(), with_commas(trained),
+               100.0 * static_cast<double>(trained) / static_cast<double>(all), with_commas(all));
   }
   void on_step(const StepEvent&) override {}
   bool after_updates(int64_t) override { return true; }
-  mutable int64_t trainable = 0;
 
  private:
   const TuneModel& model_;
+  const ParameterStore& store_;
 };
 
-void dry_run(const TuneConfig& config, const Options& o) {
-  TuneModel model(config, o.common);
+void dry_run(TuneConfig config, const Options& o) {
+  const TuneModel model(config, o.common);
   const TuneData data(config, model.open);
-  const Architecture& a = model.open.model.architecture();
   const auto records = static_cast<int64_t>(data.train.examples.size());
   const int64_t per_step = config.tuning_batch * config.tuning_accumulation;
-  size_t longest = 1;
-  for (const Example& e : data.train.examples) longest = std::max(longest, e.ids.size());
   fmt::print("{:<22} {} ({} parameters)\n", "model", config.model_path, with_commas(model.open.model.parameter_count()));
   fmt::print("{:<22} {} training records, longest {} tokens; {} dev, {} test; {} untouched tokens\n", "data", records,
-             longest, data.dev ? data.dev->examples.size() : 0, data.test ? data.test->examples.size() : 0,
-             data.untouched.size());
+             longest_record(data.train), data.dev ? data.dev->examples.size() : 0,
+             data.test ? data.test->examples.size() : 0, data.untouched.size());
   fmt::print("{:<22} {}: {} steps of {} records ({:.2f} epochs)\n", "plan", config.tuning_method, config.tuning_steps,
              per_step, static_cast<double>(config.tuning_steps * per_step) / static_cast<double>(records));
-  Peek peek(model);
-  if (config.tuning_method == "circuit") {
+  std::optional<FirstCircuit> first;
+  if (needs_first_circuit(config)) first = find_first_circuit(config, model, data);
+  if (first) config = matched(config, model, *first);
+  const std::unique_ptr<ParameterStore> store =
+      make_store(config, model, config.lora_circuit ? &first->circuit : nullptr);
+  Peek peek(model, *store);
+  if (discovers(config)) {
     fmt::print("{:<22} {} every {} steps, {} ablation, {} positions, {} {}\n", "discovery", config.discovery_method,
                config.discovery_every, config.discovery_ablation, config.discovery_positions, config.selection_kind,
                config.selection_n);
     // One real discovery; the step that follows moves nothing, since its learning rate is zero.
-    TunerSpec spec = tuner_spec(config);
-    spec.schedule.lr = 0;
-    spec.steps = 1;
-    Trainer(model.open.model, model.graph, model.table, model.store, data.train.examples, spec).run(0, peek);
+    TuneConfig still = config;
+    still.optimizer_lr = 0;
+    still.tuning_steps = 1;
+    make_trainer(still, model, data, *store)->run(0, peek);
   } else {
-    std::vector<int64_t> all(model.store.table().size());
-    for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int64_t>(i);
-    model.store.select(all, SliceStore::OnReturn::kKeep);
-    peek.print_slices();
+    if (config.tuning_method == "full") dynamic_cast<SliceStore&>(*store).select_all();
+    peek.print_parameters();
   }
-  const int64_t element = o.common.dtype == "bf16" ? 2 : 4;
-  const Pass pass = config.tuning_method == "circuit" ? Pass::kScore : Pass::kTrain;
-  const MemoryPlan plan = plan_memory(a, model.open.model.parameter_count(), pass, config.tuning_batch,
-                                      static_cast<int64_t>(longest), element);
-  const int64_t states = find_optimizer(config.optimizer_kind).states + 1 + (element == 2 ? 1 : 0);
-  const int64_t slices = peek.trainable * 4 * states;
-  fmt::print("{:<22} {} weights, {} activations, {} gradients and optimiser state\n", "memory",
-             format_bytes(static_cast<double>(plan.weights)), format_bytes(static_cast<double>(plan.activations)),
-             format_bytes(static_cast<double>(slices)));
-  if (plan.total() + slices > memory_limit(o.common)) {
-    log_warning("this is more than the {} at hand: lower tuning.batch and raise tuning.accumulation.",
-                format_bytes(static_cast<double>(memory_limit(o.common))));
+  const TuneMemory memory = tune_memory(config, model, data, store->current_parameters());
+  fmt::print("{:<22} {}\n", "memory", memory.text());
+  if (memory.total() > memory_limit(o.common)) {
+    log_warning("this is more than the {} at hand: {}", format_bytes(static_cast<double>(memory_limit(o.common))),
+                kMemoryAdvice);
   }
   fmt::print("{:<22} every {} steps; checkpoints kept: {}\n", "evaluation", config.evaluation_every,
              config.evaluation_keep);
@@ -159,7 +148,7 @@ TuneConfig fresh_config(const Options& o) {
   TuneConfig config;
   read_config(o.config, config.fields());
   for (const std::string& assignment : o.set) set_config(assignment, config.fields());
-  check_required(config, o.config);
+  check_config(config, o.config);
   if (file_exists(config.run_path)) {
     fail(config.run_path, "already exists. Go on with: circuit tune --resume {0} — or choose another run.path.",
          config.run_path);

@@ -1,6 +1,9 @@
 #include "cli/tune_config.h"
 
 #include "core/error.h"
+#include "scoring/scorer.h"
+#include "selection/selector.h"
+#include "tuning/optimizer.h"
 
 namespace circuit {
 namespace {
@@ -13,6 +16,13 @@ std::vector<std::string> choices_of(const List& list) {
   return names;
 }
 
+// The selectors, and the one that is a loop over selection and evaluation (cli/tune_model.cc).
+std::vector<std::string> kinds() {
+  std::vector<std::string> names = choices_of(selectors());
+  names.push_back("faithfulness");
+  return names;
+}
+
 }  // namespace
 
 std::vector<ConfigField> TuneConfig::fields() {
@@ -20,12 +30,18 @@ std::vector<ConfigField> TuneConfig::fields() {
   const std::vector<std::string> any;
   return {
       {"model.path", &model_path, "Hugging Face model directory to start from.", 0, -1, any},
-      {"data.train", &data_train, "Training records, JSON Lines.", 0, -1, any},
+      {"model.init", &model_init,
+       "pretrained: the weights of model.path; random: new ones for its config.json and tokenizer, from tuning.seed.", 0,
+       -1, {"pretrained", "random"}},
+      {"data.train", &data_train, "Training records, JSON Lines; or plain text, which is cut into windows.", 0, -1, any},
       {"data.dev", &data_dev, "Records that choose the best step; empty: the last step is kept.", 0, -1, any},
       {"data.test", &data_test, "Records evaluated before and after only; may be empty.", 0, -1, any},
       {"data.untouched", &data_untouched, "Plain text whose perplexity shows the cost; may be empty.", 0, -1, any},
       {"data.bos", &data_bos, "Begin token before every text.", 0, -1, {"auto", "always", "never"}},
       {"data.max_length", &data_max_length, "Tokens kept of a text; 0: all.", 0, kMany, any},
+      {"data.window", &data_window, "Tokens of a window of text to train on; 0: the model's positions.", 0, kMany, any},
+      {"data.replay", &data_replay, "Plain text trained on beside the task, against forgetting; may be empty.", 0, -1, any},
+      {"data.replay_share", &data_replay_share, "Its windows per update, as a share of the task's records.", 0, 100, any},
       {"discovery.method", &discovery_method, "Edge scores.", 0, -1, choices_of(scorers())},
       {"discovery.metric", &discovery_metric, "Metric whose gradient scores the edges.", 0, -1, choices_of(metrics())},
       {"discovery.ablation", &discovery_ablation, "What replaces an ablated output.", 0, -1,
@@ -36,13 +52,29 @@ std::vector<ConfigField> TuneConfig::fields() {
       {"discovery.batches", &discovery_batches, "Batches drawn for a discovery; 0: the step's own.", 0, kMany, any},
       {"discovery.ungrouped", &discovery_ungrouped, "Key and value readers per query head.", 0, -1, any},
       {"discovery.mlp_block", &discovery_mlp_block, "Channels of an MLP node; 0: an MLP is one node.", 0, kMany, any},
-      {"selection.kind", &selection_kind, "How edges become a circuit.", 0, -1, choices_of(selectors())},
+      {"discovery.smoothing", &discovery_smoothing,
+       "a: circuits come from S' = a S' + (1 - a) S over the discoveries; 0: from the last scores alone.", 0, 0.9999, any},
+      {"selection.kind", &selection_kind, "How edges become a circuit.", 0, -1, kinds()},
       {"selection.n", &selection_n, "N: edges of the circuit; nodes of kind top-nodes.", 1, kMany, any},
       {"selection.threshold", &selection_threshold, "Least |score| of kind threshold.", 0, kMany, any},
       {"selection.budget", &selection_budget, "Largest trainable share of kind param-budget.", 0, 1, any},
       {"selection.signed", &selection_signed, "Rank by the score itself and take positive ones only.", 0, -1, any},
-      {"tuning.method", &tuning_method, "circuit, or the baseline that trains every parameter.", 0, -1,
-       {"circuit", "full"}},
+      {"selection.schedule", &selection_schedule, "How N goes from selection.n to selection.n_final over the run.", 0, -1,
+       {"constant", "linear", "geometric"}},
+      {"selection.n_final", &selection_n_final, "N at the last step, unless the schedule is constant.", 0, kMany, any},
+      {"selection.leave_rank", &selection_leave_rank,
+       "Edges of the last circuit stay while they rank among so many, against flicker; 0: off.", 0, kMany, any},
+      {"selection.extra_random", &selection_extra_random,
+       "r: share of the nodes outside the circuit that are trained too, drawn at every discovery.", 0, 1, any},
+      {"selection.always", &selection_always, "Nodes trained in any case, as in 'm3, a0.h*'.", 0, -1, any},
+      {"selection.never", &selection_never, "Nodes never trained, nor their edges selected.", 0, -1, any},
+      {"selection.faithfulness", &selection_faithfulness, "What the circuit of kind faithfulness reaches on dev records.",
+       0, 1, any},
+      {"selection.faithfulness_records", &selection_faithfulness_records, "Dev records that it is judged on.", 2, kMany, any},
+      {"tuning.method", &tuning_method,
+       "circuit; or a baseline: every parameter (full), adapters (lora), the first circuit throughout (fixed), a random one "
+       "of its size (random), everything but the circuit (complement).",
+       0, -1, {"circuit", "full", "lora", "random", "fixed", "complement"}},
       {"tuning.steps", &tuning_steps, "Updates.", 1, kMany, any},
       {"tuning.batch", &tuning_batch, "Records in a micro-batch.", 1, 1e6, any},
       {"tuning.accumulation", &tuning_accumulation, "Micro-batches per update.", 1, 1e6, any},
@@ -58,6 +90,18 @@ std::vector<ConfigField> TuneConfig::fields() {
        {"keep", "reset"}},
       {"tuning.readout_weight", &tuning_readout_weight, "Factor of the loss at readout tokens.", 0, 1e6, any},
       {"tuning.readout_only", &tuning_readout_only, "The loss counts readout tokens only.", 0, -1, any},
+      {"tuning.regulariser", &tuning_regulariser, "b: adds b times the mean |logit difference| at readouts to the loss.", 0,
+       1e6, any},
+      {"tuning.match_parameters", &tuning_match_parameters,
+       "lora: take the rank whose parameters come nearest to those of the first circuit. (random has its size anyway.)", 0,
+       -1, any},
+      {"tuning.max_loss", &tuning_max_loss, "Nats per token above which the run stops; 0: no bound.", 0, 1e6, any},
+      {"tuning.recompute", &tuning_recompute, "Make activations again in the backward: less memory, more time.", 0, -1, any},
+      {"lora.rank", &lora_rank, "Rank of the adapters.", 1, 1e6, any},
+      {"lora.alpha", &lora_alpha, "Adapters count alpha / rank times.", 0, 1e6, any},
+      {"lora.targets", &lora_targets, "Linear layers by the last part of their name, as PEFT's target_modules; or all-linear.",
+       0, -1, any},
+      {"lora.circuit", &lora_circuit, "Adapt only what the first circuit's heads and MLPs own.", 0, -1, any},
       {"optimizer.kind", &optimizer_kind, "Optimiser.", 0, -1, choices_of(optimizers())},
       {"optimizer.lr", &optimizer_lr, "Learning rate.", 0, 1e3, any},
       {"optimizer.momentum", &optimizer_momentum, "SGD's momentum.", 0, 1, any},
@@ -69,6 +113,8 @@ std::vector<ConfigField> TuneConfig::fields() {
       {"optimizer.warmup", &optimizer_warmup, "Steps of linear warm-up.", 0, kMany, any},
       {"optimizer.clip", &optimizer_clip, "Largest global gradient norm; 0: no clipping.", 0, kMany, any},
       {"optimizer.schedule", &optimizer_schedule, "Learning rate after warm-up.", 0, -1, {"constant", "linear", "cosine"}},
+      {"optimizer.final_share", &optimizer_final_share, "Share of lr that linear and cosine end at.", 0, 1, any},
+      {"optimizer.rates", &optimizer_rates, "Factors of lr by node, as in 'm*=0.5, a0.h1<q>=2'.", 0, -1, any},
       {"evaluation.every", &evaluation_every, "Steps between evaluations and checkpoints.", 1, kMany, any},
       {"evaluation.keep", &evaluation_keep, "Checkpoints kept: best (and the last, to go on from) or all.", 0, -1,
        {"best", "all"}},
@@ -81,49 +127,37 @@ std::vector<ConfigField> TuneConfig::fields() {
   };
 }
 
-void check_required(const TuneConfig& config, const std::string& place) {
-  if (config.model_path.empty()) fail(place, "model.path is missing.");
-  if (config.data_train.empty()) fail(place, "data.train is missing.");
-  if (config.run_path.empty()) fail(place, "run.path is missing.");
-  if (config.evaluation_patience > 0 && config.data_dev.empty()) {
-    fail(place, "evaluation.patience needs data.dev, whose metric it watches.");
+std::vector<std::string> split_list(const std::string& list) {
+  std::vector<std::string> items;
+  size_t begin = 0;
+  while (begin <= list.size()) {
+    const size_t comma = std::min(list.find(',', begin), list.size());
+    const size_t first = list.find_first_not_of(" \t", begin);
+    if (first < comma) items.push_back(list.substr(first, list.find_last_not_of(" \t", comma - 1) - first + 1));
+    begin = comma + 1;
   }
+  return items;
 }
 
-TunerSpec tuner_spec(const TuneConfig& c) {
-  TunerSpec spec;
-  spec.discovers = c.tuning_method == "circuit";
-  spec.scorer = find_scorer(c.discovery_method);
-  spec.score.metric = find_metric(c.discovery_metric);
-  spec.score.ablation = parse_ablation(c.discovery_ablation);
-  spec.score.ig_steps = c.discovery_ig_steps;
-  spec.score.seed = static_cast<uint64_t>(c.tuning_seed);
-  spec.score.positions = parse_positions(c.discovery_positions);
-  spec.selector = find_selector(c.selection_kind);
-  spec.selection.n = c.selection_n;
-  spec.selection.threshold = c.selection_threshold;
-  spec.selection.budget = c.selection_budget;
-  spec.selection.signed_scores = c.selection_signed;
-  spec.selection.policy = {c.tuning_shared_biases, c.tuning_train_norms, c.tuning_train_embeddings,
-                           c.tuning_train_unembedding};
-  spec.every = c.discovery_every;
-  spec.discovery_batches = c.discovery_batches;
-  spec.steps = c.tuning_steps;
-  spec.batch = c.tuning_batch;
-  spec.accumulation = c.tuning_accumulation;
-  spec.seed = static_cast<uint64_t>(c.tuning_seed);
-  spec.optimizer = {c.optimizer_kind,    c.optimizer_momentum,     c.optimizer_beta1,       c.optimizer_beta2,
-                    c.optimizer_epsilon, c.optimizer_weight_decay, c.optimizer_decay_biases};
-  spec.schedule.kind = parse_schedule(c.optimizer_schedule);
-  spec.schedule.lr = c.optimizer_lr;
-  spec.schedule.warmup = c.optimizer_warmup;
-  spec.schedule.steps = c.tuning_steps;
-  spec.clip = c.optimizer_clip;
-  spec.on_return =
-      c.tuning_state_on_return == "keep" ? SliceStore::OnReturn::kKeep : SliceStore::OnReturn::kReset;
-  spec.readout_weight = c.tuning_readout_weight;
-  spec.readout_only = c.tuning_readout_only;
-  return spec;
+void check_config(const TuneConfig& c, const std::string& place) {
+  if (c.model_path.empty()) fail(place, "model.path is missing.");
+  if (c.data_train.empty()) fail(place, "data.train is missing.");
+  if (c.run_path.empty()) fail(place, "run.path is missing.");
+  if (c.evaluation_patience > 0 && c.data_dev.empty()) {
+    fail(place, "evaluation.patience needs data.dev, whose metric it watches.");
+  }
+  if (c.selection_schedule != "constant" && c.selection_n_final < 1) {
+    fail(place, "selection.schedule {} needs selection.n_final, N at the last step.", c.selection_schedule);
+  }
+  if (c.tuning_match_parameters && c.tuning_method != "lora" && c.tuning_method != "random") {
+    fail(place, "tuning.match_parameters is for the methods lora and random, not {}.", c.tuning_method);
+  }
+  if (c.lora_circuit && c.tuning_match_parameters) {
+    fail(place, "lora.circuit and tuning.match_parameters exclude each other: set lora.rank instead.");
+  }
+  if (c.tuning_method == "random" && c.selection_kind != "top-edges") {
+    fail(place, "tuning.method random takes the size of top-edges N; selection.kind {} has none.", c.selection_kind);
+  }
 }
 
 bool is_free_on_resume(const std::string& key) { return key == "evaluation.keep"; }

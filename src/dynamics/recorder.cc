@@ -69,8 +69,8 @@ Recorder::Recorder(const std::string& path, const Graph& graph, int64_t next_ste
   transaction.commit();
   Statement ends = db_.prepare("SELECT min(step), max(step) FROM discoveries");
   if (!ends.step() || ends.is_null(0)) return;
-  first_ = load_circuit(ends.integer(0));
-  last_ = load_circuit(ends.integer(1));
+  first_ = circuit_of(db_, ends.integer(0));
+  last_ = circuit_of(db_, ends.integer(1));
   Statement scores = db_.prepare("SELECT scores FROM discoveries WHERE step = ?");
   scores.bind(1, ends.integer(1));
   if (!scores.step()) return;
@@ -82,9 +82,17 @@ Recorder::Recorder(const std::string& path, const Graph& graph, int64_t next_ste
   std::memcpy(last_scores_.data(), blob.data(), blob.size());
 }
 
-Circuit Recorder::load_circuit(int64_t step) {
+Circuit Recorder::first_circuit(const std::string& path) {
+  // Not read-only: such a connection to a write-ahead log leaves its side files behind.
+  Database db(path, Database::Mode::kReadWrite);
+  Statement first = db.prepare("SELECT min(step) FROM discoveries");
+  if (!first.step() || first.is_null(0)) fail(path, "there is no discovery in it yet.");
+  return circuit_of(db, first.integer(0));
+}
+
+Circuit Recorder::circuit_of(Database& db, int64_t step) {
   Circuit circuit;
-  Statement rows = db_.prepare("SELECT edge FROM circuit_edges WHERE step = ? ORDER BY edge");
+  Statement rows = db.prepare("SELECT edge FROM circuit_edges WHERE step = ? ORDER BY edge");
   rows.bind(1, step);
   while (rows.step()) circuit.edges.push_back(rows.integer(0));
   return circuit;

@@ -37,11 +37,14 @@ class Recorder {
   };
   Totals totals();
 
+  // The circuit of the first discovery in a store that is only read. Throws Error when there is none.
+  static Circuit first_circuit(const std::string& path);
+
   // The last discovery's circuit, for a resumed run.
   const std::optional<Circuit>& last_circuit() const { return last_; }
 
  private:
-  Circuit load_circuit(int64_t step);
+  static Circuit circuit_of(Database& db, int64_t step);
   const Graph graph_;
   Database db_;
   std::optional<Circuit> first_, last_;

@@ -147,6 +147,7 @@ void backward(const Model& model, const TokenBatch& batch, ForwardCache& cache, 
   const bool parallel = model.architecture().parallel_blocks;
   at::Tensor d_x = d_final;
   for (int64_t l = model.architecture().n_layers - 1; l >= 0; --l) {
+    if (cache.streams_only) remake_layer(model, batch, l, &cache);
     at::Tensor d_mlp;
     if (!is_replaced(cache, Block::Kind::kMlp, l)) {
       const MlpBackward mlp = mlp_step(model, cache, l, d_x, rule);
@@ -169,10 +170,10 @@ void backward(const Model& model, const TokenBatch& batch, ForwardCache& cache, 
     visitor.on_attention(attention);
     d_x = d_after_heads + attention.d_reader;
     if (parallel && d_mlp.defined()) d_x.add_(d_mlp);
-    if (use == CacheUse::kRelease) {
-      cache.layers[l].attention = AttentionCache();
-      cache.layers[l].qk_norm = QueryKeyNormCache();
-      cache.layers[l].attn_out = at::Tensor();
+    if (use == CacheUse::kRelease || cache.streams_only) {
+      LayerCache left;
+      if (use == CacheUse::kKeep) left.x_attn = cache.layers[l].x_attn;
+      cache.layers[l] = left;
     }
   }
   visitor.on_embedding(d_x);

@@ -106,6 +106,11 @@ at::Tensor layer_forward(const Pass& pass, int64_t l, const at::Tensor& x, Layer
     nodes.mlp_post_stats = layer->mlp_post_stats;
     *layer = nodes;
   }
+  if (pass.keep == Keep::kStreams) {
+    LayerCache stream;
+    stream.x_attn = layer->x_attn;
+    *layer = stream;
+  }
   return everywhere(after);
 }
 
@@ -119,6 +124,7 @@ void forward_layers(const Pass& pass, int64_t first, at::Tensor x, ForwardCache*
   if (!keeps_nodes(pass.keep)) cache->embedding = at::Tensor();
   cache->x_final = x;
   cache->read_rows = pass.read.rows;
+  cache->streams_only = pass.keep == Keep::kStreams;
 }
 
 }  // namespace
@@ -183,6 +189,13 @@ ForwardCache forward_replacing(const Model& model, const TokenBatch& batch, cons
   cache.replaced = replacement.block;
   forward_layers({model, batch, cache.rotary, keep, read, &replacement}, first, below.layers[first].x_attn, &cache);
   return cache;
+}
+
+void remake_layer(const Model& model, const TokenBatch& batch, int64_t l, ForwardCache* cache) {
+  const ReadRows read{cache->read_rows};
+  LayerCache layer;
+  layer_forward({model, batch, cache->rotary, Keep::kBackward, read, nullptr}, l, cache->layers[l].x_attn, &layer);
+  cache->layers[l] = std::move(layer);
 }
 
 at::Tensor logits_of(const Model& model, const at::Tensor& x_final, const at::Tensor& rows) {

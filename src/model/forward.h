@@ -19,6 +19,7 @@ enum class Keep {
   kNothing,      // the last stream only
   kNodeOutputs,  // what every upstream node adds: embedding, z, MLP outputs
   kBackward,     // what a backward needs
+  kStreams,      // the stream before every layer: a backward makes the rest again, layer by layer
   kBackwardAndNodeOutputs,
 };
 
@@ -73,6 +74,7 @@ struct ForwardCache {
   // x_mlp, mlp, mlp_stats and post-norm statistics hold these rows only, unless its MLP was wanted everywhere.
   at::Tensor read_rows;
   std::optional<Block> replaced;
+  bool streams_only = false;  // kept with Keep::kStreams
 };
 
 ForwardCache forward(const Model& model, const TokenBatch& batch, Keep keep, const ReadRows& read = {});
@@ -87,6 +89,9 @@ ForwardCache forward_from(const Model& model, const TokenBatch& batch, const at:
 // `below`, a run of the same batch that kept a backward.
 ForwardCache forward_replacing(const Model& model, const TokenBatch& batch, const ForwardCache& below,
                                const Replacement& replacement, Keep keep, const ReadRows& read = {});
+
+// What kBackward would have kept of layer l, from the stream that `cache` kept before it.
+void remake_layer(const Model& model, const TokenBatch& batch, int64_t l, ForwardCache* cache);
 
 // q, k, v of one layer, [tokens, heads · d_head] each.
 struct QueryKeyValue {

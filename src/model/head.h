@@ -28,6 +28,7 @@ at::Tensor head_logits_backward(const Model& model, const at::Tensor& logits, at
 struct TokenLogits {
   at::Tensor values;  // [n]
   at::Tensor d_y;     // [n, d_model] of each sum
+  at::Tensor slopes;  // [ids] of the soft cap at each token's logit; undefined: no cap
 };
 TokenLogits token_logits(const Model& model, const at::Tensor& y, const at::Tensor& owners, const at::Tensor& ids,
                          const at::Tensor& weights);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "model/attention.h"
 #include "model/families/family.h"
 
 namespace circuit {
@@ -13,7 +14,7 @@ MemoryPlan plan_memory(const Architecture& a, int64_t parameters, Pass pass, int
   const int64_t heads = a.n_heads * a.d_head;
   const int64_t kv = 2 * a.n_kv_heads * a.d_head;
   const int64_t hidden = a.d_mlp * (a.gated_mlp ? 2 : 1);
-  const int64_t probs = a.n_heads * longest;
+  const int64_t probs = keeps_probs(a, longest) ? a.n_heads * longest : 0;
   // Live while one layer is worked on, whatever is kept: projections, scores and hidden channels twice over.
   int64_t working = 2 * (heads + kv + probs + hidden) + 4 * a.d_model;
   // A cap's backward makes the scores again, and their slopes.
@@ -22,14 +23,15 @@ MemoryPlan plan_memory(const Architecture& a, int64_t parameters, Pass pass, int
   if (pass != Pass::kForward) per_layer = 2 * a.d_model + 2 * heads + kv + probs + hidden;
   // The q/k norm keeps the projections' outputs beside what attention took.
   if (pass != Pass::kForward && a.qk_norm) per_layer += heads + kv / 2;
-  // A post-norm keeps what it norms: here attention's output, and the MLP's, which a score counts below.
-  if (pass != Pass::kForward && a.post_norms) per_layer += a.d_model;
-  if (pass == Pass::kTrain && a.post_norms) per_layer += a.d_model;
-  // A score also keeps MLP outputs, the readers' gradients, and a counterfactual's node outputs.
-  if (pass == Pass::kScore) per_layer += 3 * a.d_model + 2 * heads + kv;
+  // A post-norm keeps what it norms: attention's output and the MLP's.
+  if (pass != Pass::kForward && a.post_norms) per_layer += 2 * a.d_model;
+  if (pass == Pass::kTrainRecomputing) {
+    working += per_layer;
+    per_layer = a.d_model;
+  }
   constexpr int64_t kLogitRows = 512;
-  const int64_t copies = pass == Pass::kTrain && a.logit_softcap ? 4 : 2;  // with a cap, the logits and their slopes
-  const int64_t logits = pass == Pass::kScore ? 0 : copies * std::min(tokens, kLogitRows) * a.vocab;
+  const int64_t copies = pass != Pass::kForward && a.logit_softcap ? 4 : 2;  // with a cap, the logits and their slopes
+  const int64_t logits = copies * std::min(tokens, kLogitRows) * a.vocab;
   MemoryPlan plan;
   plan.weights = parameters * element_bytes;
   plan.activations = (tokens * (a.n_layers * per_layer + working) + logits) * element_bytes;

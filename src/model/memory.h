@@ -7,7 +7,8 @@
 
 namespace circuit {
 
-enum class Pass { kForward, kScore, kTrain };
+// kTrainRecomputing: activations are made again in the backward (Keep::kStreams).
+enum class Pass { kForward, kTrain, kTrainRecomputing };
 
 struct MemoryPlan {
   int64_t weights = 0;      // parameters in the dtype of the computation

@@ -39,7 +39,9 @@ class Attribution {
     NodeOutputs outputs = node_outputs(model_.architecture(), run, form_);
     release_node_outputs(model_.architecture(), &run);
     if (ablated_) outputs = difference(std::move(outputs), std::move(ablated));
-    scores_.add(batch.clean.tokens, run, d_final, std::move(outputs), part_of(batch));
+    ScoredPart part = part_of(batch);
+    part.witness = spec_.witness;
+    scores_.add(batch.clean.tokens, run, d_final, std::move(outputs), part);
   }
 
   ScoreResult finish() {

@@ -155,6 +155,35 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
   const UpstreamRange range_;
 };
 
+namespace {
+
+class BothVisitors : public BackwardVisitor {
+ public:
+  BothVisitors(BackwardVisitor& first, BackwardVisitor& second) : first_(first), second_(second) {}
+  void on_mlp(const MlpBackward& g) override {
+    first_.on_mlp(g);
+    second_.on_mlp(g);
+  }
+  void on_attention(const AttentionBackward& g) override {
+    first_.on_attention(g);
+    second_.on_attention(g);
+  }
+  void on_embedding(const at::Tensor& d_stream) override {
+    first_.on_embedding(d_stream);
+    second_.on_embedding(d_stream);
+  }
+  void on_replaced(const Block& block, const at::Tensor& d_stream) override {
+    first_.on_replaced(block, d_stream);
+    second_.on_replaced(block, d_stream);
+  }
+
+ private:
+  BackwardVisitor& first_;
+  BackwardVisitor& second_;
+};
+
+}  // namespace
+
 EdgeAccumulator::EdgeAccumulator(const Model& model, const Graph& graph, const AccumulatorSpec& spec)
     : model_(model),
       graph_(graph),
@@ -223,7 +252,12 @@ void EdgeAccumulator::gather(const TokenBatch& tokens, ForwardCache& run, const 
                              const NodeOutputs& outputs, const ScoredPart& part, std::vector<LayerGradients>* layers) {
   Collector collector(*this, tokens, run, outputs, part, layers);
   const auto form = graph_.ungrouped() ? KeyValueGradients::kPerQueryHead : KeyValueGradients::kGrouped;
-  backward(model_, tokens, run, d_final, form, part.use, collector, spec_.rule);
+  if (part.witness == nullptr) {
+    backward(model_, tokens, run, d_final, form, part.use, collector, spec_.rule);
+    return;
+  }
+  BothVisitors both(collector, *part.witness);
+  backward(model_, tokens, run, d_final, form, part.use, both, spec_.rule);
 }
 
 void EdgeAccumulator::contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,

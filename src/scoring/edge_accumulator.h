@@ -51,6 +51,7 @@ struct ScoredPart {
   at::Tensor labels;  // [tokens] int64 on the CPU, each token's span; undefined unless scores are split
   CacheUse use = CacheUse::kRelease;  // whether the run's activations are needed afterwards
   const UpstreamRange* upstream = nullptr;  // nodes whose edges are added; null: all
+  BackwardVisitor* witness = nullptr;       // sees the backward too; null: nobody
 };
 
 // One of several runs whose gradients meet the same outputs.

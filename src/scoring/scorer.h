@@ -10,6 +10,7 @@
 
 #include "graph/graph.h"
 #include "intervention/ablation.h"
+#include "model/backward.h"
 #include "model/forward.h"
 #include "model/model.h"
 #include "scoring/spans.h"
@@ -38,6 +39,7 @@ struct ScoreSpec {
   // Ā already worked out (by ablated_outputs), where one serves several scores; null: each works out its own.
   std::shared_ptr<const AblatedOutputs> ablated;
   int64_t tile_tokens = 0;   // positions rebuilt at a time; 0: chosen for the cache. Changes speed only
+  BackwardVisitor* witness = nullptr;  // sees the backward of score_run too
 };
 
 struct ScoreResult {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,7 @@ struct Selector {
   std::string help;
   // May return fewer edges than asked for (fewer non-zero scores), even none: callers report the realised
   // count. Throws Error naming the edge of a score that is not finite, UsageError for a spec it cannot follow.
-  Circuit (*select)(const SelectionInput& input, const SelectionSpec& spec, Rng& rng);
+  std::function<Circuit(const SelectionInput& input, const SelectionSpec& spec, Rng& rng)> select;
 };
 
 const std::vector<Selector>& selectors();

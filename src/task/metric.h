@@ -63,6 +63,14 @@ struct Answers {
 };
 Answers answer_tokens(const ExampleBatch& batch);
 
+// The logit difference of every readout as a weighted sum of logits, for token_logits: one entry per answer token.
+struct AnswerWeights {
+  at::Tensor owners, ids;  // [n] int64: its readout in the batch, and the token
+  at::Tensor weights;      // [n] of the model's dtype: 1 / (correct tokens) or −1 / (wrong tokens)
+};
+// Throws Error naming a record whose readout lacks `correct` or `wrong`, which `who` needs.
+AnswerWeights answer_weights(const Model& model, const ExampleBatch& batch, const std::string& who);
+
 // Mean logit of `correct` − mean logit of `wrong` of every readout, in the batch's order: what accuracy
 // (share above 0) and tables per verb are made of.
 std::vector<double> logit_differences(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final);

@@ -11,28 +11,8 @@ namespace {
 
 // The difference of every readout, and its gradient at y [readouts, d_model].
 TokenLogits differences(const Model& model, const ExampleBatch& batch, const at::Tensor& y) {
-  std::vector<int64_t> ids;
-  std::vector<int64_t> owners;
-  std::vector<double> signs;
-  for (int64_t r = 0; r < batch.n_readouts(); ++r) {
-    const Readout& readout = batch.readouts[r];
-    if (readout.correct.empty() || readout.wrong.empty()) {
-      fail(batch.places[batch.readout_example[r]], "the readout at position {} lacks 'correct' or 'wrong', which "
-           "metric logit_diff needs.", readout.position);
-    }
-    const auto add = [&](const std::vector<int64_t>& tokens, double sign) {
-      for (const int64_t id : tokens) {
-        ids.push_back(id);
-        owners.push_back(r);
-        signs.push_back(sign / static_cast<double>(tokens.size()));
-      }
-    };
-    add(readout.correct, 1);
-    add(readout.wrong, -1);
-  }
-  const auto device = model.device();
-  return token_logits(model, y, at::tensor(owners, at::kLong).to(device), at::tensor(ids, at::kLong).to(device),
-                      at::tensor(signs, at::kDouble).to(device, model.dtype()));
+  const AnswerWeights answers = answer_weights(model, batch, "metric logit_diff");
+  return token_logits(model, y, answers.owners, answers.ids, answers.weights);
 }
 
 std::vector<double> to_doubles(const at::Tensor& tensor) {
@@ -60,6 +40,31 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
 }  // namespace
 
 Metric logit_diff_metric() { return {"logit_diff", "mean logit of correct minus mean logit of wrong", compute}; }
+
+AnswerWeights answer_weights(const Model& model, const ExampleBatch& batch, const std::string& who) {
+  std::vector<int64_t> ids;
+  std::vector<int64_t> owners;
+  std::vector<double> signs;
+  for (int64_t r = 0; r < batch.n_readouts(); ++r) {
+    const Readout& readout = batch.readouts[r];
+    if (readout.correct.empty() || readout.wrong.empty()) {
+      fail(batch.places[batch.readout_example[r]], "the readout at position {} lacks 'correct' or 'wrong', which "
+           "{} needs.", readout.position, who);
+    }
+    const auto add = [&](const std::vector<int64_t>& tokens, double sign) {
+      for (const int64_t id : tokens) {
+        ids.push_back(id);
+        owners.push_back(r);
+        signs.push_back(sign / static_cast<double>(tokens.size()));
+      }
+    };
+    add(readout.correct, 1);
+    add(readout.wrong, -1);
+  }
+  const auto device = model.device();
+  return {at::tensor(owners, at::kLong).to(device), at::tensor(ids, at::kLong).to(device),
+          at::tensor(signs, at::kDouble).to(device, model.dtype())};
+}
 
 std::vector<double> logit_differences(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final) {
   const HeadInput head = head_input(model, x_final, batch.readout_rows);

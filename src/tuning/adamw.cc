@@ -5,26 +5,69 @@
 
 #include <cmath>
 
+#include "tuning/elementwise.h"
 #include "tuning/optimizer.h"
 
 namespace circuit {
 namespace {
 
-void update(const OptimizerSpec& spec, double lr, double weight_decay, const at::Tensor& weight,
-            const at::Tensor& gradient, SliceState* state) {
+// w ← (1 − lr λ) w − lr/c₁ · m / (√v / √c₂ + ε), with c = 1 − β^t.
+struct Factors {
+  double keep, scale, beta1, beta2, rate, root, epsilon;
+};
+
+template <class T>
+void in_one_pass(const Factors& f, const at::Tensor& weight, const at::Tensor& gradient, SliceState* state) {
+  const auto keep = static_cast<T>(f.keep);
+  const auto scale = static_cast<T>(f.scale);
+  const auto beta1 = static_cast<T>(f.beta1);
+  const auto beta2 = static_cast<T>(f.beta2);
+  const auto rest1 = static_cast<T>(1 - f.beta1);
+  const auto rest2 = static_cast<T>(1 - f.beta2);
+  const auto rate = static_cast<T>(f.rate);
+  const auto root = static_cast<T>(f.root);
+  const auto epsilon = static_cast<T>(f.epsilon);
+  const auto row = [=](T* __restrict w, const T* __restrict gradients, T* __restrict m, T* __restrict v, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+      const T g = gradients[i] * scale;
+      m[i] = beta1 * m[i] + rest1 * g;
+      v[i] = beta2 * v[i] + rest2 * g * g;
+      w[i] = keep * w[i] - rate * m[i] / (std::sqrt(v[i]) * root + epsilon);
+    }
+  };
+  for_rows<T>(row, weight, gradient, state->first, state->second);
+}
+
+void with_operations(const Factors& f, const at::Tensor& weight, const at::Tensor& gradient, SliceState* state) {
+  if (f.scale != 1) gradient.mul_(f.scale);
+  state->first.mul_(f.beta1).add_(gradient, 1 - f.beta1);
+  state->second.mul_(f.beta2).addcmul_(gradient, gradient, 1 - f.beta2);
+  const at::Tensor denominator = state->second.sqrt().mul_(f.root).add_(f.epsilon);
+  weight.mul_(f.keep).addcdiv_(state->first, denominator, -f.rate);
+}
+
+void update(const OptimizerSpec& spec, const UpdateStep& step, const at::Tensor& weight, const at::Tensor& gradient,
+            SliceState* state) {
   if (!state->first.defined()) {
     state->first = at::zeros(weight.sizes(), weight.options());
     state->second = at::zeros(weight.sizes(), weight.options());
   }
   ++state->updates;
-  if (weight_decay != 0) weight.mul_(1 - lr * weight_decay);
-  state->first.mul_(spec.beta1).add_(gradient, 1 - spec.beta1);
-  state->second.mul_(spec.beta2).addcmul_(gradient, gradient, 1 - spec.beta2);
-  const double t = static_cast<double>(state->updates);
-  const double correction1 = 1 - std::pow(spec.beta1, t);
-  const double correction2 = 1 - std::pow(spec.beta2, t);
-  const at::Tensor denominator = state->second.sqrt().div_(std::sqrt(correction2)).add_(spec.epsilon);
-  weight.addcdiv_(state->first, denominator, -lr / correction1);
+  const auto t = static_cast<double>(state->updates);
+  const Factors f{1 - step.lr * step.weight_decay,
+                  step.scale,
+                  spec.beta1,
+                  spec.beta2,
+                  step.lr / (1 - std::pow(spec.beta1, t)),
+                  1 / std::sqrt(1 - std::pow(spec.beta2, t)),
+                  spec.epsilon};
+  if (!walks_by_rows(weight) || !walks_by_rows(gradient)) {
+    with_operations(f, weight, gradient, state);
+  } else if (weight.scalar_type() == at::kFloat) {
+    in_one_pass<float>(f, weight, gradient, state);
+  } else {
+    in_one_pass<double>(f, weight, gradient, state);
+  }
 }
 
 }  // namespace

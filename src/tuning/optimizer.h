@@ -29,11 +29,18 @@ struct SliceState {
   int64_t updates = 0;
 };
 
+// What one update is given beside the gradient.
+struct UpdateStep {
+  double lr = 0;
+  double weight_decay = 0;
+  double scale = 1;  // of the gradient
+};
+
 struct Optimizer {
   std::string name;
-  // One update in place. weight: the slice (its master, where there is one); gradient: same shape, may be
-  // overwritten.
-  void (*update)(const OptimizerSpec& spec, double lr, double weight_decay, const at::Tensor& weight,
+  // One update in place. weight: the slice (its master, where there is one); gradient: same shape and dtype, may be
+  // overwritten; it counts `scale` times (clipping).
+  void (*update)(const OptimizerSpec& spec, const UpdateStep& step, const at::Tensor& weight,
                  const at::Tensor& gradient, SliceState* state);
   int states;  // tensors of state per slice, for memory plans
 };

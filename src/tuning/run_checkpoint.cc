@@ -1,9 +1,13 @@
 #include "tuning/run_checkpoint.h"
 
+#include <ATen/ops/tensor.h>
+
 #include <algorithm>
 #include <filesystem>
+#include <type_traits>
 
 #include "core/error.h"
+#include "io/files.h"
 #include "io/json.h"
 
 namespace circuit {
@@ -13,6 +17,30 @@ namespace fs = std::filesystem;
 constexpr const char* kValues = "/slices.safetensors";
 constexpr const char* kStates = "/optimizer.safetensors";
 constexpr const char* kState = "/state.json";
+constexpr const char* kPolicy = "/policy.safetensors";
+
+void save_policy(const std::string& path, const PolicyState& policy) {
+  NamedTensors tensors;
+  if (!policy.smoothed.empty()) tensors.emplace_back("smoothed", at::tensor(policy.smoothed, at::kFloat));
+  if (!policy.edges.empty()) tensors.emplace_back("edges", at::tensor(policy.edges, at::kLong));
+  if (!tensors.empty()) save_tensors(path, tensors, {});
+}
+
+PolicyState load_policy(const std::string& path) {
+  PolicyState policy;
+  if (!file_exists(path)) return policy;
+  const TensorFile file(path);
+  const auto values = [&](const std::string& name, at::ScalarType type, auto* out) {
+    if (!file.contains(name)) return;
+    const at::Tensor t = file.tensor(name);
+    if (t.scalar_type() != type || t.dim() != 1) fail(path, "'{}' has another type or shape than a run writes.", name);
+    using Value = typename std::decay_t<decltype(*out)>::value_type;
+    out->assign(t.data_ptr<Value>(), t.data_ptr<Value>() + t.numel());
+  };
+  values("smoothed", at::kFloat, &policy.smoothed);
+  values("edges", at::kLong, &policy.edges);
+  return policy;
+}
 
 // "wte.weight[0:0:50257]" → "wte.weight"
 std::string tensor_of(const std::string& key) { return key.substr(0, key.rfind('[')); }
@@ -23,7 +51,7 @@ std::string checkpoint_folder(const std::string& run, int64_t step) {
   return fmt::format("{}/checkpoints/step-{:06}", run, step);
 }
 
-void save_checkpoint(const std::string& run, const SliceStore& store, const Checkpoint& base, const RunState& state) {
+void save_checkpoint(const std::string& run, const ParameterStore& store, const Checkpoint& base, const RunState& state) {
   const NamedTensors values = store.value_tensors();
   Json hashes = Json::object();
   for (const auto& [key, tensor] : values) {
@@ -38,6 +66,7 @@ void save_checkpoint(const std::string& run, const SliceStore& store, const Chec
   write_directory(checkpoint_folder(run, state.step), IfExists::kReplace, [&](const std::string& folder) {
     save_tensors(folder + kValues, values, {{"step", std::to_string(state.step)}, {"base_sha256", hashes.dump()}});
     save_tensors(folder + kStates, store.state_tensors(), {{"step", std::to_string(state.step)}});
+    save_policy(folder + kPolicy, state.policy);
     write_file(folder + kState, json.dump(1) + "\n");
   });
 }
@@ -73,7 +102,7 @@ void remove_unfinished(const std::string& run) {
   for (const fs::path& path : unfinished) fs::remove_all(path, ignored);
 }
 
-RunState load_checkpoint(const std::string& run, int64_t step, const Checkpoint& base, SliceStore& store) {
+RunState load_checkpoint(const std::string& run, int64_t step, const Checkpoint& base, ParameterStore& store) {
   const std::string folder = checkpoint_folder(run, step);
   const std::string state_path = folder + kState;
   const Json json = read_json(state_path);
@@ -97,6 +126,7 @@ RunState load_checkpoint(const std::string& run, int64_t step, const Checkpoint&
   store.restore(values, states, ids);
   RunState state;
   state.step = require_int(json, "step", state_path);
+  state.policy = load_policy(folder + kPolicy);
   if (json.contains("best_step")) state.best_step = require_int(json, "best_step", state_path);
   state.best_metric = optional_number(json, "best_metric", 0, state_path);
   state.evaluations_since_best = optional_int(json, "evaluations_since_best", 0, state_path);

@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "tuning/slice_store.h"
+#include "tuning/circuit_policy.h"
+#include "tuning/parameter_store.h"
 
 namespace circuit {
 
@@ -14,11 +15,12 @@ struct RunState {
   std::optional<int64_t> best_step;    // by the dev metric
   double best_metric = 0;
   int64_t evaluations_since_best = 0;
+  PolicyState policy;                  // of the circuits found so far
 };
 
 // Writes the checkpoint folder of state.step below `run`, replacing one of the same step.
 // base: the model's checkpoint, whose tensors' sha256 the values are tied to.
-void save_checkpoint(const std::string& run, const SliceStore& store, const Checkpoint& base, const RunState& state);
+void save_checkpoint(const std::string& run, const ParameterStore& store, const Checkpoint& base, const RunState& state);
 
 // Steps that have a checkpoint, ascending.
 std::vector<int64_t> checkpoint_steps(const std::string& run);
@@ -29,6 +31,6 @@ void remove_checkpoint(const std::string& run, int64_t step);
 
 // Restores the store (and through it the model, freshly loaded from the base). Throws Error when the
 // checkpoint is damaged or the base model's tensors are not the ones it was made from.
-RunState load_checkpoint(const std::string& run, int64_t step, const Checkpoint& base, SliceStore& store);
+RunState load_checkpoint(const std::string& run, int64_t step, const Checkpoint& base, ParameterStore& store);
 
 }  // namespace circuit

@@ -1,25 +1,60 @@
 // SGD with momentum as torch.optim.SGD: g ← g + λw; m ← μm + g (first m = g); w ← w − lr·m.
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/zeros.h>
 
+#include "tuning/elementwise.h"
 #include "tuning/optimizer.h"
 
 namespace circuit {
 namespace {
 
-void update(const OptimizerSpec& spec, double lr, double weight_decay, const at::Tensor& weight,
-            const at::Tensor& gradient, SliceState* state) {
-  if (weight_decay != 0) gradient.add_(weight, weight_decay);
-  ++state->updates;
-  if (spec.momentum == 0) {
-    weight.add_(gradient, -lr);
+template <class T>
+void in_one_pass(const UpdateStep& step, double momentum, const at::Tensor& weight, const at::Tensor& gradient,
+                 SliceState* state) {
+  const auto lr = static_cast<T>(step.lr);
+  const auto decay = static_cast<T>(step.weight_decay);
+  const auto scale = static_cast<T>(step.scale);
+  const auto keep = static_cast<T>(momentum);
+  if (momentum == 0) {
+    const auto row = [=](T* __restrict w, const T* __restrict g, int64_t n) {
+      for (int64_t i = 0; i < n; ++i) w[i] -= lr * (g[i] * scale + decay * w[i]);
+    };
+    for_rows<T>(row, weight, gradient);
     return;
   }
-  if (state->first.defined()) {
-    state->first.mul_(spec.momentum).add_(gradient);
-  } else {
-    state->first = gradient.clone(at::MemoryFormat::Contiguous);
+  const auto row = [=](T* __restrict w, const T* __restrict g, T* __restrict m, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+      m[i] = keep * m[i] + (g[i] * scale + decay * w[i]);
+      w[i] -= lr * m[i];
+    }
+  };
+  for_rows<T>(row, weight, gradient, state->first);
+}
+
+void with_operations(const UpdateStep& step, double momentum, const at::Tensor& weight, const at::Tensor& gradient,
+                     SliceState* state) {
+  if (step.scale != 1) gradient.mul_(step.scale);
+  if (step.weight_decay != 0) gradient.add_(weight, step.weight_decay);
+  if (momentum == 0) {
+    weight.add_(gradient, -step.lr);
+    return;
   }
-  weight.add_(state->first, -lr);
+  state->first.mul_(momentum).add_(gradient);
+  weight.add_(state->first, -step.lr);
+}
+
+void update(const OptimizerSpec& spec, const UpdateStep& step, const at::Tensor& weight, const at::Tensor& gradient,
+            SliceState* state) {
+  ++state->updates;
+  // From zero, the first m is g.
+  if (spec.momentum != 0 && !state->first.defined()) state->first = at::zeros(weight.sizes(), weight.options());
+  if (!walks_by_rows(weight) || !walks_by_rows(gradient)) {
+    with_operations(step, spec.momentum, weight, gradient, state);
+  } else if (weight.scalar_type() == at::kFloat) {
+    in_one_pass<float>(step, spec.momentum, weight, gradient, state);
+  } else {
+    in_one_pass<double>(step, spec.momentum, weight, gradient, state);
+  }
 }
 
 }  // namespace

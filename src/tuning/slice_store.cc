@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/error.h"
 
@@ -20,7 +21,8 @@ std::vector<Slice> whole_tensors(const Model& model) {
   return slices;
 }
 
-SliceStore::SliceStore(const Model& model, std::vector<Slice> table) : model_(model), table_(std::move(table)) {}
+SliceStore::SliceStore(const Model& model, std::vector<Slice> table, std::vector<double> rates)
+    : model_(model), table_(std::move(table)), rates_(std::move(rates)) {}
 
 std::vector<Slice> SliceStore::current_slices() const {
   std::vector<Slice> slices;
@@ -62,17 +64,19 @@ void SliceStore::select(std::vector<int64_t> ids, OnReturn on_return) {
   current_ = std::move(ids);
 }
 
-UpdateNorms SliceStore::update(SliceGradients& gradients, const OptimizerSpec& spec, double lr, double clip,
-                               Detail detail) {
+void SliceStore::select_all() {
+  std::vector<int64_t> all(table_.size());
+  std::iota(all.begin(), all.end(), 0);
+  select(std::move(all), OnReturn::kKeep);
+}
+
+SliceGradients& SliceStore::begin_step() { return gradients_.emplace(model_, current_slices()); }
+
+UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip, Detail detail) {
+  const SliceGradients& gradients = *gradients_;
   UpdateNorms norms;
   norms.gradient = gradients.norm();
-  if (!std::isfinite(norms.gradient)) {
-    fail("tune", "the gradient is not finite. Lower optimizer.lr, set optimizer.clip, or check the data.");
-  }
-  // As torch.nn.utils.clip_grad_norm_: the same ε keeps a zero gradient from dividing by zero.
-  constexpr double kClipEpsilon = 1e-6;
-  const double factor = clip > 0 ? std::min(1.0, clip / (norms.gradient + kClipEpsilon)) : 1.0;
-  if (factor < 1) gradients.scale_by(factor);
+  const double factor = clip_factor(norms.gradient, clip);
   const Optimizer& optimizer = find_optimizer(spec.kind);
   for (size_t i = 0; i < current_.size(); ++i) {
     const at::Tensor& gradient = gradients.gradients()[i];
@@ -84,17 +88,21 @@ UpdateNorms SliceStore::update(SliceGradients& gradients, const OptimizerSpec& s
     at::Tensor before;
     if (detail == Detail::kPerSlice) {
       norms.slices.push_back(id);
-      norms.slice_gradients.push_back(at::linalg_vector_norm(gradient).item<double>());
+      norms.slice_gradients.push_back(factor * at::linalg_vector_norm(gradient).item<double>());
       before = weight.clone();
     }
     const bool bias = view.dim() == 1;
-    const double decay = bias && !spec.decay_biases ? 0 : spec.weight_decay;
-    optimizer.update(spec, lr, decay, weight, gradient.to(weight.scalar_type()), &state);
+    UpdateStep step;
+    step.lr = rates_.empty() ? lr : lr * rates_[id];
+    step.weight_decay = bias && !spec.decay_biases ? 0 : spec.weight_decay;
+    step.scale = factor;
+    optimizer.update(spec, step, weight, gradient.to(weight.scalar_type()), &state);
     if (state.master.defined()) view.copy_(state.master);
     if (detail == Detail::kPerSlice) {
       norms.slice_updates.push_back(at::linalg_vector_norm(before.sub_(weight)).item<double>());
     }
   }
+  gradients_.reset();
   return norms;
 }
 
@@ -177,19 +185,10 @@ std::map<std::string, at::Tensor> SliceStore::changed_tensors(const Checkpoint& 
   return changed;
 }
 
-SliceStore::Rounded::Rounded(const SliceStore& store, const Checkpoint& base) {
-  for (const auto& [id, state] : store.states_) {
-    const at::Tensor view = store.view_of(id);
-    const at::ScalarType stored = base.tensor(store.model_.file_name(store.table_[id].tensor)).scalar_type();
-    if (stored == view.scalar_type()) continue;
-    const at::Tensor rounded = view.to(stored).to(view.scalar_type());
-    kept_.emplace_back(view, view.clone());
-    view.copy_(rounded);
-  }
-}
-
-SliceStore::Rounded::~Rounded() {
-  for (const auto& [view, exact] : kept_) view.copy_(exact);
+std::vector<std::pair<std::string, at::Tensor>> SliceStore::changed_views() const {
+  std::vector<std::pair<std::string, at::Tensor>> views;
+  for (const auto& [id, state] : states_) views.emplace_back(model_.file_name(table_[id].tensor), view_of(id));
+  return views;
 }
 
 }  // namespace circuit

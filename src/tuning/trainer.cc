@@ -1,7 +1,6 @@
 #include "tuning/trainer.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 
 #include <chrono>
@@ -10,6 +9,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "task/readout_penalty.h"
 
 namespace circuit {
 namespace {
@@ -17,40 +17,57 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+ExampleList all_of(const std::vector<ExampleList>& parts) {
+  ExampleList all;
+  for (const ExampleList& part : parts) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
 }  // namespace
 
-Trainer::Trainer(const Model& model, const Graph& graph, const SliceTable& table, SliceStore& store,
-                 const std::vector<Example>& train, TunerSpec spec)
-    : model_(model), graph_(graph), table_(table), store_(store), train_(train), spec_(std::move(spec)) {
-  spec_.score.batch = spec_.batch;
-  if (train_.empty()) fail("tune", "there are no training records.");
+struct Trainer::Step {
+  int64_t number = 0;
+  std::vector<ExampleList> examples;   // of the task
+  std::vector<ExampleBatch> batches;   // those, then replayed ones
+  int64_t target_tokens = 0, readouts = 0;
+  double loss_sum = 0;                 // Σ nll · weight, and the regulariser on the same scale
+  double metric = std::numeric_limits<double>::quiet_NaN();
+  double learning_rate = 0;
+  // What discovery leaves for the loss: the forward of the first batch, and its backward.
+  ForwardCache shared;
+  bool has_shared = false;
+  std::unique_ptr<RecordedBackward> recorded;
+
+  double loss() const { return loss_sum / static_cast<double>(target_tokens); }
+};
+
+Trainer::Trainer(const Model& model, ParameterStore& store, TunerSpec spec)
+    : model_(model), store_(store), spec_(std::move(spec)) {
+  spec_.discovery.score.batch = spec_.batches.batch;
+  if (spec_.batches.train->empty()) fail("tune", "there are no training records.");
 }
 
-std::vector<std::vector<const Example*>> Trainer::batches_of(int64_t step) const {
-  const auto n = static_cast<int64_t>(train_.size());
-  const int64_t per_step = spec_.batch * spec_.accumulation;
-  std::vector<std::vector<const Example*>> batches(spec_.accumulation);
-  int64_t epoch = -1;
-  std::vector<int64_t> order;
-  for (int64_t i = 0; i < per_step; ++i) {
-    const int64_t position = step * per_step + i;
-    if (position / n != epoch) {
-      epoch = position / n;
-      Rng rng = Rng(spec_.seed).split("epoch " + std::to_string(epoch));
-      order = permutation(n, rng);
-    }
-    batches[i / spec_.batch].push_back(&train_[order[position % n]]);
-  }
-  return batches;
+Trainer::Trainer(const Model& model, const Graph& graph, const SliceTable& table, SliceStore& store, TunerSpec spec)
+    : Trainer(model, store, std::move(spec)) {
+  graph_ = &graph;
+  slices_ = &store;
+  policy_ = std::make_unique<CircuitPolicy>(graph, table, spec_.discovery.policy);
 }
 
-std::vector<std::vector<const Example*>> Trainer::discovery_batches(int64_t step) const {
-  Rng rng = Rng(spec_.seed).split("discovery " + std::to_string(step));
-  std::vector<std::vector<const Example*>> batches(spec_.discovery_batches);
-  for (auto& batch : batches) {
-    for (int64_t i = 0; i < spec_.batch; ++i) batch.push_back(&train_[rng.below(train_.size())]);
-  }
-  return batches;
+void Trainer::restore(PolicyState state) {
+  if (policy_) policy_->restore(std::move(state));
+}
+
+bool Trainer::discovers_at(int64_t step) const {
+  if (!policy_) return false;
+  return spec_.discovery.policy.once ? step == 0 : step % spec_.discovery.every == 0;
+}
+
+bool Trainer::metric_is_loss() const {
+  const SlicePolicy& trained = spec_.discovery.policy.selection.policy;
+  const bool plain = spec_.readout_weight == 1 && !spec_.readout_only && spec_.regulariser == 0;
+  // The head's own gradients are made with the loss, not with a metric.
+  return spec_.discovery.score.metric.name == "nll" && plain && !trained.train_norms && !trained.train_unembedding;
 }
 
 void Trainer::weigh(ExampleBatch* batch) const {
@@ -68,69 +85,108 @@ void Trainer::weigh(ExampleBatch* batch) const {
   batch->targets.weights = at::tensor(weights, at::kDouble).to(model_.device(), model_.dtype());
 }
 
-void Trainer::discover(int64_t step, const std::vector<std::vector<const Example*>>& batches,
-                       const ExampleBatch* batch, const ForwardCache* run, TuneObserver& observer) {
+void Trainer::discover(Step* step, TuneObserver& observer) {
   const Clock::time_point start = Clock::now();
+  const DiscoverySpec& d = spec_.discovery;
   ScoreResult result;
-  if (run != nullptr) {
+  const bool shares = d.batches == 0 && spec_.batches.accumulation == 1 && d.scorer.score_run != nullptr && !spec_.recompute;
+  if (shares) {
+    step->shared = forward(model_, step->batches[0].tokens, Keep::kBackwardAndNodeOutputs);
+    step->has_shared = true;
+    ScoreSpec score = d.score;
+    if (metric_is_loss()) {
+      step->recorded = std::make_unique<RecordedBackward>();
+      score.witness = step->recorded.get();
+    }
     // The copy shares the activations: using it up leaves the loss its own.
-    result = spec_.scorer.score_run(model_, graph_, batches[0], *batch, *run, spec_.score);
+    result = d.scorer.score_run(model_, *graph_, step->examples[0], step->batches[0], step->shared, score);
   } else {
-    std::vector<const Example*> examples;
-    for (const auto& part : batches) examples.insert(examples.end(), part.begin(), part.end());
-    result = spec_.scorer.score(model_, graph_, examples, spec_.score, {});
+    const ExampleList examples =
+        all_of(d.batches > 0 ? drawn_batches(spec_.batches, step->number, d.batches) : step->examples);
+    result = d.scorer.score(model_, *graph_, examples, d.score, {});
   }
-  Rng rng = Rng(spec_.seed).split("selection " + std::to_string(step));
-  const Circuit circuit = spec_.selector.select({graph_, result.scores, table_}, spec_.selection, rng);
-  store_.select(table_.of_circuit(circuit, spec_.selection.policy), spec_.on_return);
-  last_metric_ = result.metric;
-  observer.on_discovery({step, result.scores, circuit, result.metric, result.examples, result.sum_rule_error,
-                         seconds_since(start)});
+  Rng rng = Rng(spec_.batches.seed).split("selection " + std::to_string(step->number));
+  Choice choice = policy_->choose(step->number, result.scores, rng);
+  slices_->select(std::move(choice.slices), d.on_return);
+  step->metric = result.metric;
+  observer.on_discovery({step->number, result.scores, choice.circuit, result.metric, result.examples,
+                         result.sum_rule_error, seconds_since(start)});
+}
+
+void Trainer::add_loss(Step* step, const ExampleBatch& batch, ForwardCache run, WeightSink& sink) {
+  const LossGradient wanted = sink.wants(model_.layout().unembedding) ? LossGradient::kStreamAndUnembedding
+                                                                      : LossGradient::kStream;
+  run.read_rows = batch.targets.rows;
+  Loss loss = nll_loss(model_, run.x_final, batch.targets, wanted);
+  const at::Tensor terms = batch.targets.weights.defined() ? loss.nll * batch.targets.weights : loss.nll;
+  step->loss_sum += terms.sum().item<double>();
+  if (spec_.regulariser > 0 && batch.n_readouts() > 0) {
+    // On the scale of the loss's sum, which is divided by the number of target tokens at last.
+    const double weight = spec_.regulariser * static_cast<double>(step->target_tokens) / static_cast<double>(step->readouts);
+    const ReadoutPenalty penalty = readout_penalty(model_, batch, run.x_final, wanted);
+    step->loss_sum += weight * penalty.sum;
+    loss = with_penalty(std::move(loss), penalty, weight);
+    run.read_rows = at::Tensor();
+  }
+  if (!std::isfinite(step->loss_sum)) return;
+  weight_gradients(model_, batch.tokens, run, loss, 1.0 / static_cast<double>(step->target_tokens), sink);
+}
+
+void Trainer::learn(Step* step, WeightSink& sink) {
+  const Keep keep = spec_.recompute ? Keep::kStreams : Keep::kBackward;
+  for (size_t i = 0; i < step->batches.size(); ++i) {
+    const ExampleBatch& batch = step->batches[i];
+    if (batch.n_targets() == 0 || !std::isfinite(step->loss_sum)) continue;
+    if (i == 0 && step->recorded) {
+      // Σ M = −Σ nll: the gradients are there already.
+      step->loss_sum -= step->metric * static_cast<double>(batch.examples);
+      if (!std::isfinite(step->loss_sum)) return;
+      step->recorded->show(model_, batch.tokens, step->shared, -1.0 / static_cast<double>(step->target_tokens), sink);
+      step->recorded.reset();
+      step->shared = ForwardCache();
+      continue;
+    }
+    const bool shared = i == 0 && step->has_shared;
+    const at::Tensor rows = spec_.regulariser > 0 ? at::Tensor() : batch.targets.rows;
+    add_loss(step, batch, shared ? std::move(step->shared) : forward(model_, batch.tokens, keep, {rows}), sink);
+  }
+}
+
+void Trainer::check_loss(const Step& step, TuneObserver& observer) const {
+  const double loss = step.loss();
+  const bool finite = std::isfinite(loss);
+  if (finite && (spec_.max_loss == 0 || loss <= spec_.max_loss)) return;
+  observer.on_failure({step.number, loss, step.learning_rate, all_of(step.examples)});
+  if (!finite) {
+    fail("tune", "step {}: the loss is not finite. Lower optimizer.lr, set optimizer.clip, or check the data.", step.number);
+  }
+  fail("tune", "step {}: the loss is {:.4g}, above tuning.max_loss = {:.4g}. Lower optimizer.lr, set optimizer.clip, or "
+       "check the data.", step.number, loss, spec_.max_loss);
 }
 
 void Trainer::step(int64_t s, TuneObserver& observer) {
   const Clock::time_point start = Clock::now();
-  const auto examples = batches_of(s);
-  std::vector<ExampleBatch> batches;
-  int64_t target_tokens = 0;
-  for (const auto& part : examples) {
-    batches.push_back(make_example_batch(part, model_.architecture(), model_.device()));
-    weigh(&batches.back());
-    target_tokens += batches.back().n_targets();
+  Step step;
+  step.number = s;
+  step.examples = task_batches(spec_.batches, s);
+  std::vector<ExampleList> parts = step.examples;
+  for (ExampleList& part : replay_batches(spec_.batches, s)) parts.push_back(std::move(part));
+  for (const ExampleList& part : parts) {
+    step.batches.push_back(make_example_batch(part, model_.architecture(), model_.device()));
+    weigh(&step.batches.back());
+    step.target_tokens += step.batches.back().n_targets();
+    step.readouts += step.batches.back().n_readouts();
   }
-  if (target_tokens == 0) fail("tune", "step {}: no target tokens in the batch.", s);
-  const bool discovers = spec_.discovers && s % spec_.every == 0;
-  ForwardCache shared;
-  const bool shares = discovers && spec_.discovery_batches == 0 && spec_.accumulation == 1 &&
-                      spec_.scorer.score_run != nullptr;
-  if (discovers) {
-    if (shares) shared = forward(model_, batches[0].tokens, Keep::kBackwardAndNodeOutputs);
-    discover(s, spec_.discovery_batches > 0 ? discovery_batches(s) : examples, &batches[0],
-             shares ? &shared : nullptr, observer);
-  }
-  SliceGradients gradients(model_, store_.current_slices());
-  const LossGradient wanted =
-      gradients.wants_unembedding() ? LossGradient::kStreamAndUnembedding : LossGradient::kStream;
-  double loss_sum = 0;
-  for (const ExampleBatch& batch : batches) {
-    if (batch.n_targets() == 0) continue;
-    ForwardCache run =
-        shares ? std::move(shared) : forward(model_, batch.tokens, Keep::kBackward, {batch.targets.rows});
-    run.read_rows = batch.targets.rows;
-    const Loss loss = nll_loss(model_, run.x_final, batch.targets, wanted);
-    const at::Tensor terms = batch.targets.weights.defined() ? loss.nll * batch.targets.weights : loss.nll;
-    loss_sum += terms.sum().item<double>();
-    if (!std::isfinite(loss_sum)) {
-      fail("tune", "step {}: the loss is not finite. Lower optimizer.lr, set optimizer.clip, or check the data.", s);
-    }
-    gradients.add(batch.tokens, run, loss, 1.0 / static_cast<double>(target_tokens));
-  }
-  const double lr = learning_rate(spec_.schedule, s);
-  const auto detail = discovers ? SliceStore::Detail::kPerSlice : SliceStore::Detail::kGlobal;
-  const UpdateNorms norms = store_.update(gradients, spec_.optimizer, lr, spec_.clip, detail);
-  const double metric = discovers ? last_metric_ : std::numeric_limits<double>::quiet_NaN();
-  observer.on_step({s, loss_sum / static_cast<double>(target_tokens), metric, lr, target_tokens,
-                    store_.current_parameters(), norms, seconds_since(start)});
+  if (step.target_tokens == 0) fail("tune", "step {}: no target tokens in the batch.", s);
+  const bool discovers = discovers_at(s);
+  if (discovers) discover(&step, observer);
+  step.learning_rate = learning_rate(spec_.schedule, s);
+  learn(&step, store_.begin_step());
+  check_loss(step, observer);
+  const auto detail = discovers ? ParameterStore::Detail::kPerSlice : ParameterStore::Detail::kGlobal;
+  const UpdateNorms norms = store_.update(spec_.optimizer, step.learning_rate, spec_.clip, detail);
+  observer.on_step({s, step.loss(), step.metric, step.learning_rate, step.target_tokens, store_.current_parameters(),
+                    norms, seconds_since(start)});
 }
 
 void Trainer::run(int64_t first_step, TuneObserver& observer) {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,32 +11,37 @@
 #include "graph/graph.h"
 #include "graph/slices.h"
 #include "scoring/scorer.h"
-#include "selection/selector.h"
 #include "task/example.h"
+#include "tuning/batches.h"
+#include "tuning/circuit_policy.h"
 #include "tuning/optimizer.h"
 #include "tuning/schedule.h"
 #include "tuning/slice_store.h"
 
 namespace circuit {
 
-struct TunerSpec {
-  bool discovers = true;         // false: the method trains one fixed set of slices (full)
+// How circuits are found. Methods without one train what their store holds.
+struct DiscoverySpec {
   Scorer scorer;
-  ScoreSpec score;               // metric, ablation, positions; its batch is the run's
-  Selector selector;
-  SelectionSpec selection;
-  int64_t every = 1;             // K, steps between discoveries
-  int64_t discovery_batches = 0; // 0: discovery on the step's own batch; n: n batches drawn from the data
+  ScoreSpec score;      // metric, ablation, positions; its batch is the run's
+  PolicySpec policy;
+  int64_t every = 1;    // K, steps between discoveries
+  int64_t batches = 0;  // 0: discovery on the step's own batch; n: n batches drawn from the data
+  SliceStore::OnReturn on_return = SliceStore::OnReturn::kKeep;
+};
+
+struct TunerSpec {
+  DiscoverySpec discovery;
   int64_t steps = 1000;
-  int64_t batch = 16;            // sequences in a micro-batch
-  int64_t accumulation = 1;      // micro-batches per update
-  uint64_t seed = 0;
+  BatchSpec batches;
   OptimizerSpec optimizer;
   Schedule schedule;
   double clip = 0;
-  SliceStore::OnReturn on_return = SliceStore::OnReturn::kKeep;
   double readout_weight = 1;     // factor of the loss terms of readout tokens
   bool readout_only = false;     // the loss counts readout tokens only
+  double regulariser = 0;        // β of β · mean |logit difference|
+  double max_loss = 0;           // nats per target token above which the run stops; 0: no bound
+  bool recompute = false;        // activations are made again in the backward instead of kept
 };
 
 struct DiscoveryEvent {
@@ -51,13 +56,21 @@ struct DiscoveryEvent {
 
 struct StepEvent {
   int64_t step;
-  double loss;              // mean nats per target token, as optimised
+  double loss;              // mean nats per target token, as optimised (regulariser included)
   double metric;            // of the discovery on this step, or NaN
   double learning_rate;
   int64_t target_tokens;
   int64_t trainable_parameters;
   UpdateNorms norms;        // per slice on discovery steps only
   double seconds;
+};
+
+// A step that ends the run: its loss is not finite, or above the bound.
+struct FailedStep {
+  int64_t step;
+  double loss;
+  double learning_rate;
+  std::vector<const Example*> examples;  // of the step
 };
 
 class TuneObserver {
@@ -67,37 +80,44 @@ class TuneObserver {
   virtual void on_step(const StepEvent& event) = 0;
   // After `done` updates; true ends the run.
   virtual bool after_updates(int64_t done) = 0;
+  // Before the run throws.
+  virtual void on_failure(const FailedStep& failure) {}
 };
 
 class Trainer {
  public:
-  // table: the graph's slices for methods that discover. train must outlive the trainer.
-  Trainer(const Model& model, const Graph& graph, const SliceTable& table, SliceStore& store,
-          const std::vector<Example>& train, TunerSpec spec);
+  // Trains what the store holds. The data of `spec.batches` must outlive the trainer.
+  Trainer(const Model& model, ParameterStore& store, TunerSpec spec);
+  // Finds circuits and trains their slices. table: the graph's slices, as the store has them.
+  Trainer(const Model& model, const Graph& graph, const SliceTable& table, SliceStore& store, TunerSpec spec);
 
   // Updates first_step … steps − 1. Everything random is a function of (seed, step), so a run resumed at
-  // first_step with the store's state goes on as one that was never stopped. Throws Error on a loss that is
-  // not finite.
+  // first_step with the store's and the policy's state goes on as one that was never stopped. Throws Error on a
+  // loss that is not finite or above the bound.
   void run(int64_t first_step, TuneObserver& observer);
 
-  // The examples of one update, micro-batch by micro-batch: each epoch is one permutation of the data.
-  std::vector<std::vector<const Example*>> batches_of(int64_t step) const;
+  // What the next discovery builds on; empty for methods without one.
+  PolicyState policy_state() const { return policy_ ? policy_->state() : PolicyState{}; }
+  void restore(PolicyState state);
 
  private:
-  // run: the forward of the step's only batch, where discovery can share it; else null.
-  void discover(int64_t step, const std::vector<std::vector<const Example*>>& batches, const ExampleBatch* batch,
-                const ForwardCache* run, TuneObserver& observer);
-  std::vector<std::vector<const Example*>> discovery_batches(int64_t step) const;
+  struct Step;  // one update under way
+  bool discovers_at(int64_t step) const;
+  // Whether the metric's gradient is the loss's, but for a factor: then one backward serves both.
+  bool metric_is_loss() const;
+  void discover(Step* step, TuneObserver& observer);
+  void learn(Step* step, WeightSink& sink);
+  void add_loss(Step* step, const ExampleBatch& batch, ForwardCache run, WeightSink& sink);
+  void check_loss(const Step& step, TuneObserver& observer) const;
   void step(int64_t s, TuneObserver& observer);
   void weigh(ExampleBatch* batch) const;
 
   const Model& model_;
-  const Graph& graph_;
-  const SliceTable& table_;
-  SliceStore& store_;
-  const std::vector<Example>& train_;
+  ParameterStore& store_;
   TunerSpec spec_;
-  double last_metric_ = 0;
+  const Graph* graph_ = nullptr;    // with circuits
+  SliceStore* slices_ = nullptr;
+  std::unique_ptr<CircuitPolicy> policy_;
 };
 
 }  // namespace circuit

@@ -1,0 +1,30 @@
+// Which records every update reads: a function of seed and step, so that it needs no state.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "task/example.h"
+
+namespace circuit {
+
+using ExampleList = std::vector<const Example*>;
+
+struct BatchSpec {
+  const std::vector<Example>* train = nullptr;
+  // General text that is trained on beside the task, against forgetting; null: none.
+  const std::vector<Example>* replay = nullptr;
+  int64_t replay_records = 0;  // of it per update
+  int64_t batch = 16;          // records in a micro-batch
+  int64_t accumulation = 1;    // micro-batches per update
+  uint64_t seed = 0;
+};
+
+// The task's records of one update, micro-batch by micro-batch: each epoch is one permutation of the data.
+std::vector<ExampleList> task_batches(const BatchSpec& spec, int64_t step);
+// The replayed ones, in the same way, in micro-batches of at most spec.batch; empty without replay.
+std::vector<ExampleList> replay_batches(const BatchSpec& spec, int64_t step);
+// `batches` batches drawn with replacement from the task's records, for a discovery.
+std::vector<ExampleList> drawn_batches(const BatchSpec& spec, int64_t step, int64_t batches);
+
+}  // namespace circuit

@@ -1,0 +1,284 @@
+#include "tuning/lora_store.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "core/error.h"
+#include "core/rng.h"
+
+namespace circuit {
+namespace {
+
+constexpr const char* kSuffix = ".weight";
+
+std::string last_part(const std::string& module) { return module.substr(module.rfind('.') + 1); }
+
+at::Tensor mask_of(const std::vector<bool>& reach, std::vector<int64_t> shape, const at::TensorOptions& options) {
+  if (reach.empty() || std::all_of(reach.begin(), reach.end(), [](bool b) { return b; })) return {};
+  std::vector<double> values(reach.begin(), reach.end());
+  return at::tensor(values, at::kDouble).view(shape).to(options);
+}
+
+int64_t reached(const at::Tensor& mask, int64_t all) {
+  return mask.defined() ? static_cast<int64_t>(mask.sum().item<double>()) : all;
+}
+
+}  // namespace
+
+std::vector<LinearLayer> linear_layers(const Model& model, const std::vector<std::string>& targets) {
+  const bool all = targets.size() == 1 && targets[0] == "all-linear";
+  std::vector<LinearLayer> layers;
+  std::set<std::string> seen;
+  std::set<std::string> modules;
+  for (const LayerLayout& l : model.layout().layers) {
+    for (const TensorRef* ref : {&l.w_q, &l.w_k, &l.w_v, &l.w_o, &l.w_gate, &l.w_in, &l.w_out}) {
+      if (!ref->present() || !seen.insert(ref->tensor).second) continue;
+      const std::string module = ref->tensor.substr(0, ref->tensor.size() - std::string(kSuffix).size());
+      modules.insert(last_part(module));
+      const at::Tensor& w = model.parameter(ref->tensor);
+      const int64_t inputs = w.size(ref->transposed ? 1 : 0);
+      const int64_t outputs = w.size(ref->transposed ? 0 : 1);
+      if (all || std::count(targets.begin(), targets.end(), last_part(module)) > 0) {
+        layers.push_back({ref->tensor, module, inputs, outputs, ref->transposed});
+      }
+    }
+  }
+  for (const std::string& target : targets) {
+    if (all || modules.count(target) > 0) continue;
+    throw UsageError(fmt::format("[lora.targets] '{}' is no linear layer of this model. It has: {}; or all-linear.",
+                                 target, fmt::join(modules, ", ")));
+  }
+  return layers;
+}
+
+AdapterReaches reach_of(const Model& model, const std::vector<Slice>& slices) {
+  AdapterReaches reaches;
+  for (const LinearLayer& layer : linear_layers(model, {"all-linear"})) {
+    for (const Slice& s : slices) {
+      if (s.tensor != layer.tensor) continue;
+      AdapterReach& reach = reaches[layer.tensor];
+      const bool outputs = (s.dim == 0) == layer.transposed;
+      // A tensor whose units lie on both sides has one that divides it; the other is whole.
+      std::vector<bool>& side = outputs ? reach.outputs : reach.inputs;
+      if (side.empty()) side.assign(outputs ? layer.outputs : layer.inputs, false);
+      std::fill(side.begin() + s.start, side.begin() + s.start + s.length, true);
+    }
+  }
+  return reaches;
+}
+
+at::Tensor merged(const at::Tensor& base, const at::Tensor& a, const at::Tensor& b, double scale, bool transposed) {
+  const at::Tensor change = (transposed ? at::mm(b, a) : at::mm(a.t(), b.t())).mul_(scale);
+  const at::Tensor sum = (base.to(change.scalar_type()) + change).to(base.scalar_type());
+  return at::where(change == 0, base, sum);
+}
+
+LoraStore::LoraStore(const Model& model, const LoraSpec& spec, const AdapterReaches* reaches)
+    : model_(model), spec_(spec) {
+  if (spec.rank < 1) throw UsageError(fmt::format("[lora.rank] found {}, expected at least 1.", spec.rank));
+  const auto type = model.dtype() == at::kDouble ? at::kDouble : at::kFloat;
+  const auto options = model.embedding().options().dtype(type);
+  for (const LinearLayer& layer : linear_layers(model, spec.targets)) {
+    Adapter adapter;
+    if (reaches != nullptr) {
+      const auto reach = reaches->find(layer.tensor);
+      if (reach == reaches->end()) continue;
+      adapter.a_mask = mask_of(reach->second.inputs, {1, layer.inputs}, options);
+      adapter.b_mask = mask_of(reach->second.outputs, {layer.outputs, 1}, options);
+    }
+    adapter.layer = layer;
+    adapter.base = model.parameter(layer.tensor).clone();
+    // PEFT's kaiming_uniform with a = √5 is uniform in ±1/√in.
+    const double bound = 1 / std::sqrt(static_cast<double>(layer.inputs));
+    Rng rng = Rng(spec.seed).split("lora " + layer.tensor);
+    at::Tensor a = at::empty({spec.rank, layer.inputs}, at::kDouble);
+    for (int64_t i = 0; i < a.numel(); ++i) a.data_ptr<double>()[i] = bound * (2 * rng.uniform() - 1);
+    adapter.a = a.to(options);
+    if (adapter.a_mask.defined()) adapter.a.mul_(adapter.a_mask);
+    adapter.b = at::zeros({layer.outputs, spec.rank}, options);
+    by_tensor_[layer.tensor] = adapters_.size();
+    const int64_t parameters = spec.rank * (reached(adapter.a_mask, layer.inputs) + reached(adapter.b_mask, layer.outputs));
+    table_.push_back({"lora", layer.tensor, 0, 0, model.parameter(layer.tensor).size(0), parameters});
+    adapters_.push_back(std::move(adapter));
+  }
+  if (adapters_.empty()) fail("lora", "no linear layer is left to adapt.");
+  all_.resize(table_.size());
+  std::iota(all_.begin(), all_.end(), 0);
+}
+
+int64_t LoraStore::parameters_per_rank(const Model& model, const std::vector<std::string>& targets) {
+  int64_t count = 0;
+  for (const LinearLayer& layer : linear_layers(model, targets)) count += layer.inputs + layer.outputs;
+  return count;
+}
+
+int64_t LoraStore::current_parameters() const {
+  int64_t count = 0;
+  for (const Slice& entry : table_) count += entry.parameters;
+  return count;
+}
+
+int64_t LoraStore::changed_parameters() const {
+  int64_t count = 0;
+  for (const Adapter& adapter : adapters_) {
+    count += reached(adapter.a_mask, adapter.layer.inputs) * reached(adapter.b_mask, adapter.layer.outputs);
+  }
+  return count;
+}
+
+// With W = W₀ + s B A and y = x Wᵀ: ∂B = s · dyᵀ (x Aᵀ), ∂A = s · (dy B)ᵀ x.
+class LoraStore::Sink : public WeightSink {
+ public:
+  explicit Sink(LoraStore& owner) : owner_(owner) {
+    for (Adapter& adapter : owner.adapters_) adapter.a_gradient = adapter.b_gradient = at::Tensor();
+  }
+  bool wants(const std::string& tensor) const override { return owner_.by_tensor_.count(tensor) > 0; }
+  void linear(const TensorRef& ref, Units, int64_t, const at::Tensor& input, const at::Tensor& d_out) override {
+    Adapter& adapter = owner_.adapters_[owner_.by_tensor_.at(ref.tensor)];
+    const at::Tensor a = adapter.a.to(input.scalar_type());
+    const at::Tensor b = adapter.b.to(input.scalar_type());
+    give(&adapter.b_gradient, at::mm(d_out.t(), at::mm(input, a.t())), adapter.b_mask, adapter.b.scalar_type());
+    give(&adapter.a_gradient, at::mm(at::mm(d_out, b).t(), input), adapter.a_mask, adapter.a.scalar_type());
+  }
+  void vector(const std::string&, int64_t, const at::Tensor&) override {}
+  void lookup(const std::string&, const at::Tensor&, const at::Tensor&) override {}
+  void whole(const std::string&, const at::Tensor&) override {}
+
+ private:
+  void give(at::Tensor* sum, const at::Tensor& product, const at::Tensor& mask, at::ScalarType type) const {
+    at::Tensor gradient = product.to(type) * owner_.scale();
+    if (mask.defined()) gradient.mul_(mask);
+    *sum = sum->defined() ? sum->add_(gradient) : gradient;
+  }
+  LoraStore& owner_;
+};
+
+WeightSink& LoraStore::begin_step() {
+  sink_ = std::make_shared<Sink>(*this);
+  return *sink_;
+}
+
+UpdateNorms LoraStore::update(const OptimizerSpec& spec, double lr, double clip, Detail detail) {
+  UpdateNorms norms;
+  double squares = 0;
+  const auto norm_of = [](const at::Tensor& t) { return t.defined() ? at::linalg_vector_norm(t).item<double>() : 0.0; };
+  for (const Adapter& adapter : adapters_) {
+    squares += std::pow(norm_of(adapter.a_gradient), 2) + std::pow(norm_of(adapter.b_gradient), 2);
+  }
+  norms.gradient = std::sqrt(squares);
+  UpdateStep step;
+  step.lr = lr;
+  step.weight_decay = spec.weight_decay;
+  step.scale = clip_factor(norms.gradient, clip);
+  const Optimizer& optimizer = find_optimizer(spec.kind);
+  for (size_t i = 0; i < adapters_.size(); ++i) {
+    Adapter& adapter = adapters_[i];
+    if (!adapter.a_gradient.defined()) continue;
+    const double gradient = std::hypot(norm_of(adapter.a_gradient), norm_of(adapter.b_gradient));
+    at::Tensor before;
+    if (detail == Detail::kPerSlice) before = model_.parameter(adapter.layer.tensor).clone();
+    optimizer.update(spec, step, adapter.a, adapter.a_gradient, &adapter.a_state);
+    optimizer.update(spec, step, adapter.b, adapter.b_gradient, &adapter.b_state);
+    adapter.a_gradient = adapter.b_gradient = at::Tensor();
+    merge(adapter);
+    if (detail == Detail::kGlobal) continue;
+    norms.slices.push_back(static_cast<int64_t>(i));
+    norms.slice_gradients.push_back(step.scale * gradient);
+    norms.slice_updates.push_back(norm_of(before.sub_(model_.parameter(adapter.layer.tensor))));
+  }
+  sink_.reset();
+  return norms;
+}
+
+void LoraStore::merge(const Adapter& adapter) const {
+  model_.parameter(adapter.layer.tensor)
+      .copy_(merged(adapter.base, adapter.a, adapter.b, scale(), adapter.layer.transposed));
+}
+
+int64_t LoraStore::state_bytes() const {
+  int64_t bytes = 0;
+  for (const Adapter& x : adapters_) {
+    for (const at::Tensor* t : {&x.base, &x.a, &x.b, &x.a_state.first, &x.a_state.second, &x.b_state.first, &x.b_state.second}) {
+      if (t->defined()) bytes += static_cast<int64_t>(t->nbytes());
+    }
+  }
+  return bytes;
+}
+
+NamedTensors LoraStore::value_tensors() const {
+  NamedTensors tensors;
+  for (const Adapter& adapter : adapters_) {
+    const std::string name = model_.file_name(adapter.layer.tensor);
+    tensors.emplace_back(name + "[lora_A]", adapter.a);
+    tensors.emplace_back(name + "[lora_B]", adapter.b);
+  }
+  return tensors;
+}
+
+NamedTensors LoraStore::state_tensors() const {
+  NamedTensors tensors;
+  const auto add = [&](const std::string& name, const SliceState& state) {
+    tensors.emplace_back(name + ".updates", at::scalar_tensor(state.updates, at::kLong));
+    if (state.first.defined()) tensors.emplace_back(name + ".first", state.first);
+    if (state.second.defined()) tensors.emplace_back(name + ".second", state.second);
+  };
+  for (const Adapter& adapter : adapters_) {
+    const std::string name = model_.file_name(adapter.layer.tensor);
+    add(name + "[lora_A]", adapter.a_state);
+    add(name + "[lora_B]", adapter.b_state);
+  }
+  return tensors;
+}
+
+void LoraStore::restore(const TensorFile& values, const TensorFile& states, const std::vector<int64_t>&) {
+  const auto load = [&](const TensorFile& file, const std::string& name, const at::Tensor& like) {
+    if (!file.contains(name)) fail(file.path(), "'{}' is missing.", name);
+    const at::Tensor t = file.tensor(name);
+    if (t.sizes() != like.sizes()) fail(file.path(), "'{}' has another shape than the adapter's.", name);
+    return t.clone().to(like.device(), like.scalar_type());
+  };
+  const auto load_state = [&](const std::string& name, const at::Tensor& like, SliceState* state) {
+    if (states.contains(name + ".first")) state->first = load(states, name + ".first", like);
+    if (states.contains(name + ".second")) state->second = load(states, name + ".second", like);
+    if (!states.contains(name + ".updates")) fail(states.path(), "'{}.updates' is missing.", name);
+    state->updates = states.tensor(name + ".updates").item<int64_t>();
+  };
+  for (Adapter& adapter : adapters_) {
+    const std::string name = model_.file_name(adapter.layer.tensor);
+    adapter.a = load(values, name + "[lora_A]", adapter.a);
+    adapter.b = load(values, name + "[lora_B]", adapter.b);
+    load_state(name + "[lora_A]", adapter.a, &adapter.a_state);
+    load_state(name + "[lora_B]", adapter.b, &adapter.b_state);
+    merge(adapter);
+  }
+}
+
+std::map<std::string, at::Tensor> LoraStore::changed_tensors(const Checkpoint& base) const {
+  std::map<std::string, at::Tensor> changed;
+  for (const Adapter& adapter : adapters_) {
+    const std::string name = model_.file_name(adapter.layer.tensor);
+    changed[name] = merged(base.tensor(name).clone(), adapter.a, adapter.b, scale(), adapter.layer.transposed);
+  }
+  return changed;
+}
+
+std::vector<std::pair<std::string, at::Tensor>> LoraStore::changed_views() const {
+  std::vector<std::pair<std::string, at::Tensor>> views;
+  for (const Adapter& adapter : adapters_) {
+    views.emplace_back(model_.file_name(adapter.layer.tensor), model_.parameter(adapter.layer.tensor));
+  }
+  return views;
+}
+
+}  // namespace circuit

@@ -1,0 +1,129 @@
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/mm.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "core/error.h"
+#include "tuning/lora_store.h"
+#include "tuning/testing.h"
+
+namespace circuit {
+namespace {
+
+class Lora : public testing::TestWithParam<const char*> {
+ protected:
+  static LoadOptions wide() {
+    LoadOptions options;
+    options.dtype = at::kDouble;
+    return options;
+  }
+  // Moves A and B away from where B is zero.
+  static void train(const Model& model, LoraStore* store, int64_t steps) {
+    const std::vector<Example> examples = random_examples(model.architecture(), 12);
+    TunerSpec spec = spec_for("adamw", examples);
+    spec.steps = steps;
+    spec.optimizer.weight_decay = 0;
+    Watcher watcher;
+    Trainer(model, *store, spec).run(0, watcher);
+  }
+};
+
+TEST_P(Lora, GradientsAreCentralDifferences) {
+  const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, wide());
+  LoraSpec spec;
+  spec.rank = 3;
+  LoraStore store(model, spec);
+  train(model, &store, 3);
+  const std::vector<Example> examples = random_examples(model.architecture(), 5);
+  const ExampleBatch batch = make_example_batch(pointers(examples), model.architecture(), at::kCPU);
+  const auto loss = [&] {
+    const ForwardCache run = forward(model, batch.tokens, Keep::kNothing);
+    return nll_loss(model, run.x_final, batch.targets, LossGradient::kNone).nll.sum().item<double>();
+  };
+  ForwardCache run = forward(model, batch.tokens, Keep::kBackward);
+  const Loss at_point = nll_loss(model, run.x_final, batch.targets, LossGradient::kStream);
+  weight_gradients(model, batch.tokens, run, at_point, 1, store.begin_step());
+  constexpr double kEps = 1e-5;
+  // Truncation error of a central difference is O(eps²) times a third derivative of order 10.
+  constexpr double kTolerance = 1e-6;
+  for (const LoraStore::Adapter& x : store.adapters()) {
+    for (const bool of_a : {true, false}) {
+      // Along the gradient itself, so that the slope is its length.
+      const at::Tensor gradient = of_a ? x.a_gradient : x.b_gradient;
+      const double length = gradient.norm().item<double>();
+      ASSERT_GT(length, 0);
+      const at::Tensor g = gradient / length;
+      const auto at_distance = [&](double d) {
+        const at::Tensor a = of_a ? x.a + g * d : x.a;
+        const at::Tensor b = of_a ? x.b : x.b + g * d;
+        const at::Tensor kept = model.parameter(x.layer.tensor).clone();
+        model.parameter(x.layer.tensor).copy_(merged(x.base, a, b, store.scale(), x.layer.transposed));
+        const double value = loss();
+        model.parameter(x.layer.tensor).copy_(kept);
+        return value;
+      };
+      const double slope = (at_distance(kEps) - at_distance(-kEps)) / (2 * kEps);
+      EXPECT_NEAR(slope, length, kTolerance * std::max(1.0, length)) << x.layer.module << (of_a ? " A" : " B");
+    }
+  }
+}
+
+TEST_P(Lora, TheForwardRunsOnTheMergedWeights) {
+  const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, wide());
+  const Model base = Model::random(tiny_architecture(GetParam()), 0.3, 2, wide());
+  LoraSpec spec;
+  LoraStore store(model, spec);
+  train(model, &store, 4);
+  constexpr double kTolerance = 1e-14;  // float64: one sum
+  for (const LoraStore::Adapter& x : store.adapters()) {
+    const at::Tensor change = at::mm(x.b, x.a) * (spec.alpha / static_cast<double>(spec.rank));  // [out, in]
+    const at::Tensor expected = base.parameter(x.layer.tensor) + (x.layer.transposed ? change : change.t());
+    EXPECT_TRUE(model.parameter(x.layer.tensor).allclose(expected, 0, kTolerance)) << x.layer.module;
+    EXPECT_GT(change.abs().max().item<double>(), 0);
+  }
+  for (const auto& [name, tensor] : base.parameters()) {
+    const bool adapted = tensor.dim() == 2 && name != base.layout().embedding && name != base.layout().positions &&
+                         name != base.layout().unembedding;
+    EXPECT_EQ(tensor.equal(model.parameter(name)), !adapted) << name;
+  }
+}
+
+TEST_P(Lora, RestrictedToSlicesNoByteOutsideThemChanges) {
+  const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, {});
+  const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
+  const SliceTable table(graph, model);
+  const auto base = copy_of(model);
+  std::vector<Slice> slices;
+  for (const Slice& s : table.slices()) {
+    if (s.node.find(".h1") != std::string::npos || s.node == "m1") slices.push_back(s);
+  }
+  const AdapterReaches reaches = reach_of(model, slices);
+  LoraStore store(model, {}, &reaches);
+  train(model, &store, 20);
+  bool changed = false;
+  for (const Slice& s : slices) {
+    const at::Tensor original = base.at(s.tensor).narrow(s.dim, s.start, s.length);
+    changed = changed || !slice_view(model, s).equal(original);
+    slice_view(model, s).copy_(original);
+  }
+  EXPECT_TRUE(changed);
+  for (const auto& [name, tensor] : model.parameters()) {
+    EXPECT_EQ(std::memcmp(tensor.data_ptr(), base.at(name).data_ptr(), tensor.nbytes()), 0) << name;
+  }
+}
+
+TEST_P(Lora, CountsWhatItTrains) {
+  const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, {});
+  LoraSpec spec;
+  spec.rank = 5;
+  EXPECT_EQ(LoraStore(model, spec).current_parameters(), 5 * LoraStore::parameters_per_rank(model, spec.targets));
+  spec.targets = {"no_such_layer"};
+  EXPECT_THROW(LoraStore(model, spec), UsageError);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Lora, testing::Values("gpt2", "llama", "gpt_neox", "gemma3_text", "opt"));
+
+}  // namespace
+}  // namespace circuit

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/run.h"
 #include "core/names.h"
+#include "tuning/adapter_files.h"
 
 namespace circuit {
 namespace {
@@ -14,6 +15,7 @@ struct Options {
   CommonOptions common;
   std::string run, out;
   std::string step;
+  bool adapter = false;
 };
 
 // The step asked for, else the best on dev, else the last.
@@ -34,6 +36,19 @@ int64_t choose_step(const Options& o) {
        joined(steps, [](int64_t s) { return std::to_string(s); }));
 }
 
+int export_adapter(const Options& o, const TuneConfig& config, const TuneModel& model, const ParameterStore& store,
+                   int64_t step) {
+  const auto* lora = dynamic_cast<const LoraStore*>(&store);
+  if (lora == nullptr) fail("--adapter", "{} is a run of method {}, not lora.", o.run, config.tuning_method);
+  write_adapter(*lora, model.open.model, config.model_path, o.out);
+  if (o.common.json) {
+    fmt::print("{}\n", Json({{"out", o.out}, {"step", step}, {"adapters", lora->adapters().size()}}).dump());
+  } else {
+    fmt::print("step {} written to {}: {} adapters as PEFT reads them\n", step, o.out, lora->adapters().size());
+  }
+  return 0;
+}
+
 int run(const Options& o) {
   apply_common(o.common);
   TuneConfig config;
@@ -44,6 +59,7 @@ int run(const Options& o) {
   const int64_t step = choose_step(o);
   const std::unique_ptr<ParameterStore> store = stored_parameters(config, o.run, model);
   load_checkpoint(o.run, step, model.open.checkpoint, *store);
+  if (o.adapter) return export_adapter(o, config, model, *store, step);
   const auto changed = store->changed_tensors(model.open.checkpoint);
   write_checkpoint(model.open.checkpoint, changed, o.out);
   if (o.common.json) {
@@ -60,10 +76,11 @@ int run(const Options& o) {
 void add_export(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("export", "a run's model as a Hugging Face directory");
-  command->footer("Example:\n  circuit export runs/agreement -o tuned");
+  command->footer("Examples:\n  circuit export runs/agreement -o tuned\n  circuit export runs/lora --adapter -o adapter");
   command->add_option("RUN", o->run, "run directory")->required();
   command->add_option("-o,--out", o->out, "folder to write; must not exist")->required();
   command->add_option("--step", o->step, "step to export (default: the best on dev, else the last)");
+  command->add_flag("--adapter", o->adapter, "of a run of method lora: the adapters, as PEFT reads them");
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
 }

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "io/files.h"
+#include "model/initialise.h"
 #include "report/report.h"
 
 namespace circuit {
@@ -276,7 +277,18 @@ std::unique_ptr<ParameterStore> stored_parameters(const TuneConfig& config, cons
   return make_store(config, model, &circuit);
 }
 
+TuneConfig with_initial_weights(TuneConfig config) {
+  if (config.model_init == "pretrained") return config;
+  const std::string folder = config.run_path + ".init";
+  write_initial_checkpoint(config.model_path, static_cast<uint64_t>(config.tuning_seed), folder);
+  log_info("{}: new weights for {}", folder, config.model_path);
+  config.model_path = folder;
+  config.model_init = "pretrained";
+  return config;
+}
+
 RunSummary execute_run(TuneConfig config, const CommonOptions& options) {
+  config = with_initial_weights(std::move(config));
   TuneModel model(config, options);
   const TuneData data(config, model.open);
   const bool fresh = !file_exists(config.run_path);

@@ -43,6 +43,10 @@ struct RunSummary {
   bool interrupted = false;
 };
 
+// model.init = random, carried out: new weights beside the run, in the model directory RUN.init, which is the run's base
+// from then on. Other configurations as they are.
+TuneConfig with_initial_weights(TuneConfig config);
+
 // Trains from the last checkpoint (or from the start) to the end, recording as it goes, and writes the page.
 RunSummary execute_run(TuneConfig config, const CommonOptions& options);
 

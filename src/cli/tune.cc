@@ -88,6 +88,9 @@ class Peek : public TuneObserver {
 };
 
 void dry_run(TuneConfig config, const Options& o) {
+  if (config.model_init != "pretrained") {
+    fail("--dry-run", "model.init = random makes the weights it would look at. Run it, or set model.init = pretrained.");
+  }
   const TuneModel model(config, o.common);
   const TuneData data(config, model.open);
   const auto records = static_cast<int64_t>(data.train.examples.size());
@@ -149,7 +152,7 @@ TuneConfig fresh_config(const Options& o) {
   read_config(o.config, config.fields());
   for (const std::string& assignment : o.set) set_config(assignment, config.fields());
   check_config(config, o.config);
-  if (file_exists(config.run_path)) {
+  if (!o.dry_run && file_exists(config.run_path)) {
     fail(config.run_path, "already exists. Go on with: circuit tune --resume {0} — or choose another run.path.",
          config.run_path);
   }

@@ -2,10 +2,16 @@
 #include <ATen/ops/mm.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 
 #include "core/error.h"
+#include "io/files.h"
+#include "io/json.h"
+#include "tuning/adapter_files.h"
 #include "tuning/lora_store.h"
 #include "tuning/testing.h"
 
@@ -121,6 +127,45 @@ TEST_P(Lora, CountsWhatItTrains) {
   EXPECT_EQ(LoraStore(model, spec).current_parameters(), 5 * LoraStore::parameters_per_rank(model, spec.targets));
   spec.targets = {"no_such_layer"};
   EXPECT_THROW(LoraStore(model, spec), UsageError);
+}
+
+// What PEFT's documentation asks for, and back: the merged model is the one that was trained.
+TEST_P(Lora, AnAdapterFolderMergesToTheTrainedWeights) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / fmt::format("circuit-adapter-{}-{}", getpid(), GetParam());
+  fs::remove_all(folder);
+  fs::create_directories(folder / "base");
+  const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, {});
+  NamedTensors tensors;
+  for (const auto& [name, tensor] : model.parameters()) tensors.emplace_back(model.file_name(name), tensor.clone());
+  save_tensors((folder / "base/model.safetensors").string(), tensors, {});
+  write_file((folder / "base/config.json").string(), "{}");
+  LoraSpec spec;
+  spec.rank = 3;
+  LoraStore store(model, spec);
+  train(model, &store, 4);
+  write_adapter(store, model, "base", (folder / "adapter").string());
+  EXPECT_TRUE(is_adapter((folder / "adapter").string()));
+  const TensorFile file((folder / "adapter/adapter_model.safetensors").string());
+  for (const LoraStore::Adapter& x : store.adapters()) {
+    const std::string module = "base_model.model." + model.layout().prefix + x.layer.module;
+    EXPECT_EQ(file.tensor(module + ".lora_A.weight").sizes(), (std::vector<int64_t>{3, x.layer.inputs}));
+    EXPECT_EQ(file.tensor(module + ".lora_B.weight").sizes(), (std::vector<int64_t>{x.layer.outputs, 3}));
+  }
+  const Json config = read_json((folder / "adapter/adapter_config.json").string());
+  EXPECT_EQ(config["r"], 3);
+  EXPECT_EQ(config["fan_in_fan_out"], std::string(GetParam()) == "gpt2");
+  const Checkpoint base = Checkpoint::open((folder / "base").string());
+  const auto changed = merge_adapter(base, model, (folder / "adapter").string());
+  EXPECT_EQ(changed.size(), store.adapters().size());
+  for (const LoraStore::Adapter& x : store.adapters()) {
+    EXPECT_TRUE(changed.at(model.file_name(x.layer.tensor)).equal(model.parameter(x.layer.tensor))) << x.layer.module;
+  }
+  Json other = config;
+  other["use_dora"] = true;
+  write_file((folder / "adapter/adapter_config.json").string(), other.dump());
+  EXPECT_THROW(merge_adapter(base, model, (folder / "adapter").string()), Error);
+  fs::remove_all(folder);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Lora, testing::Values("gpt2", "llama", "gpt_neox", "gemma3_text", "opt"));

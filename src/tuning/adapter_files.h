@@ -1,0 +1,24 @@
+// LoRA adapters as PEFT saves them: adapter_config.json and adapter_model.safetensors with
+// base_model.model.MODULE.lora_A.weight [r, in] and …lora_B.weight [out, r]
+// (huggingface.co/docs/peft, "PEFT checkpoint format").
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "tuning/lora_store.h"
+
+namespace circuit {
+
+// Writes the folder; it must not exist. base: where the model came from, for the reader.
+void write_adapter(const LoraStore& store, const Model& model, const std::string& base, const std::string& folder);
+
+// Whether a folder holds an adapter (by its adapter_config.json).
+bool is_adapter(const std::string& folder);
+
+// W₀ + s B A of every tensor that the adapter changes, by file name, in the base's dtype. Reads LoRA without DoRA, biases,
+// saved modules or patterns of rank and α; rank-stabilised scaling (α / √r) is understood. Throws Error naming the file
+// and key or tensor for anything else, and for a module or shape that the model does not have.
+std::map<std::string, at::Tensor> merge_adapter(const Checkpoint& base, const Model& model, const std::string& folder);
+
+}  // namespace circuit

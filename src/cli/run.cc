@@ -11,6 +11,7 @@
 #include "io/files.h"
 #include "model/initialise.h"
 #include "report/report.h"
+#include "tuning/gradient_check.h"
 
 namespace circuit {
 namespace {
@@ -287,10 +288,23 @@ TuneConfig with_initial_weights(TuneConfig config) {
   return config;
 }
 
-RunSummary execute_run(TuneConfig config, const CommonOptions& options) {
+void hold_gradient(const TuneConfig& config, const TuneModel& model, const TuneData& data) {
+  const TunerSpec spec = tuner_spec(config, model, data);
+  const Model& weights = model.open.model;
+  const ExampleBatch batch =
+      make_example_batch(task_batches(spec.batches, 0)[0], weights.architecture(), weights.device());
+  const GradientCheck check = check_gradient(weights, model.table.slices(), batch);
+  const std::string found = fmt::format("gradient of {}: {:.6g} by the backward, {:.6g} by differences of the loss",
+                                        check.slice, check.gradient, check.slope);
+  if (!check.holds()) fail("--paranoid", "{}: they part by more than {:.2g}. Please report this.", found, check.limit);
+  log_info("{}.", found);
+}
+
+RunSummary execute_run(TuneConfig config, const CommonOptions& options, Checks checks) {
   config = with_initial_weights(std::move(config));
   TuneModel model(config, options);
   const TuneData data(config, model.open);
+  if (checks == Checks::kParanoid) hold_gradient(config, model, data);
   const bool fresh = !file_exists(config.run_path);
   std::optional<FirstCircuit> first;
   // Bad data leaves nothing: whatever reads it comes before the folder.
@@ -329,6 +343,12 @@ RunSummary execute_run(TuneConfig config, const CommonOptions& options) {
     }
     if (config.tuning_method == "full") dynamic_cast<SliceStore&>(*store).select_all();
   }
+  // Circuits may come to hold every slice.
+  const int64_t most =
+      discovers(config) ? model.table.parameters(model.table.all()) : store->current_parameters();
+  const TuneMemory memory = tune_memory(config, model, data, most);
+  log_info("memory, at most: {}; {} at hand.", memory.text(), format_bytes(static_cast<double>(memory_limit(options))));
+  if (memory.total() > memory_limit(options)) log_warning("this may be more than there is: {}", kMemoryAdvice);
   recorder.meta("status", "running");
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);

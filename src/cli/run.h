@@ -48,6 +48,8 @@ struct RunSummary {
 TuneConfig with_initial_weights(TuneConfig config);
 
 // Trains from the last checkpoint (or from the start) to the end, recording as it goes, and writes the page.
-RunSummary execute_run(TuneConfig config, const CommonOptions& options);
+// kParanoid: one slice's gradient is held against differences of the loss first. Throws Error when they part.
+enum class Checks { kUsual, kParanoid };
+RunSummary execute_run(TuneConfig config, const CommonOptions& options, Checks checks);
 
 }  // namespace circuit

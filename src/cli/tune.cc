@@ -22,6 +22,7 @@ struct Options {
   std::vector<std::string> set;
   bool dry_run = false;
   bool help_config = false;
+  bool paranoid = false;
 };
 
 std::string number(double value) { return fmt::format("{:.4g}", value); }
@@ -173,7 +174,7 @@ int run(const Options& o) {
     dry_run(config, o);
     return 0;
   }
-  const RunSummary summary = execute_run(config, o.common);
+  const RunSummary summary = execute_run(config, o.common, o.paranoid ? Checks::kParanoid : Checks::kUsual);
   if (summary.interrupted) {
     fail(config.run_path, "stopped after step {}. Go on with: circuit tune --resume {}", summary.steps, config.run_path);
   }
@@ -200,6 +201,7 @@ void add_tune(CLI::App& program, Action* chosen) {
       ->allow_extra_args(false);
   command->add_option("--resume", o->resume, "run directory to go on with");
   command->add_flag("--dry-run", o->dry_run, "print the plan, the first circuit's slices and the memory; write nothing");
+  command->add_flag("--paranoid", o->paranoid, "first check a slice's gradient against differences of the loss");
   command->add_flag("--help-config", o->help_config, "print every key with its default and meaning");
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });

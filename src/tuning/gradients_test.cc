@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "task/tiny_examples.h"
+#include "tuning/gradient_check.h"
 #include "tuning/gradients.h"
 
 namespace circuit {
@@ -139,6 +140,20 @@ TEST_P(Families, GradientsInBf16PointWhereThoseInFloat64Do) {
   const double cosine = ((wide * half).sum() / (wide.norm() * half.norm())).item<double>();
   constexpr double kLeastCosine = 0.995;  // BF16 rounds to 3 digits, and two tiny layers amplify that
   EXPECT_GT(cosine, kLeastCosine);
+}
+
+TEST_P(Families, TheCheckOfOneSliceHoldsAndAWrongGradientWouldNot) {
+  const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, {});
+  const SliceTable table(Graph(model.architecture(), KeyValueNodes::kGrouped), model);
+  const std::vector<Example> examples = random_examples(model.architecture(), 5);
+  const ExampleBatch batch = make_example_batch(pointers(examples), model.architecture(), at::kCPU);
+  const at::Tensor before = model.embedding().clone();
+  const GradientCheck check = check_gradient(model, table.slices(), batch);
+  EXPECT_TRUE(check.holds()) << check.slice << ": " << check.gradient << " against " << check.slope;
+  EXPECT_TRUE(before.equal(model.embedding()));
+  GradientCheck wrong = check;
+  wrong.error = std::fabs(check.slope / (1.05 * check.gradient) - 1);  // 5 % off
+  EXPECT_FALSE(wrong.holds());
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Families,

@@ -4,8 +4,10 @@
 
 #include "io/files.h"
 #include "io/json.h"
+#include "io/sqlite.h"
 #include "tests/refusal.h"
 #include "tests/tiny_model.h"
+#include "tests/tiny_run.h"
 
 namespace circuit {
 namespace {
@@ -78,6 +80,52 @@ TEST_F(Score, BadRecordsAreRefusedAndNothingIsWritten) {
   refused(R"({"prompt": "a", "choices": ["a", "b"], "answer": 7})", {"bad.jsonl:1", "answer: found 7"});
   refused(R"({"prompt": "abcdefghijklmnopq", "scorer": "exact", "answers": ["a"]})", {"bad.jsonl:1", "17 tokens", "16 positions"});
   expect_refused(scratch_, score({good, "--out", scratch_ / "nowhere/out.jsonl"}), {"nowhere"});
+}
+
+class EvaluationFiles : public testing::Test {
+ protected:
+  void SetUp() override {
+    write_file(choices(), R"({"prompt": "abc", "choices": ["d", "efg"], "answer": 0})"
+                          "\n" R"({"prompt": "cat", "choices": ["d", "efg"], "answer": 0})");
+    write_file(numbers(), R"({"prompt": "abc", "scorer": "number", "answers": ["3"]})");
+  }
+  std::string choices() const { return runs_.scratch() / "choices.jsonl"; }
+  std::string numbers() const { return runs_.scratch() / "numbers.jsonl"; }
+
+  TinyRuns runs_{TinySpec(), {"tuning.method=full", "tuning.steps=2", "tuning.batch=2", "evaluation.every=2"}};
+};
+
+TEST_F(EvaluationFiles, AreScoredBeforeAndAtTheBestStep) {
+  const ProgramResult scored = run_quiet({"score", runs_.model(), choices(), "--json"});
+  ASSERT_EQ(scored.exit_code, 0) << scored.err;
+  const ProgramResult tuned =
+      run_program(runs_.tune("run", {"evaluation.files=" + choices() + ", " + numbers(), "evaluation.max_tokens=3"}));
+  ASSERT_EQ(tuned.exit_code, 0) << tuned.err;
+  EXPECT_THAT(tuned.out, testing::HasSubstr("ability/choices/accuracy_per_byte"));
+  EXPECT_THAT(tuned.out, testing::HasSubstr("ability/numbers/unparsed"));
+  EXPECT_THAT(read_file(runs_.run("run") + "/report.html"), testing::HasSubstr("ability choices <code>accuracy</code>"));
+  Database db(runs_.run("run") + "/run.db", Database::Mode::kReadOnly);
+  Statement rows = db.prepare("SELECT step, value FROM evaluations WHERE name = 'ability/choices/accuracy' ORDER BY step");
+  ASSERT_TRUE(rows.step());
+  EXPECT_EQ(rows.integer(0), 0);
+  EXPECT_EQ(rows.real(1), parse_json(scored.out, "stdout")[0]["accuracy"].get<double>());
+  ASSERT_TRUE(rows.step());
+  EXPECT_EQ(rows.integer(0), 2);
+}
+
+TEST_F(EvaluationFiles, AreCheckedBeforeTheRun) {
+  const auto refused = [&](const std::string& files, const std::vector<std::string>& words) {
+    const auto before = snapshot(runs_.scratch().path());
+    const ProgramResult result = run_program(runs_.tune("run", {"evaluation.files=" + files}));
+    EXPECT_EQ(result.exit_code, kFailure);
+    EXPECT_EQ(result.error_lines.size(), 1u) << result.err;
+    for (const std::string& word : words) EXPECT_THAT(result.err, testing::HasSubstr(word));
+    EXPECT_TRUE(snapshot(runs_.scratch().path()) == before) << "something was left behind";
+  };
+  refused(choices() + "," + choices(), {"evaluation.files", "'choices'"});
+  refused(choices() + ".gone", {"choices.jsonl.gone", "evaluation.files"});
+  write_file(numbers(), R"({"prompt": "abc", "scorer": "number", "answers": []})");
+  refused(numbers(), {"numbers.jsonl:1", "answers"});
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ const std::vector<Group>& groups() {
       {"precision", "BF16 beside float32", precision},
       {"growth", "the contraction with more tokens, layers, heads, up to an 8B shape", growth},
       {"training", "EAP and circuit-tuning steps on 16 x 32 tokens, by threads", training},
+      {"generation", "greedy text, beside the time to read the weights once, 1 thread", generation},
   };
   return all;
 }

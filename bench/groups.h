@@ -28,5 +28,6 @@ void pairs(const Options& options);
 void precision(const Options& options);
 void growth(const Options& options);
 void training(const Options& options);
+void generation(const Options& options);
 
 }  // namespace circuit::bench

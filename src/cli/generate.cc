@@ -27,8 +27,10 @@ int run(const Options& o) {
   if (prompt.empty()) fail("--prompt", "is empty and the model has no begin token. Give some text.");
   GenerateSpec spec = o.spec;
   spec.stop_at_eos = !o.ignore_eos;
-  Rng rng = Rng(o.common.seed).split("generate");
-  const std::vector<int64_t> all = generate(open.model, prompt, spec, rng);
+  const Rng rng = Rng(o.common.seed).split("generate");
+  const std::vector<int64_t> continuation = generate(open.model, {prompt}, spec, rng)[0].ids;
+  std::vector<int64_t> all = prompt;
+  all.insert(all.end(), continuation.begin(), continuation.end());
   if (o.ids) {
     fmt::print("{}\n", Json(all).dump());
   } else if (o.common.json) {

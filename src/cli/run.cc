@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "evaluation/ability.h"
 #include "io/files.h"
 #include "model/initialise.h"
 #include "report/report.h"
@@ -35,6 +36,20 @@ void add_task(const std::string& split, const Dataset& data, const TuneConfig& c
     (*values)[split + "/metric"] = -r.nll;  // records without readouts: the better, the likelier
   }
   if (r.target_tokens > 0) (*values)[split + "/perplexity"] = std::exp(r.nll);
+}
+
+// The files of evaluation.files: "ability/blimp/accuracy".
+void add_ability(const TuneConfig& c, const OpenModel& open, Evaluation* values) {
+  AbilitySpec spec;
+  spec.begin_token = parse_begin_token(c.data_bos);
+  spec.batch = c.evaluation_batch;
+  spec.window = c.evaluation_window;
+  spec.metric = c.discovery_metric;
+  spec.max_tokens = c.evaluation_max_tokens;
+  for (const std::string& file : c.evaluation_files) {
+    const FileScore score = score_file(open.model, open.tokenizer, file, spec);
+    for (const Measure& m : score.measures) (*values)["ability/" + ability_name(file) + "/" + m.name] = m.value;
+  }
 }
 
 // --dtype is no key of config.toml, but it changes the result of a run as one would.
@@ -224,6 +239,7 @@ Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const 
                                        config.evaluation_batch);
     values["untouched/perplexity"] = std::exp(r.nll);
   }
+  if (splits == Splits::kAll) add_ability(config, model.open, &values);
   for (const auto& [name, value] : values) {
     if (!std::isnan(value)) continue;
     fail("tune", "evaluation: {} is not finite. Lower optimizer.lr, set optimizer.clip, or check the model's weights.",
@@ -240,6 +256,7 @@ void create_run(const TuneConfig& config, const CommonOptions& options, const Tu
                             &resolved.data_untouched, &resolved.data_replay, &resolved.run_path}) {
     if (!path->empty()) *path = fs::absolute(*path).lexically_normal().string();
   }
+  for (std::string& file : resolved.evaluation_files) file = fs::absolute(file).lexically_normal().string();
   const Architecture& a = model.open.model.architecture();
   const Graph& g = model.graph;
   const Json architecture = {{"family", a.family},       {"n_layers", a.n_layers},   {"n_heads", a.n_heads},

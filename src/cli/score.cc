@@ -1,11 +1,12 @@
 #include <CLI/CLI.hpp>
-#include <cmath>
+#include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "cli/command.h"
 #include "core/error.h"
 #include "core/progress.h"
-#include "evaluation/evaluation.h"
+#include "evaluation/ability.h"
 #include "io/files.h"
 
 namespace circuit {
@@ -13,94 +14,63 @@ namespace {
 
 struct Options {
   CommonOptions common;
-  std::string model;
+  std::string model, out;
   std::vector<std::string> files;
-  int64_t window = 0;
-  int64_t batch = 16;
   std::string bos = "auto";
-  std::string metric = "logit_diff";
+  std::vector<std::string> stops;
+  AbilitySpec spec;
 };
 
-Json score_text(const OpenModel& open, const Options& o, const std::string& path, Progress& progress) {
-  const TextFile text = read_text(path, open.tokenizer, parse_begin_token(o.bos));
-  const int64_t window = o.window > 0 ? o.window : open.model.architecture().n_positions;
-  const TextResult r = evaluate_text(open.model, text.ids, text.bytes, window, o.batch,
-                                     [&](int64_t done, int64_t total) { progress.update(done * 1000 / total); });
-  return {{"file", path},
-          {"kind", "text"},
-          {"tokens", r.tokens},
-          {"bytes", r.bytes},
-          {"window", window},
-          {"nats_per_token", r.nll},
-          {"perplexity", std::exp(r.nll)},
-          {"nats_per_byte", r.nll_byte},
-          {"perplexity_per_byte", std::exp(r.nll_byte)}};
-}
-
-Json score_pairs(const OpenModel& open, const Options& o, const std::string& path, Progress& progress) {
-  const auto pairs = read_minimal_pairs(path, open.tokenizer, parse_begin_token(o.bos));
-  const PairsResult r = evaluate_pairs(open.model, pairs, o.batch,
-                                       [&](int64_t done, int64_t total) { progress.update(done * 1000 / total); });
-  return {{"file", path}, {"kind", "minimal pairs"}, {"pairs", r.pairs}, {"accuracy", r.accuracy},
-          {"accuracy_by", r.accuracy_by}};
-}
-
-Json score_examples(const OpenModel& open, const Options& o, const std::string& path, Progress& progress) {
-  ReadSpec read;
-  read.begin_token = parse_begin_token(o.bos);
-  const Dataset data = read_dataset(path, open.tokenizer, read);
-  const TaskResult r = evaluate_task(open.model, data.examples, find_metric(o.metric), o.batch,
-                                     [&](int64_t done, int64_t total) { progress.update(done * 1000 / total); });
-  Json json = {{"file", path}, {"kind", "records"}, {"records", data.examples.size()}};
-  if (r.readouts > 0) {
-    json["readouts"] = r.readouts;
-    json[o.metric] = r.metric;
-    if (r.compared > 0) json["accuracy"] = r.accuracy;
-    if (r.compared > 0) json["accuracy_by"] = r.accuracy_by;
+Json to_json(const std::string& path, const FileScore& score) {
+  Json json = {{"file", path}, {"kind", score.kind}};
+  for (const auto& [name, count] : score.counts) json[name] = count;
+  for (const Measure& m : score.measures) {
+    json[m.name] = m.value;
+    if (m.interval) json["intervals"][m.name] = {m.interval->low, m.interval->high};
   }
-  if (r.target_tokens > 0) {
-    json["tokens"] = r.target_tokens;
-    json["nats_per_token"] = r.nll;
-    json["perplexity"] = std::exp(r.nll);
-  }
+  if (!score.accuracy_by.empty()) json["accuracy_by"] = score.accuracy_by;
+  if (!score.decoding.is_null()) json["decoding"] = score.decoding;
   return json;
 }
 
-Json score_file(const OpenModel& open, const Options& o, const std::string& path) {
-  Progress progress("score", 1000);
-  switch (file_kind(path)) {
-    case FileKind::kText:
-      return score_text(open, o, path, progress);
-    case FileKind::kMinimalPairs:
-      return score_pairs(open, o, path, progress);
-    case FileKind::kExamples:
-      return score_examples(open, o, path, progress);
+void print(const std::string& path, const FileScore& score) {
+  fmt::print("{} ({})\n", path, score.kind);
+  for (const auto& [name, count] : score.counts) fmt::print("  {:<34} {}\n", name, count);
+  for (const Measure& m : score.measures) {
+    const std::string interval =
+        m.interval ? fmt::format("  ({:.4f} to {:.4f})", m.interval->low, m.interval->high) : "";
+    fmt::print("  {:<34} {:.6f}{}\n", m.name, m.value, interval);
   }
-  return {};
-}
-
-void print(const Json& result) {
-  fmt::print("{} ({})\n", result["file"].get<std::string>(), result["kind"].get<std::string>());
-  for (const auto& [key, value] : result.items()) {
-    if (key == "file" || key == "kind") continue;
-    if (value.is_object()) {
-      for (const auto& [name, share] : value.items()) fmt::print("  {:<34} {:.4f}\n", key + " " + name, share.get<double>());
-    } else if (value.is_number_float()) {
-      fmt::print("  {:<34} {:.6f}\n", key, value.get<double>());
-    } else {
-      fmt::print("  {:<34} {}\n", key, value.dump());
-    }
-  }
+  for (const auto& [name, share] : score.accuracy_by) fmt::print("  {:<34} {:.4f}\n", "accuracy " + name, share);
+  if (!score.decoding.is_null()) fmt::print("  {:<34} {}\n", "decoding", score.decoding.dump());
 }
 
 int run(const Options& o) {
   apply_common(o.common);
+  AbilitySpec spec = o.spec;
+  spec.begin_token = parse_begin_token(o.bos);
+  spec.seed = o.common.seed;
+  if (!o.stops.empty()) {
+    spec.stops = o.stops;
+    spec.stops->erase(std::remove(spec.stops->begin(), spec.stops->end(), ""), spec.stops->end());
+  }
+  // Before the work: a path that cannot be written to must not cost it.
+  std::optional<AtomicFile> out;
+  if (!o.out.empty()) out.emplace(o.out);
   const OpenModel open(o.model, o.common);
   Json results = Json::array();
   for (const std::string& path : o.files) {
-    results.push_back(score_file(open, o, path));
-    if (!o.common.json) print(results.back());
+    Progress progress("score", 1000);
+    const FileScore score =
+        score_file(open.model, open.tokenizer, path, spec,
+                   [&](int64_t done, int64_t total) { progress.update(done * 1000 / std::max<int64_t>(1, total)); });
+    progress.clear();
+    results.push_back(to_json(path, score));
+    if (!o.common.json) print(path, score);
+    if (!out) continue;
+    for (const Json& prediction : score.predictions) out->write(prediction.dump() + "\n");
   }
+  if (out) out->commit();
   if (o.common.json) fmt::print("{}\n", results.dump(1));
   return 0;
 }
@@ -109,17 +79,27 @@ int run(const Options& o) {
 
 void add_score(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
-  CLI::App* command = program.add_subcommand("score", "perplexity of text, minimal pairs, metric and accuracy of records");
+  CLI::App* command = program.add_subcommand(
+      "score", "perplexity of text, minimal pairs, multiple choice, generation tasks, metric and accuracy of records");
   command->footer(
-      "A file is read as minimal pairs ({\"good\", \"bad\"}, or BLiMP's files), as records, or as text, by its first line.\n"
+      "What a file holds is told by its first line: minimal pairs ({\"good\", \"bad\"}, or BLiMP's files), multiple choice\n"
+      "({\"prompt\", \"choices\", \"answer\"}), generation tasks ({\"prompt\", \"scorer\", \"answers\"}), other records, or text.\n"
+      "docs/general-ability.md says what each number is.\n"
       "Example:\n  circuit score examples/books-4l examples/agreement/untouched.txt examples/agreement/test.jsonl");
   command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
   command->add_option("FILE", o->files, "files to score")->required();
-  command->add_option("--window", o->window, "tokens in a window of text (default: the model's positions)")
+  command->add_option("--window", o->spec.window, "tokens in a window of text (default: the model's positions)")
       ->check(CLI::PositiveNumber);
-  command->add_option("--batch", o->batch, "sequences in one forward")->check(CLI::PositiveNumber);
+  command->add_option("--batch", o->spec.batch, "sequences in one forward; changes no result")->check(CLI::PositiveNumber);
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
-  command->add_option("--metric", o->metric, "metric of records with readouts");
+  command->add_option("--metric", o->spec.metric, "metric of records with readouts");
+  command->add_option("--max-tokens", o->spec.max_tokens, "tokens generated for a record of a generation task")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--stop", o->stops,
+                   "text that ends a generation, may stand several times; \"\": none (default: the scorer's)")
+      ->allow_extra_args(false);
+  command->add_option("--out", o->out, "also write the predictions of pairs, choices and generation tasks (JSON Lines)");
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
 }

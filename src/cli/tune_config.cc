@@ -1,6 +1,10 @@
 #include "cli/tune_config.h"
 
+#include <filesystem>
+#include <set>
+
 #include "core/error.h"
+#include "io/files.h"
 #include "scoring/scorer.h"
 #include "selection/selector.h"
 #include "tuning/optimizer.h"
@@ -123,6 +127,9 @@ std::vector<ConfigField> TuneConfig::fields() {
       {"evaluation.batch", &evaluation_batch, "Sequences in one forward of an evaluation.", 1, 1e6, any},
       {"evaluation.window", &evaluation_window, "Tokens in a window of untouched text; 0: the model's positions.", 0,
        kMany, any},
+      {"evaluation.files", &evaluation_files,
+       "Files scored before and after, as circuit score does; a list, or one text with commas.", 0, -1, any},
+      {"evaluation.max_tokens", &evaluation_max_tokens, "Tokens generated for a record of those files.", 1, 1e6, any},
       {"run.path", &run_path, "Folder of the run; must not exist yet.", 0, -1, any},
   };
 }
@@ -139,10 +146,18 @@ std::vector<std::string> split_list(const std::string& list) {
   return items;
 }
 
+std::string ability_name(const std::string& file) { return std::filesystem::path(file).stem().string(); }
+
 void check_config(const TuneConfig& c, const std::string& place) {
   if (c.model_path.empty()) fail(place, "model.path is missing.");
   if (c.data_train.empty()) fail(place, "data.train is missing.");
   if (c.run_path.empty()) fail(place, "run.path is missing.");
+  std::set<std::string> names;
+  for (const std::string& file : c.evaluation_files) {
+    const std::string name = ability_name(file);
+    if (!names.insert(name).second) fail(place, "evaluation.files: two are called '{}'. Rename one.", name);
+    if (!file_exists(file)) fail(file, "evaluation.files: there is no such file.");
+  }
   if (c.evaluation_patience > 0 && c.data_dev.empty()) {
     fail(place, "evaluation.patience needs data.dev, whose metric it watches.");
   }

@@ -78,6 +78,8 @@ struct TuneConfig {
   int64_t evaluation_patience = 0;
   int64_t evaluation_batch = 32;
   int64_t evaluation_window = 0;
+  std::vector<std::string> evaluation_files;
+  int64_t evaluation_max_tokens = 256;
   std::string run_path;
 
   std::vector<ConfigField> fields();
@@ -88,6 +90,9 @@ std::vector<std::string> split_list(const std::string& list);
 
 // Throws Error naming the key that is missing, or two that exclude each other.
 void check_config(const TuneConfig& config, const std::string& place);
+
+// What evaluations of a file of evaluation.files are called after: "data/blimp.jsonl" → "blimp".
+std::string ability_name(const std::string& file);
 
 // Keys that a resumed run may change: they do not change its result.
 bool is_free_on_resume(const std::string& key);

@@ -58,8 +58,33 @@ void check_choice(const ConfigField& field, const std::string& value, const std:
        joined(field.choices, [](const std::string& choice) { return choice; }));
 }
 
+// "a, b" → {"a", "b"}; empty elements are dropped.
+std::vector<std::string> split_at_commas(const std::string& text) {
+  std::vector<std::string> parts;
+  std::stringstream rest(text);
+  for (std::string part; std::getline(rest, part, ',');) {
+    const size_t first = part.find_first_not_of(' ');
+    if (first == std::string::npos) continue;
+    parts.push_back(part.substr(first, part.find_last_not_of(' ') - first + 1));
+  }
+  return parts;
+}
+
+std::vector<std::string> string_list(const ConfigField& field, const toml::node& node, const std::string& place) {
+  if (node.is_string()) return split_at_commas(node.as_string()->get());
+  if (!node.is_array()) fail(place, "{}: expected a list of strings.", field.key);
+  std::vector<std::string> list;
+  for (const toml::node& element : *node.as_array()) {
+    if (!element.is_string()) fail(place, "{}: expected a list of strings.", field.key);
+    list.push_back(element.as_string()->get());
+  }
+  return list;
+}
+
 void assign(const ConfigField& field, const toml::node& node, const std::string& place) {
-  if (auto* const* text = std::get_if<std::string*>(&field.value)) {
+  if (auto* const* list = std::get_if<std::vector<std::string>*>(&field.value)) {
+    **list = string_list(field, node, place);
+  } else if (auto* const* text = std::get_if<std::string*>(&field.value)) {
     if (!node.is_string()) fail(place, "{}: expected a string.", field.key);
     check_choice(field, node.as_string()->get(), place);
     **text = node.as_string()->get();
@@ -99,6 +124,9 @@ std::string quoted(const std::string& text) {
 
 std::string value_text(const ConfigField& field) {
   if (auto* const* text = std::get_if<std::string*>(&field.value)) return quoted(**text);
+  if (auto* const* list = std::get_if<std::vector<std::string>*>(&field.value)) {
+    return "[" + joined(**list, quoted) + "]";
+  }
   if (auto* const* integer = std::get_if<int64_t*>(&field.value)) return std::to_string(**integer);
   if (auto* const* flag = std::get_if<bool*>(&field.value)) return **flag ? "true" : "false";
   // The shortest form that reads back as the same double, always recognisable as a float.
@@ -135,7 +163,9 @@ void set_config(const std::string& assignment, const std::vector<ConfigField>& f
   const std::string key = assignment.substr(0, equals);
   const std::string value = assignment.substr(equals + 1);
   const ConfigField& field = find_field(key, place, fields);
-  const bool is_text = std::holds_alternative<std::string*>(field.value);
+  // Text needs no quotes; a list may also be written as TOML writes it.
+  const bool is_list = std::holds_alternative<std::vector<std::string>*>(field.value);
+  const bool is_text = std::holds_alternative<std::string*>(field.value) || (is_list && value.substr(0, 1) != "[");
   try {
     const toml::table table = toml::parse("v = " + (is_text ? quoted(value) : value));
     assign(field, *table.get("v"), place);

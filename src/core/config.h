@@ -12,7 +12,8 @@ namespace circuit {
 // One key: where its value lives, what it means, what it may be.
 struct ConfigField {
   std::string key;   // "section.name"
-  std::variant<std::string*, int64_t*, double*, bool*> value;
+  // Lists of strings: a TOML list, or one string with commas between the elements.
+  std::variant<std::string*, int64_t*, double*, bool*, std::vector<std::string>*> value;
   std::string help;
   double low = 0;    // numbers: inclusive bounds; low > high: any
   double high = -1;

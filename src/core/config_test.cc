@@ -12,11 +12,13 @@ struct Sample {
   int64_t steps = 10;
   double lr = 0.001;
   bool flag = true;
+  std::vector<std::string> files;
   std::vector<ConfigField> fields() {
     return {{"one.kind", &kind, "Which.", 0, -1, {"a", "b"}},
             {"one.steps", &steps, "How many.", 1, 100, {}},
             {"two.lr", &lr, "Rate.", 0, 1, {}},
-            {"two.flag", &flag, "Whether.", 0, -1, {}}};
+            {"two.flag", &flag, "Whether.", 0, -1, {}},
+            {"two.files", &files, "Files.", 0, -1, {}}};
   }
 };
 
@@ -35,11 +37,13 @@ TEST(Config, ReadsBackWhatItPrints) {
   a.kind = "b";
   a.lr = 0.1 + 0.2;
   a.flag = false;
+  a.files = {"with, comma", "with \"quotes\"", ""};
   Sample b;
   parse_config(print_config(a.fields()), "c", b.fields());
   EXPECT_EQ(b.kind, "b");
   EXPECT_EQ(b.lr, a.lr);
   EXPECT_FALSE(b.flag);
+  EXPECT_EQ(b.files, a.files);
   EXPECT_EQ(print_config(a.fields()), print_config(b.fields()));
 }
 
@@ -62,6 +66,26 @@ TEST(Config, SetTakesUnquotedStrings) {
   EXPECT_EQ(s.lr, 0.01);
   EXPECT_THROW(set_config("two.lr=fast", s.fields()), Error);
   EXPECT_THROW(set_config("two.lr", s.fields()), UsageError);
+}
+
+TEST(Config, ListsAreTomlOrSplitAtCommas) {
+  const std::vector<std::string> both{"a.jsonl", "b c.txt"};
+  for (const char* text : {R"(files = ["a.jsonl", "b c.txt"])", R"(files = "a.jsonl, b c.txt,")"}) {
+    Sample s;
+    parse_config(std::string("[two]\n") + text, "c", s.fields());
+    EXPECT_EQ(s.files, both) << text;
+  }
+  for (const char* text : {"two.files=a.jsonl,b c.txt", R"(two.files=["a.jsonl", "b c.txt"])"}) {
+    Sample s;
+    set_config(text, s.fields());
+    EXPECT_EQ(s.files, both) << text;
+  }
+  Sample s;
+  s.files = both;
+  set_config("two.files=", s.fields());
+  EXPECT_TRUE(s.files.empty());
+  EXPECT_NE(refusal("[two]\nfiles = 3\n").find("two.files: expected a list of strings"), std::string::npos);
+  EXPECT_NE(refusal("[two]\nfiles = [3]\n").find("two.files: expected a list of strings"), std::string::npos);
 }
 
 }  // namespace

@@ -40,4 +40,16 @@ Estimate mean_estimate(const std::vector<double>& values, Rng& rng) {
                   [&](const std::vector<int64_t>& sample) { return mean_of(values, sample); });
 }
 
+Estimate ratio_estimate(const std::vector<double>& numerators, const std::vector<double>& denominators, Rng& rng) {
+  return estimate(static_cast<int64_t>(numerators.size()), rng, [&](const std::vector<int64_t>& sample) {
+    double above = 0;
+    double below = 0;
+    for (const int64_t i : sample) {
+      above += numerators[i];
+      below += denominators[i];
+    }
+    return above / below;
+  });
+}
+
 }  // namespace circuit

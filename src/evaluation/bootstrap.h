@@ -35,4 +35,8 @@ Estimate estimate(int64_t n, Rng& rng,
 // The mean of one number per example; NaN where one of them is.
 Estimate mean_estimate(const std::vector<double>& values, Rng& rng);
 
+// Σ numerators / Σ denominators: a share of units that come in examples, which are what is resampled. NaN where
+// the denominators sum to 0.
+Estimate ratio_estimate(const std::vector<double>& numerators, const std::vector<double>& denominators, Rng& rng);
+
 }  // namespace circuit

@@ -1,4 +1,4 @@
-// What a model can do: metric and accuracy on records, perplexity of text, minimal pairs.
+// What a model can do: metric and accuracy on records, perplexity of text, minimal pairs, multiple choice.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/model.h"
+#include "task/choice_records.h"
 #include "task/example.h"
 #include "task/metric.h"
 #include "task/records.h"
@@ -25,6 +26,7 @@ struct TaskResult {
   std::map<std::string, int64_t> count_by;
   int64_t readouts = 0;                        // 0: the records have none; the five above are unset
   int64_t compared = 0;                        // readouts with both answers; 0: all above but the metric are unset
+  std::vector<double> right_of, compared_of;   // per example, readouts: what accuracy is the ratio of
   double nll = 0;                              // mean nats per target token
   int64_t target_tokens = 0;                   // 0: nll is unset
 };
@@ -46,8 +48,28 @@ struct PairsResult {
   double accuracy = 0;  // share of pairs with log p(good) > log p(bad), sums over tokens
   std::map<std::string, double> accuracy_by;
   int64_t pairs = 0;
+  // Per pair:
+  struct LogProbs {
+    double good = 0;
+    double bad = 0;
+  };
+  std::vector<LogProbs> log_probs;  // nats
+  std::vector<double> right;        // 1 or 0
 };
 PairsResult evaluate_pairs(const Model& model, const std::vector<MinimalPair>& pairs, int64_t batch,
                            const EvaluationProgress& progress = {});
+
+// Per record: which choice is the likeliest, by Σ log p over its tokens and by that sum over its bytes.
+struct ChoicesResult {
+  struct Answer {
+    std::vector<double> log_probs;  // per choice, nats
+    int64_t by_sum = 0;             // index; of equals the first
+    int64_t by_byte = 0;
+  };
+  std::vector<Answer> answers;
+  std::vector<double> right, right_per_byte;  // 1 or 0
+};
+ChoicesResult evaluate_choices(const Model& model, const std::vector<ChoiceRecord>& records, int64_t batch,
+                               const EvaluationProgress& progress = {});
 
 }  // namespace circuit

@@ -81,8 +81,8 @@ TEST(Pairs, ComparesSummedLogProbabilities) {
   // Each pair and its mirror: exactly one of the two is right, unless they tie.
   std::vector<MinimalPair> pairs;
   for (int64_t i = 0; i < 6; ++i) {
-    pairs.push_back({{1, 2, i}, {1, 2, i + 6, 3}, "a"});
-    pairs.push_back({{1, 2, i + 6, 3}, {1, 2, i}, "b"});
+    pairs.push_back({{1, 2, i}, {1, 2, i + 6, 3}, "a", ""});
+    pairs.push_back({{1, 2, i + 6, 3}, {1, 2, i}, "b", ""});
   }
   const PairsResult result = evaluate_pairs(model, pairs, 5);
   EXPECT_NEAR(result.accuracy, 0.5, 1e-12);

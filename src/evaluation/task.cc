@@ -28,7 +28,12 @@ TaskResult evaluate_task(const Model& model, const std::vector<Example>& example
     }
     if (has_both_answers(b)) {
       const std::vector<double> differences = logit_differences(model, b, run.x_final);
+      result.right_of.resize(total);
+      result.compared_of.resize(total);
       for (int64_t r = 0; r < b.n_readouts(); ++r) {
+        const int64_t example = first + b.readout_example[r];
+        result.right_of[example] += differences[r] > 0 ? 1 : 0;
+        result.compared_of[example] += 1;
         result.logit_diff += differences[r];
         const std::string& label = b.readouts[r].label;
         right_all += differences[r] > 0;

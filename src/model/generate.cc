@@ -2,81 +2,38 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/argmax.h>
-#include <ATen/ops/bmm.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/topk.h>
 
 #include <algorithm>
 
-#include "core/error.h"
 #include "model/forward.h"
 #include "model/head.h"
+#include "model/key_value_cache.h"
 #include "model/mlp.h"
 #include "model/norm.h"
 #include "model/rotary.h"
-#include "model/soft_cap.h"
 
 namespace circuit {
 namespace {
 
-// Keys and values of all positions so far, per layer: [n_kv_heads, capacity, d_head].
-struct KeyValueCache {
-  std::vector<at::Tensor> k, v;
-  int64_t length = 0;
-};
+// Prompts are worked together up to so many tokens: enough for the products, and activations stay small.
+constexpr int64_t kPromptTokens = 2048;
 
-KeyValueCache make_cache(const Model& model, int64_t capacity) {
+// The last stream of new tokens, [tokens, d_model]; attend(layer, qkv) gives z. ids, positions [tokens].
+template <typename Attend>
+at::Tensor run_layers(const Model& model, const at::Tensor& ids, const at::Tensor& positions, const Attend& attend) {
   const Architecture& a = model.architecture();
-  KeyValueCache cache;
-  for (int64_t l = 0; l < a.n_layers; ++l) {
-    cache.k.push_back(at::empty({a.n_kv_heads, capacity, a.d_head}, model.embedding().options()));
-    cache.v.push_back(at::empty_like(cache.k.back()));
-  }
-  return cache;
-}
-
-// [tokens, heads · d_head] → [heads, tokens, d_head]
-at::Tensor by_head(const at::Tensor& rows, int64_t d_head) {
-  return rows.reshape({rows.size(0), -1, d_head}).transpose(0, 1);
-}
-
-at::Tensor attend(const Model& model, int64_t l, const QueryKeyValue& p, KeyValueCache* cache) {
-  const Architecture& a = model.architecture();
-  const int64_t n = p.q.size(0);
-  const int64_t total = cache->length + n;
-  cache->k[l].narrow(1, cache->length, n).copy_(by_head(p.k, a.d_head));
-  cache->v[l].narrow(1, cache->length, n).copy_(by_head(p.v, a.d_head));
-  const at::Tensor k = cache->k[l].narrow(1, 0, total);
-  const at::Tensor v = cache->v[l].narrow(1, 0, total);
-  const at::Tensor q = by_head(p.q, a.d_head).reshape({a.n_kv_heads, a.heads_per_kv() * n, a.d_head});
-  const at::Tensor scores = soft_cap(at::bmm(q, k.transpose(1, 2)).mul_(a.score_scale()), a.attn_softcap);
-  // One new token may look at everything, unless a window ends before the first key.
-  const std::optional<int64_t> window = a.window_of(l);
-  if (n > 1 || (window && total > *window)) {
-    scores.view({-1, n, total}).add_(attention_mask(window, n, total, scores.options()));
-  }
-  const at::Tensor z = at::bmm(at::softmax(scores, -1), v).view({a.n_heads, n, a.d_head});
-  return z.transpose(0, 1).reshape({n, -1});
-}
-
-// Logits of the last of the new tokens, [1, vocab].
-at::Tensor step(const Model& model, const std::vector<int64_t>& ids, KeyValueCache* cache) {
-  const Architecture& a = model.architecture();
-  const at::Tensor id = at::tensor(ids, at::kLong).to(model.device());
-  std::vector<int64_t> at_positions(ids.size());
-  for (size_t i = 0; i < ids.size(); ++i) at_positions[i] = cache->length + static_cast<int64_t>(i);
-  const at::Tensor positions = at::tensor(at_positions, at::kLong).to(model.device());
   const RotaryTables rotary = make_rotary_tables(a, positions, model.dtype());
-  at::Tensor x = token_embedding(model, id);
+  at::Tensor x = token_embedding(model, ids);
   if (a.learned_positions) x = x + at::embedding(model.positions(), positions);
   for (int64_t l = 0; l < a.n_layers; ++l) {
     const LayerWeights& w = model.layers()[l];
     const at::Tensor y = norm_forward(a, w.attn_norm, x, nullptr);
-    const at::Tensor z = attend(model, l, make_qkv(a, w, rotary.of(a, l), y, nullptr), cache);
+    const at::Tensor z = attend(l, make_qkv(a, w, rotary.of(a, l), y, nullptr));
     const at::Tensor attention = post_norm_forward(a, w.attn_post_norm, linear(z, w.w_o, w.b_o), nullptr);
     const at::Tensor x_mlp = a.parallel_blocks ? x : x + attention;
     at::Tensor mlp = mlp_forward(a, w, norm_forward(a, w.mlp_norm, x_mlp, nullptr), nullptr);
@@ -84,13 +41,12 @@ at::Tensor step(const Model& model, const std::vector<int64_t>& ids, KeyValueCac
     mlp = post_norm_forward(a, w.mlp_post_norm, mlp, nullptr);
     x = a.parallel_blocks ? x + attention + mlp : x_mlp + mlp;
   }
-  cache->length += static_cast<int64_t>(ids.size());
-  return logits_of(model, x.narrow(0, x.size(0) - 1, 1));
+  return x;
 }
 
-int64_t choose(const at::Tensor& logits, const GenerateSpec& spec, Rng& rng) {
-  if (spec.temperature <= 0) return logits.argmax(-1).item<int64_t>();
-  at::Tensor scaled = logits.view({-1}).to(at::kCPU, at::kDouble) / spec.temperature;
+// logits [vocab]
+int64_t sample(const at::Tensor& logits, const GenerateSpec& spec, Rng& rng) {
+  at::Tensor scaled = logits.to(at::kCPU, at::kDouble) / spec.temperature;
   at::Tensor ids;
   if (spec.top_k > 0) std::tie(scaled, ids) = scaled.topk(std::min<int64_t>(spec.top_k, scaled.size(0)));
   const at::Tensor probs = at::softmax(scaled, -1);
@@ -105,26 +61,133 @@ int64_t choose(const at::Tensor& logits, const GenerateSpec& spec, Rng& rng) {
   return ids.defined() ? ids[chosen].item<int64_t>() : chosen;
 }
 
+using Prompts = std::vector<std::vector<int64_t>>;
+
+class Generation {
+ public:
+  Generation(const Model& model, const Prompts& prompts, const GenerateSpec& spec, const Rng& rng, const StopTest& stop)
+      : model_(model),
+        prompts_(prompts),
+        spec_(spec),
+        stop_(stop),
+        results_(prompts.size()),
+        cache_(model, std::min<int64_t>(spec.batch, static_cast<int64_t>(prompts.size())), longest_of(prompts, spec)) {
+    for (size_t i = 0; i < prompts.size(); ++i) rngs_.push_back(rng.split(std::to_string(i)));
+  }
+
+  std::vector<Generated> run() {
+    while (next_ < prompts_.size() || !owners_.empty()) {
+      while (next_ < prompts_.size() && live() < spec_.batch) start_prompts();
+      if (!owners_.empty()) continue_all();
+    }
+    return std::move(results_);
+  }
+
+ private:
+  static int64_t longest_of(const Prompts& prompts, const GenerateSpec& spec) {
+    size_t longest = 0;
+    for (const auto& prompt : prompts) longest = std::max(longest, prompt.size());
+    return static_cast<int64_t>(longest) + spec.max_tokens;
+  }
+  int64_t live() const { return static_cast<int64_t>(owners_.size()); }
+
+  // The next prompts, as many as there is room for, and their first tokens.
+  void start_prompts() {
+    Prompts together;
+    int64_t tokens = 0;
+    const int64_t first = live();
+    while (next_ < prompts_.size() && live() < spec_.batch) {
+      const auto& prompt = prompts_[next_];
+      if (is_full(static_cast<int64_t>(prompt.size()))) {
+        results_[next_++].stop = Stop::kPositions;
+        continue;
+      }
+      tokens += static_cast<int64_t>(prompt.size());
+      if (!together.empty() && tokens > kPromptTokens) break;
+      together.push_back(prompt);
+      owners_.push_back(next_++);
+    }
+    if (together.empty()) return;
+    const TokenBatch batch = make_token_batch(together, model_.architecture(), model_.device(), "prompt");
+    cache_.open(batch);
+    const at::Tensor x = run_layers(model_, batch.ids, batch.positions, [&](int64_t l, const QueryKeyValue& p) {
+      cache_.put(l, batch, p.k, p.v);
+      return attention_forward(model_.architecture(), l, batch, p.q, p.k, p.v, nullptr);
+    });
+    std::vector<int64_t> last;
+    for (int64_t s = 0; s < batch.size(); ++s) last.push_back(batch.starts[s] + batch.lengths[s] - 1);
+    take_tokens(first, logits_of(model_, x, at::tensor(last, at::kLong).to(model_.device())));
+  }
+
+  void continue_all() {
+    const at::Tensor table = at::empty({2, live()}, at::kLong);
+    for (int64_t s = 0; s < live(); ++s) {
+      table.data_ptr<int64_t>()[s] = results_[owners_[s]].ids.back();
+      table.data_ptr<int64_t>()[live() + s] = cache_.length(s);
+    }
+    const at::Tensor moved = table.to(model_.device());
+    cache_.extend();
+    const at::Tensor x =
+        run_layers(model_, moved.select(0, 0), moved.select(0, 1),
+                   [&](int64_t l, const QueryKeyValue& p) { return cache_.attend(l, p.q, p.k, p.v); });
+    take_tokens(0, logits_of(model_, x));
+  }
+
+  // logits [live − first, vocab]: of slot `first` and those after it.
+  void take_tokens(int64_t first, const at::Tensor& logits) {
+    const at::Tensor likeliest = spec_.temperature > 0 ? at::Tensor() : logits.argmax(-1).to(at::kCPU);
+    // From the last on: a slot that is freed is taken by one that had its turn.
+    for (int64_t s = live() - 1; s >= first; --s) {
+      const size_t owner = owners_[s];
+      const int64_t row = s - first;
+      const int64_t token = likeliest.defined() ? likeliest.data_ptr<int64_t>()[row]
+                                                : sample(logits.select(0, row), spec_, rngs_[owner]);
+      results_[owner].ids.push_back(token);
+      const std::optional<Stop> stop = why_stop(owner);
+      if (!stop) continue;
+      results_[owner].stop = *stop;
+      cache_.remove(s);
+      owners_[s] = owners_.back();
+      owners_.pop_back();
+    }
+  }
+
+  std::optional<Stop> why_stop(size_t owner) const {
+    const Architecture& a = model_.architecture();
+    const std::vector<int64_t>& ids = results_[owner].ids;
+    const bool end = std::find(a.eos_ids.begin(), a.eos_ids.end(), ids.back()) != a.eos_ids.end();
+    if (end && spec_.stop_at_eos) return Stop::kEndToken;
+    if (stop_ && stop_(owner, ids)) return Stop::kCaller;
+    if (static_cast<int64_t>(ids.size()) >= spec_.max_tokens) return Stop::kMaxTokens;
+    if (is_full(static_cast<int64_t>(prompts_[owner].size() + ids.size()))) return Stop::kPositions;
+    return std::nullopt;
+  }
+
+  // Whether a sequence of so many tokens is all that the model has positions for.
+  bool is_full(int64_t tokens) const {
+    return model_.architecture().learned_positions && tokens >= model_.architecture().n_positions;
+  }
+
+  const Model& model_;
+  const Prompts& prompts_;
+  const GenerateSpec& spec_;
+  const StopTest& stop_;
+  std::vector<Generated> results_;
+  KeyValueCache cache_;
+  std::vector<Rng> rngs_;        // per prompt
+  std::vector<size_t> owners_;   // the prompt of every live slot
+  size_t next_ = 0;              // first prompt that has not begun
+};
+
 }  // namespace
 
-std::vector<int64_t> generate(const Model& model, const std::vector<int64_t>& prompt, const GenerateSpec& spec,
-                              Rng& rng) {
-  const Architecture& a = model.architecture();
-  // Same checks as any batch: ids inside the vocabulary, not empty, not too long.
-  make_token_batch({prompt}, a, at::kCPU, "prompt");
-  int64_t capacity = static_cast<int64_t>(prompt.size()) + spec.max_tokens;
-  if (a.learned_positions) capacity = std::min(capacity, a.n_positions);
-  KeyValueCache cache = make_cache(model, capacity);
-  std::vector<int64_t> ids = prompt;
-  std::vector<int64_t> fresh = prompt;
-  while (static_cast<int64_t>(ids.size()) < capacity) {
-    const int64_t next = choose(step(model, fresh, &cache), spec, rng);
-    ids.push_back(next);
-    fresh = {next};
-    const bool end = std::find(a.eos_ids.begin(), a.eos_ids.end(), next) != a.eos_ids.end();
-    if (end && spec.stop_at_eos) break;
-  }
-  return ids;
+std::vector<Generated> generate(const Model& model, const std::vector<std::vector<int64_t>>& prompts,
+                                const GenerateSpec& spec, const Rng& rng, const StopTest& stop) {
+  // All prompts before any work; the same checks as of any batch.
+  const TokenBatch checked = make_token_batch(prompts, model.architecture(), at::kCPU, "prompt");
+  std::vector<Generated> nothing(static_cast<size_t>(checked.size()));
+  if (spec.max_tokens <= 0) return nothing;
+  return Generation(model, prompts, spec, rng, stop).run();
 }
 
 }  // namespace circuit

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 
+#include "model/mlp.h"
 #include "model/soft_cap.h"
 
 namespace circuit {
@@ -30,7 +31,7 @@ HeadInput head_input(const Model& model, const at::Tensor& x_final, const at::Te
 }
 
 at::Tensor head_logits(const Model& model, const at::Tensor& y) {
-  return soft_cap(at::mm(y, model.unembedding().t()), model.architecture().logit_softcap);
+  return soft_cap(linear(y, model.unembedding().t(), {}), model.architecture().logit_softcap);
 }
 
 at::Tensor head_logits_backward(const Model& model, const at::Tensor& logits, at::Tensor d_logits) {

@@ -4,6 +4,7 @@
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/mv.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/silu.h>
@@ -61,7 +62,10 @@ MlpGradients mlp_relevance(const Architecture& architecture, const MlpCache& cac
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  at::Tensor y = at::mm(x, weight);
+  // A single row as a vector: that reads the weights once, where a product of matrices copies them into its own
+  // order first. BF16's has no such routine on a CPU.
+  const bool vector = x.size(0) == 1 && x.is_cpu() && x.scalar_type() != at::kBFloat16;
+  at::Tensor y = vector ? at::mv(weight.t(), x.select(0, 0)).unsqueeze_(0) : at::mm(x, weight);
   return bias.defined() ? y.add_(bias) : y;
 }
 
@@ -73,7 +77,7 @@ at::Tensor mlp_forward(const Architecture& architecture, const LayerWeights& wei
   if (cache != nullptr) *cache = local;
   const at::Tensor h = mlp_hidden(architecture, local);
   if (hidden != nullptr) *hidden = h;
-  return at::mm(h, weights.w_out);
+  return linear(h, weights.w_out, {});
 }
 
 at::Tensor mlp_hidden(const Architecture& architecture, const MlpCache& cache) {

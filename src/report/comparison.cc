@@ -108,6 +108,9 @@ std::string comparison_table(const std::vector<std::string>& run_folders) {
   }
   change(split + " perplexity", split + "/perplexity");
   change("untouched perplexity", "untouched/perplexity");
+  for (const auto& [name, value] : runs[0].summary.at("after").items()) {
+    if (name.rfind("ability/", 0) == 0) change(name.substr(8), name);
+  }
   if (std::isfinite(level)) {
     add("untouched perplexity at dev metric " + number(level), [&](const RunRow& run) {
       return number(value_at_level(run.series, "dev/metric", level, "untouched/perplexity"));

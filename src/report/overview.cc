@@ -215,9 +215,11 @@ std::string evaluation_table_html(const RunData& run) {
     if (!name.detail.empty()) label += " <code>" + escape_html(name.detail) + "</code>";
     const auto at_best = value_at(*curve, static_cast<double>(best));
     rows += "<tr><th scope=\"row\">" + label + "</th>";
-    for (const std::string& value : {formatted(name.measure, curve->front().value),
-                                     at_best ? formatted(name.measure, *at_best) : std::string("–"),
-                                     formatted(name.measure, curve->back().value)}) {
+    // "ability/blimp/accuracy": the file stands in the measure's place.
+    const std::string& measure = name.split == "ability" ? name.detail : name.measure;
+    for (const std::string& value : {formatted(measure, curve->front().value),
+                                     at_best ? formatted(measure, *at_best) : std::string("–"),
+                                     formatted(measure, curve->back().value)}) {
       rows += "<td>" + value + "</td>";
     }
     rows += "</tr>\n";

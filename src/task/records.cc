@@ -1,10 +1,10 @@
 #include "task/records.h"
 
 #include <algorithm>
-#include <set>
 
 #include "core/error.h"
 #include "io/files.h"
+#include "task/record_keys.h"
 
 namespace circuit {
 namespace {
@@ -14,15 +14,6 @@ bool adds_begin_token(const Tokenizer& tokenizer, BeginToken policy) {
   if (policy == BeginToken::kAuto && !tokenizer.adds_bos()) return false;
   if (!tokenizer.bos_id()) fail("data.bos", "'always' asks for a begin token, but the tokenizer names none.");
   return true;
-}
-
-void allow_keys(const Json& object, const std::set<std::string>& known, const std::string& place) {
-  for (const auto& [key, value] : object.items()) {
-    if (known.count(key) > 0) continue;
-    std::string list;
-    for (const std::string& k : known) list += (list.empty() ? "" : ", ") + k;
-    fail(place, "unknown key '{}'. Known: {}.", key, list);
-  }
 }
 
 std::vector<int64_t> id_list(const Json& value, const std::string& key, const std::string& place) {
@@ -66,7 +57,8 @@ class RecordReader {
 
  private:
   Example completion(const Json& record) {
-    allow_keys(record, {"prompt", "completion"}, place_);
+    // The last three say how generated text is judged: read_answer_records reads them.
+    allow_keys(record, {"prompt", "completion", "scorer", "answers", "labels"}, place_);
     const std::string prompt = require_string(record, "prompt", place_);
     const std::string text = prompt + require_string(record, "completion", place_);
     if (text.size() == prompt.size()) fail(place_, "completion: is empty.");
@@ -295,6 +287,7 @@ std::vector<MinimalPair> read_minimal_pairs(const std::string& path, const LazyT
     pair.good = encode_text(tokenizer.get(), require_string(record, blimp ? "sentence_good" : "good", place), begin_token);
     pair.bad = encode_text(tokenizer.get(), require_string(record, blimp ? "sentence_bad" : "bad", place), begin_token);
     if (blimp) pair.group = optional_string(record, "UID", "", place);
+    pair.place = place;
     if (pair.good.empty() || pair.bad.empty()) fail(place, "a sentence of the pair is empty.");
     pairs.push_back(std::move(pair));
   });
@@ -312,8 +305,9 @@ FileKind file_kind(const std::string& path) {
   // A text may begin with a brace; a .jsonl file must not be scored as text because of a typing mistake.
   const bool named_jsonl = path.size() > 6 && path.substr(path.size() - 6) == ".jsonl";
   if (!record.is_object()) return named_jsonl ? FileKind::kExamples : FileKind::kText;
-  const bool pairs = record.contains("good") || record.contains("sentence_good");
-  return pairs ? FileKind::kMinimalPairs : FileKind::kExamples;
+  if (record.contains("good") || record.contains("sentence_good")) return FileKind::kMinimalPairs;
+  if (record.contains("choices")) return FileKind::kMultipleChoice;
+  return record.contains("scorer") ? FileKind::kAnswers : FileKind::kExamples;
 }
 
 }  // namespace circuit

@@ -48,13 +48,15 @@ Dataset read_dataset(const std::string& path, const LazyTokenizer& tokenizer, co
 struct MinimalPair {
   std::vector<int64_t> good, bad;
   std::string group;  // BLiMP's UID, or empty
+  std::string place;  // "file:line"
 };
 // {"good", "bad"} records, and BLiMP's own files (sentence_good, sentence_bad).
 std::vector<MinimalPair> read_minimal_pairs(const std::string& path, const LazyTokenizer& tokenizer,
                                             BeginToken begin_token);
 
-// What a file holds, by its first record: {"good", …} or BLiMP → pairs; another JSON object → examples; else text.
-enum class FileKind { kText, kMinimalPairs, kExamples };
+// What a file holds, by its first record: {"good", …} or BLiMP → pairs; "choices" → multiple choice; "scorer" → a
+// generation task; another JSON object → examples; else text.
+enum class FileKind { kText, kMinimalPairs, kMultipleChoice, kAnswers, kExamples };
 FileKind file_kind(const std::string& path);
 
 struct TextFile {

@@ -1,7 +1,5 @@
 #include "text/normalizer.h"
 
-#include <utf8proc.h>
-
 #include <vector>
 
 #include "core/error.h"
@@ -19,8 +17,7 @@ class Lowercase : public Normalizer {
     for (size_t at = 0; at < in.text.size();) {
       const CodePoint c = code_point_at(in.text, at);
       std::string lower;
-      append_utf8(c.value == kDottedI ? 'i' : utf8proc_tolower(c.value), lower);
-      if (c.value == kDottedI) append_utf8(kDotAbove, lower);
+      append_lower_case(c.value, lower);
       const Range range{at, at + c.size};
       if (in.text.compare(at, c.size, lower) == 0) {
         out.append(in, range);
@@ -31,11 +28,6 @@ class Lowercase : public Normalizer {
     }
     return out;
   }
-
- private:
-  // The one code point whose full lower-case form is longer than its simple one.
-  static constexpr int32_t kDottedI = 0x130;
-  static constexpr int32_t kDotAbove = 0x307;
 };
 
 class StripSpace : public Normalizer {

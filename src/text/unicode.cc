@@ -48,6 +48,41 @@ void append_utf8(int32_t code_point, std::string& out) {
   out.append(reinterpret_cast<const char*>(buffer), static_cast<size_t>(size));
 }
 
+void append_lower_case(int32_t code_point, std::string& out) {
+  // The one code point whose full lower-case form is longer than its simple one.
+  constexpr int32_t kDottedI = 0x130;
+  constexpr int32_t kDotAbove = 0x307;
+  append_utf8(code_point == kDottedI ? 'i' : utf8proc_tolower(code_point), out);
+  if (code_point == kDottedI) append_utf8(kDotAbove, out);
+}
+
+std::string lower_case(std::string_view text) {
+  std::string lower;
+  for (size_t at = 0; at < text.size();) {
+    const CodePoint c = code_point_at(text, at);
+    append_lower_case(c.value, lower);
+    at += c.size;
+  }
+  return lower;
+}
+
+bool is_word_character(int32_t code_point) {
+  if (code_point == '_') return true;
+  switch (utf8proc_category(code_point)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_NO:
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool is_white_space(int32_t c) {
   return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
          (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||

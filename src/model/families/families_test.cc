@@ -223,24 +223,54 @@ TEST_P(PublishedFormulas, GiveTheLogitsInFloat64) { expect_logits(at::kDouble, k
 
 TEST_P(PublishedFormulas, GiveTheLogitsInFloat32) { expect_logits(at::kFloat, kFloat32Tolerance); }
 
-// The program keeps keys and values; the formulas start over for every token.
-TEST_P(PublishedFormulas, GiveTheGreedyText) {
-  const Model model = load(at::kDouble);
+// Of different lengths, so that their keys stand at different places of the cache.
+const std::vector<std::vector<int64_t>>& prompts() {
+  static const std::vector<std::vector<int64_t>> all{{2}, {8}, {3, 1, 4, 1, 5}, {13, 2, 14}, {16, 0, 7, 12, 8, 11, 2}};
+  return all;
+}
+
+std::vector<std::vector<int64_t>> greedy(const Model& model, int64_t tokens, int64_t batch) {
   GenerateSpec spec;
-  spec.max_tokens = 8;
+  spec.max_tokens = tokens;
   spec.stop_at_eos = false;
+  spec.batch = batch;
+  std::vector<std::vector<int64_t>> ids;
+  for (Generated& g : generate(model, prompts(), spec, Rng(0))) ids.push_back(std::move(g.ids));
+  return ids;
+}
+
+// The program keeps keys and values; the formulas start over for every token.
+TEST_P(PublishedFormulas, GiveTheGreedyTextOfABatch) {
+  constexpr int64_t kTokens = 8;
+  std::vector<std::vector<int64_t>> expected;
   std::set<int64_t> chosen;
-  for (const std::vector<int64_t>& prompt : {std::vector<int64_t>{2}, {8}, {3, 1, 4, 1, 5}, {13, 2, 14}, {16, 0, 7, 12, 8, 11, 2}}) {
-    std::vector<int64_t> expected = prompt;
-    for (int64_t i = 0; i < spec.max_tokens; ++i) {
-      const Vector last = published_->logits(expected).back();
-      expected.push_back(std::max_element(last.begin(), last.end()) - last.begin());
-      chosen.insert(expected.back());
+  for (const std::vector<int64_t>& prompt : prompts()) {
+    std::vector<int64_t> ids = prompt;
+    for (int64_t i = 0; i < kTokens; ++i) {
+      const Vector last = published_->logits(ids).back();
+      ids.push_back(std::max_element(last.begin(), last.end()) - last.begin());
+      chosen.insert(ids.back());
     }
-    Rng rng(0);
-    EXPECT_EQ(generate(model, prompt, spec, rng), expected);
+    expected.emplace_back(ids.end() - kTokens, ids.end());
   }
+  EXPECT_EQ(greedy(load(at::kDouble), kTokens, 3), expected);
   EXPECT_GT(chosen.size(), 2u) << "a text this dull shows nothing";
+}
+
+// Past the window, and past the room that the cache begins with.
+TEST_P(PublishedFormulas, GreedyTextIsTheForwardsAndOfNoBatch) {
+  constexpr int64_t kTokens = 25;
+  const Model model = load(at::kDouble);
+  std::vector<std::vector<int64_t>> expected;
+  for (std::vector<int64_t> ids : prompts()) {
+    for (int64_t i = 0; i < kTokens; ++i) {
+      const TokenBatch batch = make_token_batch({ids}, model.architecture(), at::kCPU);
+      const at::Tensor logits = logits_of(model, forward(model, batch, Keep::kNothing).x_final);
+      ids.push_back(logits[static_cast<int64_t>(ids.size()) - 1].argmax().item<int64_t>());
+    }
+    expected.emplace_back(ids.end() - kTokens, ids.end());
+  }
+  for (const int64_t batch : {1, 2, 4, 16}) EXPECT_EQ(greedy(model, kTokens, batch), expected) << batch;
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -1,0 +1,153 @@
+#include "evaluation/ability.h"
+
+#include <cmath>
+
+#include "core/error.h"
+#include "evaluation/generation_task.h"
+#include "task/answer_records.h"
+
+namespace circuit {
+namespace {
+
+struct Job {
+  const Model& model;
+  const LazyTokenizer& tokenizer;
+  const std::string& path;
+  const AbilitySpec& spec;
+  const EvaluationProgress& progress;
+
+  Rng rng() const { return Rng(spec.seed).split("ability"); }
+};
+
+void check_length(const Job& job, const std::vector<int64_t>& ids, const std::string& place) {
+  const Architecture& a = job.model.architecture();
+  if (!a.learned_positions || static_cast<int64_t>(ids.size()) <= a.n_positions) return;
+  fail(place, "the text has {} tokens, the model has {} positions. Shorten it.", ids.size(), a.n_positions);
+}
+
+FileScore score_text(const Job& job) {
+  const TextFile text = read_text(job.path, job.tokenizer, job.spec.begin_token);
+  const int64_t window = job.spec.window > 0 ? job.spec.window : job.model.architecture().n_positions;
+  const TextResult r = evaluate_text(job.model, text.ids, text.bytes, window, job.spec.batch, job.progress);
+  FileScore score;
+  score.kind = "text";
+  score.counts = {{"tokens", r.tokens}, {"bytes", r.bytes}, {"window", window}};
+  score.measures = {{"nats_per_token", r.nll, {}},
+                    {"perplexity", std::exp(r.nll), {}},
+                    {"nats_per_byte", r.nll_byte, {}},
+                    {"perplexity_per_byte", std::exp(r.nll_byte), {}}};
+  return score;
+}
+
+FileScore score_pairs(const Job& job) {
+  const auto pairs = read_minimal_pairs(job.path, job.tokenizer, job.spec.begin_token);
+  for (const MinimalPair& pair : pairs) {
+    check_length(job, pair.good, pair.place);
+    check_length(job, pair.bad, pair.place);
+  }
+  const PairsResult r = evaluate_pairs(job.model, pairs, job.spec.batch, job.progress);
+  Rng rng = job.rng();
+  FileScore score;
+  score.kind = "minimal pairs";
+  score.counts = {{"pairs", r.pairs}};
+  score.measures = {mean_measure("accuracy", r.right, rng)};
+  score.accuracy_by = r.accuracy_by;
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    score.predictions.push_back({{"place", pairs[i].place},
+                                 {"log_prob_good", r.log_probs[i].good},
+                                 {"log_prob_bad", r.log_probs[i].bad},
+                                 {"right", r.right[i] > 0}});
+  }
+  return score;
+}
+
+FileScore score_choices(const Job& job) {
+  const auto records = read_choice_records(job.path, job.tokenizer, job.spec.begin_token);
+  for (const ChoiceRecord& record : records) {
+    for (const auto& choice : record.choices) check_length(job, choice.ids, record.place);
+  }
+  const ChoicesResult r = evaluate_choices(job.model, records, job.spec.batch, job.progress);
+  Rng rng = job.rng();
+  FileScore score;
+  score.kind = "multiple choice";
+  score.counts = {{"records", static_cast<int64_t>(records.size())}};
+  score.measures = {mean_measure("accuracy", r.right, rng),
+                    mean_measure("accuracy_per_byte", r.right_per_byte, rng)};
+  for (size_t i = 0; i < records.size(); ++i) {
+    score.predictions.push_back({{"place", records[i].place},
+                                 {"log_probs", r.answers[i].log_probs},
+                                 {"choice", r.answers[i].by_sum},
+                                 {"choice_per_byte", r.answers[i].by_byte},
+                                 {"answer", records[i].answer}});
+  }
+  return score;
+}
+
+FileScore score_answers(const Job& job) {
+  const auto records = read_answer_records(job.path, job.tokenizer, job.spec.begin_token);
+  for (const AnswerRecord& record : records) check_length(job, record.prompt, record.place);
+  const GenerationTaskSpec spec{job.spec.batch, job.spec.max_tokens, job.spec.stops};
+  Rng rng = job.rng();
+  const GenerationTaskResult r =
+      evaluate_generation(job.model, job.tokenizer.get(), records, spec, rng, job.progress);
+  FileScore score;
+  score.kind = "generation task, " + records[0].scorer;
+  score.counts = {{"records", static_cast<int64_t>(records.size())},
+                  {"generated_tokens", r.tokens},
+                  {"cut_off", r.cut_off}};
+  score.measures = r.measures;
+  score.decoding = {{"strategy", "greedy"},
+                    {"max_tokens", spec.max_tokens},
+                    {"stop", r.stops},
+                    {"end_tokens", job.model.architecture().eos_ids}};
+  score.predictions = r.predictions;
+  return score;
+}
+
+FileScore score_examples(const Job& job) {
+  ReadSpec read;
+  read.begin_token = job.spec.begin_token;
+  const Dataset data = read_dataset(job.path, job.tokenizer, read);
+  const TaskResult r = evaluate_task(job.model, data.examples, find_metric(job.spec.metric), job.spec.batch, job.progress);
+  FileScore score;
+  score.kind = "records";
+  score.counts = {{"records", static_cast<int64_t>(data.examples.size())}};
+  if (r.readouts > 0) {
+    score.counts.emplace_back("readouts", r.readouts);
+    score.measures.push_back({job.spec.metric, r.metric, {}});
+    if (r.compared > 0) {
+      Rng rng = job.rng();
+      const Estimate accuracy = ratio_estimate(r.right_of, r.compared_of, rng);
+      score.measures.push_back({"accuracy", accuracy.value, accuracy.interval});
+      score.accuracy_by = r.accuracy_by;
+    }
+  }
+  if (r.target_tokens > 0) {
+    score.counts.emplace_back("tokens", r.target_tokens);
+    score.measures.push_back({"nats_per_token", r.nll, {}});
+    score.measures.push_back({"perplexity", std::exp(r.nll), {}});
+  }
+  return score;
+}
+
+}  // namespace
+
+FileScore score_file(const Model& model, const LazyTokenizer& tokenizer, const std::string& path,
+                     const AbilitySpec& spec, const EvaluationProgress& progress) {
+  const Job job{model, tokenizer, path, spec, progress};
+  switch (file_kind(path)) {
+    case FileKind::kText:
+      return score_text(job);
+    case FileKind::kMinimalPairs:
+      return score_pairs(job);
+    case FileKind::kMultipleChoice:
+      return score_choices(job);
+    case FileKind::kAnswers:
+      return score_answers(job);
+    case FileKind::kExamples:
+      return score_examples(job);
+  }
+  fail(path, "unknown kind of file.");
+}
+
+}  // namespace circuit

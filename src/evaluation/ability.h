@@ -1,0 +1,39 @@
+// One file scored by what it holds: the numbers of `circuit score`, and those of a run before and after.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "evaluation/evaluation.h"
+#include "evaluation/measure.h"
+#include "io/json.h"
+
+namespace circuit {
+
+struct AbilitySpec {
+  BeginToken begin_token = BeginToken::kAuto;
+  int64_t batch = 16;                               // sequences in one forward; changes no result but by rounding
+  int64_t window = 0;                               // tokens of a window of text; 0: the model's positions
+  std::string metric = "logit_diff";                // of records with readouts
+  int64_t max_tokens = 256;                         // generated for a record
+  std::optional<std::vector<std::string>> stops;    // text that ends a generation; absent: the scorer's own
+  uint64_t seed = 0;                                // of the bootstrap
+};
+
+struct FileScore {
+  std::string kind;                                     // "text", "minimal pairs", "multiple choice", …
+  std::vector<std::pair<std::string, int64_t>> counts;  // "records", "tokens", …
+  std::vector<Measure> measures;
+  std::map<std::string, double> accuracy_by;            // per group of pairs, per readout
+  Json decoding;                                        // how text was generated; null: none was
+  std::vector<Json> predictions;                        // of pairs, choices and generation tasks: one a record
+};
+
+// Reads and scores a file of any kind that file_kind tells. Throws Error "file:line" for a record that cannot be used,
+// before any work.
+FileScore score_file(const Model& model, const LazyTokenizer& tokenizer, const std::string& path,
+                     const AbilitySpec& spec, const EvaluationProgress& progress = {});
+
+}  // namespace circuit

@@ -1,0 +1,82 @@
+#include "evaluation/generation_task.h"
+
+#include <algorithm>
+
+#include "model/generate.h"
+
+namespace circuit {
+namespace {
+
+std::string name_of(Stop stop) {
+  switch (stop) {
+    case Stop::kEndToken:
+      return "end token";
+    case Stop::kMaxTokens:
+      return "max tokens";
+    case Stop::kPositions:
+      return "last position";
+    case Stop::kCaller:
+      return "stop text";
+  }
+  return "";
+}
+
+// Rows of the embedding beyond the tokenizer's are padding that a model may choose all the same.
+std::string text_of(const Tokenizer& tokenizer, std::vector<int64_t> ids) {
+  const auto beyond = [&](int64_t id) { return id >= static_cast<int64_t>(tokenizer.vocab_size()); };
+  ids.erase(std::remove_if(ids.begin(), ids.end(), beyond), ids.end());
+  return tokenizer.decode(ids, SpecialTokens::kNone);
+}
+
+// Where the first of the stops begins; npos: none occurs.
+size_t first_stop(const std::string& text, const std::vector<std::string>& stops) {
+  size_t first = std::string::npos;
+  for (const std::string& stop : stops) first = std::min(first, text.find(stop));
+  return first;
+}
+
+}  // namespace
+
+GenerationTaskResult evaluate_generation(const Model& model, const Tokenizer& tokenizer,
+                                         const std::vector<AnswerRecord>& records, const GenerationTaskSpec& spec,
+                                         Rng& rng, const EvaluationProgress& progress) {
+  const AnswerScorer& scorer = scorer_of(records.at(0));
+  GenerationTaskResult result;
+  result.stops = spec.stops.value_or(scorer.stops);
+  std::vector<std::vector<int64_t>> prompts;
+  for (const AnswerRecord& record : records) {
+    scorer.check(record);
+    prompts.push_back(record.prompt);
+  }
+  GenerateSpec decoding;
+  decoding.max_tokens = spec.max_tokens;
+  decoding.batch = spec.batch;
+  size_t started = 0;
+  const auto stops_here = [&](size_t prompt, const std::vector<int64_t>& ids) {
+    started = std::max(started, prompt + 1);
+    if (progress) progress(static_cast<int64_t>(started) - 1, static_cast<int64_t>(prompts.size()));
+    if (result.stops.empty()) return false;
+    return first_stop(text_of(tokenizer, ids), result.stops) != std::string::npos;
+  };
+  const std::vector<Generated> generated = generate(model, prompts, decoding, rng, stops_here);
+  std::vector<Judgement> judgements;
+  for (size_t i = 0; i < records.size(); ++i) {
+    const Generated& g = generated[i];
+    const std::string whole = text_of(tokenizer, g.ids);
+    const std::string text = whole.substr(0, first_stop(whole, result.stops));
+    judgements.push_back(scorer.judge(records[i], text));
+    result.tokens += static_cast<int64_t>(g.ids.size());
+    result.cut_off += g.stop == Stop::kMaxTokens || g.stop == Stop::kPositions;
+    Json prediction = judgements.back().marks;
+    prediction.update({{"place", records[i].place},
+                       {"text", text},
+                       {"answer", judgements.back().answer},
+                       {"answers", records[i].answers},
+                       {"stopped", name_of(g.stop)}});
+    result.predictions.push_back(std::move(prediction));
+  }
+  result.measures = scorer.measures(records, judgements, rng);
+  return result;
+}
+
+}  // namespace circuit

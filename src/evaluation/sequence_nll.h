@@ -1,0 +1,20 @@
+// Log-probabilities of whole sequences: what text, pairs and choices are judged by.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/model.h"
+
+namespace circuit {
+
+struct ScoredSequence {
+  std::vector<int64_t> ids;
+  int64_t first_target = 1;  // ≥ 1; tokens from here on count
+};
+
+// −Σ_t log p(token t | those before it) over the tokens that count, nats, one per sequence; summed in float64. One
+// forward. Throws Error for an id outside the vocabulary and for more tokens than the model has positions.
+std::vector<double> sequence_nll(const Model& model, const std::vector<ScoredSequence>& sequences);
+
+}  // namespace circuit

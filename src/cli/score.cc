@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "core/error.h"
 #include "core/progress.h"
+#include "evaluation/bias.h"
 #include "evaluation/evaluation.h"
 #include "io/files.h"
 
@@ -63,6 +64,15 @@ Json score_examples(const OpenModel& open, const Options& o, const std::string& 
     json["nats_per_token"] = r.nll;
     json["perplexity"] = std::exp(r.nll);
   }
+  if (speak_of_occupations(data.examples)) {
+    const BiasResult bias = evaluate_bias(open.model, data.examples, o.batch);
+    json["prejudice_risk"] = bias.risk;
+    json["signed_bias"] = bias.signed_bias;
+    for (const auto& [occupation, b] : bias.by_occupation) {
+      json["prejudice_risk_by"][occupation] = b.risk;
+      json["signed_bias_by"][occupation] = b.signed_bias;
+    }
+  }
   return json;
 }
 
@@ -112,6 +122,7 @@ void add_score(CLI::App& program, Action* chosen) {
   CLI::App* command = program.add_subcommand("score", "perplexity of text, minimal pairs, metric and accuracy of records");
   command->footer(
       "A file is read as minimal pairs ({\"good\", \"bad\"}, or BLiMP's files), as records, or as text, by its first line.\n"
+      "Records with occupation and gender (circuit import winobias) also get prejudice risk and signed bias.\n"
       "Example:\n  circuit score examples/books-4l examples/agreement/untouched.txt examples/agreement/test.jsonl");
   command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
   command->add_option("FILE", o->files, "files to score")->required();

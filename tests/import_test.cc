@@ -129,6 +129,33 @@ TEST(Messages, NeedATemplateThatIsKnown) {
   expect_refused(scratch, {"score", model, scratch / "m.jsonl"}, {"m.jsonl:1", "role 'tool' is not known"});
 }
 
+// The tiny model with the markers of ChatML, its template, and a token for the line end.
+std::string write_chat_model(const std::string& folder) {
+  TinySpec spec;
+  spec.family = "llama";  // without learned positions: headers are long
+  write_tiny_model(folder, spec);
+  Json tokenizer = read_json(folder + "/tokenizer.json");
+  tokenizer["model"]["vocab"]["\n"] = 33;
+  for (const auto& [marker, id] : {std::pair{"<|im_start|>", 34}, std::pair{"<|im_end|>", 35}}) {
+    tokenizer["added_tokens"].push_back({{"id", id}, {"content", marker}, {"special", true}});
+  }
+  write_file(folder + "/tokenizer.json", tokenizer.dump());
+  write_file(folder + "/chat_template.jinja",
+             "{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}");
+  return folder;
+}
+
+TEST(Messages, AreScoredOnTheLastAnswer) {
+  const ScratchFolder scratch;
+  const std::string model = write_chat_model(scratch / "model");
+  write_file(scratch / "m.jsonl",
+             "{\"messages\": [{\"role\": \"user\", \"content\": \"b\"}, {\"role\": \"assistant\", "
+             "\"content\": \"cat\"}]}\n");
+  const ProgramResult score = run_quiet({"score", model, scratch / "m.jsonl", "--json"});
+  ASSERT_EQ(score.exit_code, 0) << score.err;
+  EXPECT_EQ(Json::parse(score.out)[0]["tokens"], 2);  // "cat" and <|im_end|>
+}
+
 TEST(Examples, EveryConfigurationHasKnownKeysAndValues) {
   const ScratchFolder scratch;
   int64_t configurations = 0;

@@ -93,6 +93,15 @@ bool literal_set_to(std::string_view text, std::string_view name, std::string* v
   return false;
 }
 
+// Whether `header` is ever followed by text of the template's own instead of a message or a thought.
+bool adds_text_after(std::string_view text, const std::string& header) {
+  for (size_t at = text.find(header); at != std::string_view::npos; at = text.find(header, at + 1)) {
+    const std::string_view rest = text.substr(at + header.size());
+    if (!rest.empty() && rest.find_first_of("'\"{<\n") != 0) return true;
+  }
+  return false;
+}
+
 // The text that the template itself puts into a system turn.
 std::string chat_ml_default(std::string_view text, const std::string& place) {
   constexpr std::string_view kOpening = "<|im_start|>system\n";
@@ -125,6 +134,9 @@ ChatTemplate chat_ml(std::string_view text, const std::string& place) {
     fail(place, "chat_template: its <think> blocks are not those of Qwen3. {}", kAccepted);
   }
   if (holds(text, "strftime_now")) fail(place, "chat_template: it writes the date. {}", kAccepted);
+  for (const char* header : {"<|im_start|>user\n", "<|im_start|>assistant\n"}) {
+    if (adds_text_after(text, header)) fail(place, "chat_template: it adds text to messages. {}", kAccepted);
+  }
   return chat;
 }
 
@@ -135,6 +147,14 @@ ChatTemplate llama3(std::string_view text, const std::string& place) {
     fail(place, "chat_template: <|start_header_id|> without <|end_header_id|> and <|eot_id|>. {}", kAccepted);
   }
   if (holds(text, "think")) fail(place, "chat_template: it speaks of thinking. {}", kAccepted);
+  std::string set;
+  for (const char* role : {"system", "user", "assistant"}) {
+    if (!adds_text_after(text, std::string(role) + "<|end_header_id|>\n\n")) continue;
+    fail(place, "chat_template: it adds text to messages. {}", kAccepted);
+  }
+  if (literal_set_to(text, "system_message", &set) && !set.empty()) {
+    fail(place, "chat_template: it has a default system message. {}", kAccepted);
+  }
   constexpr std::string_view kKnowledge = "Cutting Knowledge Date: ";
   const size_t at = text.find(kKnowledge);
   if (at == std::string_view::npos) {

@@ -170,7 +170,10 @@ TEST(ChatTemplate, UnknownFormsAreRefusedWithWhatIsAccepted) {
        {std::string("{{ '[INST] ' + messages[0].content }}"), std::string(""), kPlainChatMl + kLlama3,
         kPlainChatMl + "{{ '<|im_sep|>' }}", kPlainChatMl + "{{ '<think>' }}", kPlainChatMl + "[INST]",
         kPlainChatMl + "{{ strftime_now('%Y') }}", kLlama3 + "{{ '<think>' }}", std::string("<|im_start|>"),
-        std::string("<|start_header_id|>"), kLlama3 + "{{ 'Cutting Knowledge Date: ' + when }}"}) {
+        std::string("<|start_header_id|>"), kPlainChatMl + "{{ '<|im_start|>user\\nTask: ' + m.content }}",
+        kLlama3 + "{{ '<|start_header_id|>system<|end_header_id|>\\n\\nBe kind.<|eot_id|>' }}",
+        kLlama3 + "{% set system_message = 'Be kind.' %}",
+        kLlama3 + "{{ 'Cutting Knowledge Date: ' + when }}"}) {
     const std::string message = refusal(text);
     EXPECT_THAT(message, HasSubstr("[f] chat_template: ")) << text;
     EXPECT_THAT(message, HasSubstr("Accepted: ChatML as Qwen 1.5 to 3 publish it")) << text;

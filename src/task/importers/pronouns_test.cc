@@ -106,7 +106,7 @@ TEST(Bug, EveryPublishedRowIsARecordOrCounted) {
   }
 }
 
-// The labels are one reader's, of rows drawn at random before the rule was written (docs/tasks.md).
+// The labels are one reader's, of rows drawn at random (docs/tasks.md).
 TEST(HerRule, AgreesWithTheLabelledRows) {
   const std::string path = kShared + "tasks/bug/balanced_BUG.csv";
   if (!file_exists(path)) GTEST_SKIP() << "../shared is absent";

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "io/files.h"
+#include "task/answer_records.h"
 #include "text/testing.h"
 
 namespace circuit {
@@ -52,6 +53,15 @@ const std::string kRecord =
     R"({"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}],)"
     R"( "scorer": "exact", "answers": ["Yo"]})"
     "\n";
+
+TEST_F(MessageRecords, AGenerationTasksPromptEndsWhereTheAnswerBegins) {
+  const std::string path = folder_ + "/records.jsonl";
+  write_file(path, kRecord);
+  const std::vector<AnswerRecord> records = read_answer_records(path, tokenizer_, BeginToken::kNever);
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(text_of(records[0].prompt), "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(records[0].answers, std::vector<std::string>{"Yo"});
+}
 
 TEST_F(MessageRecords, TheLossCountsTheLastMessageAndItsEnd) {
   const Dataset data = read(kRecord);

@@ -15,8 +15,9 @@
 namespace circuit {
 namespace {
 
-const Settings kShort{"tuning.steps=20",       "selection.n=10",      "tuning.batch=2",   "optimizer.lr=0.02",
-                      "optimizer.kind=adamw",  "discovery.every=5",   "evaluation.every=10", "evaluation.keep=all"};
+const Settings kShort{"tuning.steps=20",     "selection.n=10",       "tuning.batch=2",
+                      "optimizer.lr=0.02",   "optimizer.kind=adamw", "discovery.every=5",
+                      "evaluation.every=10", "evaluation.keep=all"};
 
 void expect_success(const Arguments& arguments) {
   const ProgramResult result = run_quiet(arguments);
@@ -37,7 +38,8 @@ struct Pieces {
   SafetensorsHeader header;
   void write(const std::string& path) const {
     std::vector<TensorBytes> tensors;
-    for (const TensorEntry& e : header.tensors) tensors.push_back({e.name, e.dtype, e.shape, bytes.data() + e.begin});
+    for (const TensorEntry& e : header.tensors)
+      tensors.push_back({e.name, e.dtype, e.shape, bytes.data() + e.begin});
     write_safetensors(path, tensors, header.metadata);
   }
   TensorEntry& first_slice() {
@@ -100,7 +102,8 @@ TEST_P(Delta, OnTheBaseIsTheExportedModelAndOffItTheBase) {
 TEST_P(Delta, HoldsTheSlicesThatWereSelectedAndNothingElse) {
   const std::string checkpoint = at("run") + "/checkpoints/step-000020/slices.safetensors";
   std::map<std::string, size_t> elements;
-  for (const TensorEntry& e : Pieces(checkpoint).header.tensors) elements[e.name] = e.size / dtype_bytes(e.dtype);
+  for (const TensorEntry& e : Pieces(checkpoint).header.tensors)
+    elements[e.name] = e.size / dtype_bytes(e.dtype);
   const Pieces delta(file());
   std::set<std::string> slices;
   for (const TensorEntry& e : delta.header.tensors) {
@@ -137,14 +140,18 @@ TEST_P(Delta, PartsOfADeltaMakeTheWhole) {
 
 TEST_P(Delta, IsRefusedOffAModelThatItDidNotMake) {
   expect_success({"export", at("run"), "--step", "10", "-o", at("earlier")});
-  expect_refused(runs_.scratch(), {"revert", at("earlier"), at("delta"), "-o", at("out")}, {"tensor '", "earlier"});
+  expect_refused(runs_.scratch(), {"revert", at("earlier"), at("delta"), "-o", at("out")},
+                 {"tensor '", "earlier"});
   expect_refused(runs_.scratch(), {"revert", runs_.model(), at("delta"), "-o", at("out")}, {"tensor '"});
-  expect_refused(runs_.scratch(), {"apply", at("exported"), at("delta"), "-o", at("out")}, {"tensor '", "exported"});
+  expect_refused(runs_.scratch(), {"apply", at("exported"), at("delta"), "-o", at("out")},
+                 {"tensor '", "exported"});
   TinySpec other = GetParam().model;
   other.seed = 8;
   write_tiny_model(at("other"), other);
-  expect_refused(runs_.scratch(), {"apply", at("other"), at("delta"), "-o", at("out")}, {"tensor '", "other"});
-  expect_refused(runs_.scratch(), {"apply", runs_.model(), at("delta"), "-o", at("exported")}, {"already exists"});
+  expect_refused(runs_.scratch(), {"apply", at("other"), at("delta"), "-o", at("out")},
+                 {"tensor '", "other"});
+  expect_refused(runs_.scratch(), {"apply", runs_.model(), at("delta"), "-o", at("exported")},
+                 {"already exists"});
 }
 
 TEST_P(Delta, ADiskThatFillsLeavesNothing) {
@@ -160,7 +167,8 @@ TEST_P(Delta, ADiskThatFillsLeavesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Delta,
-                         testing::Values(Base{"Gpt2", {}}, Base{"LlamaBf16Sharded", {"llama", false, "BF16", 2}}),
+                         testing::Values(Base{"Gpt2", {}},
+                                         Base{"LlamaBf16Sharded", {"llama", false, "BF16", 2}}),
                          [](const auto& each) { return each.param.name; });
 
 class OneDelta : public testing::Test {
@@ -216,7 +224,8 @@ TEST_F(OneDelta, IsRefusedWhereASliceIsNotOne) {
   const Pieces good(at("delta") + "/delta.safetensors");
   const std::string name = Pieces(good).first_slice().name;
   const std::string tensor = tensor_of(name);
-  for (const char* range : {"[0:0:99999]", "[0:5:2]", "[7:0:1]", "[0:-1:2]", "[0:0:9223372036854775808]", "[0:1]", "[]"}) {
+  for (const char* range :
+       {"[0:0:99999]", "[0:5:2]", "[7:0:1]", "[0:-1:2]", "[0:0:9223372036854775808]", "[0:1]", "[]"}) {
     Pieces bad = good;
     for (TensorEntry& e : bad.header.tensors) {
       if (e.name.rfind(name, 0) == 0) e.name = tensor + range + e.name.substr(name.size());
@@ -300,7 +309,8 @@ class TwoDeltasBy : public TwoDeltas, public testing::WithParamInterface<const c
 
 TEST_P(TwoDeltasBy, WhereTheyOverlapTheRuleDecides) {
   const std::string rule = GetParam();
-  const Json result = json_of({"apply", runs_.model(), at("a-delta"), at("b-delta"), "--on-overlap", rule, "-o", at("both")});
+  const Json result =
+      json_of({"apply", runs_.model(), at("a-delta"), at("b-delta"), "--on-overlap", rule, "-o", at("both")});
   const auto base = numbers_of(runs_.model());
   const auto a = numbers_of(at("a-model"));
   const auto b = numbers_of(at("b-model"));
@@ -330,10 +340,12 @@ TEST_P(TwoDeltasBy, WhereTheyOverlapTheRuleDecides) {
   for (const Json& each : result["overlaps"]) {
     reported += each["elements"].get<int64_t>();
     EXPECT_GT(each["disagreement"].get<double>(), 0);
-    EXPECT_LE(each["disagreement"].get<double>(), 2 + 1e-9) << "two changes, each at most the larger; rounding";
+    EXPECT_LE(each["disagreement"].get<double>(), 2 + 1e-9)
+        << "two changes, each at most the larger; rounding";
   }
   EXPECT_EQ(reported, overlapping);
-  expect_success({"revert", at("both"), at("a-delta"), at("b-delta"), "--on-overlap", rule, "-o", at("reverted")});
+  expect_success(
+      {"revert", at("both"), at("a-delta"), at("b-delta"), "--on-overlap", rule, "-o", at("reverted")});
   EXPECT_TRUE(snapshot(at("reverted")) == snapshot(runs_.model()));
 }
 
@@ -343,9 +355,10 @@ INSTANTIATE_TEST_SUITE_P(Rules, TwoDeltasBy, testing::Values("last", "first", "m
 TEST_F(TwoDeltas, ThatOverlapAreRefusedWithoutARule) {
   expect_refused(runs_.scratch(), {"apply", runs_.model(), at("a-delta"), at("b-delta"), "-o", at("out")},
                  {"--on-overlap", "a-delta", "b-delta"});
-  expect_refused(runs_.scratch(),
-                 {"apply", runs_.model(), at("a-delta"), at("b-delta"), "--on-overlap", "average", "-o", at("out")},
-                 {"average", "mean"}, kWrongUse);
+  expect_refused(
+      runs_.scratch(),
+      {"apply", runs_.model(), at("a-delta"), at("b-delta"), "--on-overlap", "average", "-o", at("out")},
+      {"average", "mean"}, kWrongUse);
 }
 
 }  // namespace

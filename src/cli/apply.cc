@@ -37,7 +37,8 @@ std::string overlap_table(const std::vector<Overlap>& overlaps, const std::vecto
                     deltas[each.first].name, deltas[each.second].name});
   }
   std::string text = format_table(rows);
-  if (overlaps.size() > kRowsShown) text += fmt::format("and {} more; --json lists all\n", overlaps.size() - kRowsShown);
+  if (overlaps.size() > kRowsShown)
+    text += fmt::format("and {} more; --json lists all\n", overlaps.size() - kRowsShown);
   return text;
 }
 
@@ -63,7 +64,9 @@ void add_adapters(const Options& o, const std::vector<std::string>& adapters, co
   for (const std::string& folder : adapters) {
     for (auto& [name, tensor] : merge_adapter(base, open.model, folder)) {
       if (changed->emplace(name, std::move(tensor)).second) continue;
-      fail(folder, "tensor '{}' is changed by another delta or adapter too. Apply this one to what the others make.", name);
+      fail(folder,
+           "tensor '{}' is changed by another delta or adapter too. Apply this one to what the others make.",
+           name);
     }
   }
 }
@@ -71,7 +74,10 @@ void add_adapters(const Options& o, const std::vector<std::string>& adapters, co
 void print_result(const Options& o, const std::vector<Overlap>& overlaps, const std::vector<Delta>& deltas,
                   size_t changed, const char* what) {
   if (o.common.json) {
-    fmt::print("{}\n", Json({{"out", o.out}, {"changed_tensors", changed}, {"overlaps", overlap_json(overlaps, deltas)}}).dump());
+    fmt::print(
+        "{}\n",
+        Json({{"out", o.out}, {"changed_tensors", changed}, {"overlaps", overlap_json(overlaps, deltas)}})
+            .dump());
     return;
   }
   if (!overlaps.empty()) fmt::print("{}", overlap_table(overlaps, deltas));
@@ -126,9 +132,10 @@ void add_options(CLI::App* command, Options* o, const char* model) {
   command->add_option("MODEL", o->model, model)->required();
   command->add_option("DELTA", o->deltas, "deltas of circuit export --delta")->required();
   command->add_option("-o,--out", o->out, "folder to write; must not exist")->required();
-  command->add_option("--on-overlap", o->on_overlap,
-                      "what stands where slices of several deltas overlap: last, first, mean or sum (of the changes); "
-                      "default: refused");
+  command->add_option(
+      "--on-overlap", o->on_overlap,
+      "what stands where slices of several deltas overlap: last, first, mean or sum (of the changes); "
+      "default: refused");
   add_common(*command, &o->common);
 }
 
@@ -137,8 +144,10 @@ void add_options(CLI::App* command, Options* o, const char* model) {
 void add_apply(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("apply", "deltas (or LoRA adapters) on a model, several merged");
-  command->footer("Examples:\n  circuit apply gpt2 delta -o tuned\n"
-                  "  circuit apply gpt2 agreement gender --on-overlap mean -o both\n  circuit apply gpt2 adapter -o merged");
+  command->footer(
+      "Examples:\n  circuit apply gpt2 delta -o tuned\n"
+      "  circuit apply gpt2 agreement gender --on-overlap mean -o both\n  circuit apply gpt2 adapter -o "
+      "merged");
   add_options(command, o.get(), "model directory the deltas were made for");
   command->callback([o, chosen] { *chosen = [o] { return apply(*o); }; });
 }

@@ -41,7 +41,8 @@ std::optional<std::pair<std::string, int64_t>> run_and_step(const std::string& t
   const char* end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data() + colon + 1, end, step);
   const std::string run = text.substr(0, colon);
-  if (parsed.ec != std::errc() || parsed.ptr != end || step < 0 || !file_exists(run + "/run.db")) return std::nullopt;
+  if (parsed.ec != std::errc() || parsed.ptr != end || step < 0 || !file_exists(run + "/run.db"))
+    return std::nullopt;
   return std::pair(run, step);
 }
 
@@ -54,7 +55,8 @@ Side open_side(const std::string& text) {
   if (const auto run = run_and_step(text)) return circuit_of_run(run->first, run->second);
   if (file_exists(text + "/run.db")) return circuit_of_run(text, std::nullopt);
   if (fs::is_directory(text)) {
-    if (!file_exists(text + "/config.json")) fail(text, "neither a run (run.db) nor a model (config.json) is in it.");
+    if (!file_exists(text + "/config.json"))
+      fail(text, "neither a run (run.db) nor a model (config.json) is in it.");
     return {text, std::nullopt};
   }
   if (!file_exists(text)) fail(text, "there is no such circuit file, run, RUN:STEP or model directory.");
@@ -102,11 +104,17 @@ Json circuits_json(const Side& a, const Side& b, const Graph& graph, const Circu
 
 std::vector<std::string> count_row(const std::string& name, const SetDiff& d) {
   const auto count = [](size_t n) { return with_commas(static_cast<int64_t>(n)); };
-  return {name, count(d.shared.size() + d.removed.size()), count(d.shared.size() + d.added.size()),
-          count(d.shared.size()), count(d.removed.size()), count(d.added.size())};
+  return {name,
+          count(d.shared.size() + d.removed.size()),
+          count(d.shared.size() + d.added.size()),
+          count(d.shared.size()),
+          count(d.removed.size()),
+          count(d.added.size())};
 }
 
-std::string correlation_text(double value) { return std::isnan(value) ? "undefined" : fmt::format("{:.3f}", value); }
+std::string correlation_text(double value) {
+  return std::isnan(value) ? "undefined" : fmt::format("{:.3f}", value);
+}
 
 void print_circuits(const Side& a, const Side& b, const Graph& graph, const CircuitDiff& d, int64_t top) {
   fmt::print("A: {}\nB: {}\n\n", a.name, b.name);
@@ -115,18 +123,24 @@ void print_circuits(const Side& a, const Side& b, const Graph& graph, const Circ
                                    count_row("upstream nodes", d.upstream),
                                    count_row("downstream nodes", d.downstream)}));
   fmt::print("Jaccard of edges  {:.3f}   of nodes {:.3f}\n", d.jaccard_edges, d.jaccard_nodes);
-  fmt::print("by chance         {:.3f}   {:.1f} ± {:.1f} shared edges, for random circuits of these sizes out of {}\n",
-             d.chance.jaccard, d.chance.mean, d.chance.sd, with_commas(graph.n_edges()));
+  fmt::print(
+      "by chance         {:.3f}   {:.1f} ± {:.1f} shared edges, for random circuits of these sizes out of "
+      "{}\n",
+      d.chance.jaccard, d.chance.mean, d.chance.sd, with_commas(graph.n_edges()));
   fmt::print("rank correlation  {}   of |score| {}, over all edges\n\n", correlation_text(d.rank_correlation),
              correlation_text(d.rank_correlation_abs));
   const std::vector<std::string> shared = edge_names(graph, d.edges.shared);
   std::vector<std::vector<std::string>> rows{{"largest changes", "A", "B", "change", ""}};
   for (size_t i = 0; i < std::min(d.changes.size(), static_cast<size_t>(top)); ++i) {
     const ScoreChange& c = d.changes[i];
-    const auto in = [&](const std::vector<int64_t>& ids) { return std::binary_search(ids.begin(), ids.end(), c.edge); };
-    rows.push_back({graph.edge_name(c.edge), fmt::format("{:+.4g}", c.before), fmt::format("{:+.4g}", c.after),
-                    fmt::format("{:+.4g}", c.after - c.before),
-                    in(d.edges.added) ? "entered" : in(d.edges.removed) ? "left" : "stayed"});
+    const auto in = [&](const std::vector<int64_t>& ids) {
+      return std::binary_search(ids.begin(), ids.end(), c.edge);
+    };
+    rows.push_back({graph.edge_name(c.edge), fmt::format("{:+.4g}", c.before),
+                    fmt::format("{:+.4g}", c.after), fmt::format("{:+.4g}", c.after - c.before),
+                    in(d.edges.added)     ? "entered"
+                    : in(d.edges.removed) ? "left"
+                                          : "stayed"});
   }
   fmt::print("{}", format_table(rows));
 }
@@ -140,7 +154,8 @@ int diff_two_circuits(const Options& o, Side a, Side b) {
   const CircuitDiff d =
       diff_circuits(graph, a.circuit->circuit, a.circuit->scores, b.circuit->circuit, b.circuit->scores);
   if (!o.svg.empty()) {
-    write_file(o.svg, to_svg_of_two(graph, a.circuit->circuit, a.circuit->scores, b.circuit->circuit, b.circuit->scores));
+    write_file(o.svg, to_svg_of_two(graph, a.circuit->circuit, a.circuit->scores, b.circuit->circuit,
+                                    b.circuit->scores));
   }
   if (o.common.json) {
     fmt::print("{}\n", circuits_json(a, b, graph, d, o.top).dump());
@@ -174,9 +189,10 @@ Json weights_json(const Side& a, const Side& b, const WeightDiff& d) {
 
 void print_weights(const Side& a, const Side& b, const WeightDiff& d, int64_t top) {
   fmt::print("A: {}\nB: {}\n\n", a.name, b.name);
-  fmt::print("{} of {} tensors are the same bytes; {} of {} elements differ ({:.3f} %)\n", d.identical_tensors, d.tensors,
-             with_commas(d.changed_elements), with_commas(d.elements),
-             d.elements == 0 ? 0 : 100 * static_cast<double>(d.changed_elements) / static_cast<double>(d.elements));
+  fmt::print(
+      "{} of {} tensors are the same bytes; {} of {} elements differ ({:.3f} %)\n", d.identical_tensors,
+      d.tensors, with_commas(d.changed_elements), with_commas(d.elements),
+      d.elements == 0 ? 0 : 100 * static_cast<double>(d.changed_elements) / static_cast<double>(d.elements));
   for (const std::string& name : d.only_a) fmt::print("only in A: {}\n", name);
   for (const std::string& name : d.only_b) fmt::print("only in B: {}\n", name);
   if (d.nodes.empty()) return;
@@ -188,7 +204,8 @@ void print_weights(const Side& a, const Side& b, const WeightDiff& d, int64_t to
                     with_commas(n.changed), with_commas(n.elements)});
   }
   fmt::print("\n{}", format_table(rows));
-  if (shown < d.nodes.size()) fmt::print("and {} more nodes; --top N shows more, --json all\n", d.nodes.size() - shown);
+  if (shown < d.nodes.size())
+    fmt::print("and {} more nodes; --top N shows more, --json all\n", d.nodes.size() - shown);
 }
 
 int diff_two_models(const Options& o, const Side& a, const Side& b) {
@@ -219,12 +236,17 @@ int run(const Options& o) {
 
 void add_diff(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
-  CLI::App* command = program.add_subcommand("diff", "two circuits (files, runs, steps of a run) or two models compared");
-  command->footer("Examples:\n  circuit diff before.json after.json\n  circuit diff runs/agreement:0 runs/agreement:500\n"
-                  "  circuit diff runs/agreement:0 runs/agreement --svg moved.svg\n  circuit diff gpt2 tuned --top 40");
-  command->add_option("A", o->a, "circuit file, RUN (its last circuit), RUN:STEP, or model directory")->required();
+  CLI::App* command =
+      program.add_subcommand("diff", "two circuits (files, runs, steps of a run) or two models compared");
+  command->footer(
+      "Examples:\n  circuit diff before.json after.json\n  circuit diff runs/agreement:0 runs/agreement:500\n"
+      "  circuit diff runs/agreement:0 runs/agreement --svg moved.svg\n  circuit diff gpt2 tuned --top 40");
+  command->add_option("A", o->a, "circuit file, RUN (its last circuit), RUN:STEP, or model directory")
+      ->required();
   command->add_option("B", o->b, "the same")->required();
-  command->add_option("--top", o->top, "rows of the largest changes")->capture_default_str()->check(CLI::PositiveNumber);
+  command->add_option("--top", o->top, "rows of the largest changes")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   command->add_option("--svg", o->svg, "draw both circuits into this file: what stayed, left and entered");
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });

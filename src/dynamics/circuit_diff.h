@@ -29,9 +29,9 @@ struct ScoreChange {
 struct CircuitDiff {
   SetDiff edges, upstream, downstream;
   double jaccard_edges = 0, jaccard_nodes = 0;
-  ChanceOverlap chance;           // of the edges
-  double rank_correlation = 0;    // of the scores of all edges, Spearman; NaN where one vector is constant
-  double rank_correlation_abs = 0;  // of |score|
+  ChanceOverlap chance;              // of the edges
+  double rank_correlation = 0;       // of the scores of all edges, Spearman; NaN where one vector is constant
+  double rank_correlation_abs = 0;   // of |score|
   std::vector<ScoreChange> changes;  // edges of either circuit by |difference of scores|, the largest first
 };
 

@@ -14,8 +14,9 @@ struct RecordedCircuit {
   CircuitFile file;  // without stability
 };
 
-// The circuit that was trained at `step`: of the last discovery that is not later; without a step, of the last one.
-// Throws Error naming the run: it never discovered, did not get as far as `step`, or its store is damaged.
+// The circuit that was trained at `step`: of the last discovery that is not later; without a step, of the
+// last one. Throws Error naming the run: it never discovered, did not get as far as `step`, or its store is
+// damaged.
 RecordedCircuit read_recorded_circuit(const std::string& run, std::optional<int64_t> step);
 
 }  // namespace circuit

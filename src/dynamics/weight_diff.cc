@@ -15,7 +15,8 @@ namespace circuit {
 namespace {
 
 bool identical(const at::Tensor& a, const at::Tensor& b) {
-  return a.scalar_type() == b.scalar_type() && (a.nbytes() == 0 || std::memcmp(a.data_ptr(), b.data_ptr(), a.nbytes()) == 0);
+  return a.scalar_type() == b.scalar_type() &&
+         (a.nbytes() == 0 || std::memcmp(a.data_ptr(), b.data_ptr(), a.nbytes()) == 0);
 }
 
 // Elements as integers of their width, so that equal means equal bytes.
@@ -33,11 +34,14 @@ at::Tensor bits(const at::Tensor& t) {
 }
 
 int64_t count_changed(const at::Tensor& a, const at::Tensor& b) {
-  if (a.scalar_type() != b.scalar_type()) return a.to(at::kDouble).ne(b.to(at::kDouble)).sum().item<int64_t>();
+  if (a.scalar_type() != b.scalar_type())
+    return a.to(at::kDouble).ne(b.to(at::kDouble)).sum().item<int64_t>();
   return bits(a).ne(bits(b)).sum().item<int64_t>();
 }
 
-double norm(const at::Tensor& t) { return at::linalg_vector_norm(t, 2, c10::nullopt, false, at::kDouble).item<double>(); }
+double norm(const at::Tensor& t) {
+  return at::linalg_vector_norm(t, 2, c10::nullopt, false, at::kDouble).item<double>();
+}
 
 void add_change(const at::Tensor& a, const at::Tensor& b, NodeChange* change) {
   const at::Tensor before = a.to(at::kFloat);
@@ -64,7 +68,8 @@ WeightDiff diff_weights(const Checkpoint& a, const Model& model, const Checkpoin
       const at::Tensor before = a.tensor(entry.name);
       const at::Tensor after = b.tensor(entry.name);
       if (before.sizes() != after.sizes()) {
-        fail(b.directory(), "tensor '{}' has another shape than in {}: these are two models, not two states of one.",
+        fail(b.directory(),
+             "tensor '{}' has another shape than in {}: these are two models, not two states of one.",
              entry.name, a.directory());
       }
       ++diff.tensors;
@@ -89,7 +94,8 @@ WeightDiff diff_weights(const Checkpoint& a, const Model& model, const Checkpoin
         continue;
       }
       for (const Slice* s : owners->second) {
-        add_change(before.narrow(s->dim, s->start, s->length), after.narrow(s->dim, s->start, s->length), &nodes[s->node]);
+        add_change(before.narrow(s->dim, s->start, s->length), after.narrow(s->dim, s->start, s->length),
+                   &nodes[s->node]);
       }
     }
   }

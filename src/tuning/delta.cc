@@ -70,7 +70,8 @@ std::optional<Overlap> overlap(const Placed& a, const Placed& b) {
   return found;
 }
 
-// base + Σ change (÷ their number for the mean), element by element over the deltas that cover it, in their order.
+// base + Σ change (÷ their number for the mean), element by element over the deltas that cover it, in their
+// order.
 at::Tensor combined(const Placed& own, const std::vector<Placed>& all, OnOverlap rule) {
   const DeltaSlice& s = *own.slice;
   at::Tensor change = at::zeros_like(s.base, at::TensorOptions(at::kDouble));
@@ -114,11 +115,13 @@ at::Tensor with_slices(const at::Tensor& base, const std::vector<Placed>& placed
 }
 
 // Shape and dtype: before any slice of it is looked at.
-void check_fits(const at::Tensor& tensor, const Placed& p, const std::vector<Delta>& deltas, const std::string& model) {
+void check_fits(const at::Tensor& tensor, const Placed& p, const std::vector<Delta>& deltas,
+                const std::string& model) {
   const Region& r = p.slice->region;
   const bool fits = tensor.scalar_type() == p.slice->value.scalar_type() && r.dim < tensor.dim() &&
                     r.end <= tensor.size(r.dim) && r.of(tensor).sizes() == p.slice->value.sizes();
-  if (!fits) fail(deltas[p.delta].name, "'{}' has another shape or dtype than the tensor of {}.", r.name(), model);
+  if (!fits)
+    fail(deltas[p.delta].name, "'{}' has another shape or dtype than the tensor of {}.", r.name(), model);
 }
 
 void check_model(const Checkpoint& model, const ByTensor& placed, const std::vector<Delta>& deltas) {
@@ -139,7 +142,8 @@ void check_base(const at::Tensor& tensor, const std::string& name, const std::ve
     const Delta& delta = deltas[p.delta];
     if (delta.base_sha256.at(name) != hash) fail(delta.name, "tensor '{}' {}", name, expected_of);
     if (same_bytes(p.slice->region.of(tensor), p.slice->base)) continue;
-    fail(delta.name, "the base values of '{}' are not the base's: the file is damaged.", p.slice->region.name());
+    fail(delta.name, "the base values of '{}' are not the base's: the file is damaged.",
+         p.slice->region.name());
   }
 }
 
@@ -148,16 +152,19 @@ void refuse_overlaps(const Checkpoint& model, const std::vector<Delta>& deltas, 
   const std::vector<Overlap> found = find_overlaps(model, deltas);
   if (found.empty()) return;
   const Overlap& most = found[0];
-  fail("--on-overlap", "{} slices are in more than one delta, most at odds {} ({:.2f}) of {} and {}. Say what stands there: "
-       "--on-overlap last, first, mean or sum.", found.size(), most.region, most.disagreement, deltas[most.first].name,
-       deltas[most.second].name);
+  fail("--on-overlap",
+       "{} slices are in more than one delta, most at odds {} ({:.2f}) of {} and {}. Say what stands there: "
+       "--on-overlap last, first, mean or sum.",
+       found.size(), most.region, most.disagreement, deltas[most.first].name, deltas[most.second].name);
 }
 
 }  // namespace
 
 const std::vector<OverlapRule>& overlap_rules() {
-  static const std::vector<OverlapRule> kRules{
-      {"last", OnOverlap::kLast}, {"first", OnOverlap::kFirst}, {"mean", OnOverlap::kMean}, {"sum", OnOverlap::kSum}};
+  static const std::vector<OverlapRule> kRules{{"last", OnOverlap::kLast},
+                                               {"first", OnOverlap::kFirst},
+                                               {"mean", OnOverlap::kMean},
+                                               {"sum", OnOverlap::kSum}};
   return kRules;
 }
 
@@ -177,7 +184,8 @@ std::vector<Overlap> find_overlaps(const Checkpoint& model, const std::vector<De
   return overlaps;
 }
 
-std::map<std::string, at::Tensor> apply_deltas(const Checkpoint& base, const std::vector<Delta>& deltas, OnOverlap rule) {
+std::map<std::string, at::Tensor> apply_deltas(const Checkpoint& base, const std::vector<Delta>& deltas,
+                                               OnOverlap rule) {
   const ByTensor all = by_tensor(deltas);
   check_model(base, all, deltas);
   std::map<std::string, at::Tensor> changed;
@@ -204,7 +212,8 @@ std::map<std::string, at::Tensor> revert_deltas(const Checkpoint& model, const s
   check_model(model, all, deltas);
   std::map<std::string, at::Tensor> reverted;
   const std::string differs =
-      "of " + model.directory() + " is not what this delta made. Give the model that circuit apply wrote, and all its deltas.";
+      "of " + model.directory() +
+      " is not what this delta made. Give the model that circuit apply wrote, and all its deltas.";
   for (const auto& [name, placed] : all) {
     const at::Tensor found = model.tensor(name);
     at::Tensor base = found.clone();

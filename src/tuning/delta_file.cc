@@ -27,7 +27,8 @@ constexpr const char* kResultHashes = "result_sha256";
 
 using Hashes = std::map<std::string, std::string>;
 
-Hashes hashes_of(const std::map<std::string, std::string>& metadata, const std::string& key, const std::string& path) {
+Hashes hashes_of(const std::map<std::string, std::string>& metadata, const std::string& key,
+                 const std::string& path) {
   const auto found = metadata.find(key);
   if (found == metadata.end()) fail(path, "{} is missing from its metadata.", key);
   const std::string place = path + ", " + key;
@@ -42,7 +43,8 @@ Hashes hashes_of(const std::map<std::string, std::string>& metadata, const std::
 }
 
 bool before(const DeltaSlice& a, const DeltaSlice& b) {
-  return std::tie(a.region.tensor, a.region.dim, a.region.start) < std::tie(b.region.tensor, b.region.dim, b.region.start);
+  return std::tie(a.region.tensor, a.region.dim, a.region.start) <
+         std::tie(b.region.tensor, b.region.dim, b.region.start);
 }
 
 // Along one dimension of a tensor, one after the other: across two they would cross.
@@ -59,7 +61,8 @@ void check_disjoint(const std::vector<DeltaSlice>& slices, const std::string& pa
 void check_hashes(const Delta& delta, const std::string& path) {
   std::map<std::string, int> seen;
   for (const DeltaSlice& s : delta.slices) seen[s.region.tensor] = 1;
-  for (const auto& [key, hashes] : {std::pair(kBaseHashes, &delta.base_sha256), {kResultHashes, &delta.result_sha256}}) {
+  for (const auto& [key, hashes] :
+       {std::pair(kBaseHashes, &delta.base_sha256), {kResultHashes, &delta.result_sha256}}) {
     for (const auto& [tensor, count] : seen) {
       if (hashes->count(tensor) == 0) fail(path, "{}: '{}' is missing, which has slices.", key, tensor);
     }
@@ -152,7 +155,8 @@ std::string sha256_of(const at::Tensor& tensor) {
   return sha256_hex(bytes.data_ptr(), bytes.nbytes());
 }
 
-Delta make_delta(const Checkpoint& base, const std::string& values, const std::map<std::string, std::string>& meta) {
+Delta make_delta(const Checkpoint& base, const std::string& values,
+                 const std::map<std::string, std::string>& meta) {
   const TensorFile file(values);
   Delta delta;
   delta.name = values;
@@ -215,16 +219,20 @@ Delta read_delta(const std::string& path) {
   Delta delta;
   delta.name = path;
   delta.meta = file.header().metadata;
-  if (delta.meta["format"] != kFormat) fail(file.path(), "this is no delta. Write one with circuit export RUN --delta.");
+  if (delta.meta["format"] != kFormat)
+    fail(file.path(), "this is no delta. Write one with circuit export RUN --delta.");
   if (delta.meta["format_version"] != kVersion) {
-    fail(file.path(), "format_version: found '{}', expected '{}': written by another version of this program.",
+    fail(file.path(),
+         "format_version: found '{}', expected '{}': written by another version of this program.",
          delta.meta["format_version"], kVersion);
   }
   delta.base_sha256 = hashes_of(delta.meta, kBaseHashes, file.path());
   delta.result_sha256 = hashes_of(delta.meta, kResultHashes, file.path());
   for (const char* key : {"format", "format_version", kBaseHashes, kResultHashes}) delta.meta.erase(key);
   for (const TensorEntry& entry : file.header().tensors) {
-    const char* suffix = ends_with(entry.name, kBase) ? kBase : ends_with(entry.name, kMaster) ? kMaster : nullptr;
+    const char* suffix = ends_with(entry.name, kBase)     ? kBase
+                         : ends_with(entry.name, kMaster) ? kMaster
+                                                          : nullptr;
     if (suffix == nullptr) {
       delta.slices.push_back(read_slice(file, entry.name));
       continue;

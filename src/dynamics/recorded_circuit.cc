@@ -35,7 +35,8 @@ CircuitShape shape_of(Database& db) {
   }
   const bool ungrouped = optional_bool(graph, "ungrouped", false, place);
   shape.key_values = ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped;
-  shape.mlp_blocks = at_least_one(graph, "mlp_blocks", place);
+  shape.mlp_blocks = optional_int(graph, "mlp_blocks", 1, place);  // early runs had no blocks
+  if (shape.mlp_blocks < 1) fail(place, "mlp_blocks: found {}, expected at least 1.", shape.mlp_blocks);
   return shape;
 }
 

@@ -57,6 +57,18 @@ const Case kOwnBatches{
 const Case kFull{
     "Full", {}, with(kEverything, {"tuning.method=full", "optimizer.lr=0.01", "tuning.steps=60"})};
 
+const Case kLoraOfACircuit{
+    "LoraOfACircuit", {"llama"}, with(kEverything, {"tuning.method=lora", "lora.circuit=true", "lora.rank=2",
+                                                    "optimizer.lr=0.01", "tuning.steps=60"})};
+// What a policy remembers from one discovery to the next.
+const Case kPolicies{
+    "Policies", {}, with(kEverything, {"optimizer.lr=0.01", "discovery.every=2", "discovery.smoothing=0.6",
+                                       "selection.leave_rank=20", "selection.extra_random=0.2", "selection.never=a0.h1*",
+                                       "tuning.regulariser=0.1", "tuning.recompute=true", "tuning.steps=60"})};
+const Case kComplementFromScratch{
+    "ComplementFromScratch", {"llama"}, with(kEverything, {"tuning.method=complement", "model.init=random",
+                                                           "discovery.every=3", "optimizer.lr=0.01", "tuning.steps=60"})};
+
 // A moment in the life of a run: the folders in which something happens then, and how to tell.
 struct Moment {
   const char* name;
@@ -131,7 +143,8 @@ TEST_P(KilledRun, EqualsARunNeverKilled) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Methods, KilledRun,
-                         testing::Values(kSgdEveryStep, kAdamEveryThird, kOwnBatches, kFull),
+                         testing::Values(kSgdEveryStep, kAdamEveryThird, kOwnBatches, kFull, kLoraOfACircuit, kPolicies,
+                                         kComplementFromScratch),
                          [](const auto& each) { return each.param.name; });
 
 TEST(Interrupt, SaysHowToGoOnAndResumeEqualsARunNeverStopped) {

@@ -70,7 +70,7 @@ std::vector<ConfigField> TuneConfig::fields() {
        "Edges of the last circuit stay while they rank among so many, against flicker; 0: off.", 0, kMany, any},
       {"selection.extra_random", &selection_extra_random,
        "r: share of the nodes outside the circuit that are trained too, drawn at every discovery.", 0, 1, any},
-      {"selection.always", &selection_always, "Nodes trained in any case, as in 'm3, a0.h*'.", 0, -1, any},
+      {"selection.always", &selection_always, "Nodes trained in any case, as in ['m3', 'a0.h*']; * stands for any characters.", 0, -1, any},
       {"selection.never", &selection_never, "Nodes never trained, nor their edges selected.", 0, -1, any},
       {"selection.faithfulness", &selection_faithfulness, "What the circuit of kind faithfulness reaches on dev records.",
        0, 1, any},
@@ -118,7 +118,7 @@ std::vector<ConfigField> TuneConfig::fields() {
       {"optimizer.clip", &optimizer_clip, "Largest global gradient norm; 0: no clipping.", 0, kMany, any},
       {"optimizer.schedule", &optimizer_schedule, "Learning rate after warm-up.", 0, -1, {"constant", "linear", "cosine"}},
       {"optimizer.final_share", &optimizer_final_share, "Share of lr that linear and cosine end at.", 0, 1, any},
-      {"optimizer.rates", &optimizer_rates, "Factors of lr by node, as in 'm*=0.5, a0.h1<q>=2'.", 0, -1, any},
+      {"optimizer.rates", &optimizer_rates, "Factors of lr by node, as in ['m*=0.5', 'a0.h1<q>=2']; the last that matches counts.", 0, -1, any},
       {"evaluation.every", &evaluation_every, "Steps between evaluations and checkpoints.", 1, kMany, any},
       {"evaluation.keep", &evaluation_keep, "Checkpoints kept: best (and the last, to go on from) or all.", 0, -1,
        {"best", "all"}},
@@ -132,18 +132,6 @@ std::vector<ConfigField> TuneConfig::fields() {
       {"evaluation.max_tokens", &evaluation_max_tokens, "Tokens generated for a record of those files.", 1, 1e6, any},
       {"run.path", &run_path, "Folder of the run; must not exist yet.", 0, -1, any},
   };
-}
-
-std::vector<std::string> split_list(const std::string& list) {
-  std::vector<std::string> items;
-  size_t begin = 0;
-  while (begin <= list.size()) {
-    const size_t comma = std::min(list.find(',', begin), list.size());
-    const size_t first = list.find_first_not_of(" \t", begin);
-    if (first < comma) items.push_back(list.substr(first, list.find_last_not_of(" \t", comma - 1) - first + 1));
-    begin = comma + 1;
-  }
-  return items;
 }
 
 std::string ability_name(const std::string& file) { return std::filesystem::path(file).stem().string(); }

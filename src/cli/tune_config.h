@@ -37,7 +37,7 @@ struct TuneConfig {
   int64_t selection_n_final = 0;
   int64_t selection_leave_rank = 0;
   double selection_extra_random = 0;
-  std::string selection_always, selection_never;
+  std::vector<std::string> selection_always, selection_never;
   double selection_faithfulness = 0.9;
   int64_t selection_faithfulness_records = 64;
   std::string tuning_method = "circuit";
@@ -58,7 +58,7 @@ struct TuneConfig {
   bool tuning_recompute = false;
   int64_t lora_rank = 8;
   double lora_alpha = 16;
-  std::string lora_targets = "all-linear";
+  std::vector<std::string> lora_targets{"all-linear"};
   bool lora_circuit = false;
   std::string optimizer_kind = "adamw";
   double optimizer_lr = 1e-4;
@@ -72,7 +72,7 @@ struct TuneConfig {
   double optimizer_clip = 1;
   std::string optimizer_schedule = "constant";
   double optimizer_final_share = 0;
-  std::string optimizer_rates;
+  std::vector<std::string> optimizer_rates;
   int64_t evaluation_every = 100;
   std::string evaluation_keep = "best";
   int64_t evaluation_patience = 0;
@@ -84,9 +84,6 @@ struct TuneConfig {
 
   std::vector<ConfigField> fields();
 };
-
-// "a, b" → {"a", "b"}; blanks around the items do not count, empty items are dropped.
-std::vector<std::string> split_list(const std::string& list);
 
 // Throws Error naming the key that is missing, or two that exclude each other.
 void check_config(const TuneConfig& config, const std::string& place);

@@ -48,11 +48,11 @@ Dataset read_examples(const std::string& path, const TuneConfig& config, const O
   return data;
 }
 
-// A factor of the learning rate per slice, from "pattern=factor, …"; the last pattern that matches counts.
+// A factor of the learning rate per slice, from "pattern=factor"; the last pattern that matches counts.
 std::vector<double> rates_of(const TuneConfig& config, const SliceTable& table) {
   if (config.optimizer_rates.empty()) return {};
   std::vector<double> rates(table.slices().size(), 1);
-  for (const std::string& item : split_list(config.optimizer_rates)) {
+  for (const std::string& item : config.optimizer_rates) {
     const size_t equals = item.rfind('=');
     double factor = -1;
     try {
@@ -111,8 +111,8 @@ PolicySpec policy_spec(const TuneConfig& c, const TuneModel& model, const TuneDa
   spec.smoothing = c.discovery_smoothing;
   spec.leave_rank = c.selection_leave_rank;
   spec.extra_random = c.selection_extra_random;
-  spec.always = split_list(c.selection_always);
-  spec.never = split_list(c.selection_never);
+  spec.always = c.selection_always;
+  spec.never = c.selection_never;
   return spec;
 }
 
@@ -249,7 +249,7 @@ FirstCircuit find_first_circuit(const TuneConfig& config, const TuneModel& model
 TuneConfig matched(TuneConfig config, const TuneModel& model, const FirstCircuit& first) {
   if (config.tuning_method != "lora" || !config.tuning_match_parameters) return config;
   const int64_t target = model.table.parameters(first.slices);
-  const int64_t per_rank = LoraStore::parameters_per_rank(model.open.model, split_list(config.lora_targets));
+  const int64_t per_rank = LoraStore::parameters_per_rank(model.open.model, config.lora_targets);
   const auto rank = std::llround(static_cast<double>(target) / static_cast<double>(per_rank));
   const double scale = config.lora_alpha / static_cast<double>(config.lora_rank);
   config.lora_rank = std::max<int64_t>(1, rank);
@@ -269,7 +269,7 @@ std::unique_ptr<ParameterStore> make_store(const TuneConfig& config, const TuneM
   LoraSpec spec;
   spec.rank = config.lora_rank;
   spec.alpha = config.lora_alpha;
-  spec.targets = split_list(config.lora_targets);
+  spec.targets = config.lora_targets;
   spec.seed = static_cast<uint64_t>(config.tuning_seed);
   if (circuit == nullptr) return std::make_unique<LoraStore>(weights, spec);
   std::vector<Slice> slices;

@@ -41,6 +41,9 @@ void add_discover(CLI::App& program, Action* chosen);
 void add_evaluate(CLI::App& program, Action* chosen);
 void add_tune(CLI::App& program, Action* chosen);
 void add_export(CLI::App& program, Action* chosen);
+void add_apply(CLI::App& program, Action* chosen);
+void add_revert(CLI::App& program, Action* chosen);
+void add_diff(CLI::App& program, Action* chosen);
 void add_query(CLI::App& program, Action* chosen);
 void add_report(CLI::App& program, Action* chosen);
 

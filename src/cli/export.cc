@@ -6,7 +6,9 @@
 #include "cli/command.h"
 #include "cli/run.h"
 #include "core/names.h"
+#include "io/files.h"
 #include "tuning/adapter_files.h"
+#include "tuning/delta_file.h"
 
 namespace circuit {
 namespace {
@@ -16,6 +18,7 @@ struct Options {
   std::string run, out;
   std::string step;
   bool adapter = false;
+  bool delta = false;
 };
 
 // The step asked for, else the best on dev, else the last.
@@ -49,10 +52,37 @@ int export_adapter(const Options& o, const TuneConfig& config, const TuneModel& 
   return 0;
 }
 
+// Of the checkpoint's values alone: no model is loaded.
+int export_delta(const Options& o, const TuneConfig& config) {
+  if (config.tuning_method == "lora") {
+    fail("--delta", "{} is a run of method lora, whose change is no slice of the model. Use --adapter.", o.run);
+  }
+  const int64_t step = choose_step(o);
+  const Delta delta = make_delta(Checkpoint::open(config.model_path), checkpoint_folder(o.run, step) + "/slices.safetensors",
+                                 {{"step", std::to_string(step)},
+                                  {"method", config.tuning_method},
+                                  {"model", config.model_path},
+                                  {"config", read_file(o.run + "/config.toml")},
+                                  {"program_version", CIRCUIT_VERSION}});
+  write_delta(delta, o.out);
+  if (o.common.json) {
+    fmt::print("{}\n", Json({{"out", o.out},
+                             {"step", step},
+                             {"slices", delta.slices.size()},
+                             {"parameters", delta.parameters()},
+                             {"changed_tensors", delta.base_sha256.size()}}).dump());
+  } else {
+    fmt::print("step {} written to {}: {} slices of {} tensors, {} parameters\n", step, o.out, delta.slices.size(),
+               delta.base_sha256.size(), with_commas(delta.parameters()));
+  }
+  return 0;
+}
+
 int run(const Options& o) {
   apply_common(o.common);
   TuneConfig config;
   read_config(o.run + "/config.toml", config.fields());
+  if (o.delta) return export_delta(o, config);
   CommonOptions exact = o.common;
   exact.dtype = "f32";  // the checkpoint's values are float32 whatever the run computed in
   TuneModel model(config, exact);
@@ -76,11 +106,13 @@ int run(const Options& o) {
 void add_export(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("export", "a run's model as a Hugging Face directory");
-  command->footer("Examples:\n  circuit export runs/agreement -o tuned\n  circuit export runs/lora --adapter -o adapter");
+  command->footer("Examples:\n  circuit export runs/agreement -o tuned\n  circuit export runs/agreement --delta -o delta\n"
+                  "  circuit export runs/lora --adapter -o adapter");
   command->add_option("RUN", o->run, "run directory")->required();
   command->add_option("-o,--out", o->out, "folder to write; must not exist")->required();
   command->add_option("--step", o->step, "step to export (default: the best on dev, else the last)");
-  command->add_flag("--adapter", o->adapter, "of a run of method lora: the adapters, as PEFT reads them");
+  command->add_flag("--delta", o->delta, "only the slices that changed, and the base's values of them: see circuit apply")
+      ->excludes(command->add_flag("--adapter", o->adapter, "of a run of method lora: the adapters, as PEFT reads them"));
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
 }

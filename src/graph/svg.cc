@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iterator>
 #include <set>
 #include <vector>
 
@@ -16,6 +18,19 @@ namespace {
 // Told apart by readers who confuse red and green, and in grey: orange is the lighter one.
 constexpr const char* kPositive = "#1f6fb8";
 constexpr const char* kNegative = "#d9742f";
+
+constexpr const char* kStayed = "#8a949e";
+
+// What an edge's colour is, and what the colours say.
+struct Colors {
+  std::function<const char*(int64_t edge)> of;
+  std::vector<std::pair<const char*, std::string>> legend;  // escaped
+};
+
+Colors by_sign(const EdgeScores& scores) {
+  return {[&scores](int64_t id) { return scores.values[id] >= 0 ? kPositive : kNegative; },
+          {{kPositive, "supports the metric (score &gt; 0)"}, {kNegative, "works against it (score &lt; 0)"}}};
+}
 
 std::string escape(const std::string& text) {
   std::string escaped;
@@ -53,7 +68,7 @@ float largest_of(const Circuit& circuit, const EdgeScores& scores) {
 }
 
 std::string edge_svg(const SvgLayout& layout, const Graph& graph, int64_t id, float score, float largest,
-                     const Pen& pen) {
+                     const Pen& pen, const char* color) {
   const Edge e = graph.edge(id);
   const SvgEnds ends = ends_of(layout, graph.upstream_name(e.upstream), graph.downstream_name(e.downstream));
   const double strength = largest > 0 ? std::fabs(score) / largest : 1;
@@ -66,13 +81,13 @@ std::string edge_svg(const SvgLayout& layout, const Graph& graph, int64_t id, fl
       "stroke-width=\"{:.2f}\" "
       "stroke-opacity=\"{:.2f}\"><title>{} {:+.6g}</title></path>\n",
       ends.from.x, ends.from.y, ends.from.x + bend, ends.from.y - rise * 0.4, ends.to.x + bend,
-      ends.to.y + rise * 0.4, ends.to.x, ends.to.y, score >= 0 ? kPositive : kNegative,
+      ends.to.y + rise * 0.4, ends.to.x, ends.to.y, color,
       pen.thinnest + (pen.widest - pen.thinnest) * strength,
       pen.palest + (pen.darkest - pen.palest) * std::sqrt(strength), escape(graph.edge_name(id)), score);
 }
 
 std::string edges_svg(const SvgLayout& layout, const Graph& graph, const Circuit& circuit,
-                      const EdgeScores& scores) {
+                      const EdgeScores& scores, const Colors& colors) {
   std::vector<int64_t> order = circuit.edges;
   // The strongest last, on top.
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
@@ -81,7 +96,7 @@ std::string edges_svg(const SvgLayout& layout, const Graph& graph, const Circuit
   const float largest = largest_of(circuit, scores);
   const Pen pen = pen_for(order.size());
   std::string text = "<g class=\"edges\" fill=\"none\">\n";
-  for (const int64_t id : order) text += edge_svg(layout, graph, id, scores.values[id], largest, pen);
+  for (const int64_t id : order) text += edge_svg(layout, graph, id, scores.values[id], largest, pen, colors.of(id));
   return text + "</g>\n";
 }
 
@@ -146,7 +161,7 @@ std::string nodes_svg(const SvgLayout& layout, const Graph& graph, const Circuit
 }
 
 std::string legend_svg(const SvgLayout& layout, const Graph& graph, const Circuit& circuit,
-                       const EdgeScores& scores) {
+                       const EdgeScores& scores, const Colors& colors) {
   const char* groups =
       graph.kv_nodes() == graph.n_heads() ? "" : " Dotted: the heads that share keys and values.";
   const double y = layout.height - 60;
@@ -156,10 +171,13 @@ std::string legend_svg(const SvgLayout& layout, const Graph& graph, const Circui
         "<text x=\"{3:.1f}\" y=\"{1:.1f}\">{4}</text>\n",
         x, row, color, x + 34, text);
   };
-  return "<g class=\"legend\" text-anchor=\"start\" fill=\"#1b2430\">\n" +
-         entry(12, y, kPositive, "supports the metric (score &gt; 0)") +
-         entry(262, y, kNegative, "works against it (score &lt; 0)") +
-         fmt::format(
+  std::string text = "<g class=\"legend\" text-anchor=\"start\" fill=\"#1b2430\">\n";
+  double x = 12;
+  for (const auto& [color, meaning] : colors.legend) {
+    text += entry(x, y, color, meaning);
+    x += colors.legend.size() == 2 ? 250 : 170;  // three have shorter words
+  }
+  return text + fmt::format(
              "<text x=\"12\" y=\"{:.1f}\">{} edges, width by |score|; the widest is {:.4g}. Point at an edge "
              "for "
              "its name.</text>\n<text x=\"12\" y=\"{:.1f}\">At the bottom of a head: what the edge is read "
@@ -168,9 +186,7 @@ std::string legend_svg(const SvgLayout& layout, const Graph& graph, const Circui
              y + 22, circuit.edges.size(), largest_of(circuit, scores), y + 42, groups);
 }
 
-}  // namespace
-
-std::string to_svg(const Graph& graph, const Circuit& circuit, const EdgeScores& scores) {
+std::string drawn(const Graph& graph, const Circuit& circuit, const EdgeScores& scores, const Colors& colors) {
   const SvgLayout layout = svg_layout(graph, circuit);
   const CircuitNodes nodes = nodes_of(graph, circuit);
   return fmt::format(
@@ -183,8 +199,33 @@ std::string to_svg(const Graph& graph, const Circuit& circuit, const EdgeScores&
              ".edges path:hover {{ stroke-opacity: 1; stroke-width: 6; }}</style>\n"
              "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
              layout.width, layout.height, circuit.edges.size()) +
-         bands_svg(layout) + edges_svg(layout, graph, circuit, scores) + links_svg(layout, graph, nodes) +
-         nodes_svg(layout, graph, nodes) + legend_svg(layout, graph, circuit, scores) + "</svg>\n";
+         bands_svg(layout) + edges_svg(layout, graph, circuit, scores, colors) + links_svg(layout, graph, nodes) +
+         nodes_svg(layout, graph, nodes) + legend_svg(layout, graph, circuit, scores, colors) + "</svg>\n";
+}
+
+}  // namespace
+
+std::string to_svg(const Graph& graph, const Circuit& circuit, const EdgeScores& scores) {
+  return drawn(graph, circuit, scores, by_sign(scores));
+}
+
+std::string to_svg_of_two(const Graph& graph, const Circuit& a, const EdgeScores& scores_a, const Circuit& b,
+                          const EdgeScores& scores_b) {
+  Circuit either;
+  std::set_union(a.edges.begin(), a.edges.end(), b.edges.begin(), b.edges.end(), std::back_inserter(either.edges));
+  const auto in = [](const Circuit& circuit, int64_t id) {
+    return std::binary_search(circuit.edges.begin(), circuit.edges.end(), id);
+  };
+  EdgeScores scores = scores_b;
+  size_t both = a.edges.size() + b.edges.size() - either.edges.size();
+  for (const int64_t id : a.edges) {
+    if (!in(b, id)) scores.values[id] = scores_a.values[id];
+  }
+  const Colors colors{[&](int64_t id) { return !in(a, id) ? kPositive : !in(b, id) ? kNegative : kStayed; },
+                      {{kStayed, fmt::format("in both ({})", both)},
+                       {kNegative, fmt::format("only in A ({})", a.edges.size() - both)},
+                       {kPositive, fmt::format("only in B ({})", b.edges.size() - both)}}};
+  return drawn(graph, either, scores, colors);
 }
 
 }  // namespace circuit

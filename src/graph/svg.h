@@ -14,4 +14,9 @@ namespace circuit {
 // Well-formed XML; the same bytes for the same circuit.
 std::string to_svg(const Graph& graph, const Circuit& circuit, const EdgeScores& scores);
 
+// Both circuits in one drawing, told apart by colour: edges of both, of A alone, of B alone; of an edge of A alone the
+// width follows A's score, of the others B's.
+std::string to_svg_of_two(const Graph& graph, const Circuit& a, const EdgeScores& scores_a, const Circuit& b,
+                          const EdgeScores& scores_b);
+
 }  // namespace circuit

@@ -53,22 +53,24 @@ bool is_weight_file(const fs::path& file) {
          extension == ".gguf" || extension == ".h5" || extension == ".msgpack" || name == kIndexFile;
 }
 
+// The base's file byte for byte, its header with it, but for the tensors that changed.
 void write_shard(const TensorFile& shard, const std::map<std::string, at::Tensor>& changed,
                  const std::string& path) {
-  NamedTensors tensors;
-  const TensorFile pristine(shard.path());  // the base's bytes, whatever was written to the mapping in memory
+  const MappedFile pristine(shard.path());  // the base's bytes, whatever was written to the mapping in memory
+  AtomicFile file(path);
+  size_t written = 0;
   for (const TensorEntry& entry : shard.header().tensors) {
-    at::Tensor value = pristine.tensor(entry.name);
     const auto found = changed.find(entry.name);
-    if (found != changed.end()) {
-      if (found->second.sizes() != value.sizes()) {
-        fail(path, "tensor '{}': shape differs from the base model's.", entry.name);
-      }
-      value = found->second.to(at::kCPU, value.scalar_type());
-    }
-    tensors.emplace_back(entry.name, value);
+    if (found == changed.end()) continue;
+    const at::ScalarType stored = scalar_type_of(entry.dtype, path + ", tensor '" + entry.name + "'");
+    const at::Tensor value = found->second.to(at::kCPU, stored).contiguous();
+    if (value.sizes() != entry.shape) fail(path, "tensor '{}': shape differs from the base model's.", entry.name);
+    file.write(pristine.data() + written, entry.begin - written);
+    file.write(value.data_ptr(), entry.size);
+    written = entry.begin + entry.size;
   }
-  save_tensors(path, tensors, shard.header().metadata);
+  file.write(pristine.data() + written, pristine.size() - written);
+  file.commit();
 }
 
 }  // namespace

@@ -35,8 +35,9 @@ class Checkpoint {
 };
 
 // Writes a copy of the checkpoint's directory to `target`, with `changed` (by tensor name, any float dtype)
-// in place of the base tensors; names, order, shapes, dtypes, shards and metadata stay the base's. Files
-// that are no weights (tokenizer, generation config, licence) are copied as they are.
+// in place of the base tensors; names, order, shapes, dtypes, shards and metadata stay the base's, and headers
+// their bytes: with the base's own tensors put back, its weight files are there again. Files that are no weights
+// (tokenizer, generation config, licence) are copied as they are.
 // Throws Error when target exists, a name is unknown or a shape differs.
 void write_checkpoint(const Checkpoint& base, const std::map<std::string, at::Tensor>& changed,
                       const std::string& target);

@@ -266,9 +266,11 @@ void LoraStore::restore(const TensorFile& values, const TensorFile& states, cons
 
 std::map<std::string, at::Tensor> LoraStore::changed_tensors(const Checkpoint& base) const {
   std::map<std::string, at::Tensor> changed;
+  // A mapping of its own: where the model's parameters are views of `base`, the change is in them already.
+  const Checkpoint pristine = Checkpoint::open(base.directory());
   for (const Adapter& adapter : adapters_) {
     const std::string name = model_.file_name(adapter.layer.tensor);
-    changed[name] = merged(base.tensor(name).clone(), adapter.a, adapter.b, scale(), adapter.layer.transposed);
+    changed[name] = merged(pristine.tensor(name).clone(), adapter.a, adapter.b, scale(), adapter.layer.transposed);
   }
   return changed;
 }

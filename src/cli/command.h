@@ -39,6 +39,7 @@ void add_score(CLI::App& program, Action* chosen);
 void add_discover(CLI::App& program, Action* chosen);
 void add_evaluate(CLI::App& program, Action* chosen);
 void add_tune(CLI::App& program, Action* chosen);
+void add_sweep(CLI::App& program, Action* chosen);
 void add_export(CLI::App& program, Action* chosen);
 void add_report(CLI::App& program, Action* chosen);
 

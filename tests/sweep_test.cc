@@ -25,7 +25,7 @@ Arguments sweep(const TinyRuns& runs, const std::vector<std::string>& grid, cons
   Arguments arguments{"sweep", runs.scratch() / "tune.toml", "-o", runs.run("sweep")};
   for (const std::string& axis : grid) arguments.insert(arguments.end(), {"--grid", axis});
   for (const std::string& assignment : settings) arguments.insert(arguments.end(), {"--set", assignment});
-  return quiet(arguments);
+  return arguments;
 }
 
 Arguments with(Arguments arguments, const Arguments& more) {
@@ -60,7 +60,7 @@ constexpr double kRounding = 1e-12;
 
 TEST(Sweep, RunsEveryCellAsTuneDoesAndTabulates) {
   const TinyRuns runs({}, kTiny);
-  const ProgramResult result = run_program(with(sweep(runs, kGrid), {"--json"}));
+  const ProgramResult result = run_quiet(with(sweep(runs, kGrid), {"--json"}));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.err, "");
   ASSERT_EQ(run_program(runs.tune("alone", {"selection.n=12", "tuning.seed=1"})).exit_code, 0);
@@ -95,18 +95,18 @@ TEST(Sweep, RunsEveryCellAsTuneDoesAndTabulates) {
 
 TEST(Sweep, TheSameCommandAgainRunsNothingAndMoreValuesOnlyThose) {
   const TinyRuns runs({}, kTiny);
-  ASSERT_EQ(run_program(sweep(runs, {"selection.n=4", "tuning.seed=0"})).exit_code, 0);
+  ASSERT_EQ(run_quiet(sweep(runs, {"selection.n=4", "tuning.seed=0"})).exit_code, 0);
   const std::string first = runs.run("sweep") + "/n-4_seed-0";
   const auto before = snapshot(first);
-  ASSERT_EQ(run_program(sweep(runs, {"selection.n=4", "tuning.seed=0"})).exit_code, 0);
-  ASSERT_EQ(run_program(sweep(runs, {"selection.n=4", "tuning.seed=0,1"})).exit_code, 0);
+  ASSERT_EQ(run_quiet(sweep(runs, {"selection.n=4", "tuning.seed=0"})).exit_code, 0);
+  ASSERT_EQ(run_quiet(sweep(runs, {"selection.n=4", "tuning.seed=0,1"})).exit_code, 0);
   EXPECT_TRUE(snapshot(first) == before);
   EXPECT_EQ(status_of(runs, 1), "finished");
   // A smaller grid keeps what there is.
-  const ProgramResult less = run_program(with(sweep(runs, {"selection.n=4", "tuning.seed=1"}), {"--json"}));
+  const ProgramResult less = run_quiet(with(sweep(runs, {"selection.n=4", "tuning.seed=1"}), {"--json"}));
   EXPECT_EQ(Json::parse(less.out)["runs"].size(), 2U);
   fs::remove_all(first);
-  ASSERT_EQ(run_program(sweep(runs, {"selection.n=4", "tuning.seed=0"})).exit_code, 0);
+  ASSERT_EQ(run_quiet(sweep(runs, {"selection.n=4", "tuning.seed=0"})).exit_code, 0);
   EXPECT_EQ(query(first, "SELECT count(*) FROM steps"), 6) << "a run that was removed is run again";
 }
 
@@ -118,7 +118,7 @@ TEST_P(EndedSweep, GoesOnAsIfItHadNeverEnded) {
   const TinyRuns runs({}, longer);
   const std::string second = runs.run("sweep") + "/n-4_seed-1";
   {
-    Program program(sweep(runs, kGrid, longer));
+    Program program(quiet(sweep(runs, kGrid, longer)));
     ASSERT_TRUE(program.wait_until({runs.scratch().path(), runs.run("sweep"), second, second + "/checkpoints"},
                                    [&] { return query(second, "SELECT max(step) FROM steps") >= 5; }));
     program.send(GetParam());
@@ -132,7 +132,7 @@ TEST_P(EndedSweep, GoesOnAsIfItHadNeverEnded) {
   EXPECT_EQ(status_of(runs, 0), "finished");
   EXPECT_EQ(status_of(runs, 1), GetParam() == SIGINT ? "stopped" : "running");
   EXPECT_EQ(status_of(runs, 2), "waiting");
-  const ProgramResult rest = run_program(sweep(runs, kGrid, longer));
+  const ProgramResult rest = run_quiet(sweep(runs, kGrid, longer));
   ASSERT_EQ(rest.exit_code, 0) << rest.err;
   ASSERT_EQ(run_program(runs.tune("alone", {"selection.n=4", "tuning.seed=1"})).exit_code, 0);
   EXPECT_EQ(rows_of(second), rows_of(runs.run("alone")));
@@ -146,10 +146,10 @@ TEST(Sweep, AFailedRunIsRecordedAndTheOthersGoOn) {
   const TinyRuns runs({}, kTiny);
   Settings wild = kTiny;
   for (const char* s : {"optimizer.clip=0", "optimizer.weight_decay=1", "tuning.steps=40"}) wild.emplace_back(s);
-  const ProgramResult result = run_program(sweep(runs, {"optimizer.lr=1000,0.01"}, {wild.begin(), wild.end()}));
+  const ProgramResult result = run_quiet(sweep(runs, {"optimizer.lr=1000,0.01"}, {wild.begin(), wild.end()}));
   EXPECT_EQ(result.exit_code, kWrongUse) << "kTiny sets optimizer.lr, which the grid varies";
   wild.erase(std::remove(wild.begin(), wild.end(), "optimizer.lr=0.05"), wild.end());
-  const ProgramResult ended = run_program(sweep(runs, {"optimizer.lr=1000,0.01"}, wild));
+  const ProgramResult ended = run_quiet(sweep(runs, {"optimizer.lr=1000,0.01"}, wild));
   EXPECT_EQ(ended.exit_code, kFailure);
   EXPECT_THAT(ended.err, HasSubstr("1 of 2 runs failed; lr-1000.0: "));
   EXPECT_EQ(status_of(runs, 0), "failed");
@@ -182,7 +182,7 @@ TEST(Sweep, UnknownKeysAndValuesAreRefusedBeforeAnythingRuns) {
 TEST(Sweep, DryRunListsTheRunsAndWritesNothing) {
   const TinyRuns runs({}, kTiny);
   const auto before = snapshot(runs.scratch().path());
-  const ProgramResult result = run_program(with(sweep(runs, kGrid), {"--dry-run"}));
+  const ProgramResult result = run_quiet(with(sweep(runs, kGrid), {"--dry-run"}));
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("n-12_seed-1"));
   EXPECT_THAT(result.out, HasSubstr("4 runs, 4 of them to do"));
@@ -192,7 +192,7 @@ TEST(Sweep, DryRunListsTheRunsAndWritesNothing) {
 TEST(Sweep, AChangedConfigurationIsRefusedNamingTheKey) {
   const TinyRuns runs({}, kTiny);
   const std::vector<std::string> grid{"selection.n=4"};
-  ASSERT_EQ(run_program(sweep(runs, grid)).exit_code, 0);
+  ASSERT_EQ(run_quiet(sweep(runs, grid)).exit_code, 0);
   Settings changed = kTiny;
   changed.emplace_back("optimizer.momentum=0.5");
   expect_refused(runs.scratch(), sweep(runs, grid, changed), {"optimizer.momentum", "0.9", "0.5"});

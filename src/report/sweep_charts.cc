@@ -105,7 +105,7 @@ KeyChart key_chart(const std::vector<std::string>& keys, size_t at, const std::v
   if (c.is_number) {
     c.x["type"] = "quantitative";
     c.x["scale"] = {{"zero", false}, {"nice", false}, {"padding", 14}};
-    if (low > 0 && high / low > kLogarithmicSpan) c.x["scale"]["type"] = "log";
+    if (low > 0 && high / low > kLogarithmicSpan) c.x["scale"] = {{"type", "log"}, {"nice", false}, {"padding", 14}};
   } else {
     c.x["type"] = "ordinal";
     c.x["sort"] = order;

@@ -194,6 +194,41 @@ void peaks(const Model& model, const Graph& graph) {
       fmt::format("{:.0f} MB", (remade + weights) / 1e6));
 }
 
+// One step with a discovery and two records' worth of optimiser state behind it, in a child process.
+void llama_step() {
+  at::set_num_threads(1);
+  const Model model = random_model(llama_1b(), at::kBFloat16);
+  const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
+  constexpr int64_t kRecords = 8;
+  constexpr int64_t kLength = 128;
+  const std::vector<Example> examples = random_pairs(kRecords, kLength, model.architecture().vocab);
+  constexpr double kShare = 0.3;
+  const auto weights = 2.0 * static_cast<double>(model.parameter_count());
+  double time = 0;
+  double floor = 0;
+  const Work work = work_of(model, graph, kRecords * kLength);
+  {
+    const Tuned tuned(model, graph, examples, kShare);
+    // Forward, logits and their backward, discovery's backward with its contraction, and the step's own.
+    const double gflop = step_gflop(work, tuned, kRecords * kLength) + work.forward + work.rebuild + work.contraction;
+    floor = gflop / gemm_rate(model, kRecords * kLength);
+  }
+  const double peak = peak_growth([&] {
+    Tuned tuned(model, graph, examples, kShare);
+    tuned.spec.batches.batch = kRecords;
+    tuned.spec.discovery.score.batch = kRecords;
+    circuit_updates(model, graph, tuned, 1, 1);
+  });
+  {
+    Tuned tuned(model, graph, examples, kShare);
+    tuned.spec.batches.batch = kRecords;
+    time = seconds([&] { circuit_updates(model, graph, tuned, 1, 1); });
+  }
+  title("one circuit-tuning step (K = 1, AdamW, 30 % of the parameters) at Llama-3.2-1B shape, bf16, 8 x 128 tokens");
+  row("peak memory, weights included", (peak + weights) / 1e9, "GB", "<= 16");
+  row("time", time, "s", "", fmt::format("{:.2f} x its GEMM floor", time / floor));
+}
+
 }  // namespace
 
 void training(const Options& options) {
@@ -206,6 +241,7 @@ void training(const Options& options) {
     }
     peaks(model, graph);
   }
+  if (options.large) llama_step();
 }
 
 }  // namespace circuit::bench

@@ -28,7 +28,7 @@ Json to_json(const std::string& path, const FileScore& score) {
     json[m.name] = m.value;
     if (m.interval) json["intervals"][m.name] = {m.interval->low, m.interval->high};
   }
-  if (!score.accuracy_by.empty()) json["accuracy_by"] = score.accuracy_by;
+  for (const auto& [name, values] : score.by) json[name + "_by"] = values;
   if (!score.decoding.is_null()) json["decoding"] = score.decoding;
   return json;
 }
@@ -41,7 +41,9 @@ void print(const std::string& path, const FileScore& score) {
         m.interval ? fmt::format("  ({:.4f} to {:.4f})", m.interval->low, m.interval->high) : "";
     fmt::print("  {:<34} {:.6f}{}\n", m.name, m.value, interval);
   }
-  for (const auto& [name, share] : score.accuracy_by) fmt::print("  {:<34} {:.4f}\n", "accuracy " + name, share);
+  for (const auto& [measure, values] : score.by) {
+    for (const auto& [name, value] : values) fmt::print("  {:<34} {:.4f}\n", measure + " " + name, value);
+  }
   if (!score.decoding.is_null()) fmt::print("  {:<34} {}\n", "decoding", score.decoding.dump());
 }
 
@@ -85,6 +87,7 @@ void add_score(CLI::App& program, Action* chosen) {
       "What a file holds is told by its first line: minimal pairs ({\"good\", \"bad\"}, or BLiMP's files), multiple choice\n"
       "({\"prompt\", \"choices\", \"answer\"}), generation tasks ({\"prompt\", \"scorer\", \"answers\"}), other records, or text.\n"
       "docs/general-ability.md says what each number is.\n"
+      "Records with occupation and gender (circuit import winobias) also get prejudice risk and signed bias.\n"
       "Example:\n  circuit score examples/books-4l examples/agreement/untouched.txt examples/agreement/test.jsonl");
   command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
   command->add_option("FILE", o->files, "files to score")->required();

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "evaluation/bias.h"
 #include "evaluation/generation_task.h"
 #include "task/answer_records.h"
 
@@ -51,7 +52,7 @@ FileScore score_pairs(const Job& job) {
   score.kind = "minimal pairs";
   score.counts = {{"pairs", r.pairs}};
   score.measures = {mean_measure("accuracy", r.right, rng)};
-  score.accuracy_by = r.accuracy_by;
+  if (!r.accuracy_by.empty()) score.by["accuracy"] = r.accuracy_by;
   for (size_t i = 0; i < pairs.size(); ++i) {
     score.predictions.push_back({{"place", pairs[i].place},
                                  {"log_prob_good", r.log_probs[i].good},
@@ -104,6 +105,16 @@ FileScore score_answers(const Job& job) {
   return score;
 }
 
+void add_bias(const Job& job, const std::vector<Example>& examples, FileScore* score) {
+  const BiasResult bias = evaluate_bias(job.model, examples, job.spec.batch);
+  score->measures.push_back({"prejudice_risk", bias.risk, {}});
+  score->measures.push_back({"signed_bias", bias.signed_bias, {}});
+  for (const auto& [occupation, b] : bias.by_occupation) {
+    score->by["prejudice_risk"][occupation] = b.risk;
+    score->by["signed_bias"][occupation] = b.signed_bias;
+  }
+}
+
 FileScore score_examples(const Job& job) {
   ReadSpec read;
   read.begin_token = job.spec.begin_token;
@@ -119,7 +130,7 @@ FileScore score_examples(const Job& job) {
       Rng rng = job.rng();
       const Estimate accuracy = ratio_estimate(r.right_of, r.compared_of, rng);
       score.measures.push_back({"accuracy", accuracy.value, accuracy.interval});
-      score.accuracy_by = r.accuracy_by;
+      if (!r.accuracy_by.empty()) score.by["accuracy"] = r.accuracy_by;
     }
   }
   if (r.target_tokens > 0) {
@@ -127,6 +138,7 @@ FileScore score_examples(const Job& job) {
     score.measures.push_back({"nats_per_token", r.nll, {}});
     score.measures.push_back({"perplexity", std::exp(r.nll), {}});
   }
+  if (speak_of_occupations(data.examples)) add_bias(job, data.examples, &score);
   return score;
 }
 

@@ -1,6 +1,7 @@
 // One file scored by what it holds: the numbers of `circuit score`, and those of a run before and after.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -26,7 +27,8 @@ struct FileScore {
   std::string kind;                                     // "text", "minimal pairs", "multiple choice", …
   std::vector<std::pair<std::string, int64_t>> counts;  // "records", "tokens", …
   std::vector<Measure> measures;
-  std::map<std::string, double> accuracy_by;            // per group of pairs, per readout
+  // A measure split: accuracy per group of pairs or per readout, bias per occupation.
+  std::map<std::string, std::map<std::string, double>> by;
   Json decoding;                                        // how text was generated; null: none was
   std::vector<Json> predictions;                        // of pairs, choices and generation tasks: one a record
 };

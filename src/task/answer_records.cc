@@ -2,19 +2,34 @@
 
 #include "core/error.h"
 #include "io/files.h"
+#include "task/message_records.h"
 #include "task/record_keys.h"
 
 namespace circuit {
 namespace {
 
-AnswerRecord read_record(const Json& record, const Tokenizer& tokenizer, BeginToken begin_token,
-                         const std::string& place) {
+// What comes before the completion, or before the last turn of a conversation.
+std::vector<int64_t> prompt_of(const Json& record, const LazyTokenizer& tokenizer, BeginToken begin_token,
+                               const std::string& place) {
+  if (record.contains("messages")) {
+    allow_keys(record, {"messages", "scorer", "answers", "labels"}, place);
+    EncodedChat chat = encode_messages(record, tokenizer, place);
+    chat.ids.resize(static_cast<size_t>(chat.first_target));
+    return chat.ids;
+  }
   allow_keys(record, {"prompt", "completion", "scorer", "answers", "labels"}, place);
+  optional_string(record, "completion", "", place);
+  const std::string text = require_string(record, "prompt", place);
+  std::vector<int64_t> ids = encode_text(tokenizer.get(), text, begin_token);
+  if (ids.empty()) fail(place, "prompt: is empty and there is no begin token. Give some text, or --bos always.");
+  return ids;
+}
+
+AnswerRecord read_record(const Json& record, const LazyTokenizer& tokenizer, BeginToken begin_token,
+                         const std::string& place) {
   AnswerRecord read;
   read.place = place;
-  read.prompt = encode_text(tokenizer, require_string(record, "prompt", place), begin_token);
-  if (read.prompt.empty()) fail(place, "prompt: is empty and there is no begin token. Give some text, or --bos always.");
-  optional_string(record, "completion", "", place);
+  read.prompt = prompt_of(record, tokenizer, begin_token, place);
   read.scorer = require_string(record, "scorer", place);
   read.answers = require_strings(record, "answers", place);
   if (record.contains("labels")) read.labels = require_strings(record, "labels", place);
@@ -28,7 +43,7 @@ std::vector<AnswerRecord> read_answer_records(const std::string& path, const Laz
   const MappedFile file(path);
   std::vector<AnswerRecord> records;
   each_json_line(file.text(), path, [&](const Json& json, const std::string& place) {
-    records.push_back(read_record(json, tokenizer.get(), begin_token, place));
+    records.push_back(read_record(json, tokenizer, begin_token, place));
     const AnswerRecord& first = records.front();
     const AnswerRecord& last = records.back();
     if (last.scorer != first.scorer) {

@@ -14,7 +14,7 @@ namespace circuit {
 struct Readout {
   int64_t position = 0;               // 1 … length, in ids as they are (begin token included)
   std::vector<int64_t> correct, wrong;
-  std::string label;                  // the correct form as text, for tables per verb; may be empty
+  std::string label;                  // names the readout in tables (per verb): as the record says, else `correct`
 };
 
 struct Span {
@@ -23,6 +23,9 @@ struct Span {
   int64_t end = 0;
 };
 
+// Of the pronoun that `correct` holds.
+enum class Gender { kNone, kMale, kFemale };
+
 struct Example {
   std::vector<int64_t> ids;
   std::vector<Readout> readouts;
@@ -30,6 +33,8 @@ struct Example {
   std::vector<Readout> counterfactual_readouts;   // empty: as `readouts`
   int64_t first_target = 1;  // the loss counts tokens first_target … length − 1
   std::vector<Span> spans;
+  std::string occupation;    // of whom the readouts speak, for the measures of bias; empty: not such a record
+  Gender gender = Gender::kNone;
   std::string place;         // "file:line", for errors
 };
 

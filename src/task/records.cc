@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "io/files.h"
+#include "task/message_records.h"
 #include "task/record_keys.h"
 
 namespace circuit {
@@ -46,16 +47,29 @@ class RecordReader {
 
   void read(const Json& record, const std::string& place) {
     place_ = place;
-    if (record.contains("messages")) {
-      fail(place, "'messages' needs a chat template, which this version does not apply. Write prompt and completion.");
-    }
-    Example example = record.contains("prompt") || record.contains("completion") ? completion(record) : contrast(record);
+    Example example = to_example(record);
     example.place = place;
     if (spec_.max_length > 0 && !shorten(&example)) return;
     data_->examples.push_back(std::move(example));
   }
 
  private:
+  Example to_example(const Json& record) {
+    if (record.contains("messages")) return conversation(record);
+    return record.contains("prompt") || record.contains("completion") ? completion(record) : contrast(record);
+  }
+
+  // As the model's chat template writes it; the template says whether a begin token stands first, spec_ does not.
+  Example conversation(const Json& record) {
+    allow_keys(record, {"messages", "scorer", "answers", "labels"}, place_);
+    const EncodedChat chat = encode_messages(record, tokenizer_, place_);
+    data_->begin_token |= chat.begin_token;
+    Example example;
+    example.ids = chat.ids;
+    example.first_target = static_cast<int64_t>(chat.first_target);
+    return example;
+  }
+
   Example completion(const Json& record) {
     // The last three say how generated text is judged: read_answer_records reads them.
     allow_keys(record, {"prompt", "completion", "scorer", "answers", "labels"}, place_);
@@ -74,9 +88,11 @@ class RecordReader {
 
   Example contrast(const Json& record) {
     allow_keys(record,
-               {"text", "text_ids", "counterfactual", "counterfactual_ids", "readouts", "counterfactual_readouts", "spans"},
+               {"text", "text_ids", "counterfactual", "counterfactual_ids", "readouts", "counterfactual_readouts", "spans",
+                "occupation", "gender"},
                place_);
     Example example;
+    read_person(record, &example);
     const Encoded clean = side(record, "text");
     example.ids = clean.ids;
     if (record.contains("readouts")) example.readouts = readouts(record, "readouts", clean);
@@ -89,6 +105,19 @@ class RecordReader {
     }
     if (record.contains("spans")) read_spans(record["spans"], clean, &example);
     return example;
+  }
+
+  // Of whom the record speaks, for the measures of bias.
+  void read_person(const Json& record, Example* example) {
+    if (record.contains("occupation") != record.contains("gender")) {
+      fail(place_, "occupation and gender come together: the person, and the gender of 'correct'.");
+    }
+    if (!record.contains("gender")) return;
+    example->occupation = require_string(record, "occupation", place_);
+    if (example->occupation.empty()) fail(place_, "occupation: is empty.");
+    const std::string gender = require_string(record, "gender", place_);
+    if (gender != "male" && gender != "female") fail(place_, "gender: found '{}', expected male or female.", gender);
+    example->gender = gender == "male" ? Gender::kMale : Gender::kFemale;
   }
 
   Encoded side(const Json& record, const std::string& key) {
@@ -123,8 +152,9 @@ class RecordReader {
     std::vector<Readout> all;
     for (const Json& item : list) {
       if (!item.is_object()) fail(place_, "{}: found a {}, expected objects.", key, item.type_name());
-      allow_keys(item, {"position", "byte", "correct", "wrong", "correct_id", "wrong_id"}, place_);
+      allow_keys(item, {"position", "byte", "correct", "wrong", "correct_id", "wrong_id", "label"}, place_);
       Readout readout;
+      readout.label = optional_string(item, "label", "", place_);
       readout.position = position(item, s);
       readout.correct = answers(item, "correct", s, readout.position, &readout.label);
       std::string ignored;
@@ -251,6 +281,11 @@ BeginToken parse_begin_token(const std::string& name) {
 const Tokenizer& LazyTokenizer::get() const {
   if (!tokenizer_) tokenizer_.emplace(Tokenizer::load(directory_));
   return *tokenizer_;
+}
+
+const ChatTemplate& LazyTokenizer::chat() const {
+  if (!chat_) chat_.emplace(load_chat_template(directory_));
+  return *chat_;
 }
 
 std::vector<int64_t> encode_text(const Tokenizer& tokenizer, std::string_view text, BeginToken begin_token) {

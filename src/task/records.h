@@ -8,6 +8,7 @@
 
 #include "io/json.h"
 #include "task/example.h"
+#include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace circuit {
@@ -21,10 +22,13 @@ class LazyTokenizer {
  public:
   explicit LazyTokenizer(std::string directory) : directory_(std::move(directory)) {}
   const Tokenizer& get() const;
+  // The chat template, loaded when the first record of messages needs it.
+  const ChatTemplate& chat() const;
 
  private:
   std::string directory_;
   mutable std::optional<Tokenizer> tokenizer_;
+  mutable std::optional<ChatTemplate> chat_;
 };
 
 struct ReadSpec {
@@ -40,7 +44,7 @@ struct Dataset {
   int64_t dropped_records = 0;    // all of whose readouts were dropped
 };
 
-// Contrast and prompt/completion records of a file. Throws Error "file:line" for an unknown key, a value of
+// Contrast, prompt/completion and messages records of a file. Throws Error "file:line" for an unknown key, a value of
 // another type, an answer that is not one token, a position outside the text, invalid UTF-8; and for a file
 // without records.
 Dataset read_dataset(const std::string& path, const LazyTokenizer& tokenizer, const ReadSpec& spec);

@@ -109,13 +109,13 @@ void AddedTokens::add(const AddedToken& token, const Bpe& model, const std::stri
 
 void AddedTokens::finish(const Normalizer* normalizer) {
   for (const auto& [id, token] : by_id_) {
-    if (!token.normalized) {
-      raw_.add(token, token.content);
-    } else if (normalizer == nullptr) {
-      normalized_.add(token, token.content);
-    } else {
-      const AlignedText content = AlignedText::identity(token.content, {0, token.content.size()});
-      normalized_.add(token, normalizer->apply(content).text);
+    std::string as_written = token.content;
+    if (token.normalized && normalizer != nullptr) {
+      as_written = normalizer->apply(AlignedText::identity(token.content, {0, token.content.size()})).text;
+    }
+    for (Finders* finders : {&all_, &not_special_}) {
+      if (token.special && finders == &not_special_) continue;
+      (token.normalized ? finders->normalized : finders->raw).add(token, as_written);
     }
   }
 }

@@ -52,6 +52,10 @@ class AddedTokenFinder {
   std::vector<int64_t> token_at_ = {-1};            // by node: index in tokens_, or −1
 };
 
+// What is looked for in a text: every added token, or those that are not special, for text of a user that must not
+// write control tokens.
+enum class AddedSearch { kAll, kNotSpecial };
+
 class AddedTokens {
  public:
   // Adds a token, or replaces the flags of the one that has its id. Throws Error naming `place` when
@@ -63,14 +67,18 @@ class AddedTokens {
   const std::map<int64_t, AddedToken>& by_id() const { return by_id_; }
   const AddedToken* find(int64_t id) const;
   const AddedToken* find(const std::string& content) const;
-  const AddedTokenFinder& in_raw_text() const { return raw_; }
-  const AddedTokenFinder& in_normalized_text() const { return normalized_; }
+  const AddedTokenFinder& in_raw_text(AddedSearch search) const { return finders_of(search).raw; }
+  const AddedTokenFinder& in_normalized_text(AddedSearch search) const { return finders_of(search).normalized; }
 
  private:
+  struct Finders {
+    AddedTokenFinder raw, normalized;
+  };
+  const Finders& finders_of(AddedSearch search) const { return search == AddedSearch::kAll ? all_ : not_special_; }
+
   std::map<int64_t, AddedToken> by_id_;
   std::unordered_map<std::string, int64_t> by_content_;
-  AddedTokenFinder raw_;
-  AddedTokenFinder normalized_;
+  Finders all_, not_special_;
 };
 
 }  // namespace circuit

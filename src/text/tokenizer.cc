@@ -45,26 +45,37 @@ std::vector<Token> Tokenizer::encode_with_offsets(std::string_view text, Special
   if (special == SpecialTokens::kAdd) {
     for (const int64_t id : parts_->before) tokens.push_back({id, 0, 0});
   }
-  for (const Segment& segment : parts_->added.in_raw_text().split(text)) {
-    if (segment.id) {
-      tokens.push_back({*segment.id, segment.range.begin, segment.range.end});
-    } else {
-      encode_chunk(text, segment.range.begin, segment.range.end, tokens);
-    }
-  }
+  encode_text(text, AddedSearch::kAll, tokens);
   if (special == SpecialTokens::kAdd) {
     for (const int64_t id : parts_->after) tokens.push_back({id, text.size(), text.size()});
   }
   return tokens;
 }
 
+std::vector<Token> Tokenizer::encode_user_text(std::string_view text) const {
+  if (!is_valid_utf8(text)) fail("tokenizer", "the text is not valid UTF-8.");
+  std::vector<Token> tokens;
+  encode_text(text, AddedSearch::kNotSpecial, tokens);
+  return tokens;
+}
+
+void Tokenizer::encode_text(std::string_view text, AddedSearch search, std::vector<Token>& tokens) const {
+  for (const Segment& segment : parts_->added.in_raw_text(search).split(text)) {
+    if (segment.id) {
+      tokens.push_back({*segment.id, segment.range.begin, segment.range.end});
+    } else {
+      encode_chunk(text, segment.range, search, tokens);
+    }
+  }
+}
+
 // A chunk between added tokens of the raw text: normalise, find added tokens of the normalised text, cut
 // what is between them into pieces, tokenise each. Words repeat, so each is tokenised once per chunk.
-void Tokenizer::encode_chunk(std::string_view text, size_t begin, size_t end,
+void Tokenizer::encode_chunk(std::string_view text, Range range, AddedSearch search,
                              std::vector<Token>& tokens) const {
-  AlignedText chunk = AlignedText::identity(text, {begin, end});
+  AlignedText chunk = AlignedText::identity(text, range);
   if (parts_->normalizer != nullptr) chunk = parts_->normalizer->apply(std::move(chunk));
-  for (const Segment& segment : parts_->added.in_normalized_text().split(chunk.text)) {
+  for (const Segment& segment : parts_->added.in_normalized_text(search).split(chunk.text)) {
     if (segment.id) {
       const Range origin = chunk.origin_of(segment.range);
       tokens.push_back({*segment.id, origin.begin, origin.end});
@@ -133,6 +144,10 @@ std::string Tokenizer::token_text(int64_t id) const {
 }
 
 std::optional<int64_t> Tokenizer::id_of(const std::string& token) const { return parts_->id_of(token); }
+bool Tokenizer::is_special(int64_t id) const {
+  const AddedToken* token = parts_->added.find(id);
+  return token != nullptr && token->special;
+}
 std::optional<int64_t> Tokenizer::bos_id() const { return parts_->bos_id; }
 std::optional<int64_t> Tokenizer::eos_id() const { return parts_->eos_id; }
 bool Tokenizer::adds_bos() const { return !parts_->before.empty(); }

@@ -12,6 +12,8 @@
 namespace circuit {
 
 struct TokenizerParts;
+struct Range;
+enum class AddedSearch;
 
 // A token and the bytes [begin, end) of the original text it stands for, white space included. Ranges
 // never step back. begin == end for tokens the post-processor adds and for a prefix that is not in the text.
@@ -40,6 +42,9 @@ class Tokenizer {
   // Throw Error when `text` is not valid UTF-8 or has a character that no token stands for.
   std::vector<Token> encode_with_offsets(std::string_view text, SpecialTokens special) const;
   std::vector<int64_t> encode(std::string_view text, SpecialTokens special) const;
+  // As encode_with_offsets without the post-processor's tokens, but a special token that the text spells out
+  // ("<|im_end|>") stays text: what a user writes cannot end a turn.
+  std::vector<Token> encode_user_text(std::string_view text) const;
 
   // keep: kNone leaves out special tokens. Bytes that are no UTF-8 become U+FFFD. Throws Error for an id
   // that no token has.
@@ -49,6 +54,9 @@ class Tokenizer {
   std::string token_text(int64_t id) const;
   // The id of a token as the vocabulary writes it ("Ġthe"), added tokens included.
   std::optional<int64_t> id_of(const std::string& token) const;
+
+  // Whether a token is an added one flagged special.
+  bool is_special(int64_t id) const;
 
   // From tokenizer_config.json, else what the post-processor puts before and after the text.
   std::optional<int64_t> bos_id() const;
@@ -61,7 +69,8 @@ class Tokenizer {
 
  private:
   const std::string& token_of(int64_t id) const;
-  void encode_chunk(std::string_view text, size_t begin, size_t end, std::vector<Token>& tokens) const;
+  void encode_text(std::string_view text, AddedSearch search, std::vector<Token>& tokens) const;
+  void encode_chunk(std::string_view text, Range chunk, AddedSearch search, std::vector<Token>& tokens) const;
   std::unique_ptr<const TokenizerParts> parts_;
 };
 

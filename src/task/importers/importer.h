@@ -1,0 +1,72 @@
+// Published files to records. One file an importer; the list is importers() in importers.cc.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "io/json.h"
+#include "text/tokenizer.h"
+
+namespace circuit {
+
+// How records of questions and answers are written.
+enum class AnswerForm { kPromptCompletion, kMessages };
+
+struct ImportOptions {
+  const Tokenizer* tokenizer = nullptr;  // of the model the records are for; null: none was given
+  AnswerForm form = AnswerForm::kPromptCompletion;
+};
+
+struct ImportReport {
+  int64_t rows = 0;     // of the published files
+  int64_t records = 0;  // written
+  // Rows left out, by reason: rows = records + their sum.
+  std::map<std::string, int64_t> refused;
+  // What else happened: parts of rows merged or dropped, rules that were used.
+  std::map<std::string, int64_t> counts;
+};
+
+using EmitRecord = std::function<void(const Json& record)>;
+
+// What an importer does with the tokenizer of --model.
+enum class TokenizerUse { kNone, kOptional, kNeeded };
+// What its records are; those of questions can be written in either AnswerForm.
+enum class RecordKind { kReadouts, kQuestions };
+
+struct Importer {
+  std::string name;
+  std::string files;        // what FILE... must be, for --help
+  size_t n_files = 1;       // 0: any number from one on
+  std::string what;         // one line for --help
+  std::string begin_token;  // what data.bos must be for these records: "auto", "always", "never"
+  TokenizerUse tokenizer = TokenizerUse::kNone;
+  RecordKind kind = RecordKind::kReadouts;
+  // Emits records in the order of the rows. Throws Error naming file and line (key) where a file is not of
+  // the published form at all; single rows that cannot become records are counted in `refused`.
+  ImportReport (*import)(const std::vector<std::string>& files, const ImportOptions& options,
+                         const EmitRecord& emit);
+};
+
+const std::vector<Importer>& importers();
+const Importer& find_importer(const std::string& name);  // throws UsageError
+
+ImportReport import_subject_verb(const std::vector<std::string>&, const ImportOptions&, const EmitRecord&);
+ImportReport import_eap_ig_csv(const std::vector<std::string>&, const ImportOptions&, const EmitRecord&);
+ImportReport import_winobias(const std::vector<std::string>&, const ImportOptions&, const EmitRecord&);
+ImportReport import_bug(const std::vector<std::string>&, const ImportOptions&, const EmitRecord&);
+ImportReport import_gsm8k(const std::vector<std::string>&, const ImportOptions&, const EmitRecord&);
+ImportReport import_contexthub(const std::vector<std::string>&, const ImportOptions&, const EmitRecord&);
+ImportReport import_squad(const std::vector<std::string>&, const ImportOptions&, const EmitRecord&);
+
+// A question with its answer, in the form asked for. `cue` ("Answer:") ends a prompt; messages need none.
+struct Question {
+  std::string text;
+  std::string cue;
+  std::string answer;
+};
+Json question_record(const Question& question, AnswerForm form);
+
+}  // namespace circuit

@@ -1,0 +1,16 @@
+// Records of messages: conversations as the model's chat template writes them.
+#pragma once
+
+#include <string>
+
+#include "io/json.h"
+#include "task/records.h"
+
+namespace circuit {
+
+// Ids of record["messages"], a list of {"role", "content"}; ids before first_target are the prompt. The
+// template says whether a begin token stands first. Throws Error "file:line" for anything else in the list
+// and for turns out of order; Error naming the template's file when it is not known (text/chat_template.h).
+EncodedChat encode_messages(const Json& record, const LazyTokenizer& tokenizer, const std::string& place);
+
+}  // namespace circuit

@@ -177,6 +177,7 @@ TEST(Sweep, UnknownKeysAndValuesAreRefusedBeforeAnythingRuns) {
   refused({"tuning.method=circuit,random", "selection.kind=threshold"}, {"tuning.method random"}, kFailure);
   expect_refused(runs.scratch(), with(sweep(runs, kGrid), {"--cost", "untouched/perplexity"}),
                  {"--cost", "untouched/perplexity"});
+  expect_refused(runs.scratch(), with(sweep(runs, kGrid), {"--target", "ability/occupations/signed_bias"}), {"prejudice_risk"});
 }
 
 TEST(Sweep, DryRunListsTheRunsAndWritesNothing) {

@@ -90,6 +90,9 @@ void check_number_name(const std::string& option, const std::string& name, const
   for (const char* own : {kTouchedShare, kLargestShare, kChangeNorm, kSecondsPerStep}) {
     if (name == own) return;
   }
+  if (name.substr(name.rfind('/') + 1) == "signed_bias") {
+    fail(option, "{}: neither more nor less is better, 0 is. Take prejudice_risk.", name);
+  }
   const std::string first = name.substr(0, name.find('/'));
   if (first == "dev" && !c.data_dev.empty()) return;
   if (first == "test" && !c.data_test.empty()) return;

@@ -156,7 +156,7 @@ Json scatter_spec(const Sweep& sweep, const std::vector<Condition>& conditions) 
     const auto target = c.after.find(sweep.target);
     const auto cost = c.after.find(sweep.cost);
     if (target == c.after.end() || cost == c.after.end()) continue;
-    Json row = {{"label", c.label}, {"kind", c.on_front ? "on the front" : "another is better in both"}, {"runs", c.finished}};
+    Json row = {{"label", c.label}, {"kind", c.on_front ? "on the front" : "not on the front"}, {"runs", c.finished}};
     std::string values;
     for (const std::string& value : c.values) values += (values.empty() ? "" : ", ") + value;
     row["values"] = values;
@@ -167,7 +167,7 @@ Json scatter_spec(const Sweep& sweep, const std::vector<Condition>& conditions) 
   if (rows.empty()) return nullptr;
   const std::optional<double> target = base_value(conditions, sweep.target);
   const std::optional<double> cost = base_value(conditions, sweep.cost);
-  Json kinds = Json::array({"on the front", "another is better in both"});
+  Json kinds = Json::array({"on the front", "not on the front"});
   if (target && cost) {
     rows.push_back({{"label", "before tuning"}, {"values", "before"}, {"kind", "before tuning"}, {"target", *target}, {"cost", *cost}});
     kinds.push_back("before tuning");
@@ -202,7 +202,7 @@ Json scatter_spec(const Sweep& sweep, const std::vector<Condition>& conditions) 
                                                            tip("cost", sweep.cost, "quantitative"), tip("runs", "runs", "quantitative")})}}}});
   layers.push_back(filtered({{"mark", {{"type", "text"}, {"align", "left"}, {"dx", 8}, {"dy", -7}, {"fontSize", 11}}},
                              {"encoding", {{"x", x}, {"y", y}, {"text", {{"field", "values"}, {"type", "nominal"}}}, {"color", color}}}},
-                            "datum.kind !== 'another is better in both'"));
+                            "datum.kind !== 'not on the front'"));
   return chart(sweep.target + " against " + sweep.cost, 360, rows, layers);
 }
 

@@ -103,10 +103,11 @@ std::string open_table(const char* id, const char* title) {
 }
 constexpr const char* kCloseTable = "</tbody></table></div></section>\n";
 
-std::string number_cell(const std::map<std::string, ReplicateMean>& numbers, const std::string& name) {
+std::string number_cell(const std::map<std::string, ReplicateMean>& numbers, const std::string& name,
+                        std::string (*format)(const ReplicateMean&)) {
   const auto found = numbers.find(name);
   if (found == numbers.end()) return cell("td", "", "");
-  return cell("td", fmt::format("{}", found->second.mean), with_interval(found->second));
+  return cell("td", fmt::format("{}", found->second.mean), format(found->second));
 }
 
 std::string conditions_html(const Sweep& sweep, const std::vector<Condition>& conditions) {
@@ -131,8 +132,8 @@ std::string conditions_html(const Sweep& sweep, const std::vector<Condition>& co
             cell("td", std::to_string(c.finished), c.finished == c.runs ? std::to_string(c.runs)
                                                                        : fmt::format("{} of {}", c.finished, c.runs));
     for (const std::string& name : names) {
-      if (evaluated(name)) html += number_cell(c.before, name);
-      html += number_cell(c.after, name);
+      if (evaluated(name)) html += number_cell(c.before, name, [](const ReplicateMean& r) { return format_value(r.mean); });
+      html += number_cell(c.after, name, with_interval);
     }
     html += "</tr>\n";
   }
@@ -166,7 +167,7 @@ std::string notes_html(const Sweep& sweep) {
       "<dl><dt>±</dt><dd>half the width of the 95 % interval of Student’s t over the runs of a condition, which differ in "
       "{} only: mean ± t(n − 1) s / √n. One run has none. It speaks of the seeds, not of the records.</dd>"
       "<dt>before</dt><dd>the base model; other values are of the best step on dev (without dev: the last)</dd>"
-      "<dt>front</dt><dd>of {} against {}; for perplexities, nats, shares of parameters, norms and times lower is better, "
+      "<dt>front</dt><dd>of {} against {}; for perplexities, nats, prejudice risk, shares of parameters, norms and times lower is better, "
       "for all else higher</dd>"
       "<dt>{}</dt><dd>share of the parameters that the best step has changed</dd>"
       "<dt>{}</dt><dd>largest share of the parameters trained at one step</dd>"

@@ -110,7 +110,7 @@ bool lower_is_better(const std::string& number) {
   for (const char* name : {kTouchedShare, kLargestShare, kChangeNorm, kSecondsPerStep}) {
     if (number == name) return true;
   }
-  for (const char* end : {"/perplexity", "/perplexity_per_byte", "/nats_per_token", "/nats_per_byte"}) {
+  for (const char* end : {"/perplexity", "/perplexity_per_byte", "/nats_per_token", "/nats_per_byte", "/prejudice_risk"}) {
     if (ends_with(number, end)) return true;
   }
   return false;

@@ -58,7 +58,8 @@ std::vector<std::string> condition_keys(const Sweep& sweep);
 // In the order in which the runs meet them, with on_front set for those that have both target and cost.
 std::vector<Condition> conditions_of(const Sweep& sweep);
 
-// Perplexities, nats, shares of parameters, the change's norm and times: smaller is better. All else: larger is.
+// Perplexities, nats, prejudice risk, shares of parameters, the change's norm and times: smaller is better. All else:
+// larger is.
 bool lower_is_better(const std::string& number);
 
 // A condition as a point: both coordinates such that larger is better. True for those that no other point dominates

@@ -42,6 +42,7 @@ void add_evaluate(CLI::App& program, Action* chosen);
 void add_tune(CLI::App& program, Action* chosen);
 void add_sweep(CLI::App& program, Action* chosen);
 void add_export(CLI::App& program, Action* chosen);
+void add_query(CLI::App& program, Action* chosen);
 void add_report(CLI::App& program, Action* chosen);
 
 // Adds --threads, --seed, --device, --dtype, --memory, --quiet, --json to a subcommand.

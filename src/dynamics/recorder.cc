@@ -42,6 +42,7 @@ void Recorder::create(const std::string& path, const Graph& graph, const std::ve
   Database db(path, Database::Mode::kCreate);
   Transaction transaction(db);
   db.execute(kSchemaSql);
+  for (const View& view : kViews) db.execute(std::string("CREATE VIEW ") + view.name + " AS " + view.select);
   Statement edges = db.prepare("INSERT INTO edges VALUES(?, ?, ?)");
   for (int64_t id = 0; id < graph.n_edges(); ++id) {
     const Edge e = graph.edge(id);

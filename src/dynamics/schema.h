@@ -36,4 +36,36 @@ CREATE TABLE evaluations(step INTEGER NOT NULL, name TEXT NOT NULL, value REAL N
                          PRIMARY KEY(step, name)) WITHOUT ROWID;
 )sql";
 
+// What a person would ask for, in terms of the tables. `circuit query` makes them for every run, and a run has them in
+// its file for other readers.
+struct View {
+  const char* name;
+  const char* select;
+};
+constexpr View kViews[] = {
+    // The circuit of every discovery, by name.
+    {"circuits", R"sql(SELECT c.step, c.edge, e.upstream, e.downstream, c.score
+                       FROM circuit_edges c JOIN edges e ON e.id = c.edge)sql"},
+    // The circuit that was trained at every step: that of the last discovery up to it.
+    {"circuit_at", R"sql(SELECT s.step, c.edge, e.upstream, e.downstream, c.score
+                         FROM steps s JOIN circuit_edges c
+                           ON c.step = (SELECT max(d.step) FROM discoveries d WHERE d.step <= s.step)
+                         JOIN edges e ON e.id = c.edge)sql"},
+    // Edges that a discovery's circuit has and the one before had not, and the other way round.
+    {"entries_exits",
+     R"sql(WITH turns AS (SELECT step, lag(step) OVER (ORDER BY step) AS previous FROM discoveries)
+           SELECT t.step, c.edge, e.upstream, e.downstream, 'entered' AS change
+           FROM turns t JOIN circuit_edges c ON c.step = t.step JOIN edges e ON e.id = c.edge
+           WHERE t.previous IS NOT NULL
+             AND NOT EXISTS (SELECT 1 FROM circuit_edges p WHERE p.step = t.previous AND p.edge = c.edge)
+           UNION ALL
+           SELECT t.step, p.edge, e.upstream, e.downstream, 'left'
+           FROM turns t JOIN circuit_edges p ON p.step = t.previous JOIN edges e ON e.id = p.edge
+           WHERE NOT EXISTS (SELECT 1 FROM circuit_edges c WHERE c.step = t.step AND c.edge = p.edge))sql"},
+};
+// The score of every edge at every discovery, in the circuit or not; float_at(blob, index) is `circuit query`'s own.
+constexpr View kEdgeSeries = {"edge_series", R"sql(SELECT d.step, e.id AS edge, e.upstream, e.downstream,
+                                                     float_at(d.scores, e.id) AS score
+                                                   FROM discoveries d, edges e)sql"};
+
 }  // namespace circuit

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <cstring>
 #include <utility>
 
 #include "core/error.h"
@@ -14,13 +15,15 @@ constexpr int kBusyMilliseconds = 10000;
 }  // namespace
 
 Statement::Statement(sqlite3* db, std::string path, const std::string& sql) : db_(db), path_(std::move(path)) {
-  check(sqlite3_prepare_v2(db_, sql.c_str(), static_cast<int>(sql.size()), &statement_, nullptr));
+  const char* rest = nullptr;
+  check(sqlite3_prepare_v2(db_, sql.c_str(), static_cast<int>(sql.size()), &statement_, &rest));
+  rest_ = rest;
 }
 
 Statement::~Statement() { sqlite3_finalize(statement_); }
 
 Statement::Statement(Statement&& other) noexcept
-    : db_(other.db_), path_(std::move(other.path_)), statement_(std::exchange(other.statement_, nullptr)) {}
+    : db_(other.db_), path_(std::move(other.path_)), statement_(std::exchange(other.statement_, nullptr)), rest_(std::move(other.rest_)) {}
 
 void Statement::check(int code) const {
   if (code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE) fail(path_, "{}.", sqlite3_errmsg(db_));
@@ -57,6 +60,23 @@ void Statement::run() {
   while (step()) {
   }
   check(sqlite3_reset(statement_));
+}
+
+bool Statement::only_reads() const { return statement_ == nullptr || sqlite3_stmt_readonly(statement_) != 0; }
+
+Statement::Type Statement::type(int column) const {
+  switch (sqlite3_column_type(statement_, column)) {
+    case SQLITE_INTEGER:
+      return Type::kInteger;
+    case SQLITE_FLOAT:
+      return Type::kReal;
+    case SQLITE_TEXT:
+      return Type::kText;
+    case SQLITE_BLOB:
+      return Type::kBlob;
+    default:
+      return Type::kNull;
+  }
 }
 
 int Statement::columns() const { return sqlite3_column_count(statement_); }
@@ -106,6 +126,25 @@ void Database::execute(const std::string& sql) {
 }
 
 Statement Database::prepare(const std::string& sql) { return Statement(db_, path_, sql); }
+
+void Database::add_float_at() {
+  const auto element = [](sqlite3_context* context, int, sqlite3_value** arguments) {
+    const auto size = static_cast<int64_t>(sqlite3_value_bytes(arguments[0]));
+    const int64_t index = sqlite3_value_int64(arguments[1]);
+    const auto* bytes = static_cast<const unsigned char*>(sqlite3_value_blob(arguments[0]));
+    float value = 0;
+    if (bytes == nullptr || index < 0 || index >= size / static_cast<int64_t>(sizeof value)) {
+      sqlite3_result_null(context);
+      return;
+    }
+    std::memcpy(&value, bytes + index * static_cast<int64_t>(sizeof value), sizeof value);
+    sqlite3_result_double(context, static_cast<double>(value));
+  };
+  constexpr int kFlags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
+  if (sqlite3_create_function(db_, "float_at", 2, kFlags, nullptr, element, nullptr, nullptr) != SQLITE_OK) {
+    fail(path_, "{}.", sqlite3_errmsg(db_));
+  }
+}
 
 Transaction::Transaction(Database& database) : database_(database) { database_.execute("BEGIN"); }
 

@@ -29,6 +29,14 @@ class Statement {
   bool step();  // true: a row is there
   void run();   // step to the end, then reset for the next use
 
+  // Whether it leaves the database as it is.
+  bool only_reads() const;
+  // What stood behind the statement in the text given: blank, or another statement, which is not run.
+  const std::string& rest() const { return rest_; }
+
+  enum class Type { kInteger, kReal, kText, kBlob, kNull };
+  Type type(int column) const;
+
   int columns() const;
   std::string column_name(int column) const;
   bool is_null(int column) const;
@@ -42,6 +50,7 @@ class Statement {
   sqlite3* db_;
   std::string path_;
   sqlite3_stmt* statement_ = nullptr;
+  std::string rest_;
 };
 
 class Database {
@@ -55,6 +64,8 @@ class Database {
 
   void execute(const std::string& sql);
   Statement prepare(const std::string& sql);
+  // SQL's float_at(blob, i): element i of a vector of little-endian float32; NULL outside it.
+  void add_float_at();
   const std::string& path() const { return path_; }
 
  private:

@@ -40,6 +40,7 @@ void add_score(CLI::App& program, Action* chosen);
 void add_discover(CLI::App& program, Action* chosen);
 void add_evaluate(CLI::App& program, Action* chosen);
 void add_tune(CLI::App& program, Action* chosen);
+void add_sweep(CLI::App& program, Action* chosen);
 void add_export(CLI::App& program, Action* chosen);
 void add_apply(CLI::App& program, Action* chosen);
 void add_revert(CLI::App& program, Action* chosen);

@@ -122,7 +122,9 @@ std::string quoted(const std::string& text) {
   return out.str();
 }
 
-std::string value_text(const ConfigField& field) {
+}  // namespace
+
+std::string toml_value(const ConfigField& field) {
   if (auto* const* text = std::get_if<std::string*>(&field.value)) return quoted(**text);
   if (auto* const* list = std::get_if<std::vector<std::string>*>(&field.value)) {
     return "[" + joined(**list, quoted) + "]";
@@ -135,7 +137,11 @@ std::string value_text(const ConfigField& field) {
   return number;
 }
 
-}  // namespace
+std::string plain_value(const ConfigField& field) {
+  if (auto* const* text = std::get_if<std::string*>(&field.value)) return **text;
+  auto* const* list = std::get_if<std::vector<std::string>*>(&field.value);
+  return list == nullptr ? toml_value(field) : joined(**list, [](const std::string& element) { return element; });
+}
 
 void parse_config(const std::string& text, const std::string& place, const std::vector<ConfigField>& fields) {
   toml::table table;
@@ -156,9 +162,9 @@ void read_config(const std::string& path, const std::vector<ConfigField>& fields
   parse_config(text.str(), path, fields);
 }
 
-void set_config(const std::string& assignment, const std::vector<ConfigField>& fields) {
+void set_config(const std::string& assignment, const std::vector<ConfigField>& fields, const std::string& option) {
   const size_t equals = assignment.find('=');
-  const std::string place = "--set " + assignment;
+  const std::string place = option + " " + assignment;
   if (equals == std::string::npos) throw UsageError("[" + place + "] expected key=value.");
   const std::string key = assignment.substr(0, equals);
   const std::string value = assignment.substr(equals + 1);
@@ -182,7 +188,7 @@ std::string print_config(const std::vector<ConfigField>& fields) {
     const std::string own = field.key.substr(0, dot);
     if (own != section) text += fmt::format("{}[{}]\n", section.empty() ? "" : "\n", own);
     section = own;
-    text += fmt::format("{} = {}\n", field.key.substr(dot + 1), value_text(field));
+    text += fmt::format("{} = {}\n", field.key.substr(dot + 1), toml_value(field));
   }
   return text;
 }
@@ -197,7 +203,7 @@ std::string help_config(const std::vector<ConfigField>& fields) {
     section = own;
     std::string help = field.help;
     for (size_t i = 0; i < field.choices.size(); ++i) help += (i == 0 ? " One of: " : ", ") + field.choices[i];
-    text += fmt::format("{} = {}  # {}\n", field.key.substr(dot + 1), value_text(field), help);
+    text += fmt::format("{} = {}  # {}\n", field.key.substr(dot + 1), toml_value(field), help);
   }
   return text;
 }

@@ -26,8 +26,13 @@ void read_config(const std::string& path, const std::vector<ConfigField>& fields
 // The same for TOML text at hand; `place` stands for the path.
 void parse_config(const std::string& text, const std::string& place, const std::vector<ConfigField>& fields);
 
-// "key=value" from the command line; strings need no quotes.
-void set_config(const std::string& assignment, const std::vector<ConfigField>& fields);
+// "key=value" from the command line; strings need no quotes. Throws Error naming option and assignment.
+void set_config(const std::string& assignment, const std::vector<ConfigField>& fields,
+                const std::string& option = "--set");
+
+// A field's value: as TOML writes it, or as a person does (text without quotes, lists with commas only).
+std::string toml_value(const ConfigField& field);
+std::string plain_value(const ConfigField& field);
 
 // The fields as TOML, every key with its value: reading it back gives the same configuration.
 std::string print_config(const std::vector<ConfigField>& fields);

@@ -32,6 +32,16 @@ std::string refusal(const std::string& text) {
   return "";
 }
 
+TEST(Config, ValuesForPeopleHaveNoQuotes) {
+  Sample s;
+  s.files = {"m0", "a1.h*"};
+  const std::vector<ConfigField> fields = s.fields();
+  EXPECT_EQ(plain_value(fields[0]), "a");
+  EXPECT_EQ(toml_value(fields[0]).substr(1, 1), "a");
+  EXPECT_EQ(plain_value(fields[2]), "0.001");
+  EXPECT_EQ(plain_value(fields[4]), "m0, a1.h*");
+}
+
 TEST(Config, ReadsBackWhatItPrints) {
   Sample a;
   a.kind = "b";

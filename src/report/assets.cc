@@ -11,8 +11,11 @@ asm(BEGIN("page_style") FILE_BYTES(PAGE_DIR "/page.css") END("page_style"));
 asm(BEGIN("page_scripts") FILE_BYTES(PAGE_DIR "/charts.js") FILE_BYTES(PAGE_DIR "/layout.js")
         FILE_BYTES(PAGE_DIR "/drawing.js") FILE_BYTES(PAGE_DIR "/page.js") END("page_scripts"));
 asm(BEGIN("evaluation_template") FILE_BYTES(PAGE_DIR "/evaluation.html") END("evaluation_template"));
-asm(BEGIN("evaluation_scripts") FILE_BYTES(PAGE_DIR "/charts.js") FILE_BYTES(PAGE_DIR "/evaluation.js")
-        END("evaluation_scripts"));
+asm(BEGIN("evaluation_scripts") FILE_BYTES(PAGE_DIR "/charts.js") FILE_BYTES(PAGE_DIR "/table.js")
+        FILE_BYTES(PAGE_DIR "/evaluation.js") END("evaluation_scripts"));
+asm(BEGIN("sweep_template") FILE_BYTES(PAGE_DIR "/sweep.html") END("sweep_template"));
+asm(BEGIN("sweep_scripts") FILE_BYTES(PAGE_DIR "/charts.js") FILE_BYTES(PAGE_DIR "/table.js")
+        FILE_BYTES(PAGE_DIR "/sweep.js") END("sweep_scripts"));
 asm(BEGIN("chart_bundles") FILE_BYTES(NPM_DIR "/vega/build/vega.min.js")
         FILE_BYTES(NPM_DIR "/vega-lite/build/vega-lite.min.js")
             FILE_BYTES(NPM_DIR "/vega-embed/build/vega-embed.min.js") END("chart_bundles"));
@@ -24,6 +27,8 @@ extern const char circuit_page_style[], circuit_page_style_end[];
 extern const char circuit_page_scripts[], circuit_page_scripts_end[];
 extern const char circuit_evaluation_template[], circuit_evaluation_template_end[];
 extern const char circuit_evaluation_scripts[], circuit_evaluation_scripts_end[];
+extern const char circuit_sweep_template[], circuit_sweep_template_end[];
+extern const char circuit_sweep_scripts[], circuit_sweep_scripts_end[];
 extern const char circuit_chart_bundles[], circuit_chart_bundles_end[];
 extern const char circuit_notices[], circuit_notices_end[];
 }
@@ -46,6 +51,8 @@ std::string_view evaluation_template() {
 std::string_view evaluation_scripts() {
   return between(circuit_evaluation_scripts, circuit_evaluation_scripts_end);
 }
+std::string_view sweep_template() { return between(circuit_sweep_template, circuit_sweep_template_end); }
+std::string_view sweep_scripts() { return between(circuit_sweep_scripts, circuit_sweep_scripts_end); }
 std::string_view chart_bundles() { return between(circuit_chart_bundles, circuit_chart_bundles_end); }
 std::string_view third_party_notices() { return between(circuit_notices, circuit_notices_end); }
 

@@ -9,7 +9,9 @@ std::string_view page_template();        // page/page.html, with {{name}} placeh
 std::string_view page_style();           // page/page.css
 std::string_view page_scripts();         // page/charts.js, layout.js, drawing.js, page.js, in that order
 std::string_view evaluation_template();  // page/evaluation.html, the same
-std::string_view evaluation_scripts();   // page/charts.js, evaluation.js
+std::string_view evaluation_scripts();   // page/charts.js, table.js, evaluation.js
+std::string_view sweep_template();       // page/sweep.html, the same
+std::string_view sweep_scripts();        // page/charts.js, table.js, sweep.js
 std::string_view chart_bundles();        // vega, vega-lite, vega-embed: UMD bundles
 std::string_view third_party_notices();  // the bundles' licences
 

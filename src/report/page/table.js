@@ -1,0 +1,31 @@
+// Tables that sort by the column whose heading is pressed, and files to save.
+"use strict";
+
+function sortTable(table, column, descending) {
+  const rows = [...table.tBodies[0].rows];
+  const value = (row) => {
+    const text = row.cells[column].dataset.value;
+    return Number.isNaN(Number(text)) ? text : Number(text);
+  };
+  const sign = descending ? -1 : 1;
+  rows.sort((a, b) => (value(a) < value(b) ? -sign : value(a) > value(b) ? sign : 0));
+  table.tBodies[0].append(...rows);
+  [...table.tHead.rows[0].cells].forEach((cell, i) => {
+    if (i === column) cell.setAttribute("aria-sort", descending ? "descending" : "ascending");
+    else cell.removeAttribute("aria-sort");
+  });
+}
+
+function makeSortable(table) {
+  [...table.tHead.rows[0].cells].forEach((cell, column) => {
+    cell.querySelector("button").addEventListener("click", () => sortTable(table, column, cell.getAttribute("aria-sort") === "ascending"));
+  });
+}
+
+function download(name, text) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}

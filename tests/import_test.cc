@@ -166,7 +166,8 @@ TEST(Examples, EveryConfigurationHasKnownKeysAndValues) {
     // passed.
     expect_refused(
         scratch,
-        {"tune", item.path().string(), "--dry-run", "--set", "model.path=" + (scratch / "absent-model")},
+        {"tune", item.path().string(), "--dry-run", "--set", "model.init=pretrained", "--set",
+         "model.path=" + (scratch / "absent-model")},
         {"absent-model"});
   }
   EXPECT_GE(configurations, 7);

@@ -17,7 +17,7 @@ demo: build
 	@./examples/demo.sh $(BUILD)/circuit
 
 test: build
-	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+	@ctest --test-dir $(BUILD) --parallel $(JOBS) --output-on-failure --no-tests=error
 
 bench: build
 	@$(BUILD)/bench/circuit_bench $(BENCH_ARGS)

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "dynamics/recorded_circuit.h"
 #include "evaluation/ability.h"
 #include "io/files.h"
 #include "model/initialise.h"
@@ -291,8 +292,9 @@ void create_run(const TuneConfig& config, const CommonOptions& options, const Tu
 std::unique_ptr<ParameterStore> stored_parameters(const TuneConfig& config, const std::string& run,
                                                   const TuneModel& model) {
   if (!config.lora_circuit) return make_store(config, model, nullptr);
-  const Circuit circuit = Recorder::first_circuit(run + "/run.db");
-  return make_store(config, model, &circuit);
+  // Its one discovery stands at step 0.
+  const RecordedCircuit first = read_recorded_circuit(run, 0);
+  return make_store(config, model, &first.file.circuit);
 }
 
 TuneConfig with_initial_weights(TuneConfig config) {

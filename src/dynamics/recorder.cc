@@ -83,14 +83,6 @@ Recorder::Recorder(const std::string& path, const Graph& graph, int64_t next_ste
   std::memcpy(last_scores_.data(), blob.data(), blob.size());
 }
 
-Circuit Recorder::first_circuit(const std::string& path) {
-  // Not read-only: such a connection to a write-ahead log leaves its side files behind.
-  Database db(path, Database::Mode::kReadWrite);
-  Statement first = db.prepare("SELECT min(step) FROM discoveries");
-  if (!first.step() || first.is_null(0)) fail(path, "there is no discovery in it yet.");
-  return circuit_of(db, first.integer(0));
-}
-
 Circuit Recorder::circuit_of(Database& db, int64_t step) {
   Circuit circuit;
   Statement rows = db.prepare("SELECT edge FROM circuit_edges WHERE step = ? ORDER BY edge");

@@ -37,9 +37,6 @@ class Recorder {
   };
   Totals totals();
 
-  // The circuit of the first discovery in a store that is only read. Throws Error when there is none.
-  static Circuit first_circuit(const std::string& path);
-
   // The last discovery's circuit, for a resumed run.
   const std::optional<Circuit>& last_circuit() const { return last_; }
 

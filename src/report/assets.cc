@@ -8,8 +8,12 @@
 
 asm(BEGIN("page_template") FILE_BYTES(PAGE_DIR "/page.html") END("page_template"));
 asm(BEGIN("page_style") FILE_BYTES(PAGE_DIR "/page.css") END("page_style"));
-asm(BEGIN("page_scripts") FILE_BYTES(PAGE_DIR "/charts.js") FILE_BYTES(PAGE_DIR "/layout.js")
-        FILE_BYTES(PAGE_DIR "/drawing.js") FILE_BYTES(PAGE_DIR "/page.js") END("page_scripts"));
+asm(BEGIN("page_scripts") FILE_BYTES(PAGE_DIR "/charts.js") FILE_BYTES(PAGE_DIR "/table.js")
+        FILE_BYTES(PAGE_DIR "/elements.js") FILE_BYTES(PAGE_DIR "/data_table.js") FILE_BYTES(PAGE_DIR "/series.js")
+            FILE_BYTES(PAGE_DIR "/layout.js") FILE_BYTES(PAGE_DIR "/heat_map.js") FILE_BYTES(PAGE_DIR "/circuit_canvas.js")
+                FILE_BYTES(PAGE_DIR "/series_plot.js") FILE_BYTES(PAGE_DIR "/drawing.js") FILE_BYTES(PAGE_DIR "/compare.js")
+                    FILE_BYTES(PAGE_DIR "/updates.js") FILE_BYTES(PAGE_DIR "/explorer.js")
+                        FILE_BYTES(PAGE_DIR "/page.js") END("page_scripts"));
 asm(BEGIN("evaluation_template") FILE_BYTES(PAGE_DIR "/evaluation.html") END("evaluation_template"));
 asm(BEGIN("evaluation_scripts") FILE_BYTES(PAGE_DIR "/charts.js") FILE_BYTES(PAGE_DIR "/table.js")
         FILE_BYTES(PAGE_DIR "/evaluation.js") END("evaluation_scripts"));

@@ -134,6 +134,7 @@ void add_line_layers(const Plot& plot, Json& layers) {
     }
     points["transform"][0]["filter"] = is_sparse;
     layers.push_back(points);
+    if (plot.sparse.size() == plot.names.size()) return;
     line["transform"][0]["filter"]["not"] = is_sparse;
   }
   layers.push_back(line);

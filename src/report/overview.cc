@@ -214,21 +214,24 @@ std::string evaluation_table_html(const RunData& run) {
     std::string label = escape_html(name.split + " " + name.measure);
     if (!name.detail.empty()) label += " <code>" + escape_html(name.detail) + "</code>";
     const auto at_best = value_at(*curve, static_cast<double>(best));
-    rows += "<tr><th scope=\"row\">" + label + "</th>";
+    const std::string whole = name.split + " " + name.measure + (name.detail.empty() ? "" : " " + name.detail);
+    rows += "<tr><th scope=\"row\" data-value=\"" + escape_html(whole) + "\">" + label + "</th>";
     // "ability/blimp/accuracy": the file stands in the measure's place.
     const std::string& measure = name.split == "ability" ? name.detail : name.measure;
-    for (const std::string& value : {formatted(measure, curve->front().value),
-                                     at_best ? formatted(measure, *at_best) : std::string("–"),
-                                     formatted(measure, curve->back().value)}) {
-      rows += "<td>" + value + "</td>";
+    const std::optional<double> values[] = {curve->front().value, at_best, curve->back().value};
+    for (const auto& value : values) {
+      rows += value ? fmt::format("<td data-value=\"{}\">{}</td>", *value, formatted(measure, *value))
+                    : "<td data-value=\"\">–</td>";
     }
     rows += "</tr>\n";
   }
   const std::string best_title = best >= 0 ? "best (step " + format_count(best) + ")" : "best";
-  return "<div class=\"scroll\"><table class=\"numbers\"><thead><tr><th scope=\"col\">evaluation</th>"
-         "<th scope=\"col\">before</th><th scope=\"col\">" +
-         best_title + "</th><th scope=\"col\">last</th></tr></thead><tbody>\n" + rows +
-         "</tbody></table></div>\n";
+  std::string head;
+  for (const std::string& title : {std::string("evaluation"), std::string("before"), best_title, std::string("last")}) {
+    head += "<th scope=\"col\"><button type=\"button\">" + title + "</button></th>";
+  }
+  return "<div class=\"scroll\"><table class=\"numbers sortable\" data-name=\"evaluations of " + escape_html(run.name) +
+         "\"><thead><tr>" + head + "</tr></thead><tbody>\n" + rows + "</tbody></table></div>\n";
 }
 
 }  // namespace circuit

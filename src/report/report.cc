@@ -10,14 +10,20 @@
 #include "report/assets.h"
 #include "report/chart_spec.h"
 #include "report/charts.h"
-#include "report/drawing_data.h"
+#include "report/circuit_series.h"
 #include "report/html.h"
 #include "report/overview.h"
 #include "report/run_data.h"
+#include "report/series_data.h"
 #include "report/text.h"
 
 namespace circuit {
 namespace {
+
+// 30 MB, less what the circuits' own names and lists take.
+constexpr size_t kPageBytes = 29'400'000;
+// Of each run, however many stand side by side.
+constexpr size_t kLeastCircuitBytes = 1'000'000;
 
 // Two folders may have the same own name: the charts need names that differ.
 void make_names_differ(std::vector<RunData>& runs) {
@@ -28,22 +34,28 @@ void make_names_differ(std::vector<RunData>& runs) {
   }
 }
 
-std::string charts_html(const std::vector<Chart>& charts) {
-  std::string html;
-  std::string section;
+// A section with a heading; the charts of one.
+std::string section_html(const std::string& section, const std::vector<Chart>& charts) {
+  std::string html = "<section><h2>" + escape_html(section) + "</h2><div class=\"grid\">\n";
   for (const Chart& chart : charts) {
-    if (chart.section != section) {
-      if (!section.empty()) html += "</div></section>\n";
-      section = chart.section;
-      html += "<section><h2>" + escape_html(section) + "</h2><div class=\"grid\">\n";
-    }
-    html += "<figure class=\"card\"><figcaption><h3>" + escape_html(chart.title) + "</h3>";
+    if (chart.section != section) continue;
+    html += "<figure class=\"card\"><figcaption><div class=\"head\"><h3>" + escape_html(chart.title) + "</h3></div>";
     if (!chart.caption.empty()) html += "<p>" + escape_html(chart.caption) + "</p>";
     html += "</figcaption><div class=\"chart\" id=\"" + escape_html(chart.id) + "\"></div></figure>\n";
   }
-  if (!section.empty()) html += "</div></section>\n";
-  if (charts.empty())
-    html = "<section><p class=\"missing\">No steps, discoveries or evaluations to chart.</p></section>";
+  return html + "</div></section>\n";
+}
+
+// The sections in their order. The circuit stands after the first of them.
+std::vector<std::string> chart_sections(const std::vector<Chart>& charts) {
+  std::vector<std::string> names, html;
+  for (const Chart& chart : charts) {
+    if (std::find(names.begin(), names.end(), chart.section) == names.end()) names.push_back(chart.section);
+  }
+  for (const std::string& name : names) html.push_back(section_html(name, charts));
+  if (html.empty()) {
+    html.push_back("<section><p class=\"missing\">No steps, discoveries or evaluations to chart.</p></section>");
+  }
   return html;
 }
 
@@ -84,13 +96,25 @@ std::string configuration_html(const RunData& run) {
          "</details>\n";
 }
 
-std::string drawing_section_html(const std::vector<RunData>& runs) {
-  const bool any =
-      std::any_of(runs.begin(), runs.end(), [](const RunData& run) { return !run.frames.empty(); });
-  if (any) return "<section id=\"drawing\"></section>";
-  return "<section><h2>The circuit</h2><p class=\"missing\">No circuit to draw: no discoveries with node "
-         "lists were "
+std::string explore_html(bool any_circuit) {
+  if (any_circuit) return "<section id=\"explore\"></section><section id=\"compare\"></section>";
+  return "<section><h2>The circuit</h2><p class=\"missing\">No circuit to draw: no discoveries with node lists were "
          "recorded.</p></section>";
+}
+
+std::string updates_html(const std::vector<RunData>& runs) {
+  const bool any = std::any_of(runs.begin(), runs.end(), [](const RunData& run) { return !run.updates.empty(); });
+  if (any) return "<section id=\"updates\"></section>";
+  return "<section><h2>Where the weights moved</h2><p class=\"missing\">Not recorded: a run's store has the norms of "
+         "updates at steps with a discovery only. <code>circuit diff MODEL EXPORT</code> measures every node’s change.</p></section>";
+}
+
+Json updates_data(const RunData& run) {
+  Json nodes = Json::array();
+  for (const NodeUpdates& node : run.updates) {
+    nodes.push_back({{"node", node.node}, {"path", node.path}, {"steps", node.steps}, {"parameters", node.parameters}});
+  }
+  return {{"name", run.name}, {"nodes", nodes}, {"steps", run.discoveries.size()}, {"all_steps", run.steps}};
 }
 
 std::string page_title(const std::vector<RunData>& runs) {
@@ -109,25 +133,42 @@ std::string render_report(const std::vector<std::string>& run_folders) {
   make_names_differ(runs);
 
   const std::vector<Chart> charts = make_charts(runs);
-  Json data = {{"charts", Json::array()}, {"drawings", Json::array()}};
-  for (const Chart& chart : charts) data["charts"].push_back({{"id", chart.id}, {"spec", chart.spec}});
+  Json data = {{"charts", Json::array()}, {"circuits", Json::array()}, {"updates", Json::array()}};
+  for (const Chart& chart : charts) {
+    data["charts"].push_back({{"id", chart.id}, {"title", chart.title}, {"spec", chart.spec}});
+  }
   std::string overviews, configurations;
   for (const RunData& run : runs) {
-    if (!run.frames.empty()) data["drawings"].push_back(drawing_data(run));
     overviews += run_html(run, runs.size() > 1);
     configurations += configuration_html(run);
+    if (!run.updates.empty()) data["updates"].push_back(updates_data(run));
   }
-  return fill_template(page_template(), {{"title", escape_html(page_title(runs))},
-                                         {"notices", notices_comment()},
-                                         {"style", std::string(page_style())},
-                                         {"overviews", overviews},
-                                         {"charts", charts_html(charts)},
-                                         {"thinning", thinning_html(runs)},
-                                         {"drawing", drawing_section_html(runs)},
-                                         {"configurations", configurations},
-                                         {"data", script_json(data)},
-                                         {"bundles", std::string(chart_bundles())},
-                                         {"scripts", std::string(page_scripts())}});
+  const auto page_of = [&](const std::string& json) {
+    const std::vector<std::string> sections = chart_sections(charts);
+    std::string rest;
+    for (size_t i = 1; i < sections.size(); ++i) rest += sections[i];
+    return fill_template(page_template(), {{"title", escape_html(page_title(runs))},
+                                           {"notices", notices_comment()},
+                                           {"style", std::string(page_style())},
+                                           {"overviews", overviews},
+                                           {"behaviour", sections[0]},
+                                           {"explore", explore_html(!data["circuits"].empty())},
+                                           {"charts", rest},
+                                           {"thinning", thinning_html(runs)},
+                                           {"updates", updates_html(runs)},
+                                           {"configurations", configurations},
+                                           {"data", json},
+                                           {"bundles", std::string(chart_bundles())},
+                                           {"scripts", std::string(page_scripts())}});
+  };
+  // What the rest of the page leaves is the circuits'.
+  const size_t rest = page_of(script_json(data)).size();
+  const size_t room = std::max(kLeastCircuitBytes, (kPageBytes - std::min(kPageBytes, rest)) / runs.size());
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const CircuitSeries series = read_circuit_series(run_folders[i], runs[i], room);
+    if (!series.discoveries.empty()) data["circuits"].push_back(series_data(runs[i], series));
+  }
+  return page_of(script_json(data));
 }
 
 void write_report(const std::string& run_folder) {

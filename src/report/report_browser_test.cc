@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <vector>
 
 #include "report/browser.h"
 #include "report/report.h"
@@ -17,22 +19,91 @@ namespace fs = std::filesystem;
 
 // Works the page once it is ready and tells the page around it what it saw.
 constexpr const char* kProbe = R"js(
-  const at = (id) => document.getElementById(id), edges = () => document.querySelectorAll(".edge-line").length;
-  const seen = { charts: document.querySelectorAll(".chart canvas").length, edges: edges() };
-  at("limit").value = "50";
-  at("limit").dispatchEvent(new Event("change"));
-  seen.fewer = edges();
-  at("discovery").value = "0";
-  at("discovery").dispatchEvent(new Event("input"));
-  seen.state = document.querySelector(".state").textContent;
-  seen.rows = document.querySelectorAll("#strongest tbody tr").length;
-  const node = document.querySelector("g.node[tabindex]");
-  node.focus();
-  seen.tip = !document.querySelector(".tip").hidden;
-  seen.label = node.getAttribute("aria-label");
-  at("play").click();
+  const at = (id) => document.getElementById(id), seen = {};
+  const set = (id, value, kind) => { at(id).value = value; at(id).dispatchEvent(new Event(kind)); };
+  const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  const pixels = (canvas) => canvas.toDataURL();
+  const key = (target, name) => target.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true }));
+  const click = (canvas, x, y) => {
+    const box = canvas.getBoundingClientRect();
+    for (const kind of ["pointermove", "click"]) canvas.dispatchEvent(new MouseEvent(kind, { clientX: box.x + x, clientY: box.y + y, bubbles: true }));
+  };
+  const cells = (table, column) => [...table.tBodies[0].rows].map((row) => row.cells[column].textContent);
+  seen.charts = document.querySelectorAll(".chart canvas").length;
+
+  // The slider moves the heat map, the drawing and the table.
+  const heat = document.querySelector("#heat canvas"), drawing = document.querySelector("#drawing canvas");
+  const before = [pixels(heat), pixels(drawing), at("strongest").textContent];
+  set("discovery", 0, "input");
+  await frame();
+  const after = [pixels(heat), pixels(drawing), at("strongest").textContent];
+  seen.moved = before.map((value, i) => value !== after[i]);
+  seen.state = at("state").textContent;
+  seen.valuetext = at("discovery").getAttribute("aria-valuetext");
+  set("limit", 50, "input");
+  seen.drawn = at("drawn").textContent;
+  set("limit", 200, "input");
+  document.querySelector("[data-into=logits]").click();
+  seen.filtered = at("drawn").textContent;
+  document.querySelector("[data-into=logits]").click();
+  set("least", 50, "input");
+  seen.strong = at("drawn").textContent;
+  set("least", 0, "input");
+  set("discovery", 5, "input");
+  await frame();
+  set("change", "entered-previous", "input");
+  seen.entered = at("drawn").textContent;
+  seen.now = at("state").textContent;
+  set("change", "left-first", "input");
+  seen.left = at("drawn").textContent;
+  set("change", "all", "input");
+
+  // A node of the heat map by pointer, one by keys, an edge of the table's figure by pointer.
+  const course = at("course");
+  click(heat, 40, 40);
+  seen.hovered = document.querySelector(".tip").textContent;
+  seen.node = course.querySelector("h3").textContent;
+  heat.focus();
+  key(heat, "ArrowRight");
+  key(heat, "ArrowRight");
+  key(heat, "Enter");
+  seen.byKey = course.querySelector("h3").textContent;
+  seen.spoken = at("heat").querySelector("[aria-live]").textContent;
+  key(drawing, "ArrowRight");
+  key(drawing, "Enter");
+  seen.drawnNode = course.querySelector("h3").textContent;
+  for (let x = 60; x < drawing.clientWidth && !course.textContent.includes("Score of the edge"); x += 2) click(drawing, x, drawing.clientHeight * 0.42);
+  seen.edge = course.querySelector("p").textContent;
+
+  // Play with space; a table sorted; data of a figure; a comparison.
+  at("discovery").focus();
+  key(at("discovery"), " ");
   seen.play = at("play").textContent;
-  at("play").click();
+  key(at("discovery"), " ");
+  seen.paused = at("play").textContent;
+  const head = at("strongest").tHead.rows[0].cells;
+  head[0].querySelector("button").click();
+  seen.sorted = [head[0].getAttribute("aria-sort"), cells(at("strongest"), 0)];
+  seen.rows = at("strongest").tBodies[0].rows.length;
+  const evaluations = document.querySelector("table[data-name]");
+  evaluations.tHead.rows[0].cells[3].querySelector("button").click();
+  seen.evaluations = [...evaluations.tBodies[0].rows].map((row) => +row.cells[3].dataset.value);
+  seen.figures = document.querySelectorAll("figure").length;
+  seen.buttons = document.querySelectorAll(".data-button").length;
+  const saved = [];
+  URL.createObjectURL = (blob) => { saved.push(blob); return "#"; };
+  document.querySelector("figure:has(.chart) .data-button").click();
+  seen.dialog = document.querySelector("dialog").open;
+  seen.shown = document.querySelectorAll("dialog tbody tr").length;
+  document.querySelector("dialog .csv").click();
+  seen.csv = (await saved[0].text()).split("\r\n").slice(0, 2);
+  document.querySelector("dialog .close").click();
+  await frame();
+  seen.closed = !document.querySelector("dialog");
+  seen.compared = at("compared").textContent;
+  set("step-A", 29, "input");
+  seen.same = at("compared").textContent;
+
   const canvas = document.querySelector(".chart canvas"), box = canvas.getBoundingClientRect();
   for (const kind of ["pointerover", "pointermove"]) {
     canvas.dispatchEvent(new PointerEvent(kind, { clientX: box.x + box.width / 2, clientY: box.y + 60, bubbles: true }));
@@ -40,31 +111,115 @@ constexpr const char* kProbe = R"js(
   seen.tooltip = document.querySelector("#vg-tooltip-element")?.textContent ?? "";
 )js";
 
-TEST(ReportInBrowser, IsDrawnAndWorksAtTwoWidths) {
-  const std::string browser = find_browser();
-  if (browser.empty()) GTEST_SKIP() << "no chromium on this machine: the page was not opened in a browser";
-  const fs::path folder = fs::temp_directory_path() / ("circuit-browser-test-" + std::to_string(getpid()));
-  const std::string run = (folder / "run").string();
-  write_synthetic_run(run, {});
-  write_page(folder.string(), render_report({run}), kProbe);
+constexpr int kWidths[] = {390, 1280};
 
-  for (const int width : {390, 1280}) {
-    const Json seen = seen_in_frame(browser, folder.string(), width);
-    EXPECT_EQ(seen["charts"], 14) << seen;
-    EXPECT_EQ(seen["edges"], 200) << seen;
-    EXPECT_EQ(seen["fewer"], 50) << seen;
-    EXPECT_EQ(seen["rows"], 20) << seen;
-    EXPECT_EQ(seen["state"].get<std::string>().rfind("Step 0: 200 edges", 0), 0u) << seen;
-    EXPECT_EQ(seen["tip"], true) << seen;
-    EXPECT_EQ(seen["play"], "❚❚ Pause") << seen;
-    EXPECT_NE(seen["tooltip"].get<std::string>().find("step"), std::string::npos) << seen;
+class ReportInBrowser : public testing::Test {
+ protected:
+  void SetUp() override {
+    browser_ = find_browser();
+    if (browser_.empty()) GTEST_SKIP() << "no chromium on this machine: the page was not opened in a browser";
+    folder_ = fs::temp_directory_path() / ("circuit-browser-test-" + std::to_string(getpid()));
+    fs::create_directories(folder_);
+  }
+  void TearDown() override {
+    if (!folder_.empty()) fs::remove_all(folder_);
+  }
+  std::string make(const std::string& name, const SyntheticRun& spec = {}) const {
+    write_synthetic_run((folder_ / name).string(), spec);
+    return (folder_ / name).string();
+  }
+  // Works the page of the runs, in a frame of that width.
+  Json work(const std::vector<std::string>& runs, const std::string& probe, int width) const {
+    write_page(folder_.string(), render_report(runs), probe);
+    return seen_in_frame(browser_, folder_.string(), width);
+  }
+  static void expect_sound(const Json& seen, int width) {
     EXPECT_EQ(seen["width"], width) << seen;
     EXPECT_LE(seen["overflow"], 0) << seen;
     EXPECT_EQ(seen["requests"], 0) << seen;
     EXPECT_TRUE(seen["problems"].empty()) << seen;
     EXPECT_EQ(seen["console"], "") << seen;
   }
-  fs::remove_all(folder);
+  std::string browser_;
+  fs::path folder_;
+};
+
+TEST_F(ReportInBrowser, IsDrawnAndWorksAtTwoWidths) {
+  const std::string run = make("run");
+  for (const int width : kWidths) {
+    const Json seen = work({run}, kProbe, width);
+    const auto text = [&](const char* key) { return seen[key].get<std::string>(); };
+    expect_sound(seen, width);
+    EXPECT_EQ(seen["charts"], 14) << seen;
+    EXPECT_EQ(seen["moved"], Json::parse("[true, true, true]")) << seen;
+    EXPECT_EQ(text("state").rfind("Step 0: 200 edges between", 0), 0u) << seen;
+    EXPECT_EQ(seen["valuetext"], "step 0") << seen;
+    EXPECT_EQ(text("drawn").rfind("Drawn: 50 of 200 edges", 0), 0u) << seen;
+    EXPECT_NE(text("filtered"), "All 200 edges drawn.") << seen;
+    EXPECT_NE(text("strong"), text("filtered")) << seen;
+    // What the filter shows is what the sentence counts.
+    const std::string entered = text("entered"), now = text("now");
+    const std::string counted = entered.substr(4, entered.find(' ', 4) - 4);
+    EXPECT_NE(now.find("; " + counted + " entered, "), std::string::npos) << seen;
+    EXPECT_EQ(text("left").rfind("All ", 0), 0u) << seen;
+    EXPECT_EQ(text("node"), "a3.h0 over the run") << seen;
+    EXPECT_EQ(text("hovered").rfind("a3.h0\n", 0), 0u) << seen;
+    EXPECT_NE(text("byKey"), text("node")) << seen;
+    EXPECT_EQ(text("spoken").rfind(text("byKey").substr(0, 5), 0), 0u) << seen;
+    EXPECT_NE(text("drawnNode"), text("byKey")) << seen;
+    EXPECT_EQ(text("edge").rfind("Score of the edge; in the circuit at ", 0), 0u) << seen;
+    EXPECT_EQ(seen["play"], "❚❚ Pause") << seen;
+    EXPECT_EQ(seen["paused"], "▶ Play") << seen;
+    EXPECT_EQ(seen["rows"], 20) << seen;
+    EXPECT_EQ(seen["sorted"][0], "ascending") << seen;
+    const auto names = seen["sorted"][1].get<std::vector<std::string>>();
+    EXPECT_TRUE(std::is_sorted(names.begin(), names.end())) << seen;
+    const auto values = seen["evaluations"].get<std::vector<double>>();
+    EXPECT_TRUE(std::is_sorted(values.begin(), values.end())) << seen;
+    EXPECT_EQ(seen["figures"], seen["buttons"].get<int>() + 1) << seen;  // the comparison's data is the table below it
+    EXPECT_EQ(seen["dialog"], true) << seen;
+    EXPECT_GT(seen["shown"], 10) << seen;
+    EXPECT_EQ(seen["csv"], Json::parse(R"(["series,step,value", "dev,0,-3.41"])")) << seen;
+    EXPECT_EQ(seen["closed"], true) << seen;
+    EXPECT_NE(text("compared"), text("same")) << seen;
+    EXPECT_NE(text("same").find("share 200 edges; 0 are only in A and 0 only in B (Jaccard index 1.00)"), std::string::npos) << seen;
+    EXPECT_NE(text("tooltip").find("step"), std::string::npos) << seen;
+  }
+}
+
+// Two runs of graphs that differ: one is chosen, the other, and their last circuits are compared by name.
+constexpr const char* kTwoRunsProbe = R"js(
+  const at = (id) => document.getElementById(id), seen = {};
+  seen.first = at("state").textContent;
+  at("run").value = "1";
+  at("run").dispatchEvent(new Event("change"));
+  seen.second = at("state").textContent;
+  seen.compared = at("compared").textContent;
+  seen.rows = at("changes").tBodies[0].rows.length;
+)js";
+
+TEST_F(ReportInBrowser, RunsAreComparedSideBySide) {
+  SyntheticRun grouped;
+  grouped.kv_heads = 2;
+  grouped.mlp_blocks = 3;
+  grouped.circuit_size = 100;
+  const std::string a = make("a"), b = make("b", grouped);
+  for (const int width : kWidths) {
+    const Json seen = work({a, b}, kTwoRunsProbe, width);
+    expect_sound(seen, width);
+    EXPECT_EQ(seen["first"].get<std::string>().rfind("Step 290: 200 edges", 0), 0u) << seen;
+    EXPECT_EQ(seen["second"].get<std::string>().rfind("Step 290: 100 edges", 0), 0u) << seen;
+    EXPECT_EQ(seen["compared"].get<std::string>().rfind("A (a, step 290) and B (b, step 290) share ", 0), 0u) << seen;
+    EXPECT_EQ(seen["rows"], 50) << seen;
+  }
+}
+
+TEST_F(ReportInBrowser, OneDiscoveryIsEnough) {
+  SyntheticRun spec;
+  spec.steps = 10;
+  const Json seen = work({make("one", spec)}, "const seen = { state: document.getElementById('state').textContent };", 390);
+  expect_sound(seen, 390);
+  EXPECT_EQ(seen["state"].get<std::string>().rfind("Step 0: 200 edges", 0), 0u) << seen;
 }
 
 }  // namespace

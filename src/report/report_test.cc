@@ -13,9 +13,11 @@
 #include "report/assets.h"
 #include "report/chart_spec.h"
 #include "report/charts.h"
-#include "report/drawing_data.h"
+#include "report/circuit_series.h"
 #include "report/overview.h"
+#include "report/packed.h"
 #include "report/run_data.h"
+#include "report/series_data.h"
 #include "report/synthetic_run.h"
 #include "report/text.h"
 
@@ -211,7 +213,7 @@ TEST_F(Report, SeveralRunsAreToldApart) {
   other.circuit_size = 100;
   const std::string page = render_report({make("a"), make("b", other)});
   const Json data = data_of(page);
-  EXPECT_EQ(data["drawings"].size(), 2u);
+  EXPECT_EQ(data["circuits"].size(), 2u);
   const Json& spec = data["charts"][0]["spec"];
   EXPECT_EQ(spec["layer"][0]["encoding"]["color"]["field"], "run");
   EXPECT_EQ(spec["data"]["values"][0]["run"], "a");
@@ -220,38 +222,128 @@ TEST_F(Report, SeveralRunsAreToldApart) {
 
 TEST_F(Report, RunsOfTheSameFolderNameGetNamesThatDiffer) {
   const Json data = data_of(render_report({make("x/run"), make("y/run")}));
-  EXPECT_EQ(data["drawings"][0]["name"], "run");
-  EXPECT_EQ(data["drawings"][1]["name"], "run (2)");
+  EXPECT_EQ(data["circuits"][0]["name"], "run");
+  EXPECT_EQ(data["circuits"][1]["name"], "run (2)");
 }
 
-TEST_F(Report, DrawingHoldsTheStrongestEdges) {
-  const RunData run = read_run(make("run"));
-  const Json drawing = drawing_data(run);
-  ASSERT_EQ(drawing["frames"].size(), 30u);
-  EXPECT_EQ(drawing["frames"][29]["step"], 290);
-  EXPECT_EQ(drawing["upstream"].size(), 29u);
-  const auto& strongest = run.frames[0].strongest;
-  EXPECT_EQ(strongest.size(), 200u);
-  for (size_t i = 1; i < strongest.size(); ++i) {
-    EXPECT_GE(std::abs(strongest[i - 1].second), std::abs(strongest[i].second));
+constexpr size_t kRoom = 20'000'000;  // more than any of these runs needs
+
+TEST_F(Report, SeriesHoldTheStoresNumbers) {
+  const std::string folder = make("run");
+  const RunData run = read_run(folder);
+  const CircuitSeries series = read_circuit_series(folder, run, kRoom);
+  ASSERT_EQ(series.discoveries.size(), 30u);
+  EXPECT_EQ(series.scored, series.edges.size());  // a small graph is held whole
+  EXPECT_EQ(series.graph_edges, series.edges.size());
+  Database database(folder + "/run.db", Database::Mode::kReadOnly);
+  database.add_float_at();
+  auto rows = database.prepare(
+      "SELECT e.upstream, e.downstream, float_at(d.scores, e.id), "
+      "EXISTS(SELECT 1 FROM circuit_edges c WHERE c.step = d.step AND c.edge = e.id), d.step FROM discoveries d, edges e");
+  std::map<std::pair<std::string, std::string>, size_t> at;
+  for (size_t e = 0; e < series.edges.size(); ++e) {
+    at[{run.upstream_nodes[series.edges[e].upstream], run.downstream_nodes[series.edges[e].downstream]}] = e;
   }
-  // Ids are two bytes, scores halves: base64 of 400 bytes each.
-  EXPECT_EQ(drawing["frames"][0]["ids"].get<std::string>().size(), 536u);
-  EXPECT_EQ(drawing["frames"][0]["scores"].get<std::string>().size(), 536u);
+  size_t compared = 0;
+  for (; rows.step(); ++compared) {
+    const size_t e = at.at({rows.text(0), rows.text(1)});
+    const auto i = static_cast<size_t>(rows.integer(4) / 10);
+    EXPECT_EQ(series.scores[i * series.scored + e], static_cast<float>(rows.real(2)));
+    const auto& turns = series.edges[e].turns;
+    EXPECT_EQ((std::upper_bound(turns.begin(), turns.end(), i) - turns.begin()) % 2, rows.integer(3));
+  }
+  EXPECT_EQ(compared, 30 * series.edges.size());
 }
 
-TEST_F(Report, ManyDiscoveriesAreThinnedAndThePageStaysSmall) {
+TEST_F(Report, ScoredEdgesAreThoseOfLargestScoreOverTime) {
+  const std::string folder = make("run");
+  const CircuitSeries series = read_circuit_series(folder, read_run(folder), kRoom);
+  for (size_t e = 0; e < series.scored; ++e) {
+    float largest = 0;
+    for (size_t i = 0; i < series.discoveries.size(); ++i) largest = std::max(largest, std::abs(series.scores[i * series.scored + e]));
+    EXPECT_EQ(largest, series.edges[e].largest);
+    if (e > 0) {
+      EXPECT_LE(largest, series.edges[e - 1].largest);
+    }
+  }
+}
+
+TEST_F(Report, ScoresThatWereNotKeptAreThoseOfTheCircuit) {
+  const std::string folder = make("run");
+  change(folder,
+         "CREATE TABLE d AS SELECT * FROM discoveries; DROP TABLE discoveries; ALTER TABLE d RENAME TO discoveries;"
+         "UPDATE discoveries SET scores = NULL WHERE step = 50");
+  const CircuitSeries series = read_circuit_series(folder, read_run(folder), kRoom);
+  size_t known = 0;
+  for (size_t e = 0; e < series.scored; ++e) known += !std::isnan(series.scores[5 * series.scored + e]);
+  EXPECT_EQ(known, 200u);
+}
+
+TEST_F(Report, ShortRoomThinsDiscoveriesThenLeavesWeakEdgesOut) {
+  SyntheticRun spec;
+  spec.steps = 400;
+  spec.discovery_every = 1;
+  spec.circuit_size = 600;
+  const std::string folder = make("run", spec);
+  const RunData run = read_run(folder);
+  constexpr size_t kTight = 20'000;
+  const CircuitSeries series = read_circuit_series(folder, run, kTight);
+  EXPECT_LT(series.discoveries.size(), 400u);
+  EXPECT_EQ(series.discoveries.back(), 399u);
+  EXPECT_LT(series.scored, 100u);
+  EXPECT_GT(series.left_out, 0u);
+  // The names and lists of steps come on top.
+  const Json data = series_data(run, series);
+  size_t packed = 0;
+  for (const char* key : {"ends", "turns"}) packed += data[key].get<std::string>().size();
+  for (const char* key : {"scores", "upstream_strength", "downstream_strength"}) packed += data[key]["halves"].get<std::string>().size();
+  EXPECT_LE(packed, kTight);
+  EXPECT_GT(packed, kTight / 2);
+}
+
+TEST_F(Report, UpdatesAddUpToAPath) {
+  const std::string folder = make("run");
+  change(folder,
+         "INSERT INTO slices VALUES(0, 'a0.h0', 't', 0, 0, 1, 10), (1, 'a0.h0', 'u', 0, 0, 1, 5), (2, 'm0', 'v', 0, 0, 1, 7),"
+         "(3, 'm1', 'w', 0, 0, 1, 7);"
+         "INSERT INTO slice_norms VALUES(0, 0, 1, 3), (0, 1, 1, 4), (10, 0, 1, 2), (10, 2, 1, 1), (20, 2, 1, 0)");
+  const std::vector<NodeUpdates> updates = read_run(folder).updates;
+  ASSERT_EQ(updates.size(), 2u);
+  EXPECT_EQ(updates[0].node, "a0.h0");
+  EXPECT_EQ(updates[0].path, 7);  // √(3² + 4²) + 2
+  EXPECT_EQ(updates[0].steps, 2);
+  EXPECT_EQ(updates[0].parameters, 15);
+  EXPECT_EQ(updates[1].node, "m0");
+  EXPECT_EQ(updates[1].path, 1);
+  EXPECT_EQ(data_of(render_report({folder}))["updates"][0]["nodes"].size(), 2u);
+}
+
+TEST_F(Report, WithoutUpdatesThePageSaysSo) {
+  const std::string page = own_part(render_report({make("run")}));
+  EXPECT_THAT(page, HasSubstr("circuit diff MODEL EXPORT"));
+  EXPECT_THAT(page, Not(HasSubstr("<section id=\"updates\">")));
+}
+
+TEST_F(Report, EverySeriesOfAThousandDiscoveriesIsThere) {
   SyntheticRun spec;
   spec.steps = 1000;
   spec.discovery_every = 1;
-  spec.circuit_size = 500;
   const std::string run = make("run", spec);
-  const Json drawing = drawing_data(read_run(run));
-  EXPECT_EQ(drawing["frames"].size(), kMaxFrames);
-  EXPECT_EQ(drawing["discoveries"], 1000);
-  EXPECT_EQ(drawing["frames"][0]["n_edges"], 500);
-  constexpr size_t kSmall = 3'000'000;
-  EXPECT_LT(render_report({run}).size(), kSmall);
+  const std::string page = render_report({run});
+  const Json circuit = data_of(page)["circuits"][0];
+  EXPECT_EQ(circuit["steps"].size(), 1000u);
+  EXPECT_EQ(circuit["n_edges"][999], 200);
+  EXPECT_EQ(circuit["left_out"], 0);
+  constexpr size_t kSmall = 6'000'000;
+  EXPECT_LT(page.size(), kSmall);
+}
+
+TEST(Varint, IsLeb128) {
+  std::string bytes;
+  for (const uint32_t value : {0u, 127u, 128u, 300u, 0xFFFFFFFFu}) append_varint(bytes, value);
+  EXPECT_EQ(bytes, std::string("\x00\x7F\x80\x01\xAC\x02\xFF\xFF\xFF\xFF\x0F", 11));
+  EXPECT_EQ(varint_size(127), 1u);
+  EXPECT_EQ(varint_size(128), 2u);
 }
 
 TEST_F(Report, PageStandsAlone) {
@@ -305,7 +397,7 @@ TEST_F(Report, RunsWithoutCircuitsSaySo) {
   EXPECT_THAT(page, HasSubstr("No circuit to draw"));
   EXPECT_THAT(page, HasSubstr("full fine-tuning"));
   EXPECT_THAT(page, HasSubstr("23.2 %"));  // 600,000 trainable of 2,590,848
-  EXPECT_TRUE(data_of(page)["drawings"].empty());
+  EXPECT_TRUE(data_of(page)["circuits"].empty());
 }
 
 TEST_F(Report, AnEmptyRunHasAPage) {
@@ -337,7 +429,7 @@ TEST_F(Report, ErrorsNameTheRun) {
   EXPECT_EQ(
       message_of([&] { render_report({run}); }),
       "[report " + run +
-          "] discovery at step 10, upstream_strength: found 1 bytes, expected 29 float32 (one a node).");
+          "] discovery at step 10, upstream_strength: found 1 bytes, expected 29 float32.");
   change(run, "UPDATE meta SET value = '{' WHERE key = 'graph'");
   EXPECT_THAT(message_of([&] { render_report({run}); }), HasSubstr("meta graph"));
   change(run, "DROP TABLE evaluations");

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <set>
 
@@ -129,42 +128,6 @@ void read_discoveries(Database& database, RunData& run) {
   }
 }
 
-std::vector<float> floats(const std::string& blob, size_t expected, const std::string& what,
-                          const std::string& place) {
-  if (blob.size() != expected * sizeof(float)) {
-    fail(place, "{}: found {} bytes, expected {} float32 (one a node).", what, blob.size(), expected);
-  }
-  std::vector<float> values(expected);
-  std::memcpy(values.data(), blob.data(), blob.size());
-  return values;
-}
-
-void read_frames(Database& database, RunData& run, const std::string& place) {
-  for (const size_t index : spread_indices(run.discoveries.size(), kMaxFrames)) {
-    Frame frame;
-    frame.discovery = index;
-    const int64_t step = run.discoveries[index].step;
-    auto strengths =
-        database.prepare("SELECT upstream_strength, downstream_strength FROM discoveries WHERE step = ?");
-    strengths.bind(1, step);
-    strengths.step();
-    const std::string where = "discovery at step " + std::to_string(step);
-    frame.upstream_strength =
-        floats(strengths.blob(0), run.upstream_nodes.size(), where + ", upstream_strength", place);
-    frame.downstream_strength =
-        floats(strengths.blob(1), run.downstream_nodes.size(), where + ", downstream_strength", place);
-    auto circuit = database.prepare(
-        "SELECT c.edge, c.score, e.upstream, e.downstream FROM circuit_edges c JOIN edges e ON e.id = c.edge "
-        "WHERE c.step = ? ORDER BY ABS(c.score) DESC, c.edge LIMIT ?");
-    circuit.bind(1, step).bind(2, static_cast<int64_t>(kMaxFrameEdges));
-    while (circuit.step()) {
-      frame.strongest.emplace_back(circuit.integer(0), static_cast<float>(circuit.real(1)));
-      run.edges.try_emplace(circuit.integer(0), circuit.text(2), circuit.text(3));
-    }
-    run.frames.push_back(std::move(frame));
-  }
-}
-
 }  // namespace
 
 std::vector<size_t> spread_indices(size_t n, size_t limit) {
@@ -186,8 +149,7 @@ RunData read_run(const std::string& run_folder) {
   read_meta(database, run, place);
   read_steps(database, run);
   read_discoveries(database, run);
-  // Runs without circuits (full, lora) have no node lists and no frames.
-  if (!run.upstream_nodes.empty() && !run.downstream_nodes.empty()) read_frames(database, run, place);
+  run.updates = read_node_updates(database);
   return run;
 }
 

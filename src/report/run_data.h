@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "io/json.h"
+#include "report/weight_updates.h"
 
 namespace circuit {
 
@@ -30,14 +31,6 @@ struct DiscoveryRow {
   std::optional<double> rank_correlation_previous;
 };
 
-// A discovery as it is drawn: its strongest edges and the strength of every node.
-struct Frame {
-  size_t discovery = 0;                              // index in RunData::discoveries
-  std::vector<std::pair<int64_t, float>> strongest;  // edge id and raw score, |score| descending
-  std::vector<float> upstream_strength;              // [upstream nodes], sum of |score| over the circuit
-  std::vector<float> downstream_strength;            // [downstream nodes]
-};
-
 struct RunData {
   std::string name;  // the folder's own name
   std::map<std::string, std::string> meta;
@@ -49,17 +42,12 @@ struct RunData {
   int64_t target_tokens = 0;
   std::map<std::string, Curve> evaluations;  // by name, e.g. "dev/metric"
   std::vector<DiscoveryRow> discoveries;
-  std::vector<Frame> frames;
-  std::map<int64_t, std::pair<std::string, std::string>> edges;  // those of the frames: upstream, downstream
-  std::optional<int64_t> touched_parameters;                     // of all slices that were ever trained
+  std::vector<NodeUpdates> updates;
+  std::optional<int64_t> touched_parameters;  // of all slices that were ever trained
 };
 
-// More frames or edges would make the page slow without showing more.
-constexpr size_t kMaxFrames = 300;
-constexpr size_t kMaxFrameEdges = 400;
-
 // Reads run_folder/run.db. Throws Error naming the run: no such file, another schema, a missing table,
-// meta that is no JSON, strengths whose length is not the node list's.
+// meta that is no JSON.
 RunData read_run(const std::string& run_folder);
 
 // At most `limit` of n indices, evenly spread, the first and the last among them.

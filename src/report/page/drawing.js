@@ -1,282 +1,141 @@
-// The circuit, layer by head, with a slider over the discoveries and a table of the strongest edges.
+// The circuit at the step shown, with filters by score, by kind and by when an edge came.
 "use strict";
 
-const SVG = "http://www.w3.org/2000/svg";
-const TABLE_ROWS = 20;
-const FRAME_MILLISECONDS = 140;
-
-function element(parent, tag, attributes = {}, text = null) {
-  const node = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  if (text !== null) node.textContent = text;
-  parent.append(node);
-  return node;
-}
-function shape(parent, tag, attributes) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  parent.append(node);
-  return node;
-}
-
-function bytesOf(base64) {
-  const text = atob(base64), bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; ++i) bytes[i] = text.charCodeAt(i);
-  return new DataView(bytes.buffer);
-}
-function halfAt(view, i) {
-  const bits = view.getUint16(2 * i, true), exponent = (bits >> 10) & 31, fraction = bits & 1023;
-  const sign = bits & 0x8000 ? -1 : 1;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-function halvesOf(base64, scale) {
-  const view = bytesOf(base64);
-  return Array.from({ length: view.byteLength / 2 }, (_, i) => halfAt(view, i) * scale);
-}
-// A frame of the page's data as names and numbers.
-function decodeFrame(drawing, index) {
-  const frame = drawing.frames[index], ids = bytesOf(frame.ids), scores = halvesOf(frame.scores, frame.scale);
-  const edges = scores.map((score, i) => {
-    const id = drawing.id_bytes === 2 ? ids.getUint16(2 * i, true) : ids.getUint32(4 * i, true);
-    return { from: drawing.upstream[drawing.edges[2 * id]], to: drawing.downstream[drawing.edges[2 * id + 1]], score };
-  });
-  const named = (names, values) => new Map(names.map((name, i) => [name, values[i]]));
-  const outgoing = named(drawing.upstream, halvesOf(frame.upstream, frame.scale));
-  const incoming = named(drawing.downstream, halvesOf(frame.downstream, frame.scale));
-  return { ...frame, edges, outgoing, incoming };
-}
-
-const count = (n) => Math.round(n).toLocaleString("en");
-function number(value) {
-  const text = value === 0 ? "0" : Math.abs(value) >= 1e4 || Math.abs(value) < 1e-3 ? value.toExponential(2) : value.toPrecision(3);
-  return text.replace("-", "−");
-}
-const signed = (value) => (value > 0 ? "+" : "") + number(value);
+const LIMITS = [50, 100, 200, 400, 1000];
+const WRITERS = [["head", "attention"], ["mlp", "MLP"], ["input", "input"]];
+const READERS = [["q", "q"], ["k", "k"], ["v", "v"], ["mlp", "MLP"], ["logits", "logits"]];
+const CHANGES = [
+  ["all", "all edges of the circuit"],
+  ["entered-previous", "entered since the previous discovery"], ["left-previous", "left since the previous discovery"], ["stayed-previous", "stayed since the previous discovery"],
+  ["entered-first", "entered since the first discovery"], ["left-first", "left since the first discovery"], ["stayed-first", "stayed since the first discovery"],
+];
+const writerKind = (name) => (name === "input" ? "input" : MLP.test(name) ? "mlp" : "head");
 const readerKind = (name) => READER.exec(name)?.[4] ?? (name === "logits" ? "logits" : "mlp");
 
 class CircuitDrawing {
-  constructor(section, drawings) {
-    this.drawings = drawings;
-    this.index = 0;
-    this.kinds = new Set(["q", "k", "v", "mlp", "logits"]);
-    this.build(section);
-    this.choose(0);
-    let width = this.stage.clientWidth;
-    new ResizeObserver(() => {
-      if (this.stage.clientWidth === width) return;
-      width = this.stage.clientWidth;
-      this.draw();
-    }).observe(this.stage);
+  constructor(parent, explorer) {
+    this.explorer = explorer;
+    this.writers = new Set(WRITERS.map(([kind]) => kind));
+    this.readers = new Set(READERS.map(([kind]) => kind));
+    const figure = element(parent, "figure", { class: "card wide", id: "drawing" });
+    const caption = element(figure, "figcaption"), head = element(caption, "div", { class: "head" });
+    element(head, "h3", {}, "The circuit");
+    dataButton(head, "circuit at the step shown", () => this.data());
+    element(caption, "p", {}, "Columns are heads with their readers q, k and v below, and the MLP; rows are layers. Nodes are darker the larger the sum of |score| " +
+      "over their edges in the circuit. Hover a node for its edges alone; click a node or an edge for its course.");
+    this.buildFilters(figure);
+    this.note = element(figure, "p", { class: "note", id: "drawn" });
+    this.canvas = new CircuitCanvas(figure, { node: (node) => explorer.select({ node }), edge: (edge) => explorer.select({ edge }) });
   }
-
-  build(section) {
-    element(section, "h2", {}, "The circuit");
-    element(section, "p", { class: "note" }, "Columns are heads, with their readers q, k and v below, and the MLP; rows are layers. Blue edges " +
-      "support the metric: cutting one would lower it. Orange edges work against it. Nodes are darker the larger the sum of |score| over " +
-      "their edges in the circuit. Hover or focus a node to see its edges alone.");
-    const options = element(section, "div", { class: "controls" });
-    if (this.drawings.length > 1) {
-      const label = element(options, "label", {}, "run ");
-      this.runs = element(label, "select", { id: "run" });
-      this.drawings.forEach((d, i) => element(this.runs, "option", { value: i }, d.name));
-      this.runs.addEventListener("change", () => this.choose(+this.runs.value));
-    }
-    const limit = element(options, "label", {}, "strongest edges drawn ");
-    this.limit = element(limit, "select", { id: "limit" });
-    for (const n of [50, 100, 200, 400]) element(this.limit, "option", n === 200 ? { value: n, selected: "" } : { value: n }, n);
-    this.limit.addEventListener("change", () => this.draw());
-    const into = element(options, "fieldset", { "aria-label": "edges into" });
-    element(into, "span", {}, "edges into");
-    for (const kind of this.kinds) {
-      const label = element(into, "label");
-      const box = element(label, "input", { type: "checkbox", checked: "", "data-kind": kind });
-      label.append(kind === "mlp" ? "MLP" : kind);
-      box.addEventListener("change", () => {
-        if (box.checked) this.kinds.add(kind); else this.kinds.delete(kind);
-        this.draw();
-      });
-    }
-    const keys = element(section, "div", { class: "controls" });
-    for (const [style, text] of [["background:var(--positive)", "supports the metric"], ["background:var(--negative)", "works against it"]]) {
+  buildFilters(figure) {
+    const update = () => this.update(), first = element(figure, "div", { class: "controls" });
+    this.change = labelled(first, "show", "select", { id: "change" });
+    choices(this.change, CHANGES, "all");
+    this.limit = labelled(first, "at most", "select", { id: "limit" });
+    choices(this.limit, LIMITS.map((n) => [n, `${n} edges`]), 200);
+    const least = element(first, "label", {}, "|score| at least ");
+    this.least = element(least, "input", { type: "range", min: 0, max: 100, value: 0, id: "least", "aria-label": "least score" });
+    this.leastText = element(least, "output", {}, "0");
+    const second = element(figure, "div", { class: "controls" });
+    this.kinds(second, "from", WRITERS, this.writers, "from");
+    this.kinds(second, "into", READERS, this.readers, "into");
+    const keys = element(figure, "div", { class: "controls keys" });
+    for (const [style, text] of [["background:var(--positive)", "supports the metric: cutting it would lower it"], ["background:var(--negative)", "works against it"], ["border-top:2px dashed var(--muted);background:none;height:0", "has left the circuit"]]) {
       const key = element(keys, "span", { class: "key" });
       element(key, "i", { style });
       key.append(text);
     }
-    const ramp = element(keys, "span", { class: "key" });
-    element(ramp, "i", { class: "ramp" });
-    ramp.append("node strength");
-    const fixed = element(keys, "label");
-    this.fixed = element(fixed, "input", { type: "checkbox", id: "fixed-scale" });
-    fixed.append("one scale for all discoveries");
-    this.fixed.addEventListener("change", () => this.draw());
-
-    const time = element(section, "div", { class: "controls time" });
-    this.play = element(time, "button", { type: "button", id: "play" }, "▶ Play");
-    this.slider = element(time, "input", { type: "range", min: 0, value: 0, step: 1, id: "discovery", "aria-label": "discovery" });
-    this.play.addEventListener("click", () => this.toggle());
-    this.slider.addEventListener("input", () => { this.stop(); this.show(+this.slider.value); });
-    this.state = element(section, "p", { class: "state" });
-    this.thinned = element(section, "p", { class: "note" });
-    this.stage = element(section, "div", { class: "stage", id: "stage" });
-    element(section, "h2", {}, "Strongest edges");
-    this.tableNote = element(section, "p", { class: "note" });
-    this.table = element(element(section, "div", { class: "scroll" }), "table", { class: "numbers strongest", id: "strongest" });
-    this.tip = element(document.body, "div", { class: "tip", hidden: "" });
+    for (const control of [this.change, this.limit, this.least]) control.addEventListener("input", update);
   }
-
-  choose(run) {
-    this.stop();
-    this.drawing = this.drawings[run];
-    // Strongest edge and node over all frames, for the common scale.
-    this.most = { edge: 0, node: 0 };
-    this.drawing.frames.forEach((_, i) => {
-      const { edge, node } = this.largest(decodeFrame(this.drawing, i));
-      this.most = { edge: Math.max(this.most.edge, edge), node: Math.max(this.most.node, node) };
-    });
-    this.slider.max = this.drawing.frames.length - 1;
-    this.show(this.drawing.frames.length - 1);
-  }
-
-  largest(frame) {
-    return {
-      edge: frame.edges.reduce((most, e) => Math.max(most, Math.abs(e.score)), 0),
-      node: [...frame.outgoing.values(), ...frame.incoming.values()].reduce((most, v) => Math.max(most, v), 0),
-    };
-  }
-
-  toggle() {
-    if (this.timer) return this.stop();
-    if (this.index === this.drawing.frames.length - 1) this.show(0);
-    this.play.textContent = "❚❚ Pause";
-    this.timer = setInterval(() => {
-      if (this.index + 1 >= this.drawing.frames.length) return this.stop();
-      this.show(this.index + 1);
-    }, FRAME_MILLISECONDS);
-  }
-  stop() {
-    clearInterval(this.timer);
-    this.timer = null;
-    this.play.textContent = "▶ Play";
-  }
-
-  show(index) {
-    this.index = index;
-    this.slider.value = index;
-    this.frame = decodeFrame(this.drawing, index);
-    this.slider.setAttribute("aria-valuetext", `step ${this.frame.step}`);
-    this.draw();
-    this.drawTable();
-  }
-
-  draw() {
-    const { drawing, frame } = this;
-    const limit = +this.limit.value;
-    const strongest = frame.edges.slice(0, limit);
-    const edges = strongest.filter((e) => this.kinds.has(readerKind(e.to)));
-    const total = [...frame.outgoing.values()].reduce((sum, v) => sum + v, 0);
-    const held = edges.reduce((sum, e) => sum + Math.abs(e.score), 0);
-    this.state.textContent = `Step ${count(frame.step)}: ${count(frame.n_edges)} edges between ${count(frame.n_nodes)} nodes, ` +
-      `${(100 * frame.share).toFixed(1)} % of the parameters trainable.`;
-    const drawn = edges.length === frame.n_edges ? "All edges are drawn." : `Drawn: ${count(edges.length)} of the ${count(frame.n_edges)} edges` +
-      (edges.length < strongest.length ? `, those of the strongest ${count(strongest.length)} into the chosen readers` : ", the strongest") +
-      (total > 0 ? ` (${(100 * Math.min(1, held / total)).toFixed(0)} % of the summed |score|).` : ".");
-    const thin = drawing.frames.length < drawing.discoveries ? ` The slider has ${count(drawing.frames.length)} of ${count(drawing.discoveries)} discoveries, evenly spread.` : "";
-    this.thinned.textContent = drawn + thin;
-
-    const scale = this.fixed.checked ? this.most : this.largest(frame);
-    const plan = layOut(drawing, this.stage.clientWidth);
-    const svg = document.createElementNS(SVG, "svg");
-    svg.setAttribute("width", plan.width);
-    svg.setAttribute("height", plan.height);
-    svg.setAttribute("role", "group");
-    svg.setAttribute("aria-label", `Circuit at step ${frame.step}`);
-    this.plan = plan;
-    plan.rows.forEach(({ label, y }) => { shape(svg, "text", { x: 15, y, class: "axis" }).textContent = `L${label}`; });
-    const lines = shape(svg, "g", {}), hits = shape(svg, "g", {});
-    this.lines = [];
-    // The weak ones first, so that the strong lie on top.
-    for (const edge of [...edges].reverse()) {
-      const from = plan.outlets[edge.from], to = plan.inlets[edge.to];
-      if (!from || !to) continue;
-      const t = scale.edge > 0 ? Math.abs(edge.score) / scale.edge : 0, d = edgePath(from, to, plan);
-      const line = shape(lines, "path", { d, class: `edge-line ${edge.score < 0 ? "negative" : "positive"}`, "stroke-width": (0.6 + 4.2 * t).toFixed(2), opacity: (0.16 + 0.74 * t).toFixed(2) });
-      const hit = shape(hits, "path", { d, class: "edge-hit" });
-      this.lines.push({ edge, line });
-      hit.addEventListener("pointerenter", (event) => { this.mark((e) => e === edge); this.showTip(`${edge.from} → ${edge.to}\nscore ${signed(edge.score)}`, event); });
-      hit.addEventListener("pointermove", (event) => this.placeTip(event));
-      hit.addEventListener("pointerleave", () => this.clear());
-    }
-    for (const { x0, x1, y } of plan.brackets) shape(svg, "path", { class: "bracket", d: `M${x0} ${y - 3}v3H${x1}v-3` });
-    this.drawNodes(svg, scale);
-    this.stage.replaceChildren(svg);
-  }
-
-  drawNodes(svg, scale) {
-    const { plan, frame } = this;
-    for (const [name, box] of Object.entries(plan.boxes)) {
-      const out = frame.outgoing.get(name) ?? 0, into = frame.incoming.get(name) ?? 0;
-      // MLPs are upstream and downstream under one name; they show the stronger side.
-      const strength = Math.max(out, into), t = scale.node > 0 ? Math.sqrt(strength / scale.node) : 0;
-      const group = shape(svg, "g", { class: `node ${strength > 0 ? "in" : "out-of-circuit"}` });
-      const rectangle = { x: box.x, y: box.y, width: box.width, height: box.height, rx: Math.min(box.port ? 2 : 5, box.width / 4) };
-      // Opaque ground first: edges pass below nodes.
-      shape(group, "rect", { ...rectangle, class: "ground", style: "fill:var(--card)" });
-      shape(group, "rect", { ...rectangle, class: box.port ? "port" : "body", style: `fill:rgba(var(--strength),${strength > 0 ? (0.07 + 0.85 * t).toFixed(3) : 0})` });
-      const label = shape(group, "text", { x: box.x + box.width / 2, y: box.y + box.height / 2 + 0.5, style: `font-size:${box.port ? 10 : 12}px${t > 0.62 ? ";fill:var(--card);font-weight:600" : ""}` });
-      label.textContent = box.label;
-      const text = `${name}\n` + (strength === 0 ? "not in the circuit" :
-        [frame.outgoing.has(name) ? `writes: Σ|score| ${number(out)}` : "", frame.incoming.has(name) ? `reads: Σ|score| ${number(into)}` : ""].filter(Boolean).join("\n"));
-      if (strength > 0) {
-        group.setAttribute("tabindex", "0");
-        group.setAttribute("role", "img");
-        group.setAttribute("aria-label", text.replaceAll("\n", ", "));
-      }
-      const of = (edge) => edge.from === name || edge.to === name;
-      group.addEventListener("pointerenter", (event) => { if (strength > 0) this.mark(of); this.showTip(text, event); });
-      group.addEventListener("pointermove", (event) => this.placeTip(event));
-      group.addEventListener("pointerleave", () => this.clear());
-      group.addEventListener("focus", () => {
-        this.mark(of);
-        const { right, top } = group.getBoundingClientRect();
-        this.showTip(text, { clientX: right, clientY: top });
+  kinds(parent, title, all, chosen, name) {
+    const set = element(parent, "fieldset", { "aria-label": `edges ${title}` });
+    element(set, "span", {}, title);
+    for (const [kind, text] of all) {
+      const label = element(set, "label"), box = element(label, "input", { type: "checkbox", checked: "", [`data-${name}`]: kind });
+      label.append(text);
+      box.addEventListener("change", () => {
+        if (box.checked) chosen.add(kind); else chosen.delete(kind);
+        this.update();
       });
-      group.addEventListener("blur", () => this.clear());
     }
   }
-
-  mark(chosen) { for (const { edge, line } of this.lines) line.classList.toggle("dimmed", !chosen(edge)); }
-  clear() {
-    this.mark(() => true);
-    this.tip.hidden = true;
+  setSeries(series) {
+    this.series = series;
+    this.kindOf = Array.from({ length: series.edges }, (_, e) => [writerKind(series.from(e)), readerKind(series.to(e))]);
   }
-  showTip(text, event) {
-    this.tip.textContent = text;
-    this.tip.hidden = false;
-    this.placeTip(event);
+  // Whether an edge is to be seen at t, by the change asked for.
+  belongs(t, edge) {
+    const [change, since] = this.change.value.split("-"), now = this.series.inCircuit(t, edge);
+    if (change === "all") return now;
+    const then = this.series.inCircuit(since === "first" ? 0 : Math.max(0, t - 1), edge);
+    return change === "entered" ? now && !then : change === "left" ? then && !now : now && then;
   }
-  placeTip({ clientX, clientY }) {
-    const { offsetWidth, offsetHeight } = this.tip;
-    this.tip.style.left = `${Math.max(4, Math.min(clientX + 14, innerWidth - offsetWidth - 8))}px`;
-    this.tip.style.top = `${Math.max(4, Math.min(clientY + 14, innerHeight - offsetHeight - 8))}px`;
+  // The edges to draw, by falling |score|: {edge, score}; and how many there were before the filters.
+  edgesAt(t) {
+    const { series } = this, asked = [];
+    let unscored = 0, most = 0;
+    for (let edge = 0; edge < series.edges; ++edge) {
+      if (!this.belongs(t, edge)) continue;
+      const score = series.score(t, edge);
+      if (Number.isNaN(score)) { ++unscored; continue; }
+      asked.push({ edge, score });
+      most = Math.max(most, Math.abs(score));
+    }
+    const least = most * (this.least.value / 100) ** 2;
+    const shown = asked.filter(({ edge, score }) => Math.abs(score) >= least && this.writers.has(this.kindOf[edge][0]) && this.readers.has(this.kindOf[edge][1]));
+    shown.sort((a, b) => Math.abs(b.score) - Math.abs(a.score));
+    return { shown, asked: asked.length + unscored, unscored, least, most };
   }
-
-  drawTable() {
-    const { frame } = this, rows = frame.edges.slice(0, TABLE_ROWS);
-    this.tableNote.textContent = `The ${count(rows.length)} edges of largest |score| at step ${count(frame.step)}, scores to three digits.`;
-    this.table.replaceChildren();
-    const head = element(element(this.table, "thead"), "tr");
-    for (const [title, kind] of [["#", ""], ["edge", "edge"], ["score", ""], ["", "track"]]) element(head, "th", { scope: "col", class: kind }, title).style.textAlign = kind ? "left" : "";
-    const body = element(this.table, "tbody");
-    const most = Math.abs(rows[0]?.score ?? 1) || 1;
-    rows.forEach((edge, i) => {
-      const row = element(body, "tr");
-      element(row, "th", { scope: "row" }, i + 1);
-      element(row, "td", { class: "edge" }, `${edge.from} → ${edge.to}`);
-      element(row, "td", {}, signed(edge.score));
-      const track = element(row, "td", { class: "track" });
-      element(track, "span", { class: "bar", style: `width:${(100 * Math.abs(edge.score) / most).toFixed(1)}%;background:var(--${edge.score < 0 ? "negative" : "positive"})` });
+  update() {
+    const { series, explorer } = this, { t } = explorer, { shown, asked, unscored, least, most } = this.edgesAt(t);
+    const drawn = shown.slice(0, +this.limit.value);
+    this.leastText.textContent = number(least);
+    let sum = 0, total = 0;
+    for (const { score } of drawn) sum += Math.abs(score);
+    for (let i = 0; i < series.upstream.length; ++i) total += series.writes.at(t, i);
+    const whole = this.change.value === "all" && total > 0 ? ` (${(100 * Math.min(1, sum / total)).toFixed(0)} % of the summed |score|)` : "";
+    this.note.textContent = (drawn.length === asked ? (asked === 0 ? "There is no such edge at this step." : `All ${plural(asked, "edge")} drawn.`)
+      : `Drawn: ${count(drawn.length)} of ${plural(asked, "edge")}, the strongest that pass the filters${whole}.`) +
+      (unscored ? ` ${plural(unscored, "edge")} cannot be drawn: the page holds scores of the ${count(series.scored)} edges of largest |score| over the run.` : "");
+    const nodeMost = explorer.fixed ? explorer.strongestNode() : this.strongestNow(t);
+    const scale = explorer.fixed ? explorer.strongestEdge() : most;
+    this.canvas.draw({
+      series,
+      label: `Circuit at step ${count(series.steps[t])}, ${plural(drawn.length, "edge")} drawn`,
+      lines: drawn.reverse().map(({ edge, score }) => ({
+        edge, from: series.from(edge), to: series.to(edge), size: scale > 0 ? Math.min(1, Math.abs(score) / scale) : 0,
+        colour: score < 0 ? palette.negative : palette.positive, dash: !series.inCircuit(t, edge),
+        text: `${series.edgeName(edge)}\nscore ${signed(score)}${series.inCircuit(t, edge) ? "" : ", no longer in the circuit"}`,
+      })),
+      node: (name) => this.node(t, name, nodeMost),
+      selected: explorer.selected,
+      focus: explorer.focused ? explorer.selected : null,
     });
+  }
+  node(t, name, most) {
+    const out = this.series.writesOf(t, name), into = this.series.readsOf(t, name);
+    // MLPs are upstream and downstream under one name; they show the stronger side.
+    const strength = Math.max(out ?? 0, into ?? 0), lines = [name];
+    if (strength === 0) lines.push("not in the circuit");
+    else {
+      if (out !== null) lines.push(`writes: Σ|score| ${number(out)}`);
+      if (into !== null) lines.push(`reads: Σ|score| ${number(into)}`);
+    }
+    return { shade: most > 0 ? Math.sqrt(Math.min(1, strength / most)) : 0, inside: strength > 0, text: lines.join("\n") };
+  }
+  strongestNow(t) {
+    const { series } = this;
+    let most = 0;
+    for (let i = 0; i < series.upstream.length; ++i) most = Math.max(most, series.writes.at(t, i));
+    for (let i = 0; i < series.downstream.length; ++i) most = Math.max(most, series.reads.at(t, i));
+    return most;
+  }
+  data() {
+    const { series, explorer } = this, rows = this.edgesAt(explorer.t).shown;
+    return {
+      columns: [{ title: "edge", value: (r) => series.edgeName(r.edge), kind: "edge" }, { title: "score", value: (r) => r.score, text: (r) => signed(r.score), kind: "number" },
+        { title: "in circuit", value: (r) => (series.inCircuit(explorer.t, r.edge) ? "yes" : "no") }],
+      rows,
+    };
   }
 }

@@ -24,6 +24,7 @@ const std::vector<Group>& groups() {
       {"growth", "the contraction with more tokens, layers, heads, up to an 8B shape", growth},
       {"training", "EAP and circuit-tuning steps on 16 x 32 tokens, by threads", training},
       {"generation", "greedy text, beside the time to read the weights once, 1 thread", generation},
+      {"page", "the report page: bytes, first paint, moves of its slider; --large: 2,000 discoveries", page},
   };
   return all;
 }

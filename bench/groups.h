@@ -29,5 +29,6 @@ void precision(const Options& options);
 void growth(const Options& options);
 void training(const Options& options);
 void generation(const Options& options);
+void page(const Options& options);
 
 }  // namespace circuit::bench

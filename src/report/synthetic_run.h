@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -69,7 +70,7 @@ inline void write_synthetic_run(const std::string& folder, const SyntheticRun& s
   constexpr int64_t kParameters = 2590848;
   Database database(folder + "/run.db", Database::Mode::kCreate);
   database.execute(kSchemaSql);
-  Transaction transaction(database);
+  auto transaction = std::make_unique<Transaction>(database);
   const auto meta = [&](const std::string& key, const std::string& value) {
     database.prepare("INSERT INTO meta VALUES(?, ?)").bind(1, key).bind(2, value).run();
   };
@@ -173,8 +174,13 @@ inline void write_synthetic_run(const std::string& folder, const SyntheticRun& s
     discovery.bind_blob(17, all.data(), all.size() * 4).bind_blob(18, up.data(), up.size() * 4);
     discovery.bind_blob(19, down.data(), down.size() * 4).run();
     previous = now;
+    // A large run's write-ahead log would otherwise be as large as the run.
+    if (step / spec.discovery_every % 100 == 99) {
+      transaction->commit();
+      transaction = std::make_unique<Transaction>(database);
+    }
   }
-  transaction.commit();
+  transaction->commit();
 }
 
 }  // namespace circuit

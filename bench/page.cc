@@ -1,8 +1,6 @@
 // The report page of the largest run it is made for: how large it is, how long it takes to write, and in a headless Chromium
 // how long until it is painted, until the circuit is drawn, and for the slider to move.
 #include <fmt/core.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -48,15 +46,7 @@ addEventListener("DOMContentLoaded", async () => {
 // What the page says of itself on the console; an empty object when it never does.
 Json timings(const std::string& browser, const fs::path& folder) {
   const std::string log = (folder / "log").string();
-  const pid_t child = fork();
-  if (child == 0) {
-    const std::string profile = "--user-data-dir=" + (folder / "profile").string(), page = "file://" + (folder / "page.html").string();
-    if (freopen(log.c_str(), "w", stderr) == nullptr) _exit(1);
-    execlp(browser.c_str(), browser.c_str(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-           "--disable-component-update", "--no-first-run", "--enable-logging=stderr", "--window-size=1280,1000",
-           "--remote-debugging-port=0", profile.c_str(), page.c_str(), nullptr);
-    _exit(1);
-  }
+  const OpenBrowser open(browser, "file://" + (folder / "page.html").string(), (folder / "profile").string(), log);
   Json seen = Json::object();
   for (int tenths = 0; tenths < 1200; ++tenths) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
@@ -67,8 +57,6 @@ Json timings(const std::string& browser, const fs::path& folder) {
     seen = Json::parse(text.substr(begin + 2, end + 1 - begin - 2));
     break;
   }
-  kill(child, SIGTERM);
-  waitpid(child, nullptr, 0);
   return seen;
 }
 

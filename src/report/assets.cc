@@ -14,6 +14,7 @@ asm(BEGIN("page_scripts") FILE_BYTES(PAGE_DIR "/charts.js") FILE_BYTES(PAGE_DIR 
                 FILE_BYTES(PAGE_DIR "/series_plot.js") FILE_BYTES(PAGE_DIR "/drawing.js") FILE_BYTES(PAGE_DIR "/compare.js")
                     FILE_BYTES(PAGE_DIR "/updates.js") FILE_BYTES(PAGE_DIR "/explorer.js")
                         FILE_BYTES(PAGE_DIR "/page.js") END("page_scripts"));
+asm(BEGIN("live_script") FILE_BYTES(PAGE_DIR "/live.js") END("live_script"));
 asm(BEGIN("evaluation_template") FILE_BYTES(PAGE_DIR "/evaluation.html") END("evaluation_template"));
 asm(BEGIN("evaluation_scripts") FILE_BYTES(PAGE_DIR "/charts.js") FILE_BYTES(PAGE_DIR "/table.js")
         FILE_BYTES(PAGE_DIR "/evaluation.js") END("evaluation_scripts"));
@@ -29,6 +30,7 @@ extern "C" {
 extern const char circuit_page_template[], circuit_page_template_end[];
 extern const char circuit_page_style[], circuit_page_style_end[];
 extern const char circuit_page_scripts[], circuit_page_scripts_end[];
+extern const char circuit_live_script[], circuit_live_script_end[];
 extern const char circuit_evaluation_template[], circuit_evaluation_template_end[];
 extern const char circuit_evaluation_scripts[], circuit_evaluation_scripts_end[];
 extern const char circuit_sweep_template[], circuit_sweep_template_end[];
@@ -49,6 +51,7 @@ std::string_view between(const char* begin, const char* end) {
 std::string_view page_template() { return between(circuit_page_template, circuit_page_template_end); }
 std::string_view page_style() { return between(circuit_page_style, circuit_page_style_end); }
 std::string_view page_scripts() { return between(circuit_page_scripts, circuit_page_scripts_end); }
+std::string_view live_script() { return between(circuit_live_script, circuit_live_script_end); }
 std::string_view evaluation_template() {
   return between(circuit_evaluation_template, circuit_evaluation_template_end);
 }

@@ -125,7 +125,7 @@ std::string page_title(const std::vector<RunData>& runs) {
 
 }  // namespace
 
-std::string render_report(const std::vector<std::string>& run_folders) {
+std::string render_report(const std::vector<std::string>& run_folders, const std::string& live) {
   if (run_folders.empty()) fail("report", "no run given, expected at least one run folder.");
   std::vector<RunData> runs;
   runs.reserve(run_folders.size());
@@ -159,7 +159,9 @@ std::string render_report(const std::vector<std::string>& run_folders) {
                                            {"configurations", configurations},
                                            {"data", json},
                                            {"bundles", std::string(chart_bundles())},
-                                           {"scripts", std::string(page_scripts())}});
+                                           {"scripts", std::string(page_scripts()) + std::string(live.empty() ? "" : live_script())},
+                                           {"connect", live.empty() ? "" : "; connect-src 'self'"},
+                                           {"body", live.empty() ? "" : " data-runs=\"" + escape_html(live) + "\""}});
   };
   // What the rest of the page leaves is the circuits'.
   const size_t rest = page_of(script_json(data)).size();

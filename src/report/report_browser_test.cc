@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 constexpr const char* kProbe = R"js(
   const at = (id) => document.getElementById(id), seen = {};
   const set = (id, value, kind) => { at(id).value = value; at(id).dispatchEvent(new Event(kind)); };
-  const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  const frame = () => new Promise((done) => setTimeout(done, 200));
   const pixels = (canvas) => canvas.toDataURL();
   const key = (target, name) => target.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true }));
   const click = (canvas, x, y) => {
@@ -103,6 +103,8 @@ constexpr const char* kProbe = R"js(
   seen.compared = at("compared").textContent;
   set("step-A", 29, "input");
   seen.same = at("compared").textContent;
+  document.querySelector("[data-state=shared]").click();
+  seen.unshared = at("changes").tBodies[0].rows.length;
 
   const canvas = document.querySelector(".chart canvas"), box = canvas.getBoundingClientRect();
   for (const kind of ["pointerover", "pointermove"]) {
@@ -183,6 +185,7 @@ TEST_F(ReportInBrowser, IsDrawnAndWorksAtTwoWidths) {
     EXPECT_EQ(seen["closed"], true) << seen;
     EXPECT_NE(text("compared"), text("same")) << seen;
     EXPECT_NE(text("same").find("share 200 edges; 0 are only in A and 0 only in B (Jaccard index 1.00)"), std::string::npos) << seen;
+    EXPECT_EQ(seen["unshared"], 0) << seen;
     EXPECT_NE(text("tooltip").find("step"), std::string::npos) << seen;
   }
 }
@@ -210,7 +213,7 @@ TEST_F(ReportInBrowser, RunsAreComparedSideBySide) {
     EXPECT_EQ(seen["first"].get<std::string>().rfind("Step 290: 200 edges", 0), 0u) << seen;
     EXPECT_EQ(seen["second"].get<std::string>().rfind("Step 290: 100 edges", 0), 0u) << seen;
     EXPECT_EQ(seen["compared"].get<std::string>().rfind("A (a, step 290) and B (b, step 290) share ", 0), 0u) << seen;
-    EXPECT_EQ(seen["rows"], 50) << seen;
+    EXPECT_EQ(seen["rows"], 20) << seen;
   }
 }
 

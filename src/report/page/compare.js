@@ -23,7 +23,7 @@ class Comparison {
     this.note = element(figure, "p", { class: "note" });
     this.canvas = new CircuitCanvas(figure, { node() {}, edge() {} });
     this.table = new DataTable(section, {
-      id: "changes", label: "edges compared", shown: 50,
+      id: "changes", label: "edges compared", shown: 20,
       columns: [
         { title: "edge", value: (r) => r.name, kind: "edge" },
         { title: "where", value: (r) => STATES[r.state] },
@@ -97,14 +97,16 @@ class Comparison {
     const short = this.sides.some((side) => side.series.leftOut > 0) ? " Weak edges that found no room on the page are not counted." : "";
     this.summary.textContent = `A (${at(A)}) and B (${at(B)}) share ${plural(edges.shared, "edge")}; ${count(edges.removed)} are only in A and ${count(edges.added)} only in B` +
       ` (Jaccard index ${all ? number(edges.shared / all) : "–"}). Of the nodes, ${count(nodes.shared)} are in both, ${count(nodes.removed)} only in A, ${count(nodes.added)} only in B.${short}`;
-    this.table.show(rows);
     this.draw();
   }
+  // The table and the drawing have the edges of the states ticked.
   draw() {
+    const states = new Set(this.boxes.filter((box) => box.checked).map((box) => box.dataset.state));
+    this.table.show(this.compared.filter((row) => states.has(row.state)));
     const [A, B] = this.sides, same = A.series === B.series || (A.series.upstream.join() === B.series.upstream.join() && A.series.downstream.join() === B.series.downstream.join());
     this.canvas.stage.hidden = !same;
     if (!same) { this.note.textContent = "The two graphs have different nodes: the table has the edges by name, a common drawing there is none."; return; }
-    const states = new Set(this.boxes.filter((box) => box.checked).map((box) => box.dataset.state)), drawn = [], of = { shared: 0, removed: 0, added: 0 };
+    const drawn = [], of = { shared: 0, removed: 0, added: 0 };
     let missing = 0;
     for (const row of this.compared) {
       if (!states.has(row.state)) continue;

@@ -67,13 +67,14 @@ function dataButton(parent, title, data) {
   const button = element(parent, "button", { type: "button", class: "data-button", "aria-label": `data of ${title}` }, "data");
   button.addEventListener("click", () => {
     const dialog = element(document.body, "dialog", { class: "data-dialog", "aria-label": title });
+    const close = () => { dialog.remove(); button.focus(); };
     const head = element(dialog, "div", { class: "head" });
     element(head, "h3", {}, title);
-    element(head, "button", { type: "button", class: "close" }, "Close").addEventListener("click", () => dialog.close());
+    element(head, "button", { type: "button", class: "close" }, "Close").addEventListener("click", close);
     const { columns, rows } = data();
     new DataTable(dialog, { label: title, columns }).show(rows);
-    dialog.addEventListener("close", () => { dialog.remove(); button.focus(); });
-    dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+    dialog.addEventListener("close", close);  // by the escape key
+    dialog.addEventListener("click", (event) => { if (event.target === dialog) close(); });
     dialog.showModal();
   });
   return button;

@@ -63,19 +63,19 @@ class CircuitDrawing {
     this.series = series;
     this.kindOf = Array.from({ length: series.edges }, (_, e) => [writerKind(series.from(e)), readerKind(series.to(e))]);
   }
-  // Whether an edge is to be seen at t, by the change asked for.
-  belongs(t, edge) {
-    const [change, since] = this.change.value.split("-"), now = this.series.inCircuit(t, edge);
-    if (change === "all") return now;
-    const then = this.series.inCircuit(since === "first" ? 0 : Math.max(0, t - 1), edge);
-    return change === "entered" ? now && !then : change === "left" ? then && !now : now && then;
+  // Says of an edge whether it is to be seen at t, by the change asked for.
+  belonging(t) {
+    const [change, since] = this.change.value.split("-"), now = this.series.members(t);
+    if (change === "all") return (edge) => now[edge];
+    const then = this.series.members(since === "first" ? 0 : Math.max(0, t - 1));
+    return change === "entered" ? (edge) => now[edge] && !then[edge] : change === "left" ? (edge) => then[edge] && !now[edge] : (edge) => now[edge] && then[edge];
   }
   // The edges to draw, by falling |score|: {edge, score}; and how many there were before the filters.
   edgesAt(t) {
-    const { series } = this, asked = [];
+    const { series } = this, asked = [], belongs = this.belonging(t);
     let unscored = 0, most = 0;
     for (let edge = 0; edge < series.edges; ++edge) {
-      if (!this.belongs(t, edge)) continue;
+      if (!belongs(edge)) continue;
       const score = series.score(t, edge);
       if (Number.isNaN(score)) { ++unscored; continue; }
       asked.push({ edge, score });

@@ -24,7 +24,7 @@ function number(value) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "–" : value > 0 ? "∞" : "−∞";
   const size = Math.abs(value);
   const text = value === 0 ? "0" : size >= 1e4 || size < 1e-3 ? value.toExponential(2) : value.toPrecision(3);
-  return text.replace("-", "−");
+  return text.replaceAll("-", "−");
 }
 const signed = (value) => (value > 0 ? "+" : "") + number(value);
 const percent = (share) => `${(100 * share).toFixed(1)} %`;

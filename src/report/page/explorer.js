@@ -3,6 +3,7 @@
 
 const PLAY_MILLISECONDS = 120;
 const PLAY_FRAMES = 300;  // longer runs skip discoveries, so that playing takes half a minute
+const LATEST_MILLISECONDS = 100;
 const TABLE_ROWS = 20;
 
 class Explorer {
@@ -48,7 +49,7 @@ class Explorer {
     dataButton(head, "strength of every node", () => this.heatData());
     element(caption, "p", {}, "Σ|score| over the node’s edges in the circuit. Rows are layers; the colour goes with the square root. Click a cell for its course over the run, below.");
     const controls = element(figure, "div", { class: "controls" });
-    this.measure = labelled(controls, "what it", "select", { id: "measure" });
+    this.measure = labelled(controls, "strength of what it", "select", { id: "measure" });
     this.measure.addEventListener("change", () => this.setMeasure());
     const fixed = element(controls, "label");
     this.fixedBox = element(fixed, "input", { type: "checkbox", id: "fixed-scale", checked: "" });
@@ -186,18 +187,41 @@ class Explorer {
     if (this.pending) { this.stale = true; return; }
     this.pending = true;
     this.draw();
-    requestAnimationFrame(() => {
+    let done = false;
+    const next = () => {
+      if (done) return;
+      done = true;
       this.pending = false;
       if (!this.stale) return;
       this.stale = false;
       this.draw();
-    });
+    };
+    requestAnimationFrame(next);
+    setTimeout(next, LATEST_MILLISECONDS);  // a page that nobody sees has no frames
   }
   // Choosing the same again lets go of it: its course stays, the other edges come back.
   select(selected) {
     this.focused = !(this.focused && this.selected.node === selected.node && this.selected.edge === selected.edge);
     this.selected = selected;
     this.draw();
+  }
+
+  // Where the reader is, and back there in a page of the run with more discoveries: who was at the end follows it.
+  place() {
+    const { selected } = this, end = this.t === this.series.length - 1;
+    return { run: this.runs.indexOf(this.series), step: end ? null : this.series.steps[this.t], measure: this.measure.value, focused: this.focused,
+      node: selected.node, edge: selected.edge === undefined ? undefined : this.series.edgeName(selected.edge) };
+  }
+  restore({ run, step, measure, focused, node, edge }) {
+    if (!(run in this.runs)) return;
+    if (this.run) this.run.value = run;
+    this.choose(run);
+    this.measure.value = measure;
+    const found = edge === undefined ? undefined : this.series.edgeByName(edge);
+    if (found !== undefined) this.selected = { edge: found }; else if (node !== undefined) this.selected = { node };
+    this.focused = focused;
+    if (step !== null) this.t = Math.max(0, this.series.steps.indexOf(step));
+    this.setMeasure();
   }
 
   draw() {
@@ -223,7 +247,7 @@ class Explorer {
   }
   isInside(t) {
     const { series, selected } = this;
-    return selected.edge !== undefined ? series.inCircuit(t, selected.edge) : series.strength(t, selected.node) > 0;
+    return selected.edge !== undefined ? series.turned(t, selected.edge) === 1 : series.strength(t, selected.node) > 0;
   }
   drawCourse() {
     const { series, selected, t } = this, isEdge = selected.edge !== undefined, name = isEdge ? series.edgeName(selected.edge) : selected.node;

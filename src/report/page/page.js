@@ -15,6 +15,7 @@
   if (runs.length) {
     const explorer = new Explorer(document.getElementById("explore"), runs);
     views.push(() => explorer.draw());
+    document.body.explorer = explorer;
     await paused();
     if (runs.length > 1 || runs[0].length > 1) {
       const comparison = new Comparison(document.getElementById("compare"), runs);

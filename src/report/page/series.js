@@ -51,6 +51,7 @@ function turnsOf(base64, edges) {
   return { start, turns: turns.slice(0, total) };
 }
 
+const KNOWN_CIRCUITS = 8;
 const baseName = (name) => name.replace(/<[qkv]>$/, "");
 
 class RunSeries {
@@ -70,6 +71,7 @@ class RunSeries {
     this.ends = data.index_bytes === 2 ? new Uint16Array(ends.buffer) : new Uint32Array(ends.buffer);
     this.edges = this.ends.length / 2;
     Object.assign(this, turnsOf(data.turns, this.edges));
+    this.known = new Map();
     this.readers = new Map();  // by node, the positions of its readers in `downstream`
     downstream.forEach((reader, i) => {
       const node = baseName(reader);
@@ -84,14 +86,26 @@ class RunSeries {
   edgeName(edge) { return `${this.from(edge)} → ${this.to(edge)}`; }
   // NaN where the page or the run does not have it.
   score(t, edge) { return edge < this.scored ? this.scores.at(t, edge) : NaN; }
-  inCircuit(t, edge) {
+  inCircuit(t, edge) { return this.members(t)[edge] === 1; }
+  // 1 for every edge of the circuit at t; those asked for last are kept.
+  members(t) {
+    let found = this.known.get(t);
+    if (found) return found;
+    if (this.known.size >= KNOWN_CIRCUITS) this.known.delete(this.known.keys().next().value);
+    found = new Uint8Array(this.edges);
+    for (let edge = 0; edge < this.edges; ++edge) found[edge] = this.turned(t, edge);
+    this.known.set(t, found);
+    return found;
+  }
+  // 1 where so many turns lie at or before t that the edge is in.
+  turned(t, edge) {
     let low = this.start[edge], high = this.start[edge + 1];
     const first = low;
     while (low < high) {
       const middle = (low + high) >> 1;
       if (this.turns[middle] <= t) low = middle + 1; else high = middle;
     }
-    return ((low - first) & 1) === 1;
+    return (low - first) & 1;
   }
   // Σ|score| over the node's edges of the circuit, on the stronger of its sides.
   strength(t, name) {
@@ -113,9 +127,9 @@ class RunSeries {
   }
   // {entered, left, stayed} from position `before` to t, of the edges that are here.
   turnover(t, before) {
-    const counts = { entered: 0, left: 0, stayed: 0 };
+    const counts = { entered: 0, left: 0, stayed: 0 }, here = this.members(t), there = this.members(before);
     for (let e = 0; e < this.edges; ++e) {
-      const now = this.inCircuit(t, e), then = this.inCircuit(before, e);
+      const now = here[e], then = there[e];
       if (now && then) ++counts.stayed; else if (now) ++counts.entered; else if (then) ++counts.left;
     }
     return counts;

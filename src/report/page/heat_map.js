@@ -61,7 +61,7 @@ class HeatMap {
   plan() {
     const { grid } = this, left = 34, gaps = ((grid.groups > 0) + (grid.blocks > 0 && grid.heads > 0)) * 10;
     const space = this.stage.clientWidth - left - gaps - 14;
-    const cell = Math.max(9, Math.min(104, space / Math.max(1, grid.columns)));
+    const cell = Math.max(6, Math.min(104, space / Math.max(1, grid.columns)));
     const row = Math.max(14, Math.min(34, 420 / Math.max(1, grid.layers))), bar = 20;
     const top = 24 + (grid.cells.has("logits") ? bar + 8 : 0), foot = grid.cells.has("input") ? bar + 8 : 0;
     const x = (place) => left + grid.column(place) * cell + (place.kind === "kv" || (place.kind === "mlp" && grid.groups) ? 10 : 0) + (place.kind === "mlp" && grid.heads ? 10 : 0);

@@ -1,5 +1,5 @@
-// The report page of the largest run it is made for: how large it is, how long it takes to write, and in a headless Chromium
-// how long until it is painted, until the circuit is drawn, and for the slider to move.
+// The report page of the largest run it is made for: how large it is, how long it takes to write, and in a
+// headless Chromium how long until it is painted, until the circuit is drawn, and for the slider to move.
 #include <fmt/core.h>
 #include <unistd.h>
 
@@ -18,7 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Waits for the drawing, then moves the slider through the run and reads a pixel back, so that every move is drawn to its end.
+// Waits for the drawing, then moves the slider through the run and reads a pixel back, so that every move is
+// drawn to its end.
 constexpr const char* kProbe = R"js(
 <script>
 addEventListener("DOMContentLoaded", async () => {
@@ -46,7 +47,8 @@ addEventListener("DOMContentLoaded", async () => {
 // What the page says of itself on the console; an empty object when it never does.
 Json timings(const std::string& browser, const fs::path& folder) {
   const std::string log = (folder / "log").string();
-  const OpenBrowser open(browser, "file://" + (folder / "page.html").string(), (folder / "profile").string(), log);
+  const OpenBrowser open(browser, "file://" + (folder / "page.html").string(), (folder / "profile").string(),
+                         log);
   Json seen = Json::object();
   for (int tenths = 0; tenths < 1200; ++tenths) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));

@@ -84,19 +84,22 @@ inline std::string from_base64(const std::string& text) {
   return bytes;
 }
 
-// A headless browser that stays open at a page, in true time, until it is destroyed. Its console goes to `log`.
+// A headless browser that stays open at a page, in true time, until it is destroyed. Its console goes to
+// `log`.
 class OpenBrowser {
  public:
-  OpenBrowser(const std::string& browser, const std::string& url, const std::string& profile, const std::string& log) {
+  OpenBrowser(const std::string& browser, const std::string& url, const std::string& profile,
+              const std::string& log) {
     const std::string user_data = "--user-data-dir=" + profile;
     child_ = fork();
     if (child_ != 0) return;
     // The browser's own children belong to the group, to be ended with it.
     setpgid(0, 0);
-    if (freopen(log.c_str(), "w", stderr) == nullptr || freopen("/dev/null", "w", stdout) == nullptr) _exit(1);
+    if (freopen(log.c_str(), "w", stderr) == nullptr || freopen("/dev/null", "w", stdout) == nullptr)
+      _exit(1);
     execlp(browser.c_str(), browser.c_str(), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-           "--disable-background-networking", "--disable-component-update", "--enable-logging=stderr", "--window-size=1280,1000",
-           "--remote-debugging-port=0", user_data.c_str(), url.c_str(), nullptr);
+           "--disable-background-networking", "--disable-component-update", "--enable-logging=stderr",
+           "--window-size=1280,1000", "--remote-debugging-port=0", user_data.c_str(), url.c_str(), nullptr);
     _exit(1);
   }
   ~OpenBrowser() {

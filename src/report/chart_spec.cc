@@ -82,7 +82,8 @@ Plot plot_of(const LineChart& chart, bool several_runs) {
   plot.y["axis"]["format"] = share ? ".0%" : plot.largest < 1e4 ? "~r" : "~s";
   plot.color = color_encoding(chart, several_runs);
   // Filled points have no stroke for a legend to show.
-  if (plot.sparse.size() == plot.names.size() && !plot.color["legend"].is_null()) plot.color["legend"]["symbolType"] = "circle";
+  if (plot.sparse.size() == plot.names.size() && !plot.color["legend"].is_null())
+    plot.color["legend"]["symbolType"] = "circle";
   plot.tooltip = Json::array();
   if (several_runs) plot.tooltip.push_back(Json{{"field", "run"}, {"type", "nominal"}, {"title", "run"}});
   if (plot.names.size() > 1) {

@@ -47,7 +47,8 @@ bool is_named(const EdgeSeries& edge) { return edge.upstream != kNoNode && edge.
 
 void copy_floats(const std::string& blob, size_t expected, const std::string& what, const std::string& place,
                  float* to) {
-  if (blob.size() != expected * sizeof(float)) fail(place, "{}: found {} bytes, expected {} float32.", what, blob.size(), expected);
+  if (blob.size() != expected * sizeof(float))
+    fail(place, "{}: found {} bytes, expected {} float32.", what, blob.size(), expected);
   std::memcpy(to, blob.data(), blob.size());
 }
 
@@ -58,7 +59,8 @@ class DiscoveryReader {
       : run_(run),
         series_(series),
         place_(std::move(place)),
-        rows_(database.prepare("SELECT step, scores, upstream_strength, downstream_strength FROM discoveries ORDER BY step")),
+        rows_(database.prepare(
+            "SELECT step, scores, upstream_strength, downstream_strength FROM discoveries ORDER BY step")),
         members_(database.prepare("SELECT step, edge, score FROM circuit_edges ORDER BY step, edge")) {
     more_members_ = members_.step();
   }
@@ -66,17 +68,21 @@ class DiscoveryReader {
   void next() {
     step_ = run_.discoveries[series_.discoveries[position_++]].step;
     do {
-      if (!rows_.step()) fail(place_, "discovery at step {}: no longer there. Write the report again.", step_);
+      if (!rows_.step())
+        fail(place_, "discovery at step {}: no longer there. Write the report again.", step_);
     } while (rows_.integer(0) < step_);
     circuit_.clear();
     for (; more_members_ && members_.integer(0) <= step_; more_members_ = members_.step()) {
-      if (members_.integer(0) == step_) circuit_.emplace_back(members_.integer(1), static_cast<float>(members_.real(2)));
+      if (members_.integer(0) == step_)
+        circuit_.emplace_back(members_.integer(1), static_cast<float>(members_.real(2)));
     }
   }
 
+  bool kept_scores() const { return !rows_.is_null(1); }
   // Of all edges: the vector, or where it was not kept the circuit's scores.
   void scores(std::vector<float>& values) const {
-    if (!rows_.is_null(1)) return copy_floats(rows_.blob(1), values.size(), what("scores"), place_, values.data());
+    if (kept_scores())
+      return copy_floats(rows_.blob(1), values.size(), what("scores"), place_, values.data());
     std::fill(values.begin(), values.end(), kNotKept);
     for (const auto& [edge, score] : circuit_) {
       if (static_cast<size_t>(edge) < values.size()) values[static_cast<size_t>(edge)] = score;
@@ -89,7 +95,9 @@ class DiscoveryReader {
   const std::vector<std::pair<int64_t, float>>& circuit() const { return circuit_; }
 
  private:
-  std::string what(const char* column) const { return fmt::format("discovery at step {}, {}", step_, column); }
+  std::string what(const char* column) const {
+    return fmt::format("discovery at step {}, {}", step_, column);
+  }
 
   const RunData& run_;
   const CircuitSeries& series_;
@@ -112,8 +120,10 @@ void read_strengths_and_turns(DiscoveryReader& reader, const RunData& run, std::
   std::vector<size_t> before, now;
   for (size_t i = 0; i < n; ++i) {
     reader.next();
-    reader.strengths(&series.upstream[i * run.upstream_nodes.size()], &series.downstream[i * run.downstream_nodes.size()]);
+    reader.strengths(&series.upstream[i * run.upstream_nodes.size()],
+                     &series.downstream[i * run.downstream_nodes.size()]);
     reader.scores(scores);
+    series.with_scores += reader.kept_scores() ? 1 : 0;
     for (size_t e = 0; e < edges.size(); ++e) {
       const float size = std::abs(scores[e]);
       if (size > edges[e].largest && std::isfinite(size)) edges[e].largest = size;
@@ -148,7 +158,8 @@ std::vector<size_t> by_size(const std::vector<EdgeSeries>& edges) {
   std::vector<size_t> ids(edges.size());
   std::iota(ids.begin(), ids.end(), size_t{0});
   ids.erase(std::remove_if(ids.begin(), ids.end(), [&](size_t e) { return !is_named(edges[e]); }), ids.end());
-  std::stable_sort(ids.begin(), ids.end(), [&](size_t a, size_t b) { return edges[a].largest > edges[b].largest; });
+  std::stable_sort(ids.begin(), ids.end(),
+                   [&](size_t a, size_t b) { return edges[a].largest > edges[b].largest; });
   return ids;
 }
 

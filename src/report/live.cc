@@ -14,19 +14,22 @@ std::string runs_state(const std::vector<std::string>& run_folders) {
   std::string state;
   for (const std::string& folder : run_folders) {
     const std::string path = folder + "/run.db";
-    if (!file_exists(path)) fail("report " + folder, "run.db: not there, expected a run folder written by `circuit tune`.");
+    if (!file_exists(path))
+      fail("report " + folder, "run.db: not there, expected a run folder written by `circuit tune`.");
     Database database(path, Database::Mode::kReadOnly);
     auto row = database.prepare(
-        "SELECT (SELECT COUNT(*) FROM steps), (SELECT COUNT(*) FROM discoveries), (SELECT COUNT(*) FROM evaluations), "
+        "SELECT (SELECT COUNT(*) FROM steps), (SELECT COUNT(*) FROM discoveries), (SELECT COUNT(*) FROM "
+        "evaluations), "
         "(SELECT value FROM meta WHERE key = 'status')");
     row.step();
-    state += fmt::format("{} steps, {} discoveries, {} evaluations, {}; ", row.integer(0), row.integer(1), row.integer(2),
-                         row.is_null(3) ? "no status" : row.text(3));
+    state += fmt::format("{} steps, {} discoveries, {} evaluations, {}; ", row.integer(0), row.integer(1),
+                         row.integer(2), row.is_null(3) ? "no status" : row.text(3));
   }
   return state;
 }
 
-void serve_report(const std::vector<std::string>& run_folders, int port, const std::function<void(const std::string& url)>& started,
+void serve_report(const std::vector<std::string>& run_folders, int port,
+                  const std::function<void(const std::string& url)>& started,
                   const std::function<bool()>& stop) {
   std::string state, page;
   const auto refresh = [&] {

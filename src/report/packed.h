@@ -19,7 +19,8 @@ struct PackedHalves {
   float scale = 1;   // what a half is to be multiplied with
   std::string text;  // base64 of little-endian halves
 };
-// The largest finite |value| becomes about 1024, so that eleven bits hold wherever a value is above 6e-8 of it.
+// The largest finite |value| becomes about 1024, so that eleven bits hold wherever a value is above 6e-8 of
+// it.
 PackedHalves pack_halves(const std::vector<float>& values);
 
 // LEB128: seven bits a byte, the lowest first, the top bit set on all but the last.

@@ -28,17 +28,24 @@ constexpr std::chrono::seconds kPatience{20};  // without a byte, either way
 constexpr int kPollMilliseconds = 200;
 
 std::string reason(int status) {
-  static const std::map<int, std::string> reasons = {
-      {200, "OK"}, {400, "Bad Request"}, {403, "Forbidden"}, {404, "Not Found"},
-      {405, "Method Not Allowed"}, {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"}};
+  static const std::map<int, std::string> reasons = {{200, "OK"},
+                                                     {400, "Bad Request"},
+                                                     {403, "Forbidden"},
+                                                     {404, "Not Found"},
+                                                     {405, "Method Not Allowed"},
+                                                     {431, "Request Header Fields Too Large"},
+                                                     {500, "Internal Server Error"}};
   return reasons.at(status);
 }
 
-Response failure(int status, const std::string& text) { return {status, "text/plain; charset=utf-8", text + "\n"}; }
+Response failure(int status, const std::string& text) {
+  return {status, "text/plain; charset=utf-8", text + "\n"};
+}
 
 // The value of the first header of that name (in lower case), or nothing.
 std::string header(const std::string& request, const std::string& name) {
-  for (size_t at = request.find("\r\n"); at != std::string::npos && at + 2 < request.size(); at = request.find("\r\n", at + 2)) {
+  for (size_t at = request.find("\r\n"); at != std::string::npos && at + 2 < request.size();
+       at = request.find("\r\n", at + 2)) {
     const size_t begin = at + 2, end = request.find("\r\n", begin), colon = request.find(':', begin);
     if (colon == std::string::npos || colon > end) continue;
     std::string key = request.substr(begin, colon - begin);
@@ -57,7 +64,8 @@ bool is_this_machine(const std::string& host) {
 
 std::string head_of(const Response& response) {
   return fmt::format(
-      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\nCache-Control: no-store\r\n"
+      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\nCache-Control: "
+      "no-store\r\n"
       "X-Content-Type-Options: nosniff\r\n\r\n",
       response.status, reason(response.status), response.type, response.body.size());
 }
@@ -91,7 +99,8 @@ PageServer::PageServer(int port, Handler handler) : handler_(std::move(handler))
       getsockname(listener_, generic, &size) != 0) {
     const int error = errno;
     close(listener_);
-    fail("serve", "port {}: {}, expected a free one. Leave --port out to have one chosen.", port, std::strerror(error));
+    fail("serve", "port {}: {}, expected a free one. Leave --port out to have one chosen.", port,
+         std::strerror(error));
   }
   port_ = ntohs(address.sin_port);
 }
@@ -148,8 +157,8 @@ bool PageServer::go_on(Connection& connection, short events) {
   // An answer may have taken long to make: patience counts from its end.
   connection.last = Clock::now();
   if (connection.out.empty()) return true;
-  const ssize_t n = send(connection.descriptor, connection.out.data() + connection.sent, connection.out.size() - connection.sent,
-                         MSG_NOSIGNAL);
+  const ssize_t n = send(connection.descriptor, connection.out.data() + connection.sent,
+                         connection.out.size() - connection.sent, MSG_NOSIGNAL);
   if (n < 0) return errno == EAGAIN || errno == EINTR;
   connection.sent += static_cast<size_t>(n);
   if (connection.sent < connection.out.size()) return true;
@@ -171,7 +180,8 @@ void PageServer::serve(const std::function<bool()>& stop) {
     const auto now = Clock::now();
     for (size_t i = connections_.size(); i-- > 0;) {
       Connection& connection = *connections_[i];
-      const bool keep = polled[i + 1].revents != 0 ? go_on(connection, polled[i + 1].revents) : now - connection.last < kPatience;
+      const bool keep = polled[i + 1].revents != 0 ? go_on(connection, polled[i + 1].revents)
+                                                   : now - connection.last < kPatience;
       if (!keep) connections_.erase(connections_.begin() + static_cast<int64_t>(i));
     }
     if (polled[0].revents != 0) accept_all();

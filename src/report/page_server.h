@@ -14,8 +14,8 @@ struct Response {
   std::string body;
 };
 
-// One thread; every answer closes its connection. Only GET and HEAD, and only requests that name this machine as their host:
-// a page of another site whose name leads here (DNS rebinding) gets nothing.
+// One thread; every answer closes its connection. Only GET and HEAD, and only requests that name this machine
+// as their host: a page of another site whose name leads here (DNS rebinding) gets nothing.
 class PageServer {
  public:
   using Handler = std::function<Response(const std::string& path)>;

@@ -49,7 +49,8 @@ class Client {
   std::string rest() const {
     std::string text;
     char bytes[65536];
-    for (ssize_t n; (n = recv(socket_, bytes, sizeof(bytes), 0)) > 0;) text.append(bytes, static_cast<size_t>(n));
+    for (ssize_t n; (n = recv(socket_, bytes, sizeof(bytes), 0)) > 0;)
+      text.append(bytes, static_cast<size_t>(n));
     return text;
   }
 
@@ -73,7 +74,9 @@ class Served {
     client.say(request);
     return client.rest();
   }
-  std::string get(const std::string& path) const { return ask("GET " + path + " HTTP/1.1\r\n" + host() + "\r\n"); }
+  std::string get(const std::string& path) const {
+    return ask("GET " + path + " HTTP/1.1\r\n" + host() + "\r\n");
+  }
 
  private:
   std::atomic<bool> stop_{false};
@@ -149,8 +152,9 @@ TEST(PageServer, ATakenPortIsAnError) {
     PageServer(served.port(), echo);
     FAIL() << "two servers on one port";
   } catch (const Error& error) {
-    EXPECT_EQ(std::string(error.what()), "[serve] port " + std::to_string(served.port()) +
-                                             ": Address already in use, expected a free one. Leave --port out to have one chosen.");
+    EXPECT_EQ(std::string(error.what()),
+              "[serve] port " + std::to_string(served.port()) +
+                  ": Address already in use, expected a free one. Leave --port out to have one chosen.");
   }
 }
 
@@ -177,7 +181,9 @@ class ServedReport {
  public:
   explicit ServedReport(const std::string& run) {
     thread_ = std::thread([this, run] {
-      serve_report({run}, 0, [this](const std::string& where) { url_.set_value(where); }, [this] { return stop_.load(); });
+      serve_report(
+          {run}, 0, [this](const std::string& where) { url_.set_value(where); },
+          [this] { return stop_.load(); });
     });
     url = url_.get_future().get();
   }
@@ -222,7 +228,8 @@ TEST_F(LiveReport, OnlyAServedPageMayAsk) {
 // The page in a browser loads itself again when the run has gone on, and stands where it stood.
 TEST_F(LiveReport, ThePageFollowsTheRun) {
   const std::string browser = find_browser();
-  if (browser.empty()) GTEST_SKIP() << "no chromium on this machine: the served page was not opened in a browser";
+  if (browser.empty())
+    GTEST_SKIP() << "no chromium on this machine: the served page was not opened in a browser";
   std::atomic<int> loads{0};
   std::promise<std::string> seen;
   const Served served([&](const std::string& path) -> Response {
@@ -236,17 +243,23 @@ TEST_F(LiveReport, ThePageFollowsTheRun) {
     }
     if (path != "/") return {404, "text/plain", ""};
     // The reader goes to the sixth discovery in the first page; the second says where it stands.
-    const char* act = ++loads == 1 ? "const s = document.getElementById('discovery'); s.value = 5; s.dispatchEvent(new Event('input'));"
-                                   : "setTimeout(() => fetch('/seen/' + btoa(document.getElementById('state').textContent)), 500);";
+    const char* act =
+        ++loads == 1
+            ? "const s = document.getElementById('discovery'); s.value = 5; s.dispatchEvent(new "
+              "Event('input'));"
+            : "setTimeout(() => fetch('/seen/' + btoa(document.getElementById('state').textContent)), 500);";
     std::string page = render_report({run_}, runs_state({run_}));
-    page.insert(page.rfind("</body>"), "<script>(async () => { while (document.body.dataset.state !== 'ready') await new "
-                                      "Promise((done) => setTimeout(done, 20));" + std::string(act) + "})()</script>");
+    page.insert(page.rfind("</body>"),
+                "<script>(async () => { while (document.body.dataset.state !== 'ready') await new "
+                "Promise((done) => setTimeout(done, 20));" +
+                    std::string(act) + "})()</script>");
     return {200, "text/html; charset=utf-8", page};
   });
-  const OpenBrowser open(browser, "http://127.0.0.1:" + std::to_string(served.port()) + "/", (folder_ / "profile").string(),
-                         (folder_ / "log").string());
+  const OpenBrowser open(browser, "http://127.0.0.1:" + std::to_string(served.port()) + "/",
+                         (folder_ / "profile").string(), (folder_ / "log").string());
   std::future<std::string> state = seen.get_future();
-  ASSERT_EQ(state.wait_for(std::chrono::seconds(60)), std::future_status::ready) << read_file((folder_ / "log").string());
+  ASSERT_EQ(state.wait_for(std::chrono::seconds(60)), std::future_status::ready)
+      << read_file((folder_ / "log").string());
   EXPECT_THAT(state.get(), StartsWith("Step 50: 200 edges"));
   EXPECT_EQ(loads, 2);
 }

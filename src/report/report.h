@@ -7,7 +7,8 @@
 namespace circuit {
 
 // The page. run_folders: each holds a run.db; at least one. Throws Error naming the run that cannot be read.
-// live: what live.h's server says of the runs now; its page looks for another state. Empty: a page that asks for nothing.
+// live: what live.h's server says of the runs now; its page looks for another state. Empty: a page that asks
+// for nothing.
 std::string render_report(const std::vector<std::string>& run_folders, const std::string& live = "");
 
 // render_report of one run, written to run_folder/report.html.

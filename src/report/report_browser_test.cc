@@ -178,13 +178,16 @@ TEST_F(ReportInBrowser, IsDrawnAndWorksAtTwoWidths) {
     EXPECT_TRUE(std::is_sorted(names.begin(), names.end())) << seen;
     const auto values = seen["evaluations"].get<std::vector<double>>();
     EXPECT_TRUE(std::is_sorted(values.begin(), values.end())) << seen;
-    EXPECT_EQ(seen["figures"], seen["buttons"].get<int>() + 1) << seen;  // the comparison's data is the table below it
+    EXPECT_EQ(seen["figures"], seen["buttons"].get<int>() + 1)
+        << seen;  // the comparison's data is the table below it
     EXPECT_EQ(seen["dialog"], true) << seen;
     EXPECT_GT(seen["shown"], 10) << seen;
     EXPECT_EQ(seen["csv"], Json::parse(R"(["series,step,value", "dev,0,-3.41"])")) << seen;
     EXPECT_EQ(seen["closed"], true) << seen;
     EXPECT_NE(text("compared"), text("same")) << seen;
-    EXPECT_NE(text("same").find("share 200 edges; 0 are only in A and 0 only in B (Jaccard index 1.00)"), std::string::npos) << seen;
+    EXPECT_NE(text("same").find("share 200 edges; 0 are only in A and 0 only in B (Jaccard index 1.00)"),
+              std::string::npos)
+        << seen;
     EXPECT_EQ(seen["unshared"], 0) << seen;
     EXPECT_NE(text("tooltip").find("step"), std::string::npos) << seen;
   }
@@ -212,7 +215,8 @@ TEST_F(ReportInBrowser, RunsAreComparedSideBySide) {
     expect_sound(seen, width);
     EXPECT_EQ(seen["first"].get<std::string>().rfind("Step 290: 200 edges", 0), 0u) << seen;
     EXPECT_EQ(seen["second"].get<std::string>().rfind("Step 290: 100 edges", 0), 0u) << seen;
-    EXPECT_EQ(seen["compared"].get<std::string>().rfind("A (a, step 290) and B (b, step 290) share ", 0), 0u) << seen;
+    EXPECT_EQ(seen["compared"].get<std::string>().rfind("A (a, step 290) and B (b, step 290) share ", 0), 0u)
+        << seen;
     EXPECT_EQ(seen["rows"], 20) << seen;
   }
 }
@@ -220,7 +224,8 @@ TEST_F(ReportInBrowser, RunsAreComparedSideBySide) {
 TEST_F(ReportInBrowser, OneDiscoveryIsEnough) {
   SyntheticRun spec;
   spec.steps = 10;
-  const Json seen = work({make("one", spec)}, "const seen = { state: document.getElementById('state').textContent };", 390);
+  const Json seen =
+      work({make("one", spec)}, "const seen = { state: document.getElementById('state').textContent };", 390);
   expect_sound(seen, 390);
   EXPECT_EQ(seen["state"].get<std::string>().rfind("Step 0: 200 edges", 0), 0u) << seen;
 }

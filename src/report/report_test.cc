@@ -239,7 +239,8 @@ TEST_F(Report, SeriesHoldTheStoresNumbers) {
   database.add_float_at();
   auto rows = database.prepare(
       "SELECT e.upstream, e.downstream, float_at(d.scores, e.id), "
-      "EXISTS(SELECT 1 FROM circuit_edges c WHERE c.step = d.step AND c.edge = e.id), d.step FROM discoveries d, edges e");
+      "EXISTS(SELECT 1 FROM circuit_edges c WHERE c.step = d.step AND c.edge = e.id), d.step FROM "
+      "discoveries d, edges e");
   std::map<std::pair<std::string, std::string>, size_t> at;
   for (size_t e = 0; e < series.edges.size(); ++e) {
     at[{run.upstream_nodes[series.edges[e].upstream], run.downstream_nodes[series.edges[e].downstream]}] = e;
@@ -260,7 +261,8 @@ TEST_F(Report, ScoredEdgesAreThoseOfLargestScoreOverTime) {
   const CircuitSeries series = read_circuit_series(folder, read_run(folder), kRoom);
   for (size_t e = 0; e < series.scored; ++e) {
     float largest = 0;
-    for (size_t i = 0; i < series.discoveries.size(); ++i) largest = std::max(largest, std::abs(series.scores[i * series.scored + e]));
+    for (size_t i = 0; i < series.discoveries.size(); ++i)
+      largest = std::max(largest, std::abs(series.scores[i * series.scored + e]));
     EXPECT_EQ(largest, series.edges[e].largest);
     if (e > 0) {
       EXPECT_LE(largest, series.edges[e - 1].largest);
@@ -271,12 +273,14 @@ TEST_F(Report, ScoredEdgesAreThoseOfLargestScoreOverTime) {
 TEST_F(Report, ScoresThatWereNotKeptAreThoseOfTheCircuit) {
   const std::string folder = make("run");
   change(folder,
-         "CREATE TABLE d AS SELECT * FROM discoveries; DROP TABLE discoveries; ALTER TABLE d RENAME TO discoveries;"
+         "CREATE TABLE d AS SELECT * FROM discoveries; DROP TABLE discoveries; ALTER TABLE d RENAME TO "
+         "discoveries;"
          "UPDATE discoveries SET scores = NULL WHERE step = 50");
   const CircuitSeries series = read_circuit_series(folder, read_run(folder), kRoom);
   size_t known = 0;
   for (size_t e = 0; e < series.scored; ++e) known += !std::isnan(series.scores[5 * series.scored + e]);
   EXPECT_EQ(known, 200u);
+  EXPECT_EQ(series.with_scores, 29u);
 }
 
 TEST_F(Report, ShortRoomThinsDiscoveriesThenLeavesWeakEdgesOut) {
@@ -296,7 +300,8 @@ TEST_F(Report, ShortRoomThinsDiscoveriesThenLeavesWeakEdgesOut) {
   const Json data = series_data(run, series);
   size_t packed = 0;
   for (const char* key : {"ends", "turns"}) packed += data[key].get<std::string>().size();
-  for (const char* key : {"scores", "upstream_strength", "downstream_strength"}) packed += data[key]["halves"].get<std::string>().size();
+  for (const char* key : {"scores", "upstream_strength", "downstream_strength"})
+    packed += data[key]["halves"].get<std::string>().size();
   EXPECT_LE(packed, kTight);
   EXPECT_GT(packed, kTight / 2);
 }
@@ -304,9 +309,11 @@ TEST_F(Report, ShortRoomThinsDiscoveriesThenLeavesWeakEdgesOut) {
 TEST_F(Report, UpdatesAddUpToAPath) {
   const std::string folder = make("run");
   change(folder,
-         "INSERT INTO slices VALUES(0, 'a0.h0', 't', 0, 0, 1, 10), (1, 'a0.h0', 'u', 0, 0, 1, 5), (2, 'm0', 'v', 0, 0, 1, 7),"
+         "INSERT INTO slices VALUES(0, 'a0.h0', 't', 0, 0, 1, 10), (1, 'a0.h0', 'u', 0, 0, 1, 5), (2, 'm0', "
+         "'v', 0, 0, 1, 7),"
          "(3, 'm1', 'w', 0, 0, 1, 7);"
-         "INSERT INTO slice_norms VALUES(0, 0, 1, 3), (0, 1, 1, 4), (10, 0, 1, 2), (10, 2, 1, 1), (20, 2, 1, 0)");
+         "INSERT INTO slice_norms VALUES(0, 0, 1, 3), (0, 1, 1, 4), (10, 0, 1, 2), (10, 2, 1, 1), (20, 2, 1, "
+         "0)");
   const std::vector<NodeUpdates> updates = read_run(folder).updates;
   ASSERT_EQ(updates.size(), 2u);
   EXPECT_EQ(updates[0].node, "a0.h0");
@@ -428,8 +435,7 @@ TEST_F(Report, ErrorsNameTheRun) {
   change(run, "UPDATE discoveries SET upstream_strength = x'00' WHERE step = 10");
   EXPECT_EQ(
       message_of([&] { render_report({run}); }),
-      "[report " + run +
-          "] discovery at step 10, upstream_strength: found 1 bytes, expected 29 float32.");
+      "[report " + run + "] discovery at step 10, upstream_strength: found 1 bytes, expected 29 float32.");
   change(run, "UPDATE meta SET value = '{' WHERE key = 'graph'");
   EXPECT_THAT(message_of([&] { render_report({run}); }), HasSubstr("meta graph"));
   change(run, "DROP TABLE evaluations");

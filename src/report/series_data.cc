@@ -52,6 +52,7 @@ Json series_data(const RunData& run, const CircuitSeries& series) {
           {"scored", series.scored},
           {"scores", halves(series.scores)},
           {"turns", base64(turns)},
+          {"with_scores", series.with_scores},
           {"left_out", series.left_out}};
 }
 

@@ -47,8 +47,10 @@ std::vector<NodeUpdates> read_node_updates(Database& database) {
     squares[slice->second.node] += norm * norm;
   }
   end_step();
-  nodes.erase(std::remove_if(nodes.begin(), nodes.end(), [](const NodeUpdates& n) { return n.steps == 0; }), nodes.end());
-  std::stable_sort(nodes.begin(), nodes.end(), [](const NodeUpdates& a, const NodeUpdates& b) { return a.path > b.path; });
+  nodes.erase(std::remove_if(nodes.begin(), nodes.end(), [](const NodeUpdates& n) { return n.steps == 0; }),
+              nodes.end());
+  std::stable_sort(nodes.begin(), nodes.end(),
+                   [](const NodeUpdates& a, const NodeUpdates& b) { return a.path > b.path; });
   return nodes;
 }
 

@@ -13,11 +13,11 @@ struct NodeUpdates {
   std::string node;
   int64_t parameters = 0;  // in its slices
   int64_t steps = 0;       // recorded steps at which it was updated
-  double path = 0;         // Σ over those of the update's norm, √Σ‖w_after − w_before‖² over the node's slices
+  double path = 0;  // Σ over those of the update's norm, √Σ‖w_after − w_before‖² over the node's slices
 };
 
-// By falling path. slice_norms has the steps with a discovery only, so a path is of those, and an upper bound of the
-// distance they led. Empty for a run that recorded none.
+// By falling path. slice_norms has the steps with a discovery only, so a path is of those, and an upper bound
+// of the distance they led. Empty for a run that recorded none.
 std::vector<NodeUpdates> read_node_updates(Database& database);
 
 }  // namespace circuit

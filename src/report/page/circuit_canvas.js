@@ -1,6 +1,8 @@
 // A circuit drawn on a canvas: nodes where layout.js puts them, edges between them; hovering, clicking, arrow keys.
 "use strict";
 
+const MANY_BOXES = 600;  // from here on they are drawn more plainly, to keep up with the slider
+
 // actions: {node(name), edge(edge)}: something was chosen.
 class CircuitCanvas {
   constructor(parent, actions) {
@@ -78,21 +80,19 @@ class CircuitCanvas {
     c.globalAlpha = 1;
   }
   drawNodes(c) {
-    const { picture, plan } = this, chosen = picture.selected?.node;
-    for (const [name, box] of Object.entries(plan.boxes)) {
+    const { picture, plan } = this, chosen = picture.selected?.node, all = Object.entries(plan.boxes), many = all.length > MANY_BOXES;
+    for (const [name, box] of all) {
       const { shade, inside } = picture.node(name);
       c.beginPath();
-      c.roundRect(box.x, box.y, box.width, box.height, Math.min(box.port ? 2 : 5, box.width / 4));
-      c.fillStyle = palette.card;
-      c.fill();  // opaque ground: edges pass below nodes
-      if (inside) {
-        c.fillStyle = `rgba(${palette.strength},${(0.07 + 0.85 * shade).toFixed(3)})`;
-        c.fill();
-      }
+      if (many) c.rect(Math.round(box.x) + 0.5, Math.round(box.y) + 0.5, Math.round(box.width) - 1, Math.round(box.height) - 1);
+      else c.roundRect(box.x, box.y, box.width, box.height, Math.min(box.port ? 2 : 5, box.width / 4));
+      c.fillStyle = inside ? palette.shade(0.07 + 0.85 * shade) : palette.card;  // opaque: edges pass below nodes
+      c.fill();
       const focused = this.cursor === name, selected = chosen !== undefined && baseName(name) === chosen;
       c.lineWidth = focused || selected ? 2.5 : 1;
       c.strokeStyle = focused ? palette.accent : selected ? palette.ink : inside ? `rgba(${palette.strength},0.75)` : palette.line;
       c.stroke();
+      if (many && box.port && !inside) continue;
       c.globalAlpha = inside ? 1 : 0.55;
       c.fillStyle = !inside ? palette.muted : shade > 0.62 ? palette.card : palette.ink;
       c.font = `${shade > 0.62 ? "600 " : ""}${box.port ? 10 : 12}px ${palette.font}`;

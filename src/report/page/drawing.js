@@ -96,7 +96,7 @@ class CircuitDrawing {
     const whole = this.change.value === "all" && total > 0 ? ` (${(100 * Math.min(1, sum / total)).toFixed(0)} % of the summed |score|)` : "";
     this.note.textContent = (drawn.length === asked ? (asked === 0 ? "There is no such edge at this step." : `All ${plural(asked, "edge")} drawn.`)
       : `Drawn: ${count(drawn.length)} of ${plural(asked, "edge")}, the strongest that pass the filters${whole}.`) +
-      (unscored ? ` ${plural(unscored, "edge")} cannot be drawn: the page holds scores of the ${count(series.scored)} edges of largest |score| over the run.` : "");
+      (unscored ? ` ${plural(unscored, "edge")} cannot be drawn: the page does not have ${unscored === 1 ? "its score" : "their scores"} at this step.` : "");
     const nodeMost = explorer.fixed ? explorer.strongestNode() : this.strongestNow(t);
     const scale = explorer.fixed ? explorer.strongestEdge() : most;
     this.canvas.draw({

@@ -34,7 +34,12 @@ const palette = {
   read() {
     for (const name of ["card", "ink", "muted", "line", "faint", "accent", "positive", "negative", "strength", "c0", "c1", "c2", "c3", "c4", "c5"]) this[name] = cssValue(`--${name}`);
     this.font = getComputedStyle(document.body).fontFamily;
+    const card = parseInt(this.card.slice(1), 16);
+    this.ground = [card >> 16, (card >> 8) & 255, card & 255];
+    this.strong = this.strength.split(",").map(Number);
   },
+  // The colour of strength laid over a card.
+  shade(opacity) { return `rgb(${this.ground.map((from, i) => Math.round(from + (this.strong[i] - from) * opacity)).join()})`; },
 };
 
 const tip = {

@@ -110,7 +110,8 @@ class Explorer {
     this.slider.max = series.length - 1;
     this.play.disabled = this.slider.disabled = series.length === 1;
     this.t = series.length - 1;
-    this.thinned.textContent = (series.length < series.discoveries ? `The slider has ${count(series.length)} of ${count(series.discoveries)} discoveries, evenly spread. ` : "") +
+    const kept = series.withScores === series.length ? "" : `The run kept the scores of all edges at ${count(series.withScores)} of these ${count(series.length)} discoveries; at the others the page has those of the circuit’s edges. `;
+    this.thinned.textContent = kept + (series.length < series.discoveries ? `The slider has ${count(series.length)} of ${count(series.discoveries)} discoveries, evenly spread. ` : "") +
       (series.scored < series.graphEdges ? `The page holds the scores of the ${count(series.scored)} edges of largest |score| over the run, of ${count(series.graphEdges)}; when the others were in the circuit is here too` +
         (series.leftOut ? `, but for ${count(series.leftOut)} weak ones that found no room` : "") + ". Any edge: " : "");
     if (series.scored < series.graphEdges) element(this.thinned, "code", {}, `circuit query RUN "SELECT step, score FROM edge_series WHERE upstream = 'm0' AND downstream = 'logits'"`);

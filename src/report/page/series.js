@@ -60,6 +60,7 @@ class RunSeries {
     Object.assign(this, { name, method, parallel, upstream, downstream, steps, discoveries, scored });
     this.graphEdges = data.graph_edges;
     this.leftOut = data.left_out;
+    this.withScores = data.with_scores;
     this.edgesAt = data.n_edges;
     this.nodesAt = data.n_nodes;
     this.shareAt = data.share;

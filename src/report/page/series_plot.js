@@ -1,6 +1,8 @@
 // Curves against the step on a canvas, with a band where something was in the circuit and a mark at the step shown.
 "use strict";
 
+const POINTS_SHOWN = 40;  // of fewer discoveries each is seen
+
 class SeriesPlot {
   // choose(t): a place was clicked.
   constructor(parent, choose) {
@@ -65,15 +67,21 @@ class SeriesPlot {
       c.fillStyle = c.strokeStyle;
       c.lineWidth = 1.7;
       c.beginPath();
+      const points = [];  // those that a line would not show
       let open = false;
       for (let i = 0; i < n; ++i) {
         const value = at(i);
         if (!Number.isFinite(value)) { open = false; continue; }
         if (open) c.lineTo(x(i), y(value)); else c.moveTo(x(i), y(value));
+        if (n <= POINTS_SHOWN || (!open && !(i + 1 < n && Number.isFinite(at(i + 1))))) points.push(i);
         open = true;
       }
       c.stroke();
-      if (n <= 40) for (let i = 0; i < n; ++i) if (Number.isFinite(at(i))) { c.beginPath(); c.arc(x(i), y(at(i)), 2.4, 0, 7); c.fill(); }
+      for (const i of points) {
+        c.beginPath();
+        c.arc(x(i), y(at(i)), 2.4, 0, 7);
+        c.fill();
+      }
     });
     c.strokeStyle = palette.ink;
     c.lineWidth = 1.2;

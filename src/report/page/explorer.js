@@ -86,7 +86,7 @@ class Explorer {
         { title: "edge", value: (e) => this.series.edgeName(e), kind: "edge" },
         { title: "score", value: of, text: (e) => signed(of(e)), kind: "number" },
         { title: "|score|", value: (e) => Math.abs(of(e)), text: (e) => number(Math.abs(of(e))), kind: "number" },
-        { title: "in the circuit since step", value: (e) => this.since(e), text: (e) => count(this.since(e)), kind: "number" },
+        { title: "since step", value: (e) => this.since(e), text: (e) => count(this.since(e)), kind: "number" },
       ],
     });
     this.table.order = { column: 2, falling: true };

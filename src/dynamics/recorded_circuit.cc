@@ -22,7 +22,20 @@ int64_t at_least_one(const Json& object, const char* key, const std::string& pla
   return value;
 }
 
-CircuitShape shape_of(Database& db) {
+int64_t discovery_at(Database& db, const std::string& run, std::optional<int64_t> step) {
+  Statement last = db.prepare("SELECT max(step) FROM discoveries WHERE step <= ?");
+  last.bind(1, step.value_or(INT64_MAX));
+  if (!last.step() || last.is_null(0)) fail(run, "there is no discovery in it: no circuit to compare.");
+  Statement done = db.prepare("SELECT coalesce(max(step), 0) + 1 FROM steps");
+  if (step && done.step() && *step > done.integer(0)) {
+    fail(run, "step {}: the run has got to step {} only.", *step, done.integer(0));
+  }
+  return last.integer(0);
+}
+
+}  // namespace
+
+CircuitShape recorded_shape(Database& db) {
   const std::string place = db.path() + ", meta graph";
   const Json graph = parse_json(meta_of(db, "graph"), place);
   CircuitShape shape;
@@ -40,24 +53,11 @@ CircuitShape shape_of(Database& db) {
   return shape;
 }
 
-int64_t discovery_at(Database& db, const std::string& run, std::optional<int64_t> step) {
-  Statement last = db.prepare("SELECT max(step) FROM discoveries WHERE step <= ?");
-  last.bind(1, step.value_or(INT64_MAX));
-  if (!last.step() || last.is_null(0)) fail(run, "there is no discovery in it: no circuit to compare.");
-  Statement done = db.prepare("SELECT coalesce(max(step), 0) + 1 FROM steps");
-  if (step && done.step() && *step > done.integer(0)) {
-    fail(run, "step {}: the run has got to step {} only.", *step, done.integer(0));
-  }
-  return last.integer(0);
-}
-
-}  // namespace
-
 RecordedCircuit read_recorded_circuit(const std::string& run, std::optional<int64_t> step) {
   // Not read-only: such a connection to a write-ahead log leaves its side files behind.
   Database db(run + "/run.db", Database::Mode::kReadWrite);
   RecordedCircuit found;
-  found.file.shape = shape_of(db);
+  found.file.shape = recorded_shape(db);
   const int64_t edges = found.file.shape.graph().n_edges();
   found.step = discovery_at(db, run, step);
   Statement scores = db.prepare("SELECT scores FROM discoveries WHERE step = ?");

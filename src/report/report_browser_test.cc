@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 constexpr const char* kProbe = R"js(
   const at = (id) => document.getElementById(id), seen = {};
   const set = (id, value, kind) => { at(id).value = value; at(id).dispatchEvent(new Event(kind)); };
-  const frame = () => new Promise((done) => setTimeout(done, 200));
+  const frame = () => new Promise((done) => setTimeout(done, 300));
   const pixels = (canvas) => canvas.toDataURL();
   const key = (target, name) => target.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true }));
   const click = (canvas, x, y) => {

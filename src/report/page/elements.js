@@ -81,6 +81,10 @@ function onScreen(canvas, x, y) {
   const box = canvas.getBoundingClientRect();
   return { clientX: box.x + x, clientY: box.y + y };
 }
+function isInView(part) {
+  const { top, bottom } = part.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
+}
 // Calls draw whenever the stage's width changes.
 function onWidth(stage, draw) {
   let width = stage.clientWidth;

@@ -4,6 +4,7 @@
 const PLAY_MILLISECONDS = 120;
 const PLAY_FRAMES = 300;  // longer runs skip discoveries, so that playing takes half a minute
 const LATEST_MILLISECONDS = 100;
+const REST_MILLISECONDS = 150;  // more than a frame while playing
 const TABLE_ROWS = 20;
 
 class Explorer {
@@ -187,7 +188,7 @@ class Explorer {
     this.t = t;
     if (this.pending) { this.stale = true; return; }
     this.pending = true;
-    this.draw();
+    this.draw(false);
     let done = false;
     const next = () => {
       if (done) return;
@@ -195,7 +196,7 @@ class Explorer {
       this.pending = false;
       if (!this.stale) return;
       this.stale = false;
-      this.draw();
+      this.draw(false);
     };
     requestAnimationFrame(next);
     setTimeout(next, LATEST_MILLISECONDS);  // a page that nobody sees has no frames
@@ -225,21 +226,34 @@ class Explorer {
     this.setMeasure();
   }
 
-  draw() {
+  // Parts out of sight wait until the slider rests, unless all are asked for.
+  draw(all = true) {
     const { series, t } = this, since = t > 0 ? series.turnover(t, t - 1) : null, exact = series.leftOut === 0;
+    clearTimeout(this.rest);
     this.slider.value = t;
     this.slider.setAttribute("aria-valuetext", `step ${series.steps[t]}`);
     this.state.textContent = `Step ${count(series.steps[t])}: ${plural(series.edgesAt[t], "edge")} between ${plural(series.nodesAt[t], "node")}, ${percent(series.shareAt[t])} of the parameters trainable` +
       (since && exact ? `; ${count(since.entered)} entered, ${count(since.left)} left${series.length < series.discoveries ? " since the discovery shown before" : ""}.` : ".");
+    const parts = [
+      [this.heat.stage, () => this.drawHeat()],
+      [this.plot.stage, () => this.drawCourse()],
+      [this.drawing.canvas.stage, () => this.drawing.update()],
+      [this.table.table, () => this.drawTable()],
+    ];
+    const hidden = [];
+    for (const [part, draw] of parts) if (all || isInView(part)) draw(); else hidden.push(draw);
+    if (hidden.length) this.rest = setTimeout(() => hidden.forEach((draw) => draw()), REST_MILLISECONDS);
+  }
+  drawHeat() {
     this.heat.draw();
     const most = this.heatMost();
     this.ends[1].textContent = number(most / 4);
     this.ends[2].textContent = number(most);
-    this.drawing.update();
-    const inside = [];
+  }
+  drawTable() {
+    const { series, t } = this, inside = [];
     for (let e = 0; e < series.scored; ++e) if (series.inCircuit(t, e) && !Number.isNaN(series.score(t, e))) inside.push(e);
     this.table.show(inside);
-    this.drawCourse();
   }
   curves() {
     const { series, selected } = this;

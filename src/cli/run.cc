@@ -5,6 +5,7 @@
 #include <ctime>
 #include <filesystem>
 
+#include "cli/circuit_quality.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
@@ -162,11 +163,15 @@ class RunObserver : public TuneObserver {
 
   // True: patience has run out.
   bool evaluate(int64_t done) {
-    const Evaluation values = evaluate_run(config_, model_, store_, data_, Splits::kDevelopment);
+    Evaluation values = evaluate_run(config_, model_, store_, data_, Splits::kDevelopment);
+    if (config_.evaluation_circuit_records > 0 && recorder_.last_circuit()) {
+      const RoundedModel rounded(store_, model_.open.checkpoint);
+      add_circuit_quality(config_, model_, data_, *recorder_.last_circuit(), &values);
+    }
     recorder_.evaluation(done, values);
     progress_.clear();
     std::string line = fmt::format("step {:>6}  loss {:.4f}", done, loss_);
-    for (const char* name : {"dev/metric", "dev/accuracy", "dev/perplexity", "untouched/perplexity"}) {
+    for (const char* name : {"dev/metric", "dev/accuracy", "dev/perplexity", "dev/faithfulness", "untouched/perplexity"}) {
       const auto found = values.find(name);
       if (found != values.end()) line += fmt::format("  {} {:.4g}", name, found->second);
     }
@@ -323,6 +328,7 @@ RunSummary execute_run(TuneConfig config, const CommonOptions& options, Checks c
   config = with_initial_weights(std::move(config));
   TuneModel model(config, options);
   const TuneData data(config, model.open);
+  check_quality_records(config, data, model.open.model.architecture());
   if (checks == Checks::kParanoid) hold_gradient(config, model, data);
   const bool fresh = !file_exists(config.run_path);
   std::optional<FirstCircuit> first;

@@ -130,6 +130,10 @@ std::vector<ConfigField> TuneConfig::fields() {
       {"evaluation.files", &evaluation_files,
        "Files scored before and after, as circuit score does; a list, or one text with commas.", 0, -1, any},
       {"evaluation.max_tokens", &evaluation_max_tokens, "Tokens generated for a record of those files.", 1, 1e6, any},
+      {"evaluation.circuit_records", &evaluation_circuit_records,
+       "Dev records on which each evaluation measures the circuit's faithfulness and completeness gap, with methods that "
+       "find circuits; 0: not.",
+       0, kMany, any},
       {"run.path", &run_path, "Folder of the run; must not exist yet.", 0, -1, any},
   };
 }

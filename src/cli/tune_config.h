@@ -80,6 +80,7 @@ struct TuneConfig {
   int64_t evaluation_window = 0;
   std::vector<std::string> evaluation_files;
   int64_t evaluation_max_tokens = 256;
+  int64_t evaluation_circuit_records = 0;
   std::string run_path;
 
   std::vector<ConfigField> fields();

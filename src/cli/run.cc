@@ -55,8 +55,7 @@ void add_ability(const TuneConfig& c, const OpenModel& open, Evaluation* values)
 
 // --dtype is no key of config.toml, but it changes the result of a run as one would.
 void check_same_dtype(const TuneConfig& config, const CommonOptions& options) {
-  // Not read-only: such a connection to a write-ahead log leaves its side files behind.
-  Database db(config.run_path + "/run.db", Database::Mode::kReadWrite);
+  Database db(config.run_path + "/run.db", Database::Mode::kReadOnly);
   Statement row = db.prepare("SELECT value FROM meta WHERE key = 'dtype'");
   if (!row.step() || row.text(0) == options.dtype) return;
   fail("--dtype", "the run began with {0}, not {1}. Resume it with --dtype {0}.", row.text(0), options.dtype);

@@ -54,8 +54,7 @@ int64_t discovery_at(Database& db, const std::string& run, std::optional<int64_t
 }  // namespace
 
 RecordedCircuit read_recorded_circuit(const std::string& run, std::optional<int64_t> step) {
-  // Not read-only: such a connection to a write-ahead log leaves its side files behind.
-  Database db(run + "/run.db", Database::Mode::kReadWrite);
+  Database db(run + "/run.db", Database::Mode::kReadOnly);
   RecordedCircuit found;
   found.file.shape = shape_of(db);
   const int64_t edges = found.file.shape.graph().n_edges();

@@ -4,6 +4,8 @@
 #include <set>
 
 #include "core/error.h"
+#include "dynamics/logger.h"
+#include "dynamics/score_retention.h"
 #include "io/files.h"
 #include "scoring/scorer.h"
 #include "selection/selector.h"
@@ -131,6 +133,13 @@ std::vector<ConfigField> TuneConfig::fields() {
        "Files scored before and after, as circuit score does; a list, or one text with commas.", 0, -1, any},
       {"evaluation.max_tokens", &evaluation_max_tokens, "Tokens generated for a record of those files.", 1, 1e6, any},
       {"run.path", &run_path, "Folder of the run; must not exist yet.", 0, -1, any},
+      {"run.keep_scores", &run_keep_scores,
+       "Discoveries whose scores of all edges stay in run.db, 4 bytes an edge (1.2 GB for 9,000 of GPT-2 small): all; every "
+       "run.keep_every-th, and the one before each evaluation; the last alone. Circuits and their scores stay in any case.",
+       0, -1, score_retentions()},
+      {"run.keep_every", &run_keep_every, "N of run.keep_scores every.", 1, kMany, any},
+      {"run.loggers", &run_loggers, "Rows also go to tensorboard (RUN/tensorboard), jsonl (RUN/log.jsonl).", 0, -1,
+       choices_of(loggers())},
   };
 }
 
@@ -157,6 +166,9 @@ void check_config(const TuneConfig& c, const std::string& place) {
   }
   if (c.lora_circuit && c.tuning_match_parameters) {
     fail(place, "lora.circuit and tuning.match_parameters exclude each other: set lora.rank instead.");
+  }
+  if (std::set<std::string>(c.run_loggers.begin(), c.run_loggers.end()).size() < c.run_loggers.size()) {
+    fail(place, "run.loggers: one stands there twice.");
   }
   if (c.tuning_method == "random" && c.selection_kind != "top-edges") {
     fail(place, "tuning.method random takes the size of top-edges N; selection.kind {} has none.", c.selection_kind);

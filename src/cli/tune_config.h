@@ -81,6 +81,9 @@ struct TuneConfig {
   std::vector<std::string> evaluation_files;
   int64_t evaluation_max_tokens = 256;
   std::string run_path;
+  std::string run_keep_scores = "all";
+  int64_t run_keep_every = 10;
+  std::vector<std::string> run_loggers;
 
   std::vector<ConfigField> fields();
 };

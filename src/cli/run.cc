@@ -355,11 +355,14 @@ RunSummary execute_run(TuneConfig config, const CommonOptions& options, Checks c
     check_same_dtype(config, options);
     remove_unfinished(config.run_path);
   }
+  // Before the store is opened to write: a checkpoint that is refused leaves the run as it was.
+  if (!saved.empty()) {
+    store = stored_parameters(config, config.run_path, model);
+    state = load_checkpoint(config.run_path, saved.back(), model.open.checkpoint, *store);
+  }
   set_log_file(config.run_path + "/log.txt");
   Recorder recorder(config.run_path + "/run.db", model.graph, saved.empty() ? 0 : saved.back(), recorder_spec(config));
   if (!saved.empty()) {
-    store = make_store(config, model, config.lora_circuit ? &recorder.last_circuit().value() : nullptr);
-    state = load_checkpoint(config.run_path, saved.back(), model.open.checkpoint, *store);
     log_info("going on from step {}.", state.step);
   } else {
     if (!store) store = begin();

@@ -15,6 +15,15 @@ namespace {
 
 constexpr int kBusyMilliseconds = 10000;
 
+// In one line: it may quote SQL that has several.
+std::string message_of(sqlite3* db) {
+  std::string message = sqlite3_errmsg(db);
+  for (char& c : message) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  return message;
+}
+
 // "file:/a%20b": what has a meaning in a URI is written by its code.
 std::string as_uri(const std::string& path) {
   std::string uri = "file:";
@@ -42,7 +51,7 @@ Statement::Statement(Statement&& other) noexcept
     : db_(other.db_), path_(std::move(other.path_)), statement_(std::exchange(other.statement_, nullptr)), rest_(std::move(other.rest_)) {}
 
 void Statement::check(int code) const {
-  if (code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE) fail(path_, "{}.", sqlite3_errmsg(db_));
+  if (code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE) fail(path_, "{}.", message_of(db_));
 }
 
 Statement& Statement::bind(int index, int64_t value) {
@@ -172,7 +181,7 @@ Database::~Database() { sqlite3_close(db_); }
 
 void Database::execute(const std::string& sql) {
   if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
-    fail(path_, "{}.", sqlite3_errmsg(db_));
+    fail(path_, "{}.", message_of(db_));
   }
 }
 
@@ -193,7 +202,7 @@ void Database::add_float_at() {
   };
   constexpr int kFlags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
   if (sqlite3_create_function(db_, "float_at", 2, kFlags, nullptr, element, nullptr, nullptr) != SQLITE_OK) {
-    fail(path_, "{}.", sqlite3_errmsg(db_));
+    fail(path_, "{}.", message_of(db_));
   }
 }
 

@@ -254,6 +254,20 @@ TEST_F(ReadOnlyFolder, ReadingLeavesNoFileAndWritesNothing) {
   EXPECT_NE(message_of([&] { db.execute("DELETE FROM t"); }), "");
 }
 
+TEST_F(ReadOnlyFolder, ReadingWhatAKilledWriterLeftChangesNoFile) {
+  {
+    Database writer(file(), Database::Mode::kReadWrite);
+    writer.execute("INSERT INTO t VALUES(3)");
+    fs::create_directories(path("copy"));
+    for (const char* suffix : {"", "-wal"}) fs::copy_file(file() + suffix, path("copy/run.db") + suffix);
+  }
+  const std::string before = read_file(path("copy/run.db"));
+  const std::string log = read_file(path("copy/run.db-wal"));
+  EXPECT_EQ(rows_in(path("copy/run.db")), 3);
+  EXPECT_EQ(read_file(path("copy/run.db")), before);
+  EXPECT_EQ(read_file(path("copy/run.db-wal")), log);
+}
+
 TEST(Crc32c, MatchesThePublishedVectors) {  // RFC 3720, B.4; the last is the usual check value
   EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AAU);
   EXPECT_EQ(crc32c(std::string(32, '\xFF')), 0x62A8AB43U);

@@ -155,8 +155,10 @@ void Database::open_to_read() {
   const std::string folder = std::filesystem::absolute(path_).parent_path().string();
   if (access(folder.c_str(), W_OK) == 0 && access(path_.c_str(), W_OK) == 0) {
     // A read-only connection to a write-ahead log would leave the log's files behind; one that may write takes them
-    // away when it is the last, and query_only keeps it from writing more.
+    // away when it is the last, and query_only keeps it from writing more. A log that is there already stays, rows and all.
+    const bool has_log = access((path_ + "-wal").c_str(), F_OK) == 0;
     open(path_, SQLITE_OPEN_READWRITE);
+    if (has_log) sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     execute("PRAGMA query_only=ON");
     return;
   }
@@ -172,9 +174,11 @@ void Database::open_to_read() {
 }
 
 void Database::close_log() {
-  sqlite3_busy_timeout(db_, 0);
-  sqlite3_exec(db_, "PRAGMA journal_mode=DELETE", nullptr, nullptr, nullptr);
-  sqlite3_busy_timeout(db_, kBusyMilliseconds);
+  // Readers are in and out again: a few tries, not the long wait for a writer.
+  for (int i = 0; i < 20; ++i) {
+    if (sqlite3_exec(db_, "PRAGMA journal_mode=DELETE", nullptr, nullptr, nullptr) != SQLITE_BUSY) return;
+    sqlite3_sleep(50);
+  }
 }
 
 Database::~Database() { sqlite3_close(db_); }

@@ -134,11 +134,12 @@ std::vector<ConfigField> TuneConfig::fields() {
       {"evaluation.max_tokens", &evaluation_max_tokens, "Tokens generated for a record of those files.", 1, 1e6, any},
       {"run.path", &run_path, "Folder of the run; must not exist yet.", 0, -1, any},
       {"run.keep_scores", &run_keep_scores,
-       "Discoveries whose scores of all edges stay in run.db, 4 bytes an edge (1.2 GB for 9,000 of GPT-2 small): all; every "
-       "run.keep_every-th, and the one before each evaluation; the last alone. Circuits and their scores stay in any case.",
+       "Discoveries whose scores of all edges stay in run.db: all (1.6 GB after 9,000 of GPT-2 small, circuits and norms "
+       "included), every (those of run.keep_every and the last before an evaluation: 0.5 GB) or last (0.4 GB). Circuits and "
+       "their scores stay in any case.",
        0, -1, score_retentions()},
-      {"run.keep_every", &run_keep_every, "N of run.keep_scores every.", 1, kMany, any},
-      {"run.loggers", &run_loggers, "Rows also go to tensorboard (RUN/tensorboard), jsonl (RUN/log.jsonl).", 0, -1,
+      {"run.keep_every", &run_keep_every, "N: run.keep_scores every keeps each N-th discovery.", 1, kMany, any},
+      {"run.loggers", &run_loggers, "What rows go to beside run.db: RUN/tensorboard, RUN/log.jsonl.", 0, -1,
        choices_of(loggers())},
   };
 }

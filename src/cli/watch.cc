@@ -119,6 +119,11 @@ std::string overlap_text(const RunView::Discovery& d) {
   return fmt::format("; Jaccard {:.2f} with the last, {:.2f} with the first", *d.jaccard_previous, *d.jaccard_first);
 }
 
+// "dev/accuracy/ are": too many for a terminal; --json has them.
+bool is_of_one_label(const std::string& name) {
+  return name.find("/accuracy/") != std::string::npos && name.rfind("ability/", 0) != 0;
+}
+
 std::string block(const std::string& run, const Watched& w) {
   const RunView& v = w.view;
   std::string text = first_line(run, w) + "\n";
@@ -140,17 +145,18 @@ std::string block(const std::string& run, const Watched& w) {
     text += fmt::format("{:<12}{:>10}  edges, {} nodes at step {}; {} entered, {} left{}\n", "circuit", with_commas(d.edges),
                         d.nodes, d.step, d.entered, d.left, overlap_text(d));
   }
-  if (!v.evaluations.empty()) {
-    std::vector<std::vector<std::string>> rows{{"evaluated", "base", "last", "at step"}};
-    for (const auto& [name, e] : v.evaluations) {
-      rows.push_back({name, e.base ? fmt::format("{:.4g}", *e.base) : "", fmt::format("{:.4g}", e.last), std::to_string(e.step)});
-    }
-    text += "\n" + format_table(rows);
-  }
   if (!v.nodes.empty()) {
     std::vector<std::vector<std::string>> rows{{"strongest nodes", "first", "now"}};
     for (const RunView::Node& n : v.nodes) {
       rows.push_back({n.name, fmt::format("{:.3g}", n.first), fmt::format("{:.3g}", n.now)});
+    }
+    text += "\n" + format_table(rows);
+  }
+  if (!v.evaluations.empty()) {
+    std::vector<std::vector<std::string>> rows{{"evaluated", "base", "last", "at step"}};
+    for (const auto& [name, e] : v.evaluations) {
+      if (is_of_one_label(name)) continue;
+      rows.push_back({name, e.base ? fmt::format("{:.4g}", *e.base) : "", fmt::format("{:.4g}", e.last), std::to_string(e.step)});
     }
     text += "\n" + format_table(rows);
   }

@@ -115,6 +115,23 @@ TEST_F(Query, ErrorsAreOneLineAndPrintNothing) {
   refused({"query", runs_->run("none"), "SELECT 1"}, "none/run.db");
 }
 
+TEST(QueryOfARunThatGoesOn, SeesWholeDiscoveriesAndDoesNotStopIt) {
+  const TinyRuns runs({}, {"selection.n=12", "tuning.steps=100000", "tuning.batch=2", "evaluation.every=10"});
+  const std::string run = runs.run("run");
+  const std::vector<std::string> folders{runs.scratch().path(), run};
+  Program program(runs.tune("run"));
+  for (const int64_t seen : {3, 8, 14}) {
+    ASSERT_TRUE(program.wait_until(folders, [&] { return query(run, "SELECT max(step) FROM steps") >= seen; }));
+    const ProgramResult result = run_quiet(
+        {"query", run, "SELECT (SELECT count(*) FROM circuit_edges) - (SELECT sum(n_edges) FROM discoveries) AS apart, (SELECT "
+                       "max(step) FROM steps) AS step", "--json"});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const Json row = parse_json(result.out, "query")[0];
+    EXPECT_EQ(row["apart"], 0);
+    EXPECT_GE(row["step"], seen);
+  }
+}
+
 TEST_F(Query, RefusesToWriteAndWhatIsNoStatement) {
   const auto refused = [&](const std::string& sql, const std::string& words) {
     const ProgramResult result = run_quiet({"query", runs_->run("run"), sql});

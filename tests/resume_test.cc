@@ -59,7 +59,7 @@ const Case kFull{
 
 const Case kLoraOfACircuit{
     "LoraOfACircuit", {"llama"}, with(kEverything, {"tuning.method=lora", "lora.circuit=true", "lora.rank=2",
-                                                    "optimizer.lr=0.01", "tuning.steps=60"})};
+                                                    "optimizer.lr=0.01", "tuning.steps=60", "run.keep_scores=last"})};
 // What a policy remembers from one discovery to the next.
 const Case kPolicies{
     "Policies", {}, with(kEverything, {"optimizer.lr=0.01", "discovery.every=2", "discovery.smoothing=0.6",

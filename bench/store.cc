@@ -1,5 +1,5 @@
-// What recording costs: a discovery of GPT-2 small's graph with a circuit of 1,000 edges into run.db, beside the same
-// transaction without the scores; and how large a run of 9,000 discoveries gets by run.keep_scores.
+// What recording costs: a discovery of GPT-2 small's graph with a circuit of 1,000 edges into run.db, beside
+// the same transaction without the scores; and how large a run of 9,000 discoveries gets by run.keep_scores.
 #include <fmt/core.h>
 #include <unistd.h>
 
@@ -54,7 +54,7 @@ struct Recorded {
   double median = 0;  // ms
   double mean = 0;    // with the copying of the log now and then
   double most = 0;
-  double bytes = 0;   // a discovery, with its step and norms
+  double bytes = 0;  // a discovery, with its step and norms
 };
 
 Recorded record(const fs::path& folder, const Graph& graph, ScoreRetention::Keep keep) {
@@ -95,20 +95,22 @@ double bare(const fs::path& folder, const Graph& graph) {
   std::vector<double> times;
   {
     Database db(path, Database::Mode::kCreate);
-    db.execute("CREATE TABLE circuit_edges(step INTEGER NOT NULL, edge INTEGER NOT NULL, score REAL NOT NULL, "
-               "PRIMARY KEY(step, edge)) WITHOUT ROWID");
+    db.execute(
+        "CREATE TABLE circuit_edges(step INTEGER NOT NULL, edge INTEGER NOT NULL, score REAL NOT NULL, "
+        "PRIMARY KEY(step, edge)) WITHOUT ROWID");
     Series series(graph);
     for (int64_t s = 0; s < kDiscoveries; ++s) {
       series.advance();
       const DiscoveryEvent event = series.event(s);
-      times.push_back(1e3 * seconds([&] {
-        Transaction transaction(db);
-        Statement row = db.prepare("INSERT INTO circuit_edges VALUES(?, ?, ?)");
-        for (const int64_t id : event.circuit.edges) {
-          row.bind(1, s).bind(2, id).bind(3, static_cast<double>(event.scores.values[id])).run();
-        }
-        transaction.commit();
-      }));
+      times.push_back(
+          1e3 * seconds([&] {
+            Transaction transaction(db);
+            Statement row = db.prepare("INSERT INTO circuit_edges VALUES(?, ?, ?)");
+            for (const int64_t id : event.circuit.edges) {
+              row.bind(1, s).bind(2, id).bind(3, static_cast<double>(event.scores.values[id])).run();
+            }
+            transaction.commit();
+          }));
     }
   }
   fs::remove(path);
@@ -119,8 +121,8 @@ double bare(const fs::path& folder, const Graph& graph) {
 
 void store(const Options&) {
   const Graph graph(gpt2_small(), KeyValueNodes::kGrouped);
-  title(fmt::format("run.db: {} edges, circuit of {}, {} slices, {} discoveries", graph.n_edges(), kEdges, kSlices,
-                    kDiscoveries));
+  title(fmt::format("run.db: {} edges, circuit of {}, {} slices, {} discoveries", graph.n_edges(), kEdges,
+                    kSlices, kDiscoveries));
   const fs::path folder = fs::temp_directory_path() / ("circuit-bench-" + std::to_string(getpid()));
   fs::create_directories(folder);
   const double least = bare(folder, graph);
@@ -131,8 +133,8 @@ void store(const Options&) {
     const Recorded r = record(folder, graph, keep);
     const std::string name = std::string("scores kept: ") + names[index++];
     row(name + ", a discovery, median", r.median, "ms", keep == Keep::kAll ? "<= 10" : "",
-        fmt::format("mean {:.1f}, most {:.1f}; {:.1f} x a transaction without scores ({:.1f} ms)", r.mean, r.most,
-                    r.median / least, least));
+        fmt::format("mean {:.1f}, most {:.1f}; {:.1f} x a transaction without scores ({:.1f} ms)", r.mean,
+                    r.most, r.median / least, least));
     row(name + ", bytes a discovery", r.bytes / 1e3, "kB", "",
         fmt::format("{:.2f} GB for {} discoveries", r.bytes * kLong / 1e9, kLong));
   }

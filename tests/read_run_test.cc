@@ -50,7 +50,8 @@ class Snippets : public testing::Test {
   // "0 72 input->logits +0.01234": step, edges and strongest edge of every discovery that kept its scores.
   static std::vector<std::string> expected() {
     const std::string sql =
-        "SELECT step, (SELECT count(*) FROM edges) AS n, upstream, downstream, score, max(abs(score)) FROM edge_series "
+        "SELECT step, (SELECT count(*) FROM edges) AS n, upstream, downstream, score, max(abs(score)) FROM "
+        "edge_series "
         "GROUP BY step ORDER BY step";
     std::vector<std::string> lines;
     for (const Json& row : parse_json(run_quiet({"query", runs_->run("run"), sql, "--json"}).out, "query")) {

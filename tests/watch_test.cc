@@ -1,4 +1,5 @@
-// circuit watch: what it says of a run that is over, one that goes on and one that was killed; and how it ends in a terminal.
+// circuit watch: what it says of a run that is over, one that goes on and one that was killed; and how it
+// ends in a terminal.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -20,8 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-const Settings kShort{"selection.n=12", "discovery.every=3", "tuning.steps=20", "tuning.batch=2", "optimizer.lr=0.01",
-                      "evaluation.every=10"};
+const Settings kShort{"selection.n=12", "discovery.every=3", "tuning.steps=20",
+                      "tuning.batch=2", "optimizer.lr=0.01", "evaluation.every=10"};
 
 // `circuit watch` in a terminal of its own, 100 columns by 40 rows.
 class Terminal {
@@ -85,8 +86,9 @@ TEST(Watch, OfAFinishedRunIsOneBlock) {
   const auto before = snapshot(runs.run("run"));
   const ProgramResult result = run_quiet({"watch", runs.run("run")});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  for (const char* words : {"run  circuit  ######################## 20/20  finished\n", "\nloss ", "\nlogit_diff ", "edges, ",
-                            "Jaccard ", "\nevaluated ", "\ndev/metric ", "\nstrongest nodes "}) {
+  for (const char* words :
+       {"run  circuit  ######################## 20/20  finished\n", "\nloss ", "\nlogit_diff ", "edges, ",
+        "Jaccard ", "\nevaluated ", "\ndev/metric ", "\nstrongest nodes "}) {
     EXPECT_THAT(result.out, HasSubstr(words));
   }
   EXPECT_THAT(result.out, testing::Not(HasSubstr("\x1b")));
@@ -118,7 +120,8 @@ TEST(Watch, JsonHasTheNumbersOfTheStore) {
   const std::string node = view["strongest_nodes"][0]["node"];
   // float32 sums in edge order against SQLite's in float64.
   constexpr double kRounding = 1e-5;
-  const double sum = shown("SELECT sum(abs(score)) AS v FROM circuits WHERE step = 18 AND upstream = '" + node + "'");
+  const double sum =
+      shown("SELECT sum(abs(score)) AS v FROM circuits WHERE step = 18 AND upstream = '" + node + "'");
   EXPECT_NEAR(view["strongest_nodes"][0]["now"].get<double>(), sum, kRounding * sum);
 }
 
@@ -136,7 +139,8 @@ TEST(Watch, OfAKilledRunSaysThatNothingComes) {
   const std::string run = runs.run("run");
   {
     Program program(runs.tune("run", {"tuning.steps=100000"}));
-    ASSERT_TRUE(program.wait_until({runs.scratch().path(), run}, [&] { return query(run, "SELECT max(step) FROM steps") >= 3; }));
+    ASSERT_TRUE(program.wait_until({runs.scratch().path(), run},
+                                   [&] { return query(run, "SELECT max(step) FROM steps") >= 3; }));
     program.send(SIGKILL);
     program.wait();
   }
@@ -152,7 +156,8 @@ TEST(Watch, RedrawsInPlaceUntilCtrlC) {
   const TinyRuns runs({}, kShort);
   const std::string run = runs.run("run");
   Program program(runs.tune("run", {"tuning.steps=100000"}));
-  ASSERT_TRUE(program.wait_until({runs.scratch().path(), run}, [&] { return query(run, "SELECT max(step) FROM steps") >= 3; }));
+  ASSERT_TRUE(program.wait_until({runs.scratch().path(), run},
+                                 [&] { return query(run, "SELECT max(step) FROM steps") >= 3; }));
   Terminal terminal(run);
   ASSERT_TRUE(terminal.read_until([&] { return terminal.frames() >= 3; })) << terminal.text();
   terminal.send(SIGINT);
@@ -161,14 +166,16 @@ TEST(Watch, RedrawsInPlaceUntilCtrlC) {
   EXPECT_THAT(terminal.text(), HasSubstr("/100000  ETA "));
   EXPECT_THAT(terminal.text(), testing::EndsWith("\x1b[?25h")) << "the cursor is there again";
   const int64_t steps = query(run, "SELECT max(step) FROM steps");
-  EXPECT_TRUE(program.wait_until({run}, [&] { return query(run, "SELECT max(step) FROM steps") > steps; })) << "the run goes on";
+  EXPECT_TRUE(program.wait_until({run}, [&] { return query(run, "SELECT max(step) FROM steps") > steps; }))
+      << "the run goes on";
 }
 
 TEST(Watch, EndsWithTheRun) {
   const TinyRuns runs({}, kShort);
   const std::string run = runs.run("run");
   Program program(runs.tune("run", {"tuning.steps=60"}));
-  ASSERT_TRUE(program.wait_until({runs.scratch().path(), run}, [&] { return query(run, "SELECT max(step) FROM steps") >= 1; }));
+  ASSERT_TRUE(program.wait_until({runs.scratch().path(), run},
+                                 [&] { return query(run, "SELECT max(step) FROM steps") >= 1; }));
   Terminal terminal(run);
   EXPECT_EQ(terminal.exit_code(), 0);
   EXPECT_THAT(terminal.text(), HasSubstr("60/60  finished"));

@@ -1,5 +1,4 @@
 // circuit watch: a run as it goes on, in a terminal.
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -11,6 +10,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/screen.h"
 #include "cli/tune_config.h"
 #include "core/error.h"
 #include "core/progress.h"
@@ -50,7 +50,8 @@ struct Watched {
     return running() && view.idle_seconds > std::max(kQuietSeconds, kQuietSteps * view.step_seconds);
   }
   double trainable_share() const {
-    return view.parameters == 0 ? 0 : static_cast<double>(view.trainable) / static_cast<double>(view.parameters);
+    return view.parameters == 0 ? 0
+                                : static_cast<double>(view.trainable) / static_cast<double>(view.parameters);
   }
 };
 
@@ -75,7 +76,8 @@ Json to_json(const std::string& run, const Watched& w) {
     evaluations[name] = {{"base", number(e.base)}, {"last", number(e.last)}, {"step", e.step}};
   }
   Json nodes = Json::array();
-  for (const RunView::Node& n : v.nodes) nodes.push_back({{"node", n.name}, {"first", n.first}, {"now", n.now}});
+  for (const RunView::Node& n : v.nodes)
+    nodes.push_back({{"node", n.name}, {"first", n.first}, {"now", n.now}});
   Json discovery = nullptr;
   if (v.discovery) {
     const RunView::Discovery& d = *v.discovery;
@@ -104,11 +106,13 @@ Json to_json(const std::string& run, const Watched& w) {
 }
 
 std::string first_line(const std::string& run, const Watched& w) {
-  const double share = w.total == 0 ? 0 : std::min(1.0, static_cast<double>(w.view.steps) / static_cast<double>(w.total));
+  const double share =
+      w.total == 0 ? 0 : std::min(1.0, static_cast<double>(w.view.steps) / static_cast<double>(w.total));
   const auto filled = static_cast<size_t>(share * kBar);
-  std::string line = std::filesystem::absolute(run + "/.").lexically_normal().parent_path().filename().string();
-  line += fmt::format("  {}  {}{} {}/{}", w.view.method, std::string(filled, '#'), std::string(kBar - filled, '.'),
-                      w.view.steps, w.total);
+  std::string line =
+      std::filesystem::absolute(run + "/.").lexically_normal().parent_path().filename().string();
+  line += fmt::format("  {}  {}{} {}/{}", w.view.method, std::string(filled, '#'),
+                      std::string(kBar - filled, '.'), w.view.steps, w.total);
   if (!w.running()) return line + "  " + w.view.status;
   if (w.view.steps > 0) line += "  ETA " + format_duration(w.seconds_left());
   return line;
@@ -116,7 +120,8 @@ std::string first_line(const std::string& run, const Watched& w) {
 
 std::string overlap_text(const RunView::Discovery& d) {
   if (!d.jaccard_previous || !d.jaccard_first) return "";
-  return fmt::format("; Jaccard {:.2f} with the last, {:.2f} with the first", *d.jaccard_previous, *d.jaccard_first);
+  return fmt::format("; Jaccard {:.2f} with the last, {:.2f} with the first", *d.jaccard_previous,
+                     *d.jaccard_first);
 }
 
 // "dev/accuracy/ are": too many for a terminal; --json has them.
@@ -128,22 +133,24 @@ std::string block(const std::string& run, const Watched& w) {
   const RunView& v = w.view;
   std::string text = first_line(run, w) + "\n";
   if (w.silent()) {
-    text += fmt::format("no new step for {}. If it was killed: circuit tune --resume {}\n", format_duration(v.idle_seconds), run);
+    text += fmt::format("no new step for {}. If it was killed: circuit tune --resume {}\n",
+                        format_duration(v.idle_seconds), run);
   }
   std::vector<std::vector<std::string>> curves;
-  if (!v.losses.empty()) curves.push_back({"loss", fmt::format("{:.4f}", v.losses.back()), sparkline(v.losses, kSparkline)});
+  if (!v.losses.empty())
+    curves.push_back({"loss", fmt::format("{:.4f}", v.losses.back()), sparkline(v.losses, kSparkline)});
   if (!v.metrics.empty()) {
     curves.push_back({w.metric, fmt::format("{:+.4f}", v.metrics.back()), sparkline(v.metrics, kSparkline)});
   }
   for (auto& row : curves) text += fmt::format("{:<12}{:>10}  {}\n", row[0], row[1], row[2]);
   if (v.steps > 0) {
-    text += fmt::format("{:<12}{:>10}  of {} parameters\n", "trainable", fmt::format("{:.1f} %", 100 * w.trainable_share()),
-                        with_commas(v.parameters));
+    text += fmt::format("{:<12}{:>10}  of {} parameters\n", "trainable",
+                        fmt::format("{:.1f} %", 100 * w.trainable_share()), with_commas(v.parameters));
   }
   if (v.discovery) {
     const RunView::Discovery& d = *v.discovery;
-    text += fmt::format("{:<12}{:>10}  edges, {} nodes at step {}; {} entered, {} left{}\n", "circuit", with_commas(d.edges),
-                        d.nodes, d.step, d.entered, d.left, overlap_text(d));
+    text += fmt::format("{:<12}{:>10}  edges, {} nodes at step {}; {} entered, {} left{}\n", "circuit",
+                        with_commas(d.edges), d.nodes, d.step, d.entered, d.left, overlap_text(d));
   }
   if (!v.nodes.empty()) {
     std::vector<std::vector<std::string>> rows{{"strongest nodes", "first", "now"}};
@@ -156,52 +163,13 @@ std::string block(const std::string& run, const Watched& w) {
     std::vector<std::vector<std::string>> rows{{"evaluated", "base", "last", "at step"}};
     for (const auto& [name, e] : v.evaluations) {
       if (is_of_one_label(name)) continue;
-      rows.push_back({name, e.base ? fmt::format("{:.4g}", *e.base) : "", fmt::format("{:.4g}", e.last), std::to_string(e.step)});
+      rows.push_back({name, e.base ? fmt::format("{:.4g}", *e.base) : "", fmt::format("{:.4g}", e.last),
+                      std::to_string(e.step)});
     }
     text += "\n" + format_table(rows);
   }
   return text;
 }
-
-// As much of a line as fits: code points, each taken for one column.
-std::string cut(const std::string& line, size_t columns) {
-  size_t width = 0;
-  for (size_t i = 0; i < line.size(); ++i) {
-    if ((static_cast<unsigned char>(line[i]) & 0xC0) != 0x80 && width++ == columns) return line.substr(0, i);
-  }
-  return line;
-}
-
-// A block of lines that is drawn over itself. The cursor is hidden meanwhile.
-class Screen {
- public:
-  Screen() { put("\x1b[?25l"); }
-  ~Screen() { put("\x1b[?25h"); }
-  Screen(const Screen&) = delete;
-  Screen& operator=(const Screen&) = delete;
-
-  void draw(const std::string& text) {
-    winsize size{};
-    const bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 && size.ws_row > 1;
-    const size_t columns = known ? size.ws_col - 1 : 79;
-    const size_t rows = known ? size.ws_row - 1 : 23;
-    std::string frame = lines_ > 0 ? fmt::format("\x1b[{}A\r", lines_) : "\r";
-    lines_ = 0;
-    for (size_t begin = 0; begin < text.size() && lines_ < rows; ++lines_) {
-      const size_t end = std::min(text.find('\n', begin), text.size());
-      frame += cut(text.substr(begin, end - begin), columns) + "\x1b[K\n";
-      begin = end + 1;
-    }
-    put(frame + "\x1b[J");
-  }
-
- private:
-  static void put(const std::string& text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
-  }
-  size_t lines_ = 0;
-};
 
 void pause_for(double seconds) {
   timespec time{};
@@ -240,11 +208,14 @@ void add_watch(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("watch", "a run that goes on, in the terminal");
   command->footer(
-      "Ends when the run does, or with Ctrl-C; the run's store is only read. Not in a terminal, or with --once: as it stands.\n"
+      "Ends when the run does, or with Ctrl-C; the run's store is only read. Not in a terminal, or with "
+      "--once: as it stands.\n"
       "Examples:\n  circuit watch runs/circuit\n  circuit watch runs/circuit --json");
   command->add_option("RUN", o->run, "run directory")->required();
   command->add_flag("--once", o->once, "print it once and end");
-  command->add_option("--every", o->every, "seconds between two looks")->capture_default_str()->check(CLI::Range(0.02, 3600.0));
+  command->add_option("--every", o->every, "seconds between two looks")
+      ->capture_default_str()
+      ->check(CLI::Range(0.02, 3600.0));
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
 }

@@ -7,8 +7,8 @@
 
 namespace circuit {
 
-// Eight heights, ▁ to █, between the smallest and the largest; `width` characters at most, each the mean of its share of the
-// values. Values that are not finite are left out; a constant is a line in the middle.
+// Eight heights, ▁ to █, between the smallest and the largest; `width` characters at most, each the mean of
+// its share of the values. Values that are not finite are left out; a constant is a line in the middle.
 std::string sparkline(const std::vector<double>& values, size_t width);
 
 }  // namespace circuit

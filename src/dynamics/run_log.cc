@@ -17,11 +17,14 @@ namespace {
 
 // Numbers alone; seconds stand last, where time_ finds them.
 constexpr const char* kSteps =
-    "SELECT step, loss, metric, learning_rate, gradient_norm, target_tokens, trainable_parameters, seconds FROM steps "
+    "SELECT step, loss, metric, learning_rate, gradient_norm, target_tokens, trainable_parameters, seconds "
+    "FROM steps "
     "WHERE step = ?";
 constexpr const char* kDiscoveries =
-    "SELECT step, n_edges, n_nodes, trainable_parameters, trainable_share, metric, examples, jaccard_edges_previous, "
-    "jaccard_edges_first, jaccard_nodes_previous, jaccard_nodes_first, rank_correlation_previous, entered, left, "
+    "SELECT step, n_edges, n_nodes, trainable_parameters, trainable_share, metric, examples, "
+    "jaccard_edges_previous, "
+    "jaccard_edges_first, jaccard_nodes_previous, jaccard_nodes_first, rank_correlation_previous, entered, "
+    "left, "
     "sum_rule_error, seconds FROM discoveries WHERE step = ?";
 
 // meta's time of creation, "2026-01-02T03:04:05Z".
@@ -92,7 +95,8 @@ LogRow RunLog::evaluation_row(int64_t step) {
   Statement values = db_.prepare("SELECT name, value FROM evaluations WHERE step = ? ORDER BY name");
   values.bind(1, step);
   while (values.step()) {
-    if (evaluated_.insert({step, values.text(0)}).second) row.values.emplace_back(values.text(0), values.real(1));
+    if (evaluated_.insert({step, values.text(0)}).second)
+      row.values.emplace_back(values.text(0), values.real(1));
   }
   return row;
 }
@@ -100,7 +104,8 @@ LogRow RunLog::evaluation_row(int64_t step) {
 std::vector<LogRow> RunLog::all_rows() {
   // At each step in the order in which a run comes by them: an evaluation is of the state before the update.
   Statement parts = db_.prepare(
-      "SELECT step, 0 AS part FROM evaluations UNION SELECT step, 1 FROM discoveries UNION SELECT step, 2 FROM steps "
+      "SELECT step, 0 AS part FROM evaluations UNION SELECT step, 1 FROM discoveries UNION SELECT step, 2 "
+      "FROM steps "
       "ORDER BY step, part");
   Statement discoveries = db_.prepare(kDiscoveries);
   Statement steps = db_.prepare(kSteps);

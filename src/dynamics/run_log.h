@@ -14,8 +14,9 @@ namespace circuit {
 
 class RunLog {
  public:
-  // names: of loggers(). Writes their files anew from the rows that `db` has, so what a killed run wrote beyond its last
-  // checkpoint is gone and nothing stands there twice. Throws Error naming a file that cannot be written.
+  // names: of loggers(). Writes their files anew from the rows that `db` has, so what a killed run wrote
+  // beyond its last checkpoint is gone and nothing stands there twice. Throws Error naming a file that cannot
+  // be written.
   RunLog(Database& db, const std::string& run, const std::vector<std::string>& names);
   ~RunLog();
   RunLog(const RunLog&) = delete;

@@ -29,7 +29,8 @@ void read_steps(Database& db, RunView* view) {
     view->trainable = steps.integer(1);
   }
   view->steps = static_cast<int64_t>(view->losses.size());
-  Statement recent = db.prepare("SELECT avg(seconds) FROM (SELECT seconds FROM steps ORDER BY step DESC LIMIT ?)");
+  Statement recent =
+      db.prepare("SELECT avg(seconds) FROM (SELECT seconds FROM steps ORDER BY step DESC LIMIT ?)");
   recent.bind(1, int64_t{kRecentSteps});
   if (recent.step()) view->step_seconds = recent.real(0);
 }
@@ -42,11 +43,12 @@ void read_discoveries(Database& db, RunView* view) {
   Statement metrics = db.prepare("SELECT metric FROM discoveries ORDER BY step");
   while (metrics.step()) view->metrics.push_back(metrics.real(0));
   Statement last = db.prepare(
-      "SELECT step, n_edges, n_nodes, entered, left, jaccard_edges_previous, jaccard_edges_first FROM discoveries "
+      "SELECT step, n_edges, n_nodes, entered, left, jaccard_edges_previous, jaccard_edges_first FROM "
+      "discoveries "
       "ORDER BY step DESC LIMIT 1");
   if (!last.step()) return;
-  view->discovery = {last.integer(0), last.integer(1), last.integer(2), last.integer(3), last.integer(4),
-                     optional_real(last, 5), optional_real(last, 6)};
+  view->discovery = {last.integer(0), last.integer(1),        last.integer(2),       last.integer(3),
+                     last.integer(4), optional_real(last, 5), optional_real(last, 6)};
 }
 
 void read_evaluations(Database& db, RunView* view) {
@@ -60,12 +62,14 @@ void read_evaluations(Database& db, RunView* view) {
 }
 
 std::vector<float> strengths(Database& db, const char* order, size_t nodes) {
-  Statement row = db.prepare(std::string("SELECT upstream_strength FROM discoveries ORDER BY step ") + order + " LIMIT 1");
+  Statement row = db.prepare(std::string("SELECT upstream_strength FROM discoveries ORDER BY step ") + order +
+                             " LIMIT 1");
   std::vector<float> values(nodes);
   if (!row.step()) return {};
   const std::string blob = row.blob(0);
   if (blob.size() != nodes * sizeof(float)) {
-    fail(db.path(), "upstream_strength: found {} bytes, expected {} float32 (one a node).", blob.size(), nodes);
+    fail(db.path(), "upstream_strength: found {} bytes, expected {} float32 (one a node).", blob.size(),
+         nodes);
   }
   std::memcpy(values.data(), blob.data(), blob.size());
   return values;
@@ -79,7 +83,8 @@ void read_nodes(Database& db, size_t most, RunView* view) {
   for (size_t i = 0; i < now.size(); ++i) {
     if (now[i] > 0) view->nodes.push_back({names[i].get<std::string>(), first[i], now[i]});
   }
-  std::stable_sort(view->nodes.begin(), view->nodes.end(), [](const auto& a, const auto& b) { return a.now > b.now; });
+  std::stable_sort(view->nodes.begin(), view->nodes.end(),
+                   [](const auto& a, const auto& b) { return a.now > b.now; });
   view->nodes.resize(std::min(view->nodes.size(), most));
 }
 

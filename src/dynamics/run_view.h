@@ -10,11 +10,11 @@
 namespace circuit {
 
 struct RunView {
-  std::string method, status, config;  // meta's
-  int64_t steps = 0;                   // updates done
-  double step_seconds = 0;             // of a step, mean over the last ones; 0 without steps
-  std::vector<double> losses;          // of every step
-  std::vector<double> metrics;         // of every discovery
+  std::string method, status, config;     // meta's
+  int64_t steps = 0;                      // updates done
+  double step_seconds = 0;                // of a step, mean over the last ones; 0 without steps
+  std::vector<double> losses;             // of every step
+  std::vector<double> metrics;            // of every discovery
   int64_t trainable = 0, parameters = 0;  // of the last step, and of the model
 
   struct Discovery {
@@ -32,14 +32,16 @@ struct RunView {
 
   struct Node {
     std::string name;
-    double first = 0, now = 0;  // Σ |score| of its outgoing edges in the circuit, at the first and the last discovery
+    double first = 0,
+           now = 0;  // Σ |score| of its outgoing edges in the circuit, at the first and the last discovery
   };
   std::vector<Node> nodes;  // the strongest now, descending
 
   double idle_seconds = 0;  // since the last row was written
 };
 
-// Reads it in one snapshot; the writer goes on meanwhile. Throws Error naming the run: no run.db, or not that of a run.
+// Reads it in one snapshot; the writer goes on meanwhile. Throws Error naming the run: no run.db, or not that
+// of a run.
 RunView read_run_view(const std::string& run, size_t most_nodes);
 
 }  // namespace circuit

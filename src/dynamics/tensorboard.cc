@@ -1,5 +1,5 @@
-// TensorBoard's event files: TFRecords (length, masked CRC-32C, bytes, masked CRC-32C) of the protocol buffer Event, of
-// which these fields are written (tensorflow/core/util/event.proto, framework/summary.proto):
+// TensorBoard's event files: TFRecords (length, masked CRC-32C, bytes, masked CRC-32C) of the protocol buffer
+// Event, of which these fields are written (tensorflow/core/util/event.proto, framework/summary.proto):
 //   Event { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5; }
 //   Summary { repeated Value value = 1; }   Value { string tag = 1; float simple_value = 2; }
 #include <fmt/format.h>
@@ -30,7 +30,9 @@ std::string varint(uint64_t value) {
 }
 
 std::string key(int field, WireType type) { return varint(static_cast<uint64_t>(field) << 3 | type); }
-std::string text(int field, const std::string& bytes) { return key(field, kBytes) + varint(bytes.size()) + bytes; }
+std::string text(int field, const std::string& bytes) {
+  return key(field, kBytes) + varint(bytes.size()) + bytes;
+}
 
 std::string record(const std::string& event) {
   const auto masked = [](const std::string& bytes) {
@@ -49,7 +51,8 @@ std::string header(int64_t begun) {
   return record(wall_time(static_cast<double>(begun)) + text(3, "brain.Event:2"));
 }
 
-// Evaluations are called as they are (dev/metric), columns after their table (step/loss). What is NULL has no point.
+// Evaluations are called as they are (dev/metric), columns after their table (step/loss). What is NULL has no
+// point.
 std::string encode(const LogRow& row) {
   const std::string prefix = row.kind == "evaluation" ? "" : row.kind + "/";
   std::string summary;
@@ -58,7 +61,8 @@ std::string encode(const LogRow& row) {
     summary += text(1, text(1, prefix + name) + key(2, kFixed32) + bytes_of(static_cast<float>(*value)));
   }
   if (summary.empty()) return "";
-  return record(wall_time(row.time) + key(2, kVarint) + varint(static_cast<uint64_t>(row.step)) + text(5, summary));
+  return record(wall_time(row.time) + key(2, kVarint) + varint(static_cast<uint64_t>(row.step)) +
+                text(5, summary));
 }
 
 }  // namespace

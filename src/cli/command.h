@@ -45,6 +45,7 @@ void add_export(CLI::App& program, Action* chosen);
 void add_apply(CLI::App& program, Action* chosen);
 void add_revert(CLI::App& program, Action* chosen);
 void add_diff(CLI::App& program, Action* chosen);
+void add_analyse(CLI::App& program, Action* chosen);
 void add_query(CLI::App& program, Action* chosen);
 void add_watch(CLI::App& program, Action* chosen);
 void add_report(CLI::App& program, Action* chosen);

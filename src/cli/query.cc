@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/table.h"
 #include "dynamics/query.h"
+#include "io/csv.h"
 #include "io/json.h"
 
 namespace circuit {
@@ -47,13 +48,8 @@ nlohmann::ordered_json to_json(const Statement& row, int column) {
   return nullptr;
 }
 
-// RFC 4180, but with \n. Empty text is quoted, so that it is not NULL.
-std::string csv_cell(const std::string& text) {
-  if (!text.empty() && text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string result = "\"";
-  for (const char c : text) result += c == '"' ? "\"\"" : std::string(1, c);
-  return result + "\"";
-}
+// Empty text is quoted, so that it is not NULL.
+std::string csv_cell(const std::string& text) { return text.empty() ? "\"\"" : csv_field(text); }
 
 std::string to_csv(const Statement& row, int column) {
   switch (row.type(column)) {
@@ -88,7 +84,7 @@ std::string json_line(const std::vector<std::string>& columns, const Statement& 
 }
 
 template <class CellOf>
-std::string csv_line(int columns, const CellOf& cell_of) {
+std::string line_of(int columns, const CellOf& cell_of) {
   std::string line;
   for (int c = 0; c < columns; ++c) line += (c == 0 ? "" : ",") + cell_of(c);
   return line + "\n";
@@ -109,14 +105,14 @@ std::string result_of(const Options& o, Form form) {
   const auto columns = [&](const std::vector<std::string>& found) {
     names = found;
     if (form == Form::kJson) check_names(names);
-    if (form == Form::kCsv) text = csv_line(static_cast<int>(names.size()), [&](int c) { return csv_cell(names[c]); });
+    if (form == Form::kCsv) text = line_of(static_cast<int>(names.size()), [&](int c) { return csv_cell(names[c]); });
     if (form == Form::kTable) table.push_back(names);
   };
   const auto row = [&](const Statement& values) {
     if (form == Form::kJson) {
       text += (text.empty() ? "[\n" : ",\n") + json_line(names, values);
     } else if (form == Form::kCsv) {
-      text += csv_line(values.columns(), [&](int c) { return to_csv(values, c); });
+      text += line_of(values.columns(), [&](int c) { return to_csv(values, c); });
     } else {
       table.emplace_back();
       for (int c = 0; c < values.columns(); ++c) table.back().push_back(to_cell(values, c));

@@ -40,6 +40,13 @@ void check_training_records(const TuneConfig& config, const Dataset& train, cons
   if (scores) check_lengths(ablation, examples);
 }
 
+ReadSpec read_spec(const TuneConfig& config) {
+  ReadSpec read;
+  read.begin_token = parse_begin_token(config.data_bos);
+  read.max_length = config.data_max_length;
+  return read;
+}
+
 // A text becomes windows, everything else is records.
 Dataset read_examples(const std::string& path, const TuneConfig& config, const OpenModel& open, const ReadSpec& read) {
   if (file_kind(path) != FileKind::kText) return read_dataset(path, open.tokenizer, read);
@@ -124,10 +131,12 @@ TuneModel::TuneModel(const TuneConfig& config, const CommonOptions& options)
             config.discovery_ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped, config.discovery_mlp_block),
       table(graph, open.model) {}
 
+Dataset read_run_records(const std::string& path, const TuneConfig& config, const OpenModel& open) {
+  return read_examples(path, config, open, read_spec(config));
+}
+
 TuneData::TuneData(const TuneConfig& config, const OpenModel& open) {
-  ReadSpec read;
-  read.begin_token = parse_begin_token(config.data_bos);
-  read.max_length = config.data_max_length;
+  const ReadSpec read = read_spec(config);
   train = read_examples(config.data_train, config, open, read);
   log_dataset(config.data_train, train);
   check_training_records(config, train, open.model.architecture());

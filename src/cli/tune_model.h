@@ -31,6 +31,9 @@ struct TuneData {
   int64_t untouched_bytes = 0;
 };
 
+// A file as a run of this configuration reads its records.
+Dataset read_run_records(const std::string& path, const TuneConfig& config, const OpenModel& open);
+
 // Methods that find circuits as they train.
 bool discovers(const TuneConfig& config);
 

@@ -55,6 +55,19 @@ ChanceOverlap chance_overlap(int64_t a, int64_t b, int64_t n) {
   return chance;
 }
 
+double chance_jaccard_nodes(const Graph& graph, int64_t a, int64_t b, int64_t draws, Rng& rng) {
+  const auto random_nodes = [&](int64_t size) {
+    const std::vector<int64_t> order = permutation(graph.n_edges(), rng);
+    return nodes_of(graph, Circuit{std::vector<int64_t>(order.begin(), order.begin() + size)});
+  };
+  double sum = 0;
+  for (int64_t i = 0; i < draws; ++i) {
+    const CircuitNodes one = random_nodes(a);
+    sum += jaccard_nodes(one, random_nodes(b));
+  }
+  return sum / static_cast<double>(draws);
+}
+
 CircuitDiff diff_circuits(const Graph& graph, const Circuit& a, const EdgeScores& scores_a, const Circuit& b,
                           const EdgeScores& scores_b) {
   const CircuitNodes nodes_a = nodes_of(graph, a);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/rng.h"
 #include "graph/graph.h"
 
 namespace circuit {
@@ -20,6 +21,9 @@ struct ChanceOverlap {
   double jaccard = 0;  // E[k / (a + b − k)]; 1 for two empty sets
 };
 ChanceOverlap chance_overlap(int64_t a, int64_t b, int64_t n);
+
+// E[Jaccard of the nodes] of two random circuits of a and b edges, by `draws` pairs of them: no closed form is known to us.
+double chance_jaccard_nodes(const Graph& graph, int64_t a, int64_t b, int64_t draws, Rng& rng);
 
 struct ScoreChange {
   int64_t edge = 0;

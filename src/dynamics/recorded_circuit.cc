@@ -22,24 +22,6 @@ int64_t at_least_one(const Json& object, const char* key, const std::string& pla
   return value;
 }
 
-CircuitShape shape_of(Database& db) {
-  const std::string place = db.path() + ", meta graph";
-  const Json graph = parse_json(meta_of(db, "graph"), place);
-  CircuitShape shape;
-  shape.architecture.n_layers = at_least_one(graph, "n_layers", place);
-  shape.architecture.n_heads = at_least_one(graph, "n_heads", place);
-  shape.architecture.n_kv_heads = at_least_one(graph, "n_kv_heads", place);
-  shape.architecture.parallel_blocks = optional_bool(graph, "parallel", false, place);
-  if (shape.architecture.n_heads % shape.architecture.n_kv_heads != 0) {
-    fail(place, "n_kv_heads: found {}, expected a divisor of n_heads.", shape.architecture.n_kv_heads);
-  }
-  const bool ungrouped = optional_bool(graph, "ungrouped", false, place);
-  shape.key_values = ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped;
-  shape.mlp_blocks = optional_int(graph, "mlp_blocks", 1, place);  // early runs had no blocks
-  if (shape.mlp_blocks < 1) fail(place, "mlp_blocks: found {}, expected at least 1.", shape.mlp_blocks);
-  return shape;
-}
-
 int64_t discovery_at(Database& db, const std::string& run, std::optional<int64_t> step) {
   Statement last = db.prepare("SELECT max(step) FROM discoveries WHERE step <= ?");
   last.bind(1, step.value_or(INT64_MAX));
@@ -66,10 +48,28 @@ std::string kept_near(Database& db, int64_t step) {
 
 }  // namespace
 
+CircuitShape recorded_shape(Database& db) {
+  const std::string place = db.path() + ", meta graph";
+  const Json graph = parse_json(meta_of(db, "graph"), place);
+  CircuitShape shape;
+  shape.architecture.n_layers = at_least_one(graph, "n_layers", place);
+  shape.architecture.n_heads = at_least_one(graph, "n_heads", place);
+  shape.architecture.n_kv_heads = at_least_one(graph, "n_kv_heads", place);
+  shape.architecture.parallel_blocks = optional_bool(graph, "parallel", false, place);
+  if (shape.architecture.n_heads % shape.architecture.n_kv_heads != 0) {
+    fail(place, "n_kv_heads: found {}, expected a divisor of n_heads.", shape.architecture.n_kv_heads);
+  }
+  const bool ungrouped = optional_bool(graph, "ungrouped", false, place);
+  shape.key_values = ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped;
+  shape.mlp_blocks = optional_int(graph, "mlp_blocks", 1, place);  // early runs had no blocks
+  if (shape.mlp_blocks < 1) fail(place, "mlp_blocks: found {}, expected at least 1.", shape.mlp_blocks);
+  return shape;
+}
+
 RecordedCircuit read_recorded_circuit(const std::string& run, std::optional<int64_t> step) {
   Database db(run + "/run.db", Database::Mode::kReadOnly);
   RecordedCircuit found;
-  found.file.shape = shape_of(db);
+  found.file.shape = recorded_shape(db);
   const int64_t edges = found.file.shape.graph().n_edges();
   found.step = discovery_at(db, run, step);
   Statement scores = db.prepare("SELECT scores FROM discoveries WHERE step = ?");

@@ -6,8 +6,12 @@
 #include <string>
 
 #include "graph/circuit_file.h"
+#include "io/sqlite.h"
 
 namespace circuit {
+
+// The shape of a run's graph. Throws Error naming the store and the key.
+CircuitShape recorded_shape(Database& run_db);
 
 struct RecordedCircuit {
   int64_t step = 0;  // of the discovery that found it

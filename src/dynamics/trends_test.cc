@@ -47,7 +47,7 @@ Planted planted(int64_t count, int64_t lines, uint64_t seed) {
 }
 
 TEST(Trends, SlopeAndCorrelationAreLeastSquares) {
-  const TrendNull null(4);
+  const SurrogateNull null = trend_null(4);
   // y = 3, 5, 4, 8 at x = 0, 10, 20, 30: slope 0.14, r = 70 / √(500 · 14).
   const std::vector<Trend> found = find_trends({0, 10, 20, 30}, {3, 5, 4, 8}, 1, null);
   EXPECT_NEAR(found[0].slope, 0.14, 1e-9);
@@ -56,13 +56,13 @@ TEST(Trends, SlopeAndCorrelationAreLeastSquares) {
 
 TEST(Trends, PlantedLinesAreFoundWithTheirDirection) {
   const Planted data = planted(400, 60, 1);
-  const std::vector<Trend> found = find_trends(steps(), data.values, 400, TrendNull(kPoints));
+  const std::vector<Trend> found = find_trends(steps(), data.values, 400, trend_null(kPoints));
   int64_t right = 0;
   int64_t wrong = 0;
   for (int64_t s = 0; s < 400; ++s) {
-    const Direction d = direction_of(found[s], {});
-    if (d == Direction::kNone) continue;
-    const int sign = d == Direction::kStrengthened ? 1 : -1;
+    const Trending d = trend_of(found[s], {});
+    if (d == Trending::kNone) continue;
+    const int sign = d == Trending::kStrengthened ? 1 : -1;
     (sign == data.direction[s] ? right : wrong) += 1;
   }
   EXPECT_GE(right, 57);  // of 60
@@ -70,7 +70,7 @@ TEST(Trends, PlantedLinesAreFoundWithTheirDirection) {
 }
 
 TEST(Trends, WanderingSeriesKeepTheFalsePositiveRate) {
-  const TrendNull null(kPoints);
+  const SurrogateNull null = trend_null(kPoints);
   constexpr int64_t kSeriesEach = 3000;
   const Planted data = planted(kSeriesEach, 0, 2);
   const std::vector<Trend> found = find_trends(steps(), data.values, kSeriesEach, null);
@@ -84,24 +84,24 @@ TEST(Trends, WanderingSeriesKeepTheFalsePositiveRate) {
   }
   // Without planted series the whole family finds something in 5 % of families at most; here in none of these.
   int64_t discoveries = 0;
-  for (const Trend& t : found) discoveries += direction_of(t, {}) != Direction::kNone;
+  for (const Trend& t : found) discoveries += trend_of(t, {}) != Trending::kNone;
   EXPECT_EQ(discoveries, 0);
 }
 
 TEST(Trends, ASeriesThatDoesNotMoveIsNothing) {
-  const std::vector<Trend> found = find_trends({0, 1, 2, 3, 4}, {7, 7, 7, 7, 7}, 1, TrendNull(5));
+  const std::vector<Trend> found = find_trends({0, 1, 2, 3, 4}, {7, 7, 7, 7, 7}, 1, trend_null(5));
   EXPECT_EQ(found[0].slope, 0);
   EXPECT_EQ(found[0].correlation, 0);
-  EXPECT_EQ(direction_of(found[0], {}), Direction::kNone);
-  EXPECT_THROW(TrendNull(3), Error);
+  EXPECT_EQ(trend_of(found[0], {}), Trending::kNone);
+  EXPECT_THROW(trend_null(3), Error);
 }
 
 TEST(TrendNull, WhiteNoiseFollowsStudent) {
   // P(|r| ≥ 0.2542) = 0.05 for 60 points without persistence (t = 2.0017 with 58 degrees of freedom).
   constexpr double kTolerance = 0.005;  // 20,000 series: three standard deviations
-  EXPECT_NEAR(TrendNull(kPoints).p_of(0.2542, 0), 0.05, kTolerance);
+  EXPECT_NEAR(trend_null(kPoints).p_at(0.2542, 0), 0.05, kTolerance);
   // In the fitted tail: P(|r| ≥ 0.5) = 4.8e-5 (t = 4.397).
-  EXPECT_NEAR(std::log10(TrendNull(kPoints).p_of(0.5, 0)), std::log10(4.8e-5), 0.3);
+  EXPECT_NEAR(std::log10(trend_null(kPoints).p_at(0.5, 0)), std::log10(4.8e-5), 0.3);
 }
 
 TEST(BenjaminiHochberg, FollowsTheDefinition) {

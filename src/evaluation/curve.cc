@@ -1,5 +1,6 @@
 #include "evaluation/curve.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -39,6 +40,14 @@ double area(const std::vector<double>& heights) {
 
 Circuit as_run(const Graph& graph, const Circuit& circuit, Pruning pruning) {
   return pruning == Pruning::kKeep ? circuit : prune(graph, circuit);
+}
+
+Circuit complement(const Graph& graph, const Circuit& circuit) {
+  Circuit others;
+  for (int64_t e = 0; e < graph.n_edges(); ++e) {
+    if (!std::binary_search(circuit.edges.begin(), circuit.edges.end(), e)) others.edges.push_back(e);
+  }
+  return others;
 }
 
 Circuit whole(const Graph& graph) {

@@ -23,6 +23,8 @@ Circuit as_run(const Graph& graph, const Circuit& circuit, Pruning pruning);
 
 // Every edge of the graph.
 Circuit whole(const Graph& graph);
+// Every edge that is not in it.
+Circuit complement(const Graph& graph, const Circuit& circuit);
 
 struct SizedCircuit {
   double share = 0;      // of the graph's edges

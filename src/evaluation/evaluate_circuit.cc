@@ -8,14 +8,6 @@
 namespace circuit {
 namespace {
 
-Circuit complement(const Graph& graph, const Circuit& circuit) {
-  Circuit others;
-  for (int64_t e = 0; e < graph.n_edges(); ++e) {
-    if (!std::binary_search(circuit.edges.begin(), circuit.edges.end(), e)) others.edges.push_back(e);
-  }
-  return others;
-}
-
 RunMeans means_of(const CircuitOutcome& outcome, Rng& rng) {
   RunMeans means;
   means.metric = mean_estimate(outcome.metric, rng);

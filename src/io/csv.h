@@ -34,4 +34,8 @@ void each_csv_row(std::string_view text, const std::string& name,
 // The header alone, to tell published forms of a file apart.
 std::vector<std::string> csv_header(std::string_view text, const std::string& name);
 
+// A field, quoted where it must be; and a line of them with its end.
+std::string csv_field(const std::string& text);
+std::string csv_line(const std::vector<std::string>& fields, const char* end = "\n");
+
 }  // namespace circuit

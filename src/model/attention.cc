@@ -108,6 +108,19 @@ bool keeps_probs(const Architecture& architecture, int64_t longest) {
   return architecture.n_heads * longest <= 4 * architecture.d_model;
 }
 
+at::Tensor attention_of_query(const Architecture& architecture, int64_t layer, const TokenBatch& batch,
+                              const AttentionCache& cache, int64_t sequence, int64_t position) {
+  const int64_t groups = architecture.n_kv_heads;
+  const int64_t keys = position + 1;
+  // Of every head of a group the one query: [groups, heads per group, d_head].
+  const at::Tensor q = cache.q.narrow(0, sequence * groups, groups)
+                           .view({groups, architecture.heads_per_kv(), batch.longest, architecture.d_head})
+                           .select(2, position);
+  const at::Tensor k = cache.k.narrow(0, sequence * groups, groups).narrow(1, 0, keys);
+  const at::Tensor mask = attention_mask(architecture.window_of(layer), 1, keys, q.options());
+  return attention_probs(architecture, q, k, mask).view({architecture.n_heads, keys});
+}
+
 at::Tensor attention_forward(const Architecture& architecture, int64_t layer, const TokenBatch& batch,
                              const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, AttentionCache* cache) {
   const int64_t kv_heads = architecture.n_kv_heads;

@@ -30,6 +30,10 @@ at::Tensor attention_mask(const std::optional<int64_t>& window, int64_t queries,
 at::Tensor attention_forward(const Architecture& architecture, int64_t layer, const TokenBatch& batch,
                              const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, AttentionCache* cache);
 
+// Where one query looks: [n_heads, position + 1], each row adds up to 1. cache: of a forward that kept a backward.
+at::Tensor attention_of_query(const Architecture& architecture, int64_t layer, const TokenBatch& batch,
+                              const AttentionCache& cache, int64_t sequence, int64_t position);
+
 struct AttentionGradients {
   at::Tensor d_q;  // [tokens, H, d_head] of the rotated q
   at::Tensor d_k;  // [tokens, Hk, d_head]; per query head: [tokens, H, d_head], its share

@@ -5,9 +5,12 @@
 #include <algorithm>
 
 #include "core/table.h"
+#include "io/csv.h"
 
 namespace circuit {
 namespace {
+
+constexpr const char* kLineEnd = "\r\n";  // as RFC 4180 has it
 
 bool is_by_label(const std::string& name) {
   return name.rfind("dev/accuracy/", 0) == 0 || name.rfind("test/accuracy/", 0) == 0;
@@ -32,22 +35,9 @@ std::string common_before(const std::vector<Condition>& conditions, const std::s
   return common;
 }
 
-std::string csv_text(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
-
 std::string csv_number(const Numbers& numbers, const std::string& name) {
   const auto found = numbers.find(name);
   return found == numbers.end() ? "" : fmt::format("{}", found->second);
-}
-
-std::string csv_line(const std::vector<std::string>& cells) {
-  std::string line;
-  for (size_t i = 0; i < cells.size(); ++i) line += (i == 0 ? "" : ",") + csv_text(cells[i]);
-  return line + "\r\n";
 }
 
 Json means_json(const std::map<std::string, ReplicateMean>& means) {
@@ -118,7 +108,7 @@ std::string sweep_csv(const Sweep& sweep) {
     if (evaluated(name)) head.push_back("before " + name);
     head.push_back(name);
   }
-  std::string text = csv_line(head);
+  std::string text = csv_line(head, kLineEnd);
   for (const SweepRun& run : sweep.runs) {
     std::vector<std::string> row{run.name};
     row.insert(row.end(), run.values.begin(), run.values.end());
@@ -127,7 +117,7 @@ std::string sweep_csv(const Sweep& sweep) {
       if (evaluated(name)) row.push_back(csv_number(run.before, name));
       row.push_back(csv_number(run.after, name));
     }
-    text += csv_line(row);
+    text += csv_line(row, kLineEnd);
   }
   return text;
 }

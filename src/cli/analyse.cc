@@ -1,0 +1,137 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/run_states.h"
+#include "core/error.h"
+#include "core/names.h"
+#include "core/progress.h"
+#include "core/table.h"
+#include "dynamics/analysis.h"
+#include "io/csv.h"
+#include "io/files.h"
+
+namespace circuit {
+namespace {
+
+struct Options {
+  CommonOptions common;
+  std::string run, data, out;
+  std::vector<std::string> only;
+  int64_t records = 200;
+  int64_t states = 5;
+  int64_t top = 10;
+};
+
+std::string cell_text(const Json& value) {
+  if (value.is_null()) return "";
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  if (value.is_number_float()) return fmt::format("{:.4g}", value.get<double>());
+  return value.dump();
+}
+
+std::string to_csv(const AnalysisTable& table) {
+  std::string text = csv_line(table.columns);
+  for (const std::vector<Json>& row : table.rows) {
+    std::vector<std::string> cells;
+    // As JSON writes a number: the shortest text that reads back as the same.
+    for (const Json& cell : row) cells.push_back(cell.is_number() ? cell.dump() : cell_text(cell));
+    text += csv_line(cells);
+  }
+  return text;
+}
+
+Json to_json(const Analysis& analysis, const AnalysisResult& result) {
+  Json json = {{"analysis", analysis.name}, {"findings", result.findings}, {"tables", Json::array()}};
+  for (const AnalysisTable& t : result.tables) {
+    json["tables"].push_back({{"name", t.name}, {"title", t.title}, {"columns", t.columns}, {"rows", t.rows}});
+  }
+  return json;
+}
+
+void print_result(const Analysis& analysis, const AnalysisResult& result, int64_t top) {
+  fmt::print("{}\n{}\n", analysis.name, std::string(analysis.name.size(), '-'));
+  for (const std::string& finding : result.findings) fmt::print("{}\n", finding);
+  for (const AnalysisTable& t : result.tables) {
+    if (t.rows.empty()) continue;
+    std::vector<std::vector<std::string>> rows{t.columns};
+    const size_t shown = std::min(t.rows.size(), static_cast<size_t>(top));
+    for (size_t i = 0; i < shown; ++i) {
+      rows.emplace_back();
+      for (const Json& cell : t.rows[i]) rows.back().push_back(cell_text(cell));
+    }
+    fmt::print("\n{}\n{}", t.title, format_table(rows));
+    if (shown < t.rows.size()) fmt::print("and {} more rows: --out writes all\n", t.rows.size() - shown);
+  }
+  fmt::print("\n");
+}
+
+std::vector<const Analysis*> chosen_analyses(const std::vector<std::string>& names) {
+  std::vector<const Analysis*> chosen;
+  for (const std::string& name : names) chosen.push_back(&find_named(analyses(), "--only", name));
+  if (!chosen.empty()) return chosen;
+  for (const Analysis& a : analyses()) chosen.push_back(&a);
+  return chosen;
+}
+
+int run(const Options& o) {
+  apply_common(o.common);
+  const std::vector<const Analysis*> chosen = chosen_analyses(o.only);
+  RecordedRun recorded(o.run);
+  std::unique_ptr<RunStates> states;
+  const bool models = std::any_of(chosen.begin(), chosen.end(), [](const Analysis* a) { return a->needs_models; });
+  if (models) states = std::make_unique<RunStates>(o.run, o.common, o.data, o.records, o.states);
+  Json all = Json::array();
+  std::vector<std::pair<const Analysis*, AnalysisResult>> results;
+  Progress progress("analyse", static_cast<int64_t>(chosen.size()));
+  for (const Analysis* analysis : chosen) {
+    // Where all were asked for, one that this run has not enough for says so and the others go on.
+    try {
+      results.emplace_back(analysis, analysis->run({recorded, states.get(), o.common.seed}));
+    } catch (const Error& error) {
+      if (!o.only.empty()) throw;
+      results.emplace_back(analysis, AnalysisResult{{std::string("Not done: ") + error.what()}, {}});
+    }
+    progress.update(static_cast<int64_t>(results.size()));
+  }
+  progress.clear();
+  if (!o.out.empty()) make_directories(o.out);
+  for (const auto& [analysis, result] : results) {
+    all.push_back(to_json(*analysis, result));
+    if (!o.common.json) print_result(*analysis, result, o.top);
+    if (o.out.empty()) continue;
+    write_file(o.out + "/" + analysis->name + ".json", all.back().dump(1) + "\n");
+    for (const AnalysisTable& t : result.tables) write_file(o.out + "/" + t.name + ".csv", to_csv(t));
+  }
+  if (o.common.json) fmt::print("{}\n", all.dump(1));
+  return 0;
+}
+
+}  // namespace
+
+void add_analyse(CLI::App& program, Action* chosen) {
+  auto o = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand("analyse", "how a run's circuit changed as it learned");
+  std::string help = "Analyses (* loads the base model and the run's checkpoints; the others read run.db alone):\n";
+  for (const Analysis& a : analyses()) help += fmt::format("  {:<18} {}{}\n", a.name, a.help, a.needs_models ? " *" : "");
+  command->footer(help +
+                  "evaluation.keep = \"all\" keeps every checkpoint, so that the starred ones see the way and not its ends only.\n"
+                  "Examples:\n  circuit analyse runs/circuit\n"
+                  "  circuit analyse runs/circuit --only trends,core-circuit --top 30\n"
+                  "  circuit analyse runs/circuit --only faithfulness --records 100 --out analysis");
+  command->add_option("RUN", o->run, "run directory")->required();
+  command->add_option("--only", o->only, names_of(analyses()))->delimiter(',');
+  command->add_option("--data", o->data, "records that the starred ones measure on (default: the run's data.dev)");
+  command->add_option("--records", o->records, "of them, at most")->capture_default_str()->check(CLI::PositiveNumber);
+  command->add_option("--states", o->states, "checkpoints that the starred ones look at, the base among them")
+      ->capture_default_str()
+      ->check(CLI::Range(2, 100));
+  command->add_option("--top", o->top, "rows of a table that are printed")->capture_default_str()->check(CLI::PositiveNumber);
+  command->add_option("-o,--out", o->out, "folder for every table as CSV and every analysis as JSON");
+  add_common(*command, &o->common);
+  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+}
+
+}  // namespace circuit

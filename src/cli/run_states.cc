@@ -1,0 +1,43 @@
+#include "cli/run_states.h"
+
+#include "core/error.h"
+#include "scoring/memory.h"
+
+namespace circuit {
+
+RunStates::RunStates(const std::string& run, const CommonOptions& options, const std::string& data, int64_t count,
+                     int64_t states)
+    : run_(run), options_(options) {
+  options_.dtype = "f32";  // the checkpoint's values are float32 whatever the run computed in
+  read_config(run + "/config.toml", config_.fields());
+  std::vector<int64_t> saved = checkpoint_steps(run);
+  if (saved.empty()) fail(run, "there is no checkpoint in it yet: no model to hold against the base.");
+  saved.insert(saved.begin(), 0);
+  for (const size_t i : spread_over(saved.size(), static_cast<size_t>(states))) steps_.push_back(saved[i]);
+  base_ = std::make_unique<TuneModel>(config_, options_);
+  const std::string path = data.empty() ? config_.data_dev : data;
+  if (path.empty()) fail(run, "the run has no data.dev: give records to measure on with --data.");
+  data_ = read_run_records(path, config_, base_->open);
+  spec_.metric = find_metric(config_.discovery_metric);
+  spec_.ablation = parse_ablation(config_.discovery_ablation);
+  for (const Example& e : data_.examples) {
+    if (static_cast<int64_t>(examples_.size()) == count) break;
+    check_metric(spec_.metric, e);
+    examples_.push_back(&e);
+  }
+  if (examples_.empty()) fail(path, "there is no record in it.");
+  spec_.batch = batch_in_memory(plan_circuits(base(), base_->graph, longest_of(examples_)), spec_.batch, options_);
+}
+
+const Model& RunStates::at(int64_t step) {
+  if (step == 0) return base();
+  if (step != other_step_) {
+    other_ = std::make_unique<TuneModel>(config_, options_);
+    store_ = stored_parameters(config_, run_, *other_);
+    load_checkpoint(run_, step, other_->open.checkpoint, *store_);
+    other_step_ = step;
+  }
+  return other_->open.model;
+}
+
+}  // namespace circuit

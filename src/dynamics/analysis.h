@@ -1,0 +1,63 @@
+// What a run's film says: `circuit analyse`. An analysis is one file in analyses/ and one line in analyses().
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dynamics/recorded_run.h"
+#include "io/json.h"
+#include "model/model.h"
+#include "scoring/scorer.h"
+
+namespace circuit {
+
+// The run's model as it was at some steps: the base (step 0) and every checkpoint that is there.
+class ModelStates {
+ public:
+  virtual ~ModelStates() = default;
+  virtual const std::vector<int64_t>& steps() const = 0;  // ascending, 0 first
+  virtual const Graph& graph() const = 0;  // the run's, with the model's own extents
+  virtual const Model& base() = 0;
+  virtual const Model& at(int64_t step) = 0;  // valid until the next call of at()
+  // Records that the analyses measure on, with the run's metric and ablation.
+  virtual const std::vector<const Example*>& examples() const = 0;
+  virtual const ScoreSpec& spec() const = 0;
+};
+
+// Cells are strings, numbers, booleans or null; a number that is not finite is null.
+struct AnalysisTable {
+  std::string name;  // of its CSV file
+  std::string title;
+  std::vector<std::string> columns;
+  std::vector<std::vector<Json>> rows;  // the most telling first
+};
+
+struct AnalysisResult {
+  std::vector<std::string> findings;  // sentences with numbers
+  std::vector<AnalysisTable> tables;
+};
+
+struct AnalysisInput {
+  RecordedRun& run;
+  ModelStates* states;  // null unless the analysis needs models
+  uint64_t seed = 0;    // of simulations and bootstraps
+};
+
+struct Analysis {
+  std::string name;
+  std::string help;
+  bool needs_models = false;  // the base model and the run's checkpoints, not run.db alone
+  // Throws Error: the run does not hold what is needed, with what would.
+  AnalysisResult (*run)(const AnalysisInput& input) = nullptr;
+};
+
+const std::vector<Analysis>& analyses();
+
+// A number that JSON can hold.
+Json number_or_null(double value);
+
+// The discoveries nearest to `count` evenly spread ones, by index, first and last among them.
+std::vector<size_t> spread_over(size_t n, size_t count);
+
+}  // namespace circuit

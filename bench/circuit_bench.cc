@@ -17,6 +17,7 @@ namespace circuit::bench {
 const std::vector<Group>& groups() {
   static const std::vector<Group> all{
       {"opening", "a checkpoint is mapped, not read", opening},
+      {"store", "a discovery into run.db, and the size of long runs", store},
       {"memory", "peak memory per token, GPT-2-small shape, beside the plan", memory},
       {"llama", "the same at Llama-3.2-1B shape; --large: 4,096 tokens", llama_memory},
       {"pairs", "methods and circuits on 8 x 32 counterfactual pairs, 1 thread", pairs},

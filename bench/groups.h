@@ -22,6 +22,7 @@ struct Group {
 const std::vector<Group>& groups();
 
 void opening(const Options& options);
+void store(const Options& options);
 void memory(const Options& options);
 void llama_memory(const Options& options);
 void pairs(const Options& options);

@@ -6,5 +6,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports these falsely inside its own std::string and std::regex.
   target_compile_options(circuit_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds)
 endif()
-target_compile_definitions(circuit_options INTERFACE FMT_HEADER_ONLY)
+# Linked, not header-only: its implementation in every file takes half of the time of a build. libtorch loads the same library.
+find_package(fmt REQUIRED)
+target_link_libraries(circuit_options INTERFACE fmt::fmt)
 target_include_directories(circuit_options INTERFACE ${CMAKE_SOURCE_DIR}/src)

@@ -52,6 +52,14 @@ TEST_F(Diff, AStepBetweenDiscoveriesIsThatOfTheCircuitTrainedThen) {
   expect_refused(runs_.scratch(), {"diff", run() + ":21", run()}, {"step 21", "20"});
 }
 
+TEST_F(Diff, OfAStepWhoseScoresWereNotKeptNamesItsNeighbours) {
+  const ProgramResult tuned = run_program(runs_.tune("few", {"run.keep_scores=every", "run.keep_every=3", "discovery.every=2"}));
+  ASSERT_EQ(tuned.exit_code, 0) << tuned.err;
+  EXPECT_EQ(run_quiet({"diff", at("few") + ":6", at("few")}).exit_code, 0);
+  expect_refused(runs_.scratch(), {"diff", at("few") + ":5", at("few")},
+                 {"few/run.db", "step 4", "were not kept (run.keep_scores)", "0, 6"});
+}
+
 TEST_F(Diff, OfFilesSharesKeysAndValuesWhereOneDoes) {
   for (const char* form : {"--compact", "--ungrouped"}) {
     ASSERT_EQ(run_quiet({"discover", runs_.model(), runs_.scratch() / "train.jsonl", "--top-edges", "100000",

@@ -59,7 +59,7 @@ const Case kFull{
 
 const Case kLoraOfACircuit{
     "LoraOfACircuit", {"llama"}, with(kEverything, {"tuning.method=lora", "lora.circuit=true", "lora.rank=2",
-                                                    "optimizer.lr=0.01", "tuning.steps=60"})};
+                                                    "optimizer.lr=0.01", "tuning.steps=60", "run.keep_scores=last"})};
 // What a policy remembers from one discovery to the next.
 const Case kPolicies{
     "Policies", {}, with(kEverything, {"optimizer.lr=0.01", "discovery.every=2", "discovery.smoothing=0.6",
@@ -68,6 +68,12 @@ const Case kPolicies{
 const Case kComplementFromScratch{
     "ComplementFromScratch", {"llama"}, with(kEverything, {"tuning.method=complement", "model.init=random",
                                                            "discovery.every=3", "optimizer.lr=0.01", "tuning.steps=60"})};
+
+// Scores that are kept for a while only, and logs beside the store.
+const Case kFewScores{"FewScores", {}, with(kEverything, {"optimizer.lr=0.01", "discovery.every=2", "tuning.steps=60",
+                                                          "run.keep_scores=every", "run.keep_every=7"})};
+const Case kLastScores{"LastScores", {}, with(kEverything, {"optimizer.lr=0.01", "discovery.every=3", "tuning.steps=60",
+                                                            "run.keep_scores=last", "run.loggers=jsonl"})};
 
 // A moment in the life of a run: the folders in which something happens then, and how to tell.
 struct Moment {
@@ -144,7 +150,7 @@ TEST_P(KilledRun, EqualsARunNeverKilled) {
 
 INSTANTIATE_TEST_SUITE_P(Methods, KilledRun,
                          testing::Values(kSgdEveryStep, kAdamEveryThird, kOwnBatches, kFull, kLoraOfACircuit, kPolicies,
-                                         kComplementFromScratch),
+                                         kComplementFromScratch, kFewScores, kLastScores),
                          [](const auto& each) { return each.param.name; });
 
 TEST(Interrupt, SaysHowToGoOnAndResumeEqualsARunNeverStopped) {

@@ -47,6 +47,7 @@ void add_revert(CLI::App& program, Action* chosen);
 void add_diff(CLI::App& program, Action* chosen);
 void add_analyse(CLI::App& program, Action* chosen);
 void add_query(CLI::App& program, Action* chosen);
+void add_watch(CLI::App& program, Action* chosen);
 void add_report(CLI::App& program, Action* chosen);
 
 // Adds --threads, --seed, --device, --dtype, --memory, --quiet, --json to a subcommand.

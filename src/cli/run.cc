@@ -5,6 +5,7 @@
 #include <ctime>
 #include <filesystem>
 
+#include "cli/circuit_quality.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
@@ -55,11 +56,20 @@ void add_ability(const TuneConfig& c, const OpenModel& open, Evaluation* values)
 
 // --dtype is no key of config.toml, but it changes the result of a run as one would.
 void check_same_dtype(const TuneConfig& config, const CommonOptions& options) {
-  // Not read-only: such a connection to a write-ahead log leaves its side files behind.
-  Database db(config.run_path + "/run.db", Database::Mode::kReadWrite);
+  Database db(config.run_path + "/run.db", Database::Mode::kReadOnly);
   Statement row = db.prepare("SELECT value FROM meta WHERE key = 'dtype'");
   if (!row.step() || row.text(0) == options.dtype) return;
   fail("--dtype", "the run began with {0}, not {1}. Resume it with --dtype {0}.", row.text(0), options.dtype);
+}
+
+RecorderSpec recorder_spec(const TuneConfig& config) {
+  RecorderSpec spec;
+  spec.scores.keep = find_score_retention(config.run_keep_scores);
+  spec.scores.every = config.run_keep_every;
+  spec.scores.discovery_every = config.discovery_every;
+  spec.scores.evaluation_every = config.evaluation_every;
+  spec.loggers = config.run_loggers;
+  return spec;
 }
 
 Json names_json(const std::function<std::string(int64_t)>& name, int64_t count) {
@@ -162,11 +172,15 @@ class RunObserver : public TuneObserver {
 
   // True: patience has run out.
   bool evaluate(int64_t done) {
-    const Evaluation values = evaluate_run(config_, model_, store_, data_, Splits::kDevelopment);
+    Evaluation values = evaluate_run(config_, model_, store_, data_, Splits::kDevelopment);
+    if (config_.evaluation_circuit_records > 0 && recorder_.last_circuit()) {
+      const RoundedModel rounded(store_, model_.open.checkpoint);
+      add_circuit_quality(config_, model_, data_, *recorder_.last_circuit(), &values);
+    }
     recorder_.evaluation(done, values);
     progress_.clear();
     std::string line = fmt::format("step {:>6}  loss {:.4f}", done, loss_);
-    for (const char* name : {"dev/metric", "dev/accuracy", "dev/perplexity", "untouched/perplexity"}) {
+    for (const char* name : {"dev/metric", "dev/accuracy", "dev/perplexity", "dev/faithfulness", "untouched/perplexity"}) {
       const auto found = values.find(name);
       if (found != values.end()) line += fmt::format("  {} {:.4g}", name, found->second);
     }
@@ -188,7 +202,9 @@ class RunObserver : public TuneObserver {
   void save(int64_t done) {
     state_.step = done;
     if (trainer_ != nullptr) state_.policy = trainer_->policy_state();
+    recorder_.before_checkpoint();
     save_checkpoint(config_.run_path, store_, model_.open.checkpoint, state_);
+    recorder_.after_checkpoint();
     if (config_.evaluation_keep == "all") return;
     // The best is the run's result; beside it the last stays, to go on from.
     for (const int64_t step : checkpoint_steps(config_.run_path)) {
@@ -323,6 +339,7 @@ RunSummary execute_run(TuneConfig config, const CommonOptions& options, Checks c
   config = with_initial_weights(std::move(config));
   TuneModel model(config, options);
   const TuneData data(config, model.open);
+  check_quality_records(config, data, model.open.model.architecture());
   if (checks == Checks::kParanoid) hold_gradient(config, model, data);
   const bool fresh = !file_exists(config.run_path);
   std::optional<FirstCircuit> first;
@@ -344,11 +361,14 @@ RunSummary execute_run(TuneConfig config, const CommonOptions& options, Checks c
     check_same_dtype(config, options);
     remove_unfinished(config.run_path);
   }
-  set_log_file(config.run_path + "/log.txt");
-  Recorder recorder(config.run_path + "/run.db", model.graph, saved.empty() ? 0 : saved.back());
+  // Before the store is opened to write: a checkpoint that is refused leaves the run as it was.
   if (!saved.empty()) {
-    store = make_store(config, model, config.lora_circuit ? &recorder.last_circuit().value() : nullptr);
+    store = stored_parameters(config, config.run_path, model);
     state = load_checkpoint(config.run_path, saved.back(), model.open.checkpoint, *store);
+  }
+  set_log_file(config.run_path + "/log.txt");
+  Recorder recorder(config.run_path + "/run.db", model.graph, saved.empty() ? 0 : saved.back(), recorder_spec(config));
+  if (!saved.empty()) {
     log_info("going on from step {}.", state.step);
   } else {
     if (!store) store = begin();

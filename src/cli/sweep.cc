@@ -33,8 +33,7 @@ struct Options {
 
 std::string meta(const std::string& run, const std::string& key) {
   if (!file_exists(run + "/run.db")) return "";
-  // Not read-only: such a connection to a write-ahead log leaves its side files behind.
-  Database db(run + "/run.db", Database::Mode::kReadWrite);
+  Database db(run + "/run.db", Database::Mode::kReadOnly);
   Statement row = db.prepare("SELECT value FROM meta WHERE key = ?");
   row.bind(1, key);
   return row.step() ? row.text(0) : "";

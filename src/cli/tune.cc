@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 
+#include "cli/circuit_quality.h"
 #include "cli/command.h"
 #include "cli/run.h"
 #include "core/error.h"
@@ -94,6 +95,7 @@ void dry_run(TuneConfig config, const Options& o) {
   }
   const TuneModel model(config, o.common);
   const TuneData data(config, model.open);
+  check_quality_records(config, data, model.open.model.architecture());
   const auto records = static_cast<int64_t>(data.train.examples.size());
   const int64_t per_step = config.tuning_batch * config.tuning_accumulation;
   fmt::print("{:<22} {} ({} parameters)\n", "model", config.model_path, with_commas(model.open.model.parameter_count()));

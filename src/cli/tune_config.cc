@@ -4,6 +4,8 @@
 #include <set>
 
 #include "core/error.h"
+#include "dynamics/logger.h"
+#include "dynamics/score_retention.h"
 #include "io/files.h"
 #include "scoring/scorer.h"
 #include "selection/selector.h"
@@ -130,7 +132,19 @@ std::vector<ConfigField> TuneConfig::fields() {
       {"evaluation.files", &evaluation_files,
        "Files scored before and after, as circuit score does; a list, or one text with commas.", 0, -1, any},
       {"evaluation.max_tokens", &evaluation_max_tokens, "Tokens generated for a record of those files.", 1, 1e6, any},
+      {"evaluation.circuit_records", &evaluation_circuit_records,
+       "Dev records on which each evaluation measures the circuit's faithfulness and completeness gap, with methods that "
+       "find circuits; 0: not.",
+       0, kMany, any},
       {"run.path", &run_path, "Folder of the run; must not exist yet.", 0, -1, any},
+      {"run.keep_scores", &run_keep_scores,
+       "Discoveries whose scores of all edges stay in run.db: all (1.6 GB after 9,000 of GPT-2 small, circuits and norms "
+       "included), every (those of run.keep_every and the last before an evaluation: 0.5 GB) or last (0.4 GB). Circuits and "
+       "their scores stay in any case.",
+       0, -1, score_retentions()},
+      {"run.keep_every", &run_keep_every, "N: run.keep_scores every keeps each N-th discovery.", 1, kMany, any},
+      {"run.loggers", &run_loggers, "What rows go to beside run.db: RUN/tensorboard, RUN/log.jsonl.", 0, -1,
+       choices_of(loggers())},
   };
 }
 
@@ -157,6 +171,9 @@ void check_config(const TuneConfig& c, const std::string& place) {
   }
   if (c.lora_circuit && c.tuning_match_parameters) {
     fail(place, "lora.circuit and tuning.match_parameters exclude each other: set lora.rank instead.");
+  }
+  if (std::set<std::string>(c.run_loggers.begin(), c.run_loggers.end()).size() < c.run_loggers.size()) {
+    fail(place, "run.loggers: one stands there twice.");
   }
   if (c.tuning_method == "random" && c.selection_kind != "top-edges") {
     fail(place, "tuning.method random takes the size of top-edges N; selection.kind {} has none.", c.selection_kind);

@@ -80,7 +80,11 @@ struct TuneConfig {
   int64_t evaluation_window = 0;
   std::vector<std::string> evaluation_files;
   int64_t evaluation_max_tokens = 256;
+  int64_t evaluation_circuit_records = 0;
   std::string run_path;
+  std::string run_keep_scores = "all";
+  int64_t run_keep_every = 10;
+  std::vector<std::string> run_loggers;
 
   std::vector<ConfigField> fields();
 };

@@ -83,7 +83,9 @@ std::vector<std::string> string_list(const ConfigField& field, const toml::node&
 
 void assign(const ConfigField& field, const toml::node& node, const std::string& place) {
   if (auto* const* list = std::get_if<std::vector<std::string>*>(&field.value)) {
-    **list = string_list(field, node, place);
+    std::vector<std::string> found = string_list(field, node, place);
+    for (const std::string& element : found) check_choice(field, element, place);
+    **list = std::move(found);
   } else if (auto* const* text = std::get_if<std::string*>(&field.value)) {
     if (!node.is_string()) fail(place, "{}: expected a string.", field.key);
     check_choice(field, node.as_string()->get(), place);

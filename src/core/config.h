@@ -17,7 +17,7 @@ struct ConfigField {
   std::string help;
   double low = 0;    // numbers: inclusive bounds; low > high: any
   double high = -1;
-  std::vector<std::string> choices;  // strings: empty: any
+  std::vector<std::string> choices;  // strings, and those of a list: empty: any
 };
 
 // Reads a TOML file into the fields. Throws Error naming file, line and key: a syntax error, an unknown key

@@ -12,13 +12,14 @@ struct Sample {
   int64_t steps = 10;
   double lr = 0.001;
   bool flag = true;
-  std::vector<std::string> files;
+  std::vector<std::string> files, parts;
   std::vector<ConfigField> fields() {
     return {{"one.kind", &kind, "Which.", 0, -1, {"a", "b"}},
             {"one.steps", &steps, "How many.", 1, 100, {}},
             {"two.lr", &lr, "Rate.", 0, 1, {}},
             {"two.flag", &flag, "Whether.", 0, -1, {}},
-            {"two.files", &files, "Files.", 0, -1, {}}};
+            {"two.files", &files, "Files.", 0, -1, {}},
+            {"two.parts", &parts, "Parts.", 0, -1, {"x", "y"}}};
   }
 };
 
@@ -55,6 +56,11 @@ TEST(Config, ReadsBackWhatItPrints) {
   EXPECT_FALSE(b.flag);
   EXPECT_EQ(b.files, a.files);
   EXPECT_EQ(print_config(a.fields()), print_config(b.fields()));
+}
+
+TEST(Config, EveryElementOfAListIsAmongItsChoices) {
+  EXPECT_EQ(refusal("[two]\nparts = ['y', 'x']\n"), "");
+  EXPECT_EQ(refusal("[two]\nparts = ['y', 'z']\n"), "[c.toml:2] two.parts: 'z' is not one of x, y.");
 }
 
 TEST(Config, ErrorsNameFileLineKeyAndTheNearestOne) {

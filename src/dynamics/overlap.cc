@@ -2,26 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <iterator>
 #include <limits>
-#include <numeric>
 
 namespace circuit {
 namespace {
-
-std::vector<double> ranks(const std::vector<float>& values) {
-  std::vector<size_t> order(values.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return values[a] < values[b]; });
-  std::vector<double> rank(values.size());
-  for (size_t i = 0; i < order.size();) {
-    size_t end = i + 1;
-    while (end < order.size() && values[order[end]] == values[order[i]]) ++end;
-    for (size_t k = i; k < end; ++k) rank[order[k]] = 0.5 * static_cast<double>(i + end - 1);
-    i = end;
-  }
-  return rank;
-}
 
 double share(int64_t both, int64_t either) {
   return either == 0 ? 1.0 : static_cast<double>(both) / static_cast<double>(either);
@@ -57,9 +44,33 @@ int64_t entered(const Circuit& before, const Circuit& after) {
   return static_cast<int64_t>(fresh.size());
 }
 
+std::vector<double> ranks_of(const std::vector<float>& values) {
+  // Order and value in one integer, as sorting those takes a third of the time: the bits of a float rise with it once
+  // those of negative numbers are turned over. Adding zero makes −0 the 0 that it equals.
+  std::vector<uint64_t> order(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float value = values[i] + 0.0F;
+    uint32_t bits = 0;
+    std::memcpy(&bits, &value, sizeof bits);
+    bits = (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
+    order[i] = uint64_t{bits} << 32 | i;
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<double> rank(values.size());
+  for (size_t i = 0; i < order.size();) {
+    size_t end = i + 1;
+    while (end < order.size() && order[end] >> 32 == order[i] >> 32) ++end;
+    for (size_t k = i; k < end; ++k) rank[order[k] & 0xFFFFFFFFU] = 0.5 * static_cast<double>(i + end - 1);
+    i = end;
+  }
+  return rank;
+}
+
 double rank_correlation(const std::vector<float>& a, const std::vector<float>& b) {
-  const std::vector<double> x = ranks(a);
-  const std::vector<double> y = ranks(b);
+  return correlation_of_ranks(ranks_of(a), ranks_of(b));
+}
+
+double correlation_of_ranks(const std::vector<double>& x, const std::vector<double>& y) {
   const double mean = 0.5 * (static_cast<double>(x.size()) - 1);
   double xx = 0;
   double yy = 0;

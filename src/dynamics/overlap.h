@@ -13,6 +13,9 @@ double jaccard_nodes(const CircuitNodes& a, const CircuitNodes& b);
 
 // Spearman's rank correlation, ties at their mean rank; NaN when one of the two is constant.
 double rank_correlation(const std::vector<float>& a, const std::vector<float>& b);
+// In two parts, for who compares a vector twice: ranks from 0, and Pearson's correlation of two lists of ranks.
+std::vector<double> ranks_of(const std::vector<float>& values);
+double correlation_of_ranks(const std::vector<double>& a, const std::vector<double>& b);
 
 // Number of edges of `after` that are not in `before`.
 int64_t entered(const Circuit& before, const Circuit& after);

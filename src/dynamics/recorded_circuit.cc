@@ -33,6 +33,19 @@ int64_t discovery_at(Database& db, const std::string& run, std::optional<int64_t
   return last.integer(0);
 }
 
+// The last discovery before `step` and the first after it that have scores: "40, 50".
+std::string kept_near(Database& db, int64_t step) {
+  Statement near = db.prepare(
+      "SELECT max(step) FROM discoveries WHERE scores IS NOT NULL AND step < ?1 UNION ALL "
+      "SELECT min(step) FROM discoveries WHERE scores IS NOT NULL AND step > ?1");
+  near.bind(1, step);
+  std::string steps;
+  while (near.step()) {
+    if (!near.is_null(0)) steps += (steps.empty() ? "" : ", ") + near.text(0);
+  }
+  return steps.empty() ? "none" : steps;
+}
+
 }  // namespace
 
 CircuitShape recorded_shape(Database& db) {
@@ -54,15 +67,19 @@ CircuitShape recorded_shape(Database& db) {
 }
 
 RecordedCircuit read_recorded_circuit(const std::string& run, std::optional<int64_t> step) {
-  // Not read-only: such a connection to a write-ahead log leaves its side files behind.
-  Database db(run + "/run.db", Database::Mode::kReadWrite);
+  Database db(run + "/run.db", Database::Mode::kReadOnly);
   RecordedCircuit found;
   found.file.shape = recorded_shape(db);
   const int64_t edges = found.file.shape.graph().n_edges();
   found.step = discovery_at(db, run, step);
   Statement scores = db.prepare("SELECT scores FROM discoveries WHERE step = ?");
   scores.bind(1, found.step);
-  const std::string blob = scores.step() ? scores.blob(0) : "";
+  const bool there = scores.step();
+  if (there && scores.is_null(0)) {
+    fail(db.path(), "the scores of the discovery at step {} were not kept (run.keep_scores). Those of these steps were: {}.",
+         found.step, kept_near(db, found.step));
+  }
+  const std::string blob = there ? scores.blob(0) : "";
   if (blob.size() != static_cast<size_t>(edges) * sizeof(float)) {
     fail(db.path(), "the score vector of step {} does not belong to this graph.", found.step);
   }

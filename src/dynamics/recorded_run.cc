@@ -63,7 +63,7 @@ std::vector<int64_t> evenly_spread(const std::vector<int64_t>& steps) {
 
 RecordedRun::RecordedRun(const std::string& run_folder)
     : folder_(run_folder),
-      db_(store_of(run_folder), Database::Mode::kReadWrite),  // as query.cc opens it
+      db_(store_of(run_folder), Database::Mode::kReadOnly),
       graph_(recorded_shape(db_).graph()),
       discoveries_(read_discoveries(db_, graph_)) {
   if (discoveries_.empty()) fail(run_folder, "there is no discovery in it: nothing to analyse.");

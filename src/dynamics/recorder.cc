@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <utility>
 
 #include "core/error.h"
 #include "dynamics/overlap.h"
@@ -59,8 +61,17 @@ void Recorder::create(const std::string& path, const Graph& graph, const std::ve
   transaction.commit();
 }
 
-Recorder::Recorder(const std::string& path, const Graph& graph, int64_t next_step)
-    : graph_(graph), db_(path, Database::Mode::kReadWrite) {
+Recorder::Recorder(const std::string& path, const Graph& graph, int64_t next_step, RecorderSpec spec)
+    : spec_(std::move(spec)), graph_(graph), db_(path, Database::Mode::kReadWrite) {
+  drop_rows(next_step);
+  read_last();
+  // In the run's folder, where the store is.
+  log_ = std::make_unique<RunLog>(db_, std::filesystem::path(path).parent_path().string(), spec_.loggers);
+}
+
+Recorder::~Recorder() { db_.close_log(); }
+
+void Recorder::drop_rows(int64_t next_step) {
   Transaction transaction(db_);
   const std::string next = std::to_string(next_step);
   for (const char* table : {"steps", "discoveries", "circuit_edges", "slice_norms"}) {
@@ -68,19 +79,54 @@ Recorder::Recorder(const std::string& path, const Graph& graph, int64_t next_ste
   }
   db_.execute("DELETE FROM evaluations WHERE step > " + next);
   transaction.commit();
+}
+
+void Recorder::read_last() {
   Statement ends = db_.prepare("SELECT min(step), max(step) FROM discoveries");
   if (!ends.step() || ends.is_null(0)) return;
+  last_step_ = ends.integer(1);
   first_ = circuit_of(db_, ends.integer(0));
-  last_ = circuit_of(db_, ends.integer(1));
+  last_ = circuit_of(db_, last_step_);
+  // A kill between two checkpoints may have left scores that were for the earlier one.
+  std::vector<int64_t> left;
+  Statement kept = db_.prepare("SELECT step FROM discoveries WHERE scores IS NOT NULL AND step < ?");
+  kept.bind(1, last_step_);
+  while (kept.step()) {
+    if (!spec_.scores.keeps(kept.integer(0))) left.push_back(kept.integer(0));
+  }
+  for (const int64_t step : left) keep_scores(step, nullptr);
   Statement scores = db_.prepare("SELECT scores FROM discoveries WHERE step = ?");
-  scores.bind(1, ends.integer(1));
-  if (!scores.step()) return;
+  scores.bind(1, last_step_);
+  if (!scores.step() || scores.is_null(0)) return;
   const std::string blob = scores.blob(0);
   if (blob.size() != static_cast<size_t>(graph_.n_edges()) * sizeof(float)) {
-    fail(path, "the score vector of a discovery does not belong to this graph.");
+    fail(db_.path(), "the score vector of a discovery does not belong to this graph.");
   }
   last_scores_.resize(graph_.n_edges());
   std::memcpy(last_scores_.data(), blob.data(), blob.size());
+  last_ranks_ = ranks_of(last_scores_);
+  if (!spec_.scores.keeps(last_step_)) for_resume_ = last_step_;
+}
+
+void Recorder::keep_scores(int64_t step, const std::vector<float>* scores) {
+  Statement row = db_.prepare("UPDATE discoveries SET scores = ? WHERE step = ?");
+  if (scores == nullptr) {
+    row.bind_null(1);
+  } else {
+    bind_floats(row, 1, *scores);
+  }
+  row.bind(2, step).run();
+}
+
+void Recorder::before_checkpoint() {
+  if (last_scores_.empty() || for_resume_ == last_step_ || spec_.scores.keeps(last_step_)) return;
+  keep_scores(last_step_, &last_scores_);
+}
+
+void Recorder::after_checkpoint() {
+  if (for_resume_ && *for_resume_ != last_step_) keep_scores(*for_resume_, nullptr);
+  for_resume_.reset();
+  if (!last_scores_.empty() && !spec_.scores.keeps(last_step_)) for_resume_ = last_step_;
 }
 
 Circuit Recorder::circuit_of(Database& db, int64_t step) {
@@ -98,6 +144,7 @@ void Recorder::discovery(const DiscoveryEvent& event, int64_t trainable_paramete
   std::optional<double> nodes_previous;
   std::optional<double> nodes_first;
   std::optional<double> correlation;
+  std::vector<double> ranks = ranks_of(event.scores.values);
   auto fresh = static_cast<int64_t>(event.circuit.edges.size());
   int64_t gone = 0;
   if (last_) {
@@ -105,7 +152,7 @@ void Recorder::discovery(const DiscoveryEvent& event, int64_t trainable_paramete
     edges_first = jaccard_edges(*first_, event.circuit);
     nodes_previous = jaccard_nodes(nodes_of(graph_, *last_), nodes);
     nodes_first = jaccard_nodes(nodes_of(graph_, *first_), nodes);
-    correlation = rank_correlation(last_scores_, event.scores.values);
+    if (!last_ranks_.empty()) correlation = correlation_of_ranks(last_ranks_, ranks);
     fresh = entered(*last_, event.circuit);
     gone = entered(event.circuit, *last_);
   }
@@ -122,7 +169,11 @@ void Recorder::discovery(const DiscoveryEvent& event, int64_t trainable_paramete
   bind_or_null(row, 11, nodes_first);
   bind_or_null(row, 12, correlation);
   row.bind(13, fresh).bind(14, gone).bind(15, event.sum_rule_error).bind(16, event.seconds);
-  bind_floats(row, 17, event.scores.values);
+  if (spec_.scores.keeps(event.step)) {
+    bind_floats(row, 17, event.scores.values);
+  } else {
+    row.bind_null(17);
+  }
   bind_floats(row, 18, up);
   bind_floats(row, 19, down);
   row.run();
@@ -133,7 +184,10 @@ void Recorder::discovery(const DiscoveryEvent& event, int64_t trainable_paramete
   transaction.commit();
   if (!first_) first_ = event.circuit;
   last_ = event.circuit;
+  last_step_ = event.step;
   last_scores_ = event.scores.values;
+  last_ranks_ = std::move(ranks);
+  log_->discovery(event.step);
 }
 
 void Recorder::step(const StepEvent& event) {
@@ -149,6 +203,7 @@ void Recorder::step(const StepEvent& event) {
     norms.bind(4, event.norms.slice_updates[i]).run();
   }
   transaction.commit();
+  log_->step(event.step);
 }
 
 void Recorder::evaluation(int64_t step, const std::map<std::string, double>& values) {
@@ -156,6 +211,7 @@ void Recorder::evaluation(int64_t step, const std::map<std::string, double>& val
   Statement row = db_.prepare("INSERT OR REPLACE INTO evaluations VALUES(?, ?, ?)");
   for (const auto& [name, value] : values) row.bind(1, step).bind(2, name).bind(3, value).run();
   transaction.commit();
+  log_->evaluation(step);
 }
 
 std::map<std::string, double> Recorder::evaluations(int64_t step) {

@@ -103,5 +103,102 @@ TEST_F(Store, ResumingDropsWhatLiesBeyondTheCheckpoint) {
   EXPECT_EQ(resumed.last_circuit()->edges, (std::vector<int64_t>{1, 9}));
 }
 
+std::string kept_steps(const std::string& path) {
+  Database db(path, Database::Mode::kReadOnly);
+  Statement rows = db.prepare("SELECT step FROM discoveries WHERE scores IS NOT NULL ORDER BY step");
+  std::string steps;
+  while (rows.step()) steps += rows.text(0) + " ";
+  return steps;
+}
+
+TEST_F(Store, KeepsForACheckpointTheScoresBeforeItUntilTheNext) {
+  Recorder recorder(path_, graph_, 0, {{ScoreRetention::Keep::kLast, 1, 1, 100}, {}});
+  const auto checkpoint = [&] {
+    recorder.before_checkpoint();
+    recorder.after_checkpoint();
+  };
+  discover(recorder, 0, {{1}});
+  discover(recorder, 1, {{2}});
+  EXPECT_EQ(kept_steps(path_), "");
+  checkpoint();
+  EXPECT_EQ(kept_steps(path_), "1 ");
+  checkpoint();  // with no discovery since
+  discover(recorder, 2, {{3}});
+  discover(recorder, 3, {{3}});
+  EXPECT_EQ(kept_steps(path_), "1 ");
+  recorder.before_checkpoint();
+  EXPECT_EQ(kept_steps(path_), "1 3 ") << "the old checkpoint is there still";
+  recorder.after_checkpoint();
+  EXPECT_EQ(kept_steps(path_), "3 ");
+}
+
+TEST_F(Store, ResumedWithFewerScoresComparesAsIfItHadAll) {
+  const ScoreRetention few{ScoreRetention::Keep::kLast, 1, 1, 100};
+  const auto scores_of = [&](int64_t step) {
+    EdgeScores scores;
+    for (int64_t i = 0; i < graph_.n_edges(); ++i) scores.values.push_back(static_cast<float>((i * (step + 3)) % 17));
+    return scores;
+  };
+  const auto record = [&](Recorder& recorder, int64_t step) {
+    const EdgeScores scores = scores_of(step);
+    const Circuit circuit{{step}};
+    recorder.discovery({step, scores, circuit, 1.5, 4, 0.0, 0.1}, 96, 200);
+  };
+  {
+    Recorder recorder(path_, graph_, 0, {few, {}});
+    for (const int64_t step : {0, 1}) record(recorder, step);
+    recorder.before_checkpoint();
+    recorder.after_checkpoint();
+    for (const int64_t step : {2, 3}) record(recorder, step);
+    recorder.before_checkpoint();  // and killed before the checkpoint was there
+  }
+  Recorder recorder(path_, graph_, 2, {few, {}});
+  record(recorder, 2);
+  Database db(path_, Database::Mode::kReadOnly);
+  Statement row = db.prepare("SELECT rank_correlation_previous FROM discoveries WHERE step = 2");
+  ASSERT_TRUE(row.step());
+  EXPECT_EQ(row.real(0), rank_correlation(scores_of(1).values, scores_of(2).values));
+}
+
+TEST_F(Store, WhatAKillLeftForAnEarlierCheckpointIsDropped) {
+  const ScoreRetention few{ScoreRetention::Keep::kLast, 1, 1, 100};
+  {
+    Recorder recorder(path_, graph_, 0, {few, {}});
+    discover(recorder, 0, {{1}});
+    recorder.before_checkpoint();
+    recorder.after_checkpoint();
+    discover(recorder, 1, {{1}});
+    recorder.before_checkpoint();  // the checkpoint was written, what follows it was not
+  }
+  Recorder recorder(path_, graph_, 2, {few, {}});
+  EXPECT_EQ(kept_steps(path_), "1 ");
+}
+
+TEST_F(Store, IsOneFileWhenTheRunIsOver) {
+  { Recorder recorder(path_, graph_, 0); }
+  EXPECT_FALSE(fs::exists(path_ + "-wal"));
+  EXPECT_EQ(count("SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'delete'"), 1);
+}
+
+TEST_F(Store, AReaderNeitherWaitsNorMakesTheWriterWait) {
+  Recorder recorder(path_, graph_, 0);
+  discover(recorder, 0, {{1}});
+  Database reader(path_, Database::Mode::kReadOnly);
+  const Transaction snapshot(reader);
+  const auto steps = [&] {
+    Statement row = reader.prepare("SELECT count(*) FROM discoveries");
+    row.step();
+    return row.integer(0);
+  };
+  EXPECT_EQ(steps(), 1);
+  discover(recorder, 1, {{2}});  // would fail after kBusyMilliseconds
+  EXPECT_EQ(steps(), 1) << "a snapshot stays as it was";
+  EXPECT_EQ(count("SELECT count(*) FROM discoveries"), 2);
+}
+
+TEST(Ranks, TellZeroAndSignsAsNumbersDo) {
+  EXPECT_EQ(ranks_of({-1, 0.0F, 2, -0.0F, -3}), (std::vector<double>{1, 2.5, 4, 2.5, 0}));
+}
+
 }  // namespace
 }  // namespace circuit

@@ -19,14 +19,15 @@ CREATE TABLE steps(step INTEGER PRIMARY KEY, loss REAL NOT NULL, metric REAL, le
                    seconds REAL NOT NULL);
 -- jaccard_*: |A∩B| / |A∪B| with the previous and the first discovery; NULL at the first.
 -- rank_correlation: Spearman's rho of the score vectors with the previous discovery; NULL at the first.
--- scores: float32 little endian, one per edge in edge order. upstream_strength, downstream_strength: float32,
--- sum over the circuit's edges of |score| per node, in node order (meta: upstream_nodes, downstream_nodes).
+-- scores: float32 little endian, one per edge in edge order; NULL where run.keep_scores does not keep them.
+-- upstream_strength, downstream_strength: float32, sum over the circuit's edges of |score| per node, in node order
+-- (meta: upstream_nodes, downstream_nodes).
 CREATE TABLE discoveries(step INTEGER PRIMARY KEY, n_edges INTEGER NOT NULL, n_nodes INTEGER NOT NULL,
                          trainable_parameters INTEGER NOT NULL, trainable_share REAL NOT NULL, metric REAL NOT NULL,
                          examples INTEGER NOT NULL, jaccard_edges_previous REAL, jaccard_edges_first REAL,
                          jaccard_nodes_previous REAL, jaccard_nodes_first REAL, rank_correlation_previous REAL,
                          entered INTEGER NOT NULL, left INTEGER NOT NULL, sum_rule_error REAL, seconds REAL NOT NULL,
-                         scores BLOB NOT NULL, upstream_strength BLOB NOT NULL, downstream_strength BLOB NOT NULL);
+                         scores BLOB, upstream_strength BLOB NOT NULL, downstream_strength BLOB NOT NULL);
 CREATE TABLE circuit_edges(step INTEGER NOT NULL, edge INTEGER NOT NULL, score REAL NOT NULL,
                            PRIMARY KEY(step, edge)) WITHOUT ROWID;
 -- Norms of the current slices' gradient (after clipping) and update, at the step of each discovery.
@@ -63,9 +64,10 @@ constexpr View kViews[] = {
            FROM turns t JOIN circuit_edges p ON p.step = t.previous JOIN edges e ON e.id = p.edge
            WHERE NOT EXISTS (SELECT 1 FROM circuit_edges c WHERE c.step = t.step AND c.edge = p.edge))sql"},
 };
-// The score of every edge at every discovery, in the circuit or not; float_at(blob, index) is `circuit query`'s own.
+// The score of every edge at every discovery whose scores were kept, in the circuit or not; float_at(blob, index) is `circuit query`'s own.
 constexpr View kEdgeSeries = {"edge_series", R"sql(SELECT d.step, e.id AS edge, e.upstream, e.downstream,
                                                      float_at(d.scores, e.id) AS score
-                                                   FROM discoveries d, edges e)sql"};
+                                                   FROM discoveries d, edges e
+                                                   WHERE d.scores IS NOT NULL)sql"};
 
 }  // namespace circuit

@@ -1,9 +1,11 @@
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 
 #include "core/error.h"
+#include "io/crc32c.h"
 #include "io/files.h"
 #include "io/json.h"
 #include "io/safetensors.h"
@@ -167,6 +169,113 @@ TEST_F(TemporaryFolder, SqliteTransactionsRollBack) {
   EXPECT_EQ(rows.blob(1), "xyz");
   EXPECT_FALSE(rows.step());
   EXPECT_NE(message_of([&] { db.execute("SELEKT"); }).find("run.db"), std::string::npos);
+}
+
+// Whether `action` returns true for somebody who may not write here; as root, who may everything, a child asks as nobody.
+bool as_reader(const std::function<bool()>& action) {
+  constexpr uid_t kNobody = 65534;
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool lowered = geteuid() != 0 || setuid(kNobody) == 0;
+    try {
+      _exit(lowered && action() ? 0 : 1);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+      _exit(1);
+    }
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int64_t rows_in(const std::string& path) {
+  Database db(path, Database::Mode::kReadOnly);
+  Statement row = db.prepare("SELECT count(*) FROM t");
+  return row.step() ? row.integer(0) : -1;
+}
+
+class ReadOnlyFolder : public TemporaryFolder {
+ protected:
+  void SetUp() override {
+    TemporaryFolder::SetUp();
+    fs::create_directories(path("run #1"));
+    Database db(file(), Database::Mode::kCreate);
+    db.execute("CREATE TABLE t(a); INSERT INTO t VALUES(1), (2)");
+  }
+  void TearDown() override {
+    fs::permissions(path("run #1"), fs::perms::owner_all);
+    TemporaryFolder::TearDown();
+  }
+  static void lock(const std::string& folder) {
+    fs::permissions(folder, static_cast<fs::perms>(0555));
+  }
+  void lock() const { lock(path("run #1")); }
+  std::string file() const { return path("run #1/run.db"); }
+};
+
+TEST_F(ReadOnlyFolder, IsReadWhereTheLogWasLeft) {
+  lock();
+  EXPECT_TRUE(as_reader([&] { return rows_in(file()) == 2; }));
+}
+
+TEST_F(ReadOnlyFolder, IsReadWhereTheLogWasClosed) {
+  Database(file(), Database::Mode::kReadWrite).close_log();
+  lock();
+  EXPECT_TRUE(as_reader([&] { return rows_in(file()) == 2; }));
+}
+
+TEST_F(ReadOnlyFolder, IsReadBesideAWriter) {
+  Database writer(file(), Database::Mode::kReadWrite);
+  writer.execute("INSERT INTO t VALUES(3)");
+  lock();
+  EXPECT_TRUE(as_reader([&] { return rows_in(file()) == 3; }));
+}
+
+TEST_F(ReadOnlyFolder, WithALogButNotItsIndexSaysToCopyIt) {
+  const auto names = {"", "-wal"};
+  fs::create_directories(path("copy"));
+  {
+    Database writer(file(), Database::Mode::kReadWrite);
+    writer.execute("INSERT INTO t VALUES(3)");
+    for (const char* suffix : names) fs::copy_file(file() + suffix, path("copy/run.db") + suffix);
+  }
+  lock(path("copy"));
+  EXPECT_TRUE(as_reader([&] {
+    return message_of([&] { rows_in(path("copy/run.db")); }).find("Copy the folder") != std::string::npos;
+  }));
+  fs::permissions(path("copy"), fs::perms::owner_all);
+}
+
+TEST_F(ReadOnlyFolder, ReadingLeavesNoFileAndWritesNothing) {
+  EXPECT_EQ(rows_in(file()), 2);
+  EXPECT_EQ(std::distance(fs::directory_iterator(path("run #1")), fs::directory_iterator()), 1);
+  Database db(file(), Database::Mode::kReadOnly);
+  EXPECT_NE(message_of([&] { db.execute("DELETE FROM t"); }), "");
+}
+
+TEST_F(ReadOnlyFolder, ReadingWhatAKilledWriterLeftChangesNoFile) {
+  {
+    Database writer(file(), Database::Mode::kReadWrite);
+    writer.execute("INSERT INTO t VALUES(3)");
+    fs::create_directories(path("copy"));
+    for (const char* suffix : {"", "-wal"}) fs::copy_file(file() + suffix, path("copy/run.db") + suffix);
+  }
+  const std::string before = read_file(path("copy/run.db"));
+  const std::string log = read_file(path("copy/run.db-wal"));
+  EXPECT_EQ(rows_in(path("copy/run.db")), 3);
+  EXPECT_EQ(read_file(path("copy/run.db")), before);
+  EXPECT_EQ(read_file(path("copy/run.db-wal")), log);
+}
+
+TEST(Crc32c, MatchesThePublishedVectors) {  // RFC 3720, B.4; the last is the usual check value
+  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AAU);
+  EXPECT_EQ(crc32c(std::string(32, '\xFF')), 0x62A8AB43U);
+  std::string rising;
+  for (char c = 0; c < 32; ++c) rising += c;
+  EXPECT_EQ(crc32c(rising), 0x46DD794EU);
+  EXPECT_EQ(crc32c(std::string(rising.rbegin(), rising.rend())), 0x113FDB5CU);
+  EXPECT_EQ(crc32c("123456789"), 0xE3069283U);
 }
 
 }  // namespace

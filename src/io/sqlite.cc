@@ -1,8 +1,11 @@
 #include "io/sqlite.h"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
+#include <cctype>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "core/error.h"
@@ -11,6 +14,28 @@ namespace circuit {
 namespace {
 
 constexpr int kBusyMilliseconds = 10000;
+
+// In one line: it may quote SQL that has several.
+std::string message_of(sqlite3* db) {
+  std::string message = sqlite3_errmsg(db);
+  for (char& c : message) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  return message;
+}
+
+// "file:/a%20b": what has a meaning in a URI is written by its code.
+std::string as_uri(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : std::filesystem::absolute(path).string()) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '/' || c == '.' || c == '-' || c == '_') {
+      uri += c;
+    } else {
+      uri += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return uri;
+}
 
 }  // namespace
 
@@ -26,7 +51,7 @@ Statement::Statement(Statement&& other) noexcept
     : db_(other.db_), path_(std::move(other.path_)), statement_(std::exchange(other.statement_, nullptr)), rest_(std::move(other.rest_)) {}
 
 void Statement::check(int code) const {
-  if (code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE) fail(path_, "{}.", sqlite3_errmsg(db_));
+  if (code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE) fail(path_, "{}.", message_of(db_));
 }
 
 Statement& Statement::bind(int index, int64_t value) {
@@ -96,19 +121,13 @@ std::string Statement::blob(int column) const {
 }
 
 Database::Database(const std::string& path, Mode mode) : path_(path) {
-  int flags = SQLITE_OPEN_READONLY;
-  if (mode != Mode::kReadOnly) flags = SQLITE_OPEN_READWRITE;
-  if (mode == Mode::kCreate) flags |= SQLITE_OPEN_CREATE;
-  if (sqlite3_open_v2(path.c_str(), &db_, flags, nullptr) != SQLITE_OK) {
-    const std::string reason = db_ != nullptr ? sqlite3_errmsg(db_) : "out of memory";
-    sqlite3_close(db_);
-    db_ = nullptr;
-    fail(path, "cannot open the database: {}.", reason);
-  }
-  sqlite3_busy_timeout(db_, kBusyMilliseconds);
-  if (mode == Mode::kReadOnly) return;
-  // The constructor's owner never sees a destructor call when execute throws, so close here.
+  // The constructor's owner never sees a destructor call when something throws, so close here.
   try {
+    if (mode == Mode::kReadOnly) {
+      open_to_read();
+      return;
+    }
+    open(path, SQLITE_OPEN_READWRITE | (mode == Mode::kCreate ? SQLITE_OPEN_CREATE : 0));
     execute("PRAGMA journal_mode=WAL");
     execute("PRAGMA synchronous=NORMAL");
   } catch (...) {
@@ -117,11 +136,56 @@ Database::Database(const std::string& path, Mode mode) : path_(path) {
   }
 }
 
+void Database::open(const std::string& name, int flags) {
+  sqlite3_close(std::exchange(db_, nullptr));
+  if (sqlite3_open_v2(name.c_str(), &db_, flags, nullptr) != SQLITE_OK) {
+    fail(path_, "cannot open the database: {}.", db_ != nullptr ? sqlite3_errmsg(db_) : "out of memory");
+  }
+  sqlite3_busy_timeout(db_, kBusyMilliseconds);
+}
+
+// Opening reads nothing yet: only a query finds out whether the log's index can be had. Other faults are those of the file,
+// for whoever asks it something to report.
+bool Database::reads() const {
+  const int code = sqlite3_exec(db_, "SELECT count(*) FROM sqlite_master", nullptr, nullptr, nullptr);
+  return code != SQLITE_CANTOPEN && code != SQLITE_READONLY;
+}
+
+void Database::open_to_read() {
+  const std::string folder = std::filesystem::absolute(path_).parent_path().string();
+  if (access(folder.c_str(), W_OK) == 0 && access(path_.c_str(), W_OK) == 0) {
+    // A read-only connection to a write-ahead log would leave the log's files behind; one that may write takes them
+    // away when it is the last, and query_only keeps it from writing more. A log that is there already stays, rows and all.
+    const bool has_log = access((path_ + "-wal").c_str(), F_OK) == 0;
+    open(path_, SQLITE_OPEN_READWRITE);
+    if (has_log) sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    execute("PRAGMA query_only=ON");
+    return;
+  }
+  open(path_, SQLITE_OPEN_READONLY);
+  if (reads()) return;
+  // The index of the log cannot be made here. Without a log there is nothing to find in it.
+  std::error_code none;
+  const auto log = std::filesystem::file_size(path_ + "-wal", none);
+  if (!none && log > 0) {
+    fail(path_, "its log (-wal beside it) has rows still, and this folder may only be read. Copy the folder and read the copy.");
+  }
+  open(as_uri(path_) + "?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+}
+
+void Database::close_log() {
+  // Readers are in and out again: a few tries, not the long wait for a writer.
+  for (int i = 0; i < 20; ++i) {
+    if (sqlite3_exec(db_, "PRAGMA journal_mode=DELETE", nullptr, nullptr, nullptr) != SQLITE_BUSY) return;
+    sqlite3_sleep(50);
+  }
+}
+
 Database::~Database() { sqlite3_close(db_); }
 
 void Database::execute(const std::string& sql) {
   if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
-    fail(path_, "{}.", sqlite3_errmsg(db_));
+    fail(path_, "{}.", message_of(db_));
   }
 }
 
@@ -142,7 +206,7 @@ void Database::add_float_at() {
   };
   constexpr int kFlags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
   if (sqlite3_create_function(db_, "float_at", 2, kFlags, nullptr, element, nullptr, nullptr) != SQLITE_OK) {
-    fail(path_, "{}.", sqlite3_errmsg(db_));
+    fail(path_, "{}.", message_of(db_));
   }
 }
 

@@ -56,7 +56,9 @@ class Statement {
 class Database {
  public:
   enum class Mode { kReadOnly, kReadWrite, kCreate };
-  // Opens the file (kCreate makes it; write-ahead logging, so readers never wait). Throws Error.
+  // Opens the file. kCreate makes it; it and kReadWrite keep a write-ahead log, so that readers never wait nor make
+  // the writer wait. kReadOnly changes nothing and leaves no file behind; it works beside a writer, and in a folder that may
+  // only be read. Throws Error.
   Database(const std::string& path, Mode mode);
   ~Database();
   Database(const Database&) = delete;
@@ -64,11 +66,17 @@ class Database {
 
   void execute(const std::string& sql);
   Statement prepare(const std::string& sql);
+  // Closes the write-ahead log, so that the file alone is the database and a folder that may only be read will do. Left
+  // as it is while somebody else has the file open.
+  void close_log();
   // SQL's float_at(blob, i): element i of a vector of little-endian float32; NULL outside it.
   void add_float_at();
   const std::string& path() const { return path_; }
 
  private:
+  void open(const std::string& name, int flags);
+  void open_to_read();
+  bool reads() const;
   std::string path_;
   sqlite3* db_ = nullptr;
 };

@@ -48,7 +48,8 @@ TEST_F(Analyse, ParameterChangeIsWhatTheExportedModelHolds) {
   ASSERT_EQ(run_quiet({"export", run(), "--step", "30", "-o", runs_.run("out")}).exit_code, 0);
   const ProgramResult diff = run_quiet({"diff", runs_.model(), runs_.run("out"), "--json"});
   std::map<std::string, double> expected;
-  for (const Json& node : parse_json(diff.out, "diff")["nodes"]) expected[node["node"]] = node["change_norm"];
+  const Json changes = parse_json(diff.out, "diff");
+  for (const Json& node : changes["nodes"]) expected[node["node"]] = node["change_norm"];
   std::map<std::string, double> found;
   const Json result = analyse({"--only", "parameter-change"});
   for (const Json& row : result[0]["tables"][0]["rows"]) {

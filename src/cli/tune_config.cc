@@ -99,8 +99,9 @@ std::vector<ConfigField> TuneConfig::fields() {
       {"tuning.regulariser", &tuning_regulariser, "b: adds b times the mean |logit difference| at readouts to the loss.", 0,
        1e6, any},
       {"tuning.match_parameters", &tuning_match_parameters,
-       "lora: take the rank whose parameters come nearest to those of the first circuit. (random has its size anyway.)", 0,
-       -1, any},
+       "lora: take the rank whose parameters come nearest to those of the first circuit. Other methods as they are: random "
+       "has its size anyway.",
+       0, -1, any},
       {"tuning.max_loss", &tuning_max_loss, "Nats per token above which the run stops; 0: no bound.", 0, 1e6, any},
       {"tuning.recompute", &tuning_recompute, "Make activations again in the backward: less memory, more time.", 0, -1, any},
       {"lora.rank", &lora_rank, "Rank of the adapters.", 1, 1e6, any},
@@ -165,9 +166,6 @@ void check_config(const TuneConfig& c, const std::string& place) {
   }
   if (c.selection_schedule != "constant" && c.selection_n_final < 1) {
     fail(place, "selection.schedule {} needs selection.n_final, N at the last step.", c.selection_schedule);
-  }
-  if (c.tuning_match_parameters && c.tuning_method != "lora" && c.tuning_method != "random") {
-    fail(place, "tuning.match_parameters is for the methods lora and random, not {}.", c.tuning_method);
   }
   if (c.lora_circuit && c.tuning_match_parameters) {
     fail(place, "lora.circuit and tuning.match_parameters exclude each other: set lora.rank instead.");

@@ -1,6 +1,7 @@
 #include "cli/run_states.h"
 
 #include "core/error.h"
+#include "core/spread.h"
 #include "scoring/memory.h"
 
 namespace circuit {
@@ -13,7 +14,7 @@ RunStates::RunStates(const std::string& run, const CommonOptions& options, const
   std::vector<int64_t> saved = checkpoint_steps(run);
   if (saved.empty()) fail(run, "there is no checkpoint in it yet: no model to hold against the base.");
   saved.insert(saved.begin(), 0);
-  for (const size_t i : spread_over(saved.size(), static_cast<size_t>(states))) steps_.push_back(saved[i]);
+  for (const size_t i : spread_indices(saved.size(), static_cast<size_t>(states))) steps_.push_back(saved[i]);
   base_ = std::make_unique<TuneModel>(config_, options_);
   const std::string path = data.empty() ? config_.data_dev : data;
   if (path.empty()) fail(run, "the run has no data.dev: give records to measure on with --data.");

@@ -28,14 +28,4 @@ const std::vector<Analysis>& analyses() {
 
 Json number_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
-std::vector<size_t> spread_over(size_t n, size_t count) {
-  std::vector<size_t> chosen;
-  if (n <= count) {
-    for (size_t i = 0; i < n; ++i) chosen.push_back(i);
-    return chosen;
-  }
-  for (size_t i = 0; i < count; ++i) chosen.push_back(i * (n - 1) / (count - 1));
-  return chosen;
-}
-
 }  // namespace circuit

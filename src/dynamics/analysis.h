@@ -1,7 +1,6 @@
 // What a run's film says: `circuit analyse`. An analysis is one file in analyses/ and one line in analyses().
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,8 +55,5 @@ const std::vector<Analysis>& analyses();
 
 // A number that JSON can hold.
 Json number_or_null(double value);
-
-// The discoveries nearest to `count` evenly spread ones, by index, first and last among them.
-std::vector<size_t> spread_over(size_t n, size_t count);
 
 }  // namespace circuit

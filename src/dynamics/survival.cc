@@ -21,7 +21,7 @@ double retention(const std::vector<Circuit>& circuits, int64_t lag) {
 
 std::optional<double> half_life(const std::vector<int64_t>& lags, const std::vector<double>& retained) {
   for (size_t i = 1; i < lags.size(); ++i) {
-    if (retained[i] > 0.5) continue;
+    if (!(retained[i] <= 0.5)) continue;  // NaN: nothing is known there
     const double fall = retained[i - 1] - retained[i];
     const double share = fall > 0 ? (retained[i - 1] - 0.5) / fall : 1;
     return static_cast<double>(lags[i - 1]) + share * static_cast<double>(lags[i] - lags[i - 1]);

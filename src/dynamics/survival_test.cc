@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace circuit {
 namespace {
 
@@ -15,6 +17,7 @@ TEST(Retention, IsTheShareStillOrAgainThere) {
 TEST(HalfLife, IsWhereTheCurvePassesOneHalf) {
   EXPECT_DOUBLE_EQ(*half_life({0, 10, 20}, {1, 0.6, 0.4}), 15);
   EXPECT_FALSE(half_life({0, 10}, {1, 0.7}).has_value());
+  EXPECT_FALSE(half_life({0, 10}, {std::nan(""), std::nan("")}).has_value());
 }
 
 TEST(Stays, AreCountedFromEntryToExit) {

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "core/error.h"
+#include "core/spread.h"
 #include "io/sqlite.h"
 #include "report/packed.h"
 

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/spread.h"
 #include "report/assets.h"
 #include "report/chart_spec.h"
 #include "report/charts.h"

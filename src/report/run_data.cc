@@ -130,13 +130,6 @@ void read_discoveries(Database& database, RunData& run) {
 
 }  // namespace
 
-std::vector<size_t> spread_indices(size_t n, size_t limit) {
-  std::vector<size_t> indices;
-  const size_t kept = std::min(n, limit);
-  for (size_t i = 0; i < kept; ++i) indices.push_back(kept == 1 ? 0 : i * (n - 1) / (kept - 1));
-  return indices;
-}
-
 RunData read_run(const std::string& run_folder) {
   const std::string place = "report " + run_folder;
   const std::string path = run_folder + "/run.db";

@@ -50,7 +50,4 @@ struct RunData {
 // meta that is no JSON.
 RunData read_run(const std::string& run_folder);
 
-// At most `limit` of n indices, evenly spread, the first and the last among them.
-std::vector<size_t> spread_indices(size_t n, size_t limit);
-
 }  // namespace circuit

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/spread.h"
 #include "dynamics/analysis.h"
 #include "dynamics/survival.h"
 
@@ -29,7 +30,7 @@ AnalysisResult run(const AnalysisInput& input) {
                       {}};
   std::vector<int64_t> lags;
   std::vector<double> shares;
-  for (const size_t lag : spread_over(d.size(), kLags)) {
+  for (const size_t lag : spread_indices(d.size(), kLags)) {
     lags.push_back(static_cast<int64_t>(lag));
     shares.push_back(retention(circuits, lags.back()));
     table.rows.push_back({lags.back(), gap * static_cast<double>(lag), number_or_null(shares.back()), chance});

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/spread.h"
 #include "dynamics/analysis.h"
 #include "dynamics/overlap.h"
 
@@ -39,7 +40,7 @@ AnalysisResult run(const AnalysisInput& input) {
     before = std::move(now);
   }
   AnalysisTable matrix{"rank_correlation_matrix", "between discoveries spread over the run", {"step", "other", "rho"}, {}};
-  const std::vector<size_t> chosen = spread_over(points, kMatrix);
+  const std::vector<size_t> chosen = spread_indices(points, kMatrix);
   for (size_t i = 0; i < chosen.size(); ++i) {
     for (size_t j = i + 1; j < chosen.size(); ++j) {
       matrix.rows.push_back({static_cast<int64_t>(series.steps[chosen[i]]), static_cast<int64_t>(series.steps[chosen[j]]),

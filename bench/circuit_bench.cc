@@ -76,8 +76,8 @@ int run(int argc, char** argv) {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   fmt::print("{:<58} {:>9} {:<8} {:>12}\n", "random models; GPT-2-small shape unless said", "", "", "target");
   for (const Group& group : groups()) {
-    const bool wanted = options.only.empty() ||
-                        std::find(options.only.begin(), options.only.end(), group.name) != options.only.end();
+    const bool wanted =
+        options.only.empty() || std::find(options.only.begin(), options.only.end(), group.name) != options.only.end();
     if (wanted) group.run(options);
   }
   return 0;

@@ -19,15 +19,13 @@ Circuit one_circuit(const Model& model, const Graph& graph, const EdgeScores& sc
 std::vector<Circuit> ten_circuits(const Model& model, const Graph& graph, const EdgeScores& scores) {
   const SliceTable slices(graph, model);
   std::vector<Circuit> circuits;
-  for (const SizedCircuit& sized :
-       curve_circuits({graph, scores, slices}, Ranking::kMagnitude, Pruning::kPrune)) {
+  for (const SizedCircuit& sized : curve_circuits({graph, scores, slices}, Ranking::kMagnitude, Pruning::kPrune)) {
     circuits.push_back(sized.run);
   }
   return circuits;
 }
 
-NodeOutputs counterfactual_outputs(const Model& model, const Graph& graph,
-                                   const std::vector<Example>& examples) {
+NodeOutputs counterfactual_outputs(const Model& model, const Graph& graph, const std::vector<Example>& examples) {
   const std::vector<const Example*> all = pointers(examples);
   const ExampleBatch batch = make_example_batch(all, model.architecture(), model.device());
   return ablated_outputs(model, graph, all, score_spec(examples))->of(all, batch);

@@ -12,8 +12,7 @@ Circuit one_circuit(const Model& model, const Graph& graph, const EdgeScores& sc
 std::vector<Circuit> ten_circuits(const Model& model, const Graph& graph, const EdgeScores& scores);
 
 // What a circuit replaces nodes with on a batch: its counterfactuals' node outputs, one forward.
-NodeOutputs counterfactual_outputs(const Model& model, const Graph& graph,
-                                   const std::vector<Example>& examples);
+NodeOutputs counterfactual_outputs(const Model& model, const Graph& graph, const std::vector<Example>& examples);
 
 // Runs it on one batch: the ablated streams of that batch, then the circuit.
 void run_circuit(const Model& model, const Graph& graph, const std::vector<Example>& examples,

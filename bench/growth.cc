@@ -53,8 +53,7 @@ void grow(const Sized& size, int rounds) {
   const std::vector<Example> examples = random_pairs(size.tokens / length, length, a.vocab);
   const ExampleBatch batch = make_example_batch(pointers(examples), a, at::kCPU);
   ForwardCache run = forward(model, batch.tokens, Keep::kBackwardAndNodeOutputs);
-  const at::Tensor d_final =
-      logit_diff_metric().compute(model, batch, run.x_final, MetricGradient::kStream).d_final;
+  const at::Tensor d_final = logit_diff_metric().compute(model, batch, run.x_final, MetricGradient::kStream).d_final;
   const NodeOutputs outputs = node_outputs(a, run, mlp_form(graph));
   EdgeAccumulator scores(model, graph, {});
   ScoredPart part;
@@ -69,10 +68,9 @@ void grow(const Sized& size, int rounds) {
   const double rate = gemm_rate(model, size.tokens);
   const Work w = work_of(model, graph, size.tokens);
   const double edge_tokens = static_cast<double>(graph.n_edges()) * static_cast<double>(size.tokens);
-  fmt::print("{:<8} {:>7} {:>7} {:>6} {:>8} {:>9} {:>12.3f} {:>12.3f} {:>16.1f} {:>12.1f} {:>10.2f}\n",
-             size.label, size.tokens, a.n_layers, a.n_heads, a.d_model, graph.n_edges(), times[1],
-             contraction, edge_tokens / contraction / 1e6,
-             static_cast<double>(graph.n_edges()) / times[0] / 1e3,
+  fmt::print("{:<8} {:>7} {:>7} {:>6} {:>8} {:>9} {:>12.3f} {:>12.3f} {:>16.1f} {:>12.1f} {:>10.2f}\n", size.label,
+             size.tokens, a.n_layers, a.n_heads, a.d_model, graph.n_edges(), times[1], contraction,
+             edge_tokens / contraction / 1e6, static_cast<double>(graph.n_edges()) / times[0] / 1e3,
              contraction / ((w.rebuild + w.contraction) / rate));
   std::fflush(stdout);
 }
@@ -82,9 +80,8 @@ void grow(const Sized& size, int rounds) {
 void growth(const Options& options) {
   at::set_num_threads(1);
   title("growth of the contraction, float32, 1 thread; edges/s: of backward and contraction together");
-  fmt::print("{:<8} {:>7} {:>7} {:>6} {:>8} {:>9} {:>12} {:>12} {:>16} {:>12} {:>10}\n", "", "tokens",
-             "layers", "heads", "d_model", "edges", "backward s", "contract. s", "M edge tokens/s",
-             "k edges/s", "x floor");
+  fmt::print("{:<8} {:>7} {:>7} {:>6} {:>8} {:>9} {:>12} {:>12} {:>16} {:>12} {:>10}\n", "", "tokens", "layers",
+             "heads", "d_model", "edges", "backward s", "contract. s", "M edge tokens/s", "k edges/s", "x floor");
   for (const Sized& size : sizes()) grow(size, options.rounds);
 }
 

@@ -29,8 +29,8 @@ using Records = std::vector<Example>;
 // How much more memory the plan asks for than was used.
 std::string against(const ScorePlan& plan, int64_t batch, double peak) {
   const auto planned = static_cast<double>(plan.total(batch) - plan.weights);
-  return fmt::format("peak {:.0f} MB, planned {:.0f} ({:.2f} x; {:.2f} MB a token)", peak / kMb,
-                     planned / kMb, planned / peak, static_cast<double>(plan.per_token) / kMb);
+  return fmt::format("peak {:.0f} MB, planned {:.0f} ({:.2f} x; {:.2f} MB a token)", peak / kMb, planned / kMb,
+                     planned / peak, static_cast<double>(plan.per_token) / kMb);
 }
 
 ScorePlan plan_of(const std::string& method, const Model& model, const Graph& graph, int64_t length) {
@@ -77,11 +77,10 @@ void memory(const Options& options) {
   Rng rng(5);
   for (int64_t i = 0; i < graph.n_edges(); ++i) scores.values.push_back(static_cast<float>(rng.normal()));
   const Circuit circuit = one_circuit(model, graph, scores);
-  const Peaks peaks = measure([&](const Records& e) {
-    run_circuit(model, graph, e, counterfactual_outputs(model, graph, e), circuit);
-  });
-  row(fmt::format("one circuit of {} edges: slope per token", circuit.edges.size()), peaks.slope(tokens),
-      "MB", "<= 1.1", against(plan_circuits(model, graph, kLength), kMany, peaks.large));
+  const Peaks peaks = measure(
+      [&](const Records& e) { run_circuit(model, graph, e, counterfactual_outputs(model, graph, e), circuit); });
+  row(fmt::format("one circuit of {} edges: slope per token", circuit.edges.size()), peaks.slope(tokens), "MB",
+      "<= 1.1", against(plan_circuits(model, graph, kLength), kMany, peaks.large));
 }
 
 namespace {

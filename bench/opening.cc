@@ -22,9 +22,8 @@ void opening(const Options&) {
   for (const TensorShape& t : model.layout().tensors)
     tensors.emplace_back("transformer." + t.name, model.parameter(t.name));
   save_tensors((folder / "model.safetensors").string(), tensors, {{"format", "pt"}});
-  write_file(
-      (folder / "config.json").string(),
-      R"({"model_type":"gpt2","n_layer":12,"n_head":12,"n_embd":768,"vocab_size":50257,"n_positions":1024})");
+  write_file((folder / "config.json").string(),
+             R"({"model_type":"gpt2","n_layer":12,"n_head":12,"n_embd":768,"vocab_size":50257,"n_positions":1024})");
   std::vector<double> times;
   for (int i = 0; i < 5; ++i) {
     times.push_back(seconds([&] { Model::load(Checkpoint::open(folder.string()), {}); }));

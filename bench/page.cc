@@ -51,8 +51,7 @@ addEventListener("DOMContentLoaded", async () => {
 // What the page says of itself on the console; an empty object when it never does.
 Json timings(const std::string& browser, const fs::path& folder) {
   const std::string log = (folder / "log").string();
-  const OpenBrowser open(browser, "file://" + (folder / "page.html").string(), (folder / "profile").string(),
-                         log);
+  const OpenBrowser open(browser, "file://" + (folder / "page.html").string(), (folder / "profile").string(), log);
   Json seen = Json::object();
   for (int tenths = 0; tenths < 1200; ++tenths) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));

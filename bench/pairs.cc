@@ -38,27 +38,24 @@ void pairs(const Options& options) {
   const std::vector<Circuit> sizes = ten_circuits(model, graph, scores);
   const NodeOutputs ablated = counterfactual_outputs(model, graph, examples);
   const ExampleBatch batch = make_example_batch(pointers(examples), model.architecture(), model.device());
-  const auto method = [&](const std::string& name) {
-    return [&, name] { score(name, model, graph, examples); };
-  };
+  const auto method = [&](const std::string& name) { return [&, name] { score(name, model, graph, examples); }; };
   // A gradient: forward, backward, and its inner products with the node outputs.
   const double gradient = 2 * w.forward + w.rebuild + w.contraction;
   std::vector<Timed> all{
       {"plain forward+backward", [&] { plain(model, examples); }, w.plain(), ""},
       {"forward", [&] { forward(model, batch.tokens, Keep::kNothing); }, w.forward, ""},
       {"eap", method("eap"), gradient + w.forward, "<= 0.95"},
-      {"eap-ig-inputs(5)", method("eap-ig-inputs"),
-       (2 + 2 * kGradients) * w.forward + w.rebuild + w.contraction, "<= 3.9"},
+      {"eap-ig-inputs(5)", method("eap-ig-inputs"), (2 + 2 * kGradients) * w.forward + w.rebuild + w.contraction,
+       "<= 3.9"},
       {"clean-corrupted", method("clean-corrupted"), 5 * w.forward + w.rebuild + w.contraction, "<= 1.5"},
       {"relp", method("relp"), gradient + w.forward, ""},
       {fmt::format("one circuit of {} edges ({} unpruned)", circuit.edges.size(), kCircuitEdges),
        [&] { run_circuit(model, graph, examples, counterfactual_outputs(model, graph, examples), circuit); },
        2 * w.forward, "<= 0.8"},
-      {"the same without the counterfactual's forward",
-       [&] { run_circuit(model, graph, examples, ablated, circuit); }, w.forward, ""},
+      {"the same without the counterfactual's forward", [&] { run_circuit(model, graph, examples, ablated, circuit); },
+       w.forward, ""},
       {"ten circuit sizes, whole evaluation",
-       [&] { run_circuits(model, graph, pointers(examples), score_spec(examples), sizes, {}); },
-       12 * w.forward, ""},
+       [&] { run_circuits(model, graph, pointers(examples), score_spec(examples), sizes, {}); }, 12 * w.forward, ""},
   };
   std::vector<std::function<void()>> actions;
   for (const Timed& t : all) actions.push_back(t.work);
@@ -75,8 +72,7 @@ void pairs(const Options& options) {
     row(all[i].name + " / plain", times[i] / plain_seconds, "x", all[i].target,
         fmt::format("{:.3f} s, {:.2f} x its floor", times[i], times[i] / (all[i].gflop / rate)));
   }
-  row("ten circuit sizes / ten forwards", times.back() / (10 * times[1]), "x", "<= 2.5",
-      "with metrics and ablation");
+  row("ten circuit sizes / ten forwards", times.back() / (10 * times[1]), "x", "<= 2.5", "with metrics and ablation");
   if (!options.large) return;
   const double activations = seconds(method("eap-ig-activations"));
   row("eap-ig-activations(5) / plain", activations / plain_seconds, "x", "",

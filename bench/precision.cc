@@ -12,8 +12,7 @@ namespace circuit::bench {
 void precision(const Options& options) {
   at::set_num_threads(1);
   const std::vector<Example> examples = random_pairs(8, 32, gpt2_small().vocab);
-  const std::vector<Model> models{random_model(gpt2_small(), at::kFloat),
-                                  random_model(gpt2_small(), at::kBFloat16)};
+  const std::vector<Model> models{random_model(gpt2_small(), at::kFloat), random_model(gpt2_small(), at::kBFloat16)};
   const Graph graph(gpt2_small(), KeyValueNodes::kGrouped);
   const std::vector<std::string> names{"plain forward+backward", "eap, mean", "eap, counterfactuals",
                                        "eap-ig-inputs(5)"};

@@ -35,9 +35,8 @@ class Series {
   void advance() {
     for (float& s : scores_.values) s += 0.05F * static_cast<float>(rng_.normal());
     std::iota(order_.begin(), order_.end(), 0);
-    std::nth_element(order_.begin(), order_.begin() + kEdges, order_.end(), [&](int64_t a, int64_t b) {
-      return std::fabs(scores_.values[a]) > std::fabs(scores_.values[b]);
-    });
+    std::nth_element(order_.begin(), order_.begin() + kEdges, order_.end(),
+                     [&](int64_t a, int64_t b) { return std::fabs(scores_.values[a]) > std::fabs(scores_.values[b]); });
     circuit_.edges.assign(order_.begin(), order_.begin() + kEdges);
     std::sort(circuit_.edges.begin(), circuit_.edges.end());
   }
@@ -102,15 +101,14 @@ double bare(const fs::path& folder, const Graph& graph) {
     for (int64_t s = 0; s < kDiscoveries; ++s) {
       series.advance();
       const DiscoveryEvent event = series.event(s);
-      times.push_back(
-          1e3 * seconds([&] {
-            Transaction transaction(db);
-            Statement row = db.prepare("INSERT INTO circuit_edges VALUES(?, ?, ?)");
-            for (const int64_t id : event.circuit.edges) {
-              row.bind(1, s).bind(2, id).bind(3, static_cast<double>(event.scores.values[id])).run();
-            }
-            transaction.commit();
-          }));
+      times.push_back(1e3 * seconds([&] {
+                        Transaction transaction(db);
+                        Statement row = db.prepare("INSERT INTO circuit_edges VALUES(?, ?, ?)");
+                        for (const int64_t id : event.circuit.edges) {
+                          row.bind(1, s).bind(2, id).bind(3, static_cast<double>(event.scores.values[id])).run();
+                        }
+                        transaction.commit();
+                      }));
     }
   }
   fs::remove(path);
@@ -121,8 +119,8 @@ double bare(const fs::path& folder, const Graph& graph) {
 
 void store(const Options&) {
   const Graph graph(gpt2_small(), KeyValueNodes::kGrouped);
-  title(fmt::format("run.db: {} edges, circuit of {}, {} slices, {} discoveries", graph.n_edges(), kEdges,
-                    kSlices, kDiscoveries));
+  title(fmt::format("run.db: {} edges, circuit of {}, {} slices, {} discoveries", graph.n_edges(), kEdges, kSlices,
+                    kDiscoveries));
   const fs::path folder = fs::temp_directory_path() / ("circuit-bench-" + std::to_string(getpid()));
   fs::create_directories(folder);
   const double least = bare(folder, graph);
@@ -133,8 +131,8 @@ void store(const Options&) {
     const Recorded r = record(folder, graph, keep);
     const std::string name = std::string("scores kept: ") + names[index++];
     row(name + ", a discovery, median", r.median, "ms", keep == Keep::kAll ? "<= 10" : "",
-        fmt::format("mean {:.1f}, most {:.1f}; {:.1f} x a transaction without scores ({:.1f} ms)", r.mean,
-                    r.most, r.median / least, least));
+        fmt::format("mean {:.1f}, most {:.1f}; {:.1f} x a transaction without scores ({:.1f} ms)", r.mean, r.most,
+                    r.median / least, least));
     row(name + ", bytes a discovery", r.bytes / 1e3, "kB", "",
         fmt::format("{:.2f} GB for {} discoveries", r.bytes * kLong / 1e9, kLong));
   }

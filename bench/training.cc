@@ -30,8 +30,7 @@ void speed(const Model& model, const Graph& graph, int threads, int rounds) {
   const std::vector<double> mean =
       in_turn({[&] { score("eap", model, graph, examples, Ablation::kMean); }, plain_run}, rounds);
   rates.push_back(gemm_rate(model, tokens));
-  const std::vector<double> corrupted =
-      in_turn({[&] { score("eap", model, graph, examples); }, plain_run}, rounds);
+  const std::vector<double> corrupted = in_turn({[&] { score("eap", model, graph, examples); }, plain_run}, rounds);
   rates.push_back(gemm_rate(model, tokens));
   row("GEMM rate", median(rates), "GFLOP/s", "");
   row("plain forward+backward / its GEMM floor", mean[1] / floor_seconds(work.plain()), "x",
@@ -75,8 +74,8 @@ TunerSpec tuner_spec(const std::vector<Example>& examples, const Circuit& circui
   spec.discovery.scorer = eap_scorer();
   spec.discovery.score.metric = logit_diff_metric();
   spec.discovery.score.ablation = Ablation::kMean;
-  spec.discovery.policy.selector = {
-      "fixed", "", [circuit](const SelectionInput&, const SelectionSpec&, Rng&) { return circuit; }};
+  spec.discovery.policy.selector = {"fixed", "",
+                                    [circuit](const SelectionInput&, const SelectionSpec&, Rng&) { return circuit; }};
   spec.batches.train = &examples;
   spec.batches.batch = 16;
   spec.optimizer.kind = "adamw";
@@ -170,7 +169,8 @@ void steps(const Model& model, const Graph& graph, const Options& options, int t
 void peaks(const Model& model, const Graph& graph) {
   at::set_num_threads(1);
   const std::vector<Example> examples = random_pairs(16, kPos, model.architecture().vocab);
-  const auto weights = static_cast<double>(model.parameter_count() * static_cast<int64_t>(model.embedding().element_size()));
+  const auto weights =
+      static_cast<double>(model.parameter_count() * static_cast<int64_t>(model.embedding().element_size()));
   const auto circuit = [&](bool recompute) {
     return peak_growth([&, recompute] {
       Tuned tuned(model, graph, examples, 0.57);

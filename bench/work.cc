@@ -15,10 +15,8 @@ namespace circuit::bench {
 double gemm_rate(const Model& model, int64_t tokens) {
   const Architecture& a = model.architecture();
   const int64_t heads = a.n_heads * a.d_head;
-  const std::vector<std::pair<int64_t, int64_t>> shapes{{a.d_model, heads + 2 * a.n_kv_heads * a.d_head},
-                                                        {heads, a.d_model},
-                                                        {a.d_model, a.d_mlp},
-                                                        {a.d_mlp, a.d_model}};
+  const std::vector<std::pair<int64_t, int64_t>> shapes{
+      {a.d_model, heads + 2 * a.n_kv_heads * a.d_head}, {heads, a.d_model}, {a.d_model, a.d_mlp}, {a.d_mlp, a.d_model}};
   double flops = 0;
   std::vector<std::pair<at::Tensor, at::Tensor>> operands;
   for (const auto& [in, out] : shapes) {

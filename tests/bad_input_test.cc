@@ -136,8 +136,7 @@ TEST_F(BadWeights, IndexThatPointsElsewhereOrAtNothingIsRefused) {
 
 class BadConfigJson : public BadWeights {
  protected:
-  void expect_config_refused(const std::string& key, const Json& value,
-                             const std::vector<std::string>& words) {
+  void expect_config_refused(const std::string& key, const Json& value, const std::vector<std::string>& words) {
     TinyModel model = make_tiny_model({key.find("num_") == 0 || key.find("rope") == 0 ? "llama" : "gpt2"});
     if (value.is_discarded()) {
       model.config.erase(key);
@@ -197,8 +196,8 @@ class BadToml : public testing::Test {
     write_file(scratch_ / "train.jsonl", tiny_records(6, 1));
   }
   std::string good() const {
-    return "[model]\npath = \"" + (scratch_ / "model") + "\"\n[data]\ntrain = \"" +
-           (scratch_ / "train.jsonl") + "\"\n[run]\npath = \"" + (scratch_ / "run") + "\"\n";  // 6 lines
+    return "[model]\npath = \"" + (scratch_ / "model") + "\"\n[data]\ntrain = \"" + (scratch_ / "train.jsonl") +
+           "\"\n[run]\npath = \"" + (scratch_ / "run") + "\"\n";  // 6 lines
   }
   void expect_toml_refused(const std::string& text, const std::vector<std::string>& words) {
     write_file(scratch_ / "c.toml", text);
@@ -214,8 +213,7 @@ TEST_F(BadToml, UnknownKeyNamesLineAndNearestKey) {
 }
 
 TEST_F(BadToml, WrongTypeRangeAndChoiceNameKeyAndLine) {
-  expect_toml_refused(good() + "[tuning]\nsteps = \"many\"\n",
-                      {"c.toml:8", "tuning.steps: expected an integer"});
+  expect_toml_refused(good() + "[tuning]\nsteps = \"many\"\n", {"c.toml:8", "tuning.steps: expected an integer"});
   expect_toml_refused(good() + "[optimizer]\nlr = true\n", {"c.toml:8", "optimizer.lr: expected a number"});
   expect_toml_refused(good() + "[tuning]\nsteps = 0\n", {"c.toml:8", "tuning.steps: found 0"});
   expect_toml_refused(good() + "[optimizer]\nlr = nan\n", {"c.toml:8", "optimizer.lr"});
@@ -263,8 +261,7 @@ class BadRecords : public testing::Test {
   BadRecords() { write_tiny_model(scratch_ / "model", TinySpec()); }
   Arguments discover(const std::string& records, const std::string& ablation = "mean") {
     write_file(scratch_ / "d.jsonl", records);
-    return {"discover", scratch_ / "model",   scratch_ / "d.jsonl", "--ablation", ablation,
-            "-o",       scratch_ / "out.json"};
+    return {"discover", scratch_ / "model", scratch_ / "d.jsonl", "--ablation", ablation, "-o", scratch_ / "out.json"};
   }
   void expect_records_refused(const std::string& records, const std::vector<std::string>& words) {
     expect_refused(scratch_, discover(records), words);
@@ -354,11 +351,9 @@ TEST_F(BadRecords, ByteInsideAWordIsRefused) {
 TEST_F(BadRecords, AnswerOfSeveralTokensShowsThem) {
   expect_records_refused(R"({"text": "a dog", "readouts": [{"correct": " cow", "wrong": "b"}]})",
                          {"d.jsonl:1", "correct: ' cow' is not one token", "'c', 'o', 'w'"});
-  expect_records_refused(R"({"text": "a dog", "readouts": [{"correct": "", "wrong": "b"}]})",
-                         {"d.jsonl:1", "correct"});
-  expect_records_refused(
-      R"({"text": "a dog", "readouts": [{"correct": "a", "correct_id": 1, "wrong": "b"}]})",
-      {"d.jsonl:1", "correct_id"});
+  expect_records_refused(R"({"text": "a dog", "readouts": [{"correct": "", "wrong": "b"}]})", {"d.jsonl:1", "correct"});
+  expect_records_refused(R"({"text": "a dog", "readouts": [{"correct": "a", "correct_id": 1, "wrong": "b"}]})",
+                         {"d.jsonl:1", "correct_id"});
 }
 
 TEST_F(BadRecords, ReadoutWithoutAnswersIsRefused) {
@@ -374,8 +369,7 @@ TEST_F(BadRecords, CounterfactualOfAnotherLengthNamesBothLengths) {
 }
 
 TEST_F(BadRecords, MissingCounterfactualSaysWhatToDo) {
-  expect_refused(scratch_, discover(good_, "counterfactual"),
-                 {"d.jsonl:1", "no counterfactual", "mean or zero"});
+  expect_refused(scratch_, discover(good_, "counterfactual"), {"d.jsonl:1", "no counterfactual", "mean or zero"});
 }
 
 TEST_F(BadRecords, ScoreRefusesTextThatIsNotUtf8OrEmpty) {
@@ -384,15 +378,14 @@ TEST_F(BadRecords, ScoreRefusesTextThatIsNotUtf8OrEmpty) {
   write_file(scratch_ / "t.txt", "");
   expect_refused(scratch_, {"score", scratch_ / "model", scratch_ / "t.txt"}, {"t.txt"});
   write_file(scratch_ / "t.jsonl", "{\"good\": \"a\"}\n");
-  expect_refused(scratch_, {"score", scratch_ / "model", scratch_ / "t.jsonl"},
-                 {"t.jsonl:1", "'bad' is missing"});
+  expect_refused(scratch_, {"score", scratch_ / "model", scratch_ / "t.jsonl"}, {"t.jsonl:1", "'bad' is missing"});
   expect_refused(scratch_, {"score", scratch_ / "model", scratch_.path()}, {scratch_.path()});
 }
 
 TEST_F(BadRecords, TuneRefusesThemBeforeItMakesAFolder) {
   write_file(scratch_ / "c.toml", "[model]\npath = \"" + (scratch_ / "model") + "\"\n[data]\ntrain = \"" +
-                                      (scratch_ / "train.jsonl") + "\"\n[run]\npath = \"" +
-                                      (scratch_ / "run") + "\"\n");
+                                      (scratch_ / "train.jsonl") + "\"\n[run]\npath = \"" + (scratch_ / "run") +
+                                      "\"\n");
   const auto expect_third_refused = [&](const std::string& record, const std::vector<std::string>& words,
                                         const std::string& ablation = "mean") {
     write_file(scratch_ / "train.jsonl", good_ + good_ + record + "\n");
@@ -411,12 +404,11 @@ TEST_F(BadRecords, UnwritablePlacesAreNamed) {
   // Root may write into read-only folders, but nobody below a file or into /proc.
   for (const std::string& out :
        {scratch_ / "file/out.json", std::string("/proc/out.json"), scratch_ / "none/out.json"}) {
-    expect_refused(scratch_,
-                   {"discover", scratch_ / "model", scratch_ / "d.jsonl", "--ablation", "mean", "-o", out},
+    expect_refused(scratch_, {"discover", scratch_ / "model", scratch_ / "d.jsonl", "--ablation", "mean", "-o", out},
                    {out});
   }
-  write_file(scratch_ / "c.toml", "[model]\npath = \"" + (scratch_ / "model") + "\"\n[data]\ntrain = \"" +
-                                      (scratch_ / "d.jsonl") + "\"\n");
+  write_file(scratch_ / "c.toml",
+             "[model]\npath = \"" + (scratch_ / "model") + "\"\n[data]\ntrain = \"" + (scratch_ / "d.jsonl") + "\"\n");
   for (const std::string& path : {scratch_ / "file/run", std::string("/proc/run")}) {
     expect_refused(scratch_, {"tune", scratch_ / "c.toml", "--set", "run.path=" + path},
                    {path.substr(0, path.rfind('/'))});
@@ -435,12 +427,11 @@ TEST_F(BadRecords, WrongUseIsExitTwo) {
   expect_refused(scratch_, {"inspect", model, "--dtype", "f8"}, {"--dtype"}, kWrongUse);
   write_file(scratch_ / "d.jsonl", good_);
   const Arguments discover{"discover", model, scratch_ / "d.jsonl", "-o", scratch_ / "out.json"};
-  for (const auto& [flag, value] :
-       std::vector<std::pair<std::string, std::string>>{{"--metric", "bleu"},
-                                                        {"--ablation", "noise"},
-                                                        {"--method", "acdc"},
-                                                        {"--positions", "some"},
-                                                        {"--selection", "best"}}) {
+  for (const auto& [flag, value] : std::vector<std::pair<std::string, std::string>>{{"--metric", "bleu"},
+                                                                                    {"--ablation", "noise"},
+                                                                                    {"--method", "acdc"},
+                                                                                    {"--positions", "some"},
+                                                                                    {"--selection", "best"}}) {
     Arguments wrong = discover;
     wrong.insert(wrong.end(), {flag, value});
     expect_refused(scratch_, wrong, {value}, kWrongUse);

@@ -15,9 +15,8 @@
 namespace circuit {
 namespace {
 
-const Settings kShort{"tuning.steps=20",     "selection.n=10",       "tuning.batch=2",
-                      "optimizer.lr=0.02",   "optimizer.kind=adamw", "discovery.every=5",
-                      "evaluation.every=10", "evaluation.keep=all"};
+const Settings kShort{"tuning.steps=20",      "selection.n=10",    "tuning.batch=2",      "optimizer.lr=0.02",
+                      "optimizer.kind=adamw", "discovery.every=5", "evaluation.every=10", "evaluation.keep=all"};
 
 void expect_success(const Arguments& arguments) {
   const ProgramResult result = run_quiet(arguments);
@@ -38,8 +37,7 @@ struct Pieces {
   SafetensorsHeader header;
   void write(const std::string& path) const {
     std::vector<TensorBytes> tensors;
-    for (const TensorEntry& e : header.tensors)
-      tensors.push_back({e.name, e.dtype, e.shape, bytes.data() + e.begin});
+    for (const TensorEntry& e : header.tensors) tensors.push_back({e.name, e.dtype, e.shape, bytes.data() + e.begin});
     write_safetensors(path, tensors, header.metadata);
   }
   TensorEntry& first_slice() {
@@ -102,8 +100,7 @@ TEST_P(Delta, OnTheBaseIsTheExportedModelAndOffItTheBase) {
 TEST_P(Delta, HoldsTheSlicesThatWereSelectedAndNothingElse) {
   const std::string checkpoint = at("run") + "/checkpoints/step-000020/slices.safetensors";
   std::map<std::string, size_t> elements;
-  for (const TensorEntry& e : Pieces(checkpoint).header.tensors)
-    elements[e.name] = e.size / dtype_bytes(e.dtype);
+  for (const TensorEntry& e : Pieces(checkpoint).header.tensors) elements[e.name] = e.size / dtype_bytes(e.dtype);
   const Pieces delta(file());
   std::set<std::string> slices;
   for (const TensorEntry& e : delta.header.tensors) {
@@ -140,18 +137,14 @@ TEST_P(Delta, PartsOfADeltaMakeTheWhole) {
 
 TEST_P(Delta, IsRefusedOffAModelThatItDidNotMake) {
   expect_success({"export", at("run"), "--step", "10", "-o", at("earlier")});
-  expect_refused(runs_.scratch(), {"revert", at("earlier"), at("delta"), "-o", at("out")},
-                 {"tensor '", "earlier"});
+  expect_refused(runs_.scratch(), {"revert", at("earlier"), at("delta"), "-o", at("out")}, {"tensor '", "earlier"});
   expect_refused(runs_.scratch(), {"revert", runs_.model(), at("delta"), "-o", at("out")}, {"tensor '"});
-  expect_refused(runs_.scratch(), {"apply", at("exported"), at("delta"), "-o", at("out")},
-                 {"tensor '", "exported"});
+  expect_refused(runs_.scratch(), {"apply", at("exported"), at("delta"), "-o", at("out")}, {"tensor '", "exported"});
   TinySpec other = GetParam().model;
   other.seed = 8;
   write_tiny_model(at("other"), other);
-  expect_refused(runs_.scratch(), {"apply", at("other"), at("delta"), "-o", at("out")},
-                 {"tensor '", "other"});
-  expect_refused(runs_.scratch(), {"apply", runs_.model(), at("delta"), "-o", at("exported")},
-                 {"already exists"});
+  expect_refused(runs_.scratch(), {"apply", at("other"), at("delta"), "-o", at("out")}, {"tensor '", "other"});
+  expect_refused(runs_.scratch(), {"apply", runs_.model(), at("delta"), "-o", at("exported")}, {"already exists"});
 }
 
 TEST_P(Delta, ADiskThatFillsLeavesNothing) {
@@ -167,8 +160,7 @@ TEST_P(Delta, ADiskThatFillsLeavesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Delta,
-                         testing::Values(Base{"Gpt2", {}},
-                                         Base{"LlamaBf16Sharded", {"llama", false, "BF16", 2}}),
+                         testing::Values(Base{"Gpt2", {}}, Base{"LlamaBf16Sharded", {"llama", false, "BF16", 2}}),
                          [](const auto& each) { return each.param.name; });
 
 class OneDelta : public testing::Test {
@@ -340,12 +332,10 @@ TEST_P(TwoDeltasBy, WhereTheyOverlapTheRuleDecides) {
   for (const Json& each : result["overlaps"]) {
     reported += each["elements"].get<int64_t>();
     EXPECT_GT(each["disagreement"].get<double>(), 0);
-    EXPECT_LE(each["disagreement"].get<double>(), 2 + 1e-9)
-        << "two changes, each at most the larger; rounding";
+    EXPECT_LE(each["disagreement"].get<double>(), 2 + 1e-9) << "two changes, each at most the larger; rounding";
   }
   EXPECT_EQ(reported, overlapping);
-  expect_success(
-      {"revert", at("both"), at("a-delta"), at("b-delta"), "--on-overlap", rule, "-o", at("reverted")});
+  expect_success({"revert", at("both"), at("a-delta"), at("b-delta"), "--on-overlap", rule, "-o", at("reverted")});
   EXPECT_TRUE(snapshot(at("reverted")) == snapshot(runs_.model()));
 }
 
@@ -355,10 +345,9 @@ INSTANTIATE_TEST_SUITE_P(Rules, TwoDeltasBy, testing::Values("last", "first", "m
 TEST_F(TwoDeltas, ThatOverlapAreRefusedWithoutARule) {
   expect_refused(runs_.scratch(), {"apply", runs_.model(), at("a-delta"), at("b-delta"), "-o", at("out")},
                  {"--on-overlap", "a-delta", "b-delta"});
-  expect_refused(
-      runs_.scratch(),
-      {"apply", runs_.model(), at("a-delta"), at("b-delta"), "--on-overlap", "average", "-o", at("out")},
-      {"average", "mean"}, kWrongUse);
+  expect_refused(runs_.scratch(),
+                 {"apply", runs_.model(), at("a-delta"), at("b-delta"), "--on-overlap", "average", "-o", at("out")},
+                 {"average", "mean"}, kWrongUse);
 }
 
 }  // namespace

@@ -29,8 +29,8 @@ class Diff : public testing::Test {
     return query(run(), "SELECT n_edges FROM discoveries WHERE step = " + std::to_string(step));
   }
   TinyRuns runs_{{"llama"},
-                 {"tuning.steps=20", "selection.n=12", "tuning.batch=2", "optimizer.lr=0.05",
-                  "optimizer.kind=adamw", "discovery.every=5", "evaluation.every=10", "evaluation.keep=all"}};
+                 {"tuning.steps=20", "selection.n=12", "tuning.batch=2", "optimizer.lr=0.05", "optimizer.kind=adamw",
+                  "discovery.every=5", "evaluation.every=10", "evaluation.keep=all"}};
 };
 
 TEST_F(Diff, OfTwoStepsCountsTheEdgesThatTheRunRecorded) {
@@ -53,7 +53,8 @@ TEST_F(Diff, AStepBetweenDiscoveriesIsThatOfTheCircuitTrainedThen) {
 }
 
 TEST_F(Diff, OfAStepWhoseScoresWereNotKeptNamesItsNeighbours) {
-  const ProgramResult tuned = run_program(runs_.tune("few", {"run.keep_scores=every", "run.keep_every=3", "discovery.every=2"}));
+  const ProgramResult tuned =
+      run_program(runs_.tune("few", {"run.keep_scores=every", "run.keep_every=3", "discovery.every=2"}));
   ASSERT_EQ(tuned.exit_code, 0) << tuned.err;
   EXPECT_EQ(run_quiet({"diff", at("few") + ":6", at("few")}).exit_code, 0);
   expect_refused(runs_.scratch(), {"diff", at("few") + ":5", at("few")},
@@ -62,8 +63,8 @@ TEST_F(Diff, OfAStepWhoseScoresWereNotKeptNamesItsNeighbours) {
 
 TEST_F(Diff, OfFilesSharesKeysAndValuesWhereOneDoes) {
   for (const char* form : {"--compact", "--ungrouped"}) {
-    ASSERT_EQ(run_quiet({"discover", runs_.model(), runs_.scratch() / "train.jsonl", "--top-edges", "100000",
-                         form, "-o", at(form)})
+    ASSERT_EQ(run_quiet({"discover", runs_.model(), runs_.scratch() / "train.jsonl", "--top-edges", "100000", form,
+                         "-o", at(form)})
                   .exit_code,
               0);
   }
@@ -89,15 +90,13 @@ TEST_F(Diff, OfModelsFindsTheNodesThatWereTrained) {
   double last = std::numeric_limits<double>::infinity();
   for (const Json& node : d["nodes"]) {
     changed += node["changed"].get<int64_t>();
-    EXPECT_EQ(
-        query(run(), "SELECT count(*) > 0 FROM slices JOIN slice_norms ON slices.id = slice WHERE node = '" +
-                         node["node"].get<std::string>() + "'"),
-        1)
+    EXPECT_EQ(query(run(), "SELECT count(*) > 0 FROM slices JOIN slice_norms ON slices.id = slice WHERE node = '" +
+                               node["node"].get<std::string>() + "'"),
+              1)
         << node;
     EXPECT_LE(node["relative"].get<double>(), last);
     last = node["relative"].get<double>();
-    EXPECT_NEAR(node["relative"].get<double>(),
-                node["change_norm"].get<double>() / node["norm"].get<double>(), 1e-12);
+    EXPECT_NEAR(node["relative"].get<double>(), node["change_norm"].get<double>() / node["norm"].get<double>(), 1e-12);
   }
   EXPECT_EQ(changed, d["changed_elements"]);
   const Json same = diff(runs_.model(), runs_.model());
@@ -111,8 +110,7 @@ TEST_F(Diff, RefusesWhatCannotBeCompared) {
   expect_refused(runs_.scratch(), {"diff", at("nowhere"), run()}, {"nowhere"});
   expect_refused(runs_.scratch(), {"diff", run(), at("run") + "/checkpoints"}, {"checkpoints"});
   write_tiny_model(at("other"), TinySpec{"gpt2"});
-  expect_refused(runs_.scratch(), {"diff", runs_.model(), runs_.model(), "--svg", at("x.svg")}, {"--svg"},
-                 kWrongUse);
+  expect_refused(runs_.scratch(), {"diff", runs_.model(), runs_.model(), "--svg", at("x.svg")}, {"--svg"}, kWrongUse);
 }
 
 }  // namespace

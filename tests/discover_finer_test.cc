@@ -101,8 +101,7 @@ class Finer : public testing::Test {
     return read_json(out_);
   }
   Json evaluate(const std::string& model, const std::string& circuit, const Arguments& more = {}) const {
-    Arguments arguments{"evaluate",     model, data_,        "--circuit", circuit,
-                        "--redundancy", "0",   "--no-curve", "--json"};
+    Arguments arguments{"evaluate", model, data_, "--circuit", circuit, "--redundancy", "0", "--no-curve", "--json"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     const ProgramResult result = run_quiet(arguments);
     EXPECT_EQ(result.exit_code, 0) << result.err;
@@ -183,12 +182,10 @@ INSTANTIATE_TEST_SUITE_P(Families, MlpBlocks,
 // A block reads with its columns and writes with its rows: of a method that is linear in both, sums are the
 // MLP's.
 TEST_F(Finer, ScoresOfBlocksAddUpToTheMlps) {
-  for (const char* method :
-       {"eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp"}) {
+  for (const char* method : {"eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp"}) {
     SCOPED_TRACE(method);
     const Json whole = discover(llama_, {"--method", method})["edges"];
-    const Json blocks =
-        discover(llama_, {"--method", method, "--mlp-block", std::to_string(kBlock)})["edges"];
+    const Json blocks = discover(llama_, {"--method", method, "--mlp-block", std::to_string(kBlock)})["edges"];
     std::map<std::string, double> sums;
     for (const auto& [name, edge] : blocks.items()) sums[without_block(name)] += edge["score"].get<double>();
     ASSERT_EQ(sums.size(), whole.size());
@@ -209,8 +206,7 @@ TEST_F(Finer, BlocksThatDoNotDivideAreRefused) {
     for (int j = 0; j < 3; ++j) file["nodes"][layer + (".b" + std::to_string(j))] = true;
   }
   write_file(out_, file.dump());
-  expect_refused(scratch_, {"evaluate", gpt2_, data_, "--circuit", out_},
-                 {"circuit.json", "3 MLP blocks", "20"});
+  expect_refused(scratch_, {"evaluate", gpt2_, data_, "--circuit", out_}, {"circuit.json", "3 MLP blocks", "20"});
 }
 
 // Spans
@@ -271,8 +267,8 @@ TEST_F(Finer, ChannelsOfABlockAddUpToItsNode) {
     const std::string model = tiny_model(family);
     for (const auto& [ablation, positions] : {std::pair("counterfactual", "all"), {"mean", "readout"}}) {
       SCOPED_TRACE(testing::Message() << family << " " << ablation);
-      const Json nodes = discover(model, {"--channels", channels, "--ablation", ablation, "--positions",
-                                          positions, "--mlp-block", std::to_string(kBlock)})["nodes"];
+      const Json nodes = discover(model, {"--channels", channels, "--ablation", ablation, "--positions", positions,
+                                          "--mlp-block", std::to_string(kBlock)})["nodes"];
       const Floats scores = read_floats(channels, "channel_scores");
       ASSERT_EQ(scores.shape, (std::vector<int64_t>{2, kBlock * kBlocks}));
       for (int64_t b = 0; b < 2 * kBlocks; ++b) {
@@ -299,8 +295,7 @@ TEST_F(Finer, ANodesScoreIsTheSumOfItsOutgoingEdges) {
 }
 
 TEST_F(Finer, TopNodesTakesTheStrongestWithAllEdgesAmongThem) {
-  for (const Arguments& way :
-       {Arguments{"--top-nodes", "4"}, {"--selection", "top-nodes", "--top-edges", "4"}}) {
+  for (const Arguments& way : {Arguments{"--top-nodes", "4"}, {"--selection", "top-nodes", "--top-edges", "4"}}) {
     const Json file = discover(gpt2_, way);
     std::vector<std::pair<double, std::string>> strength;
     for (const auto& [name, node] : file["nodes"].items()) {
@@ -309,11 +304,9 @@ TEST_F(Finer, TopNodesTakesTheStrongestWithAllEdgesAmongThem) {
     std::sort(strength.begin(), strength.end());
     std::set<std::string> chosen{"logits"};
     for (size_t i = 0; i < 4; ++i) chosen.insert(strength[i].second);
-    for (const auto& [name, node] : file["nodes"].items())
-      EXPECT_EQ(node["in_graph"], chosen.count(name) > 0) << name;
+    for (const auto& [name, node] : file["nodes"].items()) EXPECT_EQ(node["in_graph"], chosen.count(name) > 0) << name;
     for (const auto& [name, edge] : file["edges"].items()) {
-      EXPECT_EQ(edge["in_graph"], chosen.count(source_of(name)) > 0 && chosen.count(node_read(name)) > 0)
-          << name;
+      EXPECT_EQ(edge["in_graph"], chosen.count(source_of(name)) > 0 && chosen.count(node_read(name)) > 0) << name;
     }
   }
   for (const Arguments& other : {Arguments{"--top-edges", "3"}, {"--target-faithfulness", "0.5"}}) {
@@ -362,10 +355,9 @@ TEST_F(Finer, AFileOfNodesMustListThemAll) {
 // What stops a run
 
 TEST_F(Finer, ScoresThatAreAllZeroStopTheRun) {
-  write_file(
-      data_,
-      "{\"text_ids\": [1, 2, 3], \"counterfactual_ids\": [1, 2, 3], \"readouts\": [{\"correct_id\": 6, "
-      "\"wrong_id\": 7}]}\n");
+  write_file(data_,
+             "{\"text_ids\": [1, 2, 3], \"counterfactual_ids\": [1, 2, 3], \"readouts\": [{\"correct_id\": 6, "
+             "\"wrong_id\": 7}]}\n");
   refuses({}, {"every score is zero"});
 }
 
@@ -387,10 +379,9 @@ TEST_F(Finer, AMetricThatTheCounterfactualDoesNotMoveStopsTheRun) {
   scale("transformer.h.1.attn.c_proj.weight", 0);
   scale("lm_head.weight", kSmall);
   write_tiny_model(gpt2_, model);
-  write_file(
-      data_,
-      "{\"text_ids\": [1, 2, 3], \"counterfactual_ids\": [2, 1, 3], \"readouts\": [{\"correct_id\": 6, "
-      "\"wrong_id\": 7}]}\n");
+  write_file(data_,
+             "{\"text_ids\": [1, 2, 3], \"counterfactual_ids\": [2, 1, 3], \"readouts\": [{\"correct_id\": 6, "
+             "\"wrong_id\": 7}]}\n");
   for (const char* method : {"eap", "eap-ig-inputs", "eap-ig-activations", "relp"}) {
     refuses({"--method", method}, {"logit_diff", "the same on every text and its counterfactual"});
   }
@@ -407,8 +398,7 @@ TEST_F(Finer, ValuesThatAreNotFiniteStopTheRun) {
 }
 
 TEST_F(Finer, KlIsRefusedWhereItsGradientIsZero) {
-  for (const char* method : {"eap", "relp"})
-    refuses({"--metric", "kl", "--method", method}, {"kl", "eap-ig-inputs"});
+  for (const char* method : {"eap", "relp"}) refuses({"--metric", "kl", "--method", method}, {"kl", "eap-ig-inputs"});
 }
 
 TEST_F(Finer, LogProbAndKlNeedNoWrongAnswer) {
@@ -441,8 +431,8 @@ TEST_F(Finer, MemoryIsPlannedOnStderrAndBatchesShrinkToStayInside) {
   std::smatch found;
   ASSERT_TRUE(std::regex_search(refused, found, std::regex(R"(takes about ([0-9.]+) ([KM])iB)"))) << refused;
   const double bytes = kRounded * std::stod(found[1]) * (found[2] == "K" ? 1 << 10 : 1 << 20);
-  const ProgramResult tight = run_program(
-      command(gpt2_, {"--threads", "1", "--memory", std::to_string(static_cast<int64_t>(bytes))}));
+  const ProgramResult tight =
+      run_program(command(gpt2_, {"--threads", "1", "--memory", std::to_string(static_cast<int64_t>(bytes))}));
   ASSERT_EQ(tight.exit_code, 0) << tight.err;
   EXPECT_THAT(tight.err, testing::HasSubstr("instead of 16"));
   for (const auto& [name, edge] : read_json(out_)["edges"].items()) {
@@ -453,8 +443,7 @@ TEST_F(Finer, MemoryIsPlannedOnStderrAndBatchesShrinkToStayInside) {
 // Tuning
 
 // Channels of an MLP that differ between two files, along `dim` of the tensor.
-std::set<int64_t> changed(const std::string& base_path, const std::string& path, const std::string& name,
-                          size_t dim) {
+std::set<int64_t> changed(const std::string& base_path, const std::string& path, const std::string& name, size_t dim) {
   const std::string base = read_file(base_path);
   const std::string tuned = read_file(path);
   std::set<int64_t> channels;
@@ -463,8 +452,7 @@ std::set<int64_t> changed(const std::string& base_path, const std::string& path,
     const int64_t inner = dim + 1 < entry.shape.size() ? entry.shape[dim + 1] : 1;
     const int64_t extent = entry.shape[dim];
     for (size_t at = 0; at < entry.size; at += sizeof(float)) {
-      if (std::memcmp(base.data() + entry.begin + at, tuned.data() + entry.begin + at, sizeof(float)) == 0)
-        continue;
+      if (std::memcmp(base.data() + entry.begin + at, tuned.data() + entry.begin + at, sizeof(float)) == 0) continue;
       channels.insert(static_cast<int64_t>(at / sizeof(float)) / inner % extent);
     }
   }
@@ -503,10 +491,9 @@ TEST(MlpBlockTuning, ChangesTheChannelsOfTheCircuitsBlocksAndNoOthers) {
       {{"llama"}, "model.layers.", ".mlp.gate_proj.weight", ".mlp.down_proj.weight", 0, 1}};
   for (const Family& family : families) {
     SCOPED_TRACE(family.spec.family);
-    const TinyRuns runs(
-        family.spec,
-        {"tuning.steps=4", "selection.n=6", "tuning.batch=3", "evaluation.every=4", "discovery.every=2",
-         "optimizer.lr=0.01", "optimizer.weight_decay=0.1", "discovery.mlp_block=" + std::to_string(kBlock)});
+    const TinyRuns runs(family.spec, {"tuning.steps=4", "selection.n=6", "tuning.batch=3", "evaluation.every=4",
+                                      "discovery.every=2", "optimizer.lr=0.01", "optimizer.weight_decay=0.1",
+                                      "discovery.mlp_block=" + std::to_string(kBlock)});
     const ProgramResult tuned = run_program(runs.tune("run"));
     ASSERT_EQ(tuned.exit_code, 0) << tuned.err;
     const std::string out = runs.run("out");

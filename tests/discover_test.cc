@@ -63,9 +63,8 @@ TEST_F(Discover, WritesEveryEdgeAndTheKeysThatOtherToolsRead) {
                                {"parallel_attn_mlp", false},
                                {"d_model", 12},
                                {"d_head", 4}}));
-  EXPECT_THAT(keys_of(file["nodes"]),
-              testing::UnorderedElementsAre("input", "a0.h0", "a0.h1", "a0.h2", "m0", "a1.h0", "a1.h1",
-                                            "a1.h2", "m1", "logits"));
+  EXPECT_THAT(keys_of(file["nodes"]), testing::UnorderedElementsAre("input", "a0.h0", "a0.h1", "a0.h2", "m0", "a1.h0",
+                                                                    "a1.h1", "a1.h2", "m1", "logits"));
   EXPECT_THAT(keys_of(file["meta"]), testing::IsSupersetOf({"model", "data", "method", "metric", "ablation",
                                                             "positions", "bos", "examples", "version"}));
   EXPECT_EQ(static_cast<int64_t>(file["edges"].size()), expected_edges(2, 3, 3));
@@ -103,8 +102,7 @@ TEST_F(Discover, CompactFormHoldsTheSameScores) {
       float score = 0;
       std::memcpy(&score, bytes.data() + tensors["scores"].begin + id * sizeof score, sizeof score);
       EXPECT_EQ(file["edges"][name]["score"].get<float>(), score) << name;
-      EXPECT_EQ(file["edges"][name]["in_graph"].get<bool>(), bytes[tensors["circuit"].begin + id] != 0)
-          << name;
+      EXPECT_EQ(file["edges"][name]["in_graph"].get<bool>(), bytes[tensors["circuit"].begin + id] != 0) << name;
       ++id;
     }
   }
@@ -124,8 +122,7 @@ TEST_F(Discover, UngroupedScoresSumToTheGroupedOnes) {
     if (name.find("<k>") != std::string::npos || name.find("<v>") != std::string::npos) {
       // "a1.h3<k>" reads for key/value head 3 / 2 = 1.
       const int head = name[reader + 4] - '0';
-      key = name.substr(0, reader) + name.substr(reader, 3) + "kv" + std::to_string(head / 2) +
-            name.substr(reader + 5);
+      key = name.substr(0, reader) + name.substr(reader, 3) + "kv" + std::to_string(head / 2) + name.substr(reader + 5);
     }
     sums[key] += edge["score"].get<double>();
   }
@@ -148,12 +145,11 @@ TEST_F(Discover, BatchSizeChangesNoScore) {
 TEST_F(Discover, StdoutHoldsOneJsonDocumentAndLogsGoToStderr) {
   write_file(scratch_ / "text.txt", "a cat and a dog\n");
   const std::string out = scratch_ / "circuit.json";
-  const std::vector<Arguments> commands{
-      {"inspect", llama_, "--json"},
-      {"generate", gpt2_, "--prompt", "a cat", "--max-tokens", "3", "--json"},
-      {"generate", gpt2_, "--prompt", "a cat", "--max-tokens", "3", "--ids"},
-      {"score", gpt2_, data_, "--json"},
-      {"discover", gpt2_, data_, "-o", out, "--json", "--top-edges", "100000"}};
+  const std::vector<Arguments> commands{{"inspect", llama_, "--json"},
+                                        {"generate", gpt2_, "--prompt", "a cat", "--max-tokens", "3", "--json"},
+                                        {"generate", gpt2_, "--prompt", "a cat", "--max-tokens", "3", "--ids"},
+                                        {"score", gpt2_, data_, "--json"},
+                                        {"discover", gpt2_, data_, "-o", out, "--json", "--top-edges", "100000"}};
   for (const Arguments& command : commands) {
     SCOPED_TRACE(testing::PrintToString(command));
     const ProgramResult result = run_program(command);  // not quiet: its logs must not reach stdout
@@ -165,8 +161,8 @@ TEST_F(Discover, StdoutHoldsOneJsonDocumentAndLogsGoToStderr) {
 TEST_F(Discover, ThenEvaluateRunsTheCircuit) {
   for (const std::string& model : {gpt2_, llama_}) {
     discover(model, {"--ablation", "mean", "--seed", "3"});
-    const ProgramResult result = run_quiet({"evaluate", model, data_, "--circuit", scratch_ / "circuit.json", "--ablation",
-                                            "mean", "--redundancy", "3", "--json"});
+    const ProgramResult result = run_quiet({"evaluate", model, data_, "--circuit", scratch_ / "circuit.json",
+                                            "--ablation", "mean", "--redundancy", "3", "--json"});
     ASSERT_EQ(result.exit_code, 0) << result.err;
     const Json json = parse_json(result.out, "evaluate");
     EXPECT_EQ(json["edges"], 7);
@@ -190,9 +186,8 @@ std::string one_record_eight_times() {
 TEST_F(Discover, FindsTheSmallestCircuitThatReachesATargetAndEvaluateAgrees) {
   write_file(data_, one_record_eight_times());
   const std::string out = scratch_ / "target.json";
-  const Arguments discover{"discover", gpt2_,        data_,  "-o",
-                           out,        "--ablation", "mean", "--target-faithfulness",
-                           "0.8",      "--held-out", data_,  "--json"};
+  const Arguments discover{"discover", gpt2_,        data_, "-o",    out, "--ablation", "mean", "--target-faithfulness",
+                           "0.8",      "--held-out", data_, "--json"};
   const ProgramResult result = run_quiet(discover);
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json target = parse_json(result.out, "discover")["target"];
@@ -206,8 +201,8 @@ TEST_F(Discover, FindsTheSmallestCircuitThatReachesATargetAndEvaluateAgrees) {
   EXPECT_EQ(meta["target_faithfulness"], "0.8");
   EXPECT_EQ(meta["held_out"], data_);
   EXPECT_NEAR(std::stod(meta["faithfulness"].get<std::string>()), f, 1e-5);
-  const ProgramResult evaluated = run_quiet({"evaluate", gpt2_, data_, "--ablation", "mean", "--circuit", out,
-                                             "--redundancy", "0", "--no-curve", "--json"});
+  const ProgramResult evaluated = run_quiet(
+      {"evaluate", gpt2_, data_, "--ablation", "mean", "--circuit", out, "--redundancy", "0", "--no-curve", "--json"});
   const Json json = parse_json(evaluated.out, "evaluate");
   EXPECT_NEAR(json["faithfulness"].get<double>(), f, 1e-5);
   EXPECT_EQ(json["edges"], target["edges"]);
@@ -217,8 +212,8 @@ TEST_F(Discover, FindsTheSmallestCircuitThatReachesATargetAndEvaluateAgrees) {
 TEST_F(Discover, SaysWhichRecordsAreHeldOutAndScoresTheOthersOnly) {
   write_file(data_, one_record_eight_times() + tiny_records(1, 4));
   const std::string out = scratch_ / "target.json";
-  const ProgramResult result = run_program({"discover", gpt2_, data_, "-o", out, "--ablation", "mean",
-                                            "--threads", "1", "--target-faithfulness", "0.5"});
+  const ProgramResult result = run_program(
+      {"discover", gpt2_, data_, "-o", out, "--ablation", "mean", "--threads", "1", "--target-faithfulness", "0.5"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.err, testing::HasSubstr("scores from the first 5 records"));
   EXPECT_THAT(result.err, testing::HasSubstr("faithfulness on the other 4"));
@@ -244,8 +239,7 @@ TEST_F(Discover, RefusesATargetThatMeansNothing) {
   }
   write_file(scratch_ / "mirrored.jsonl", mirrored);
   write_file(data_, one_record_eight_times());
-  expect_refused(scratch_, target({"--held-out", scratch_ / "mirrored.jsonl"}),
-                 {"--target-faithfulness", "without 0"});
+  expect_refused(scratch_, target({"--held-out", scratch_ / "mirrored.jsonl"}), {"--target-faithfulness", "without 0"});
   write_file(data_, tiny_records(1, 4));
   expect_refused(scratch_, target({}), {"data.jsonl", "at least 2"});
   for (const Arguments& wrong : {Arguments{"--selection", "threshold"}, {"--top-edges", "3"}}) {
@@ -272,8 +266,7 @@ TEST_F(Discover, ResamplingChangesNoScore) {
     EXPECT_EQ(parts["meta"]["examples"], once["meta"]["examples"]);
     double total = 0;
     for (const auto& [name, edge] : once["edges"].items()) {
-      EXPECT_NEAR(edge["score"].get<double>(), parts["edges"][name]["score"].get<double>(), kRounding)
-          << name;
+      EXPECT_NEAR(edge["score"].get<double>(), parts["edges"][name]["score"].get<double>(), kRounding) << name;
       EXPECT_FALSE(edge.contains("stability"));
       total += parts["edges"][name]["stability"].get<double>();
     }
@@ -290,9 +283,8 @@ TEST_F(Discover, KeepsStableEdgesOnly) {
   }
   EXPECT_EQ(stable["meta"]["stable"], "0.7");
   EXPECT_EQ(run_quiet({"discover", gpt2_, data_, "-o", scratch_ / "x", "--stable", "0.7"}).exit_code, 2);
-  EXPECT_EQ(run_quiet({"discover", gpt2_, data_, "-o", scratch_ / "x", "--resamples", "0", "--stable", "0.7"})
-                .exit_code,
-            2);
+  EXPECT_EQ(
+      run_quiet({"discover", gpt2_, data_, "-o", scratch_ / "x", "--resamples", "0", "--stable", "0.7"}).exit_code, 2);
 }
 
 TEST_F(Discover, WritesDrawingsAndEvaluateAPage) {
@@ -321,10 +313,10 @@ TEST_F(Discover, EveryMethodAndSelectorWritesACircuitThatReadsBack) {
   }
   for (const Arguments& way : ways) {
     discover(gpt2_, way);
-    EXPECT_EQ(run_quiet({"evaluate", gpt2_, data_, "--circuit", scratch_ / "circuit.json", "--no-curve",
-                         "--redundancy", "0"})
-                  .exit_code,
-              0)
+    EXPECT_EQ(
+        run_quiet({"evaluate", gpt2_, data_, "--circuit", scratch_ / "circuit.json", "--no-curve", "--redundancy", "0"})
+            .exit_code,
+        0)
         << testing::PrintToString(way);
   }
 }

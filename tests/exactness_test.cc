@@ -107,18 +107,16 @@ void PrintTo(const Base& base, std::ostream* out) { *out << base.name; }
 
 class Export : public testing::TestWithParam<Base> {
  protected:
-  TinyRuns runs_{
-      GetParam().model,
-      {"tuning.steps=" + std::to_string(kSteps), "selection.n=10", "tuning.batch=2", "tuning.accumulation=2",
-       "optimizer.kind=" + GetParam().optimizer, "optimizer.lr=0.01", "optimizer.weight_decay=0.1",
-       "optimizer.clip=1", "discovery.every=5", "evaluation.every=25", "evaluation.keep=all"}};
+  TinyRuns runs_{GetParam().model,
+                 {"tuning.steps=" + std::to_string(kSteps), "selection.n=10", "tuning.batch=2", "tuning.accumulation=2",
+                  "optimizer.kind=" + GetParam().optimizer, "optimizer.lr=0.01", "optimizer.weight_decay=0.1",
+                  "optimizer.clip=1", "discovery.every=5", "evaluation.every=25", "evaluation.keep=all"}};
 };
 
 TEST_P(Export, ChangesNothingOutsideTheSlicesEverSelected) {
   ASSERT_EQ(run_program(runs_.tune("run")).exit_code, 0);
   const std::string out = runs_.run("model-out");
-  const ProgramResult result =
-      run_quiet({"export", runs_.run("run"), "--step", std::to_string(kSteps), "-o", out});
+  const ProgramResult result = run_quiet({"export", runs_.run("run"), "--step", std::to_string(kSteps), "-o", out});
   ASSERT_EQ(result.exit_code, 0) << result.err;
 
   const std::string slices = runs_.run("run") + "/checkpoints/step-000050/slices.safetensors";
@@ -146,8 +144,7 @@ TEST_P(Export, ChangesNothingOutsideTheSlicesEverSelected) {
 TEST_P(Export, EvaluatesAsTheRunRecorded) {
   ASSERT_EQ(run_program(runs_.tune("run")).exit_code, 0);
   const std::string out = runs_.run("model-out");
-  ASSERT_EQ(run_quiet({"export", runs_.run("run"), "--step", std::to_string(kSteps), "-o", out}).exit_code,
-            0);
+  ASSERT_EQ(run_quiet({"export", runs_.run("run"), "--step", std::to_string(kSteps), "-o", out}).exit_code, 0);
   EXPECT_EQ(run_quiet({"inspect", out}).out, run_quiet({"inspect", runs_.model()}).out);
   const ProgramResult result = run_quiet({"score", out, runs_.scratch() / "dev.jsonl", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
@@ -165,17 +162,15 @@ TEST_P(Export, EvaluatesAsTheRunRecorded) {
   EXPECT_EQ(score["perplexity"].get<double>(), recorded("dev/perplexity"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Bases, Export,
-                         testing::Values(Base{"Gpt2F32", {}, "sgd"},
-                                         Base{"Gpt2Bf16Sharded", {"gpt2", false, "BF16", 3}, "adamw"},
-                                         Base{"LlamaF32Sharded", {"llama", true, "F32", 2}, "adamw"},
-                                         Base{"LlamaBf16", {"llama", false, "BF16"}, "sgd"},
-                                         Base{"MistralF32", {"mistral", false}, "adamw"},
-                                         Base{"Qwen2Bf16", {"qwen2", true, "BF16"}, "adamw"},
-                                         Base{"GptNeoxBf16Sharded", {"gpt_neox", false, "BF16", 2}, "sgd"},
-                                         Base{"Qwen3F32", {"qwen3", true}, "sgd"},
-                                         Base{"OptBf16", {"opt", true, "BF16"}, "adamw"}),
-                         [](const auto& each) { return each.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Bases, Export,
+    testing::Values(Base{"Gpt2F32", {}, "sgd"}, Base{"Gpt2Bf16Sharded", {"gpt2", false, "BF16", 3}, "adamw"},
+                    Base{"LlamaF32Sharded", {"llama", true, "F32", 2}, "adamw"},
+                    Base{"LlamaBf16", {"llama", false, "BF16"}, "sgd"}, Base{"MistralF32", {"mistral", false}, "adamw"},
+                    Base{"Qwen2Bf16", {"qwen2", true, "BF16"}, "adamw"},
+                    Base{"GptNeoxBf16Sharded", {"gpt_neox", false, "BF16", 2}, "sgd"},
+                    Base{"Qwen3F32", {"qwen3", true}, "sgd"}, Base{"OptBf16", {"opt", true, "BF16"}, "adamw"}),
+    [](const auto& each) { return each.param.name; });
 
 // Of every parameter, the norms too: what the run measured is what the exported directory measures.
 class FullExport : public testing::TestWithParam<const char*> {};
@@ -198,8 +193,7 @@ TEST_P(FullExport, EvaluatesAsTheRunRecorded) {
 INSTANTIATE_TEST_SUITE_P(PostNorms, FullExport, testing::Values("gemma2", "gemma3_text"));
 
 TEST(ExportDtype, ComputingInBf16DoesNotRoundWhatWasNotTuned) {
-  const TinyRuns runs({},
-                      {"tuning.steps=3", "selection.n=3", "tuning.batch=2", "tuning.shared_biases=false"});
+  const TinyRuns runs({}, {"tuning.steps=3", "selection.n=3", "tuning.batch=2", "tuning.shared_biases=false"});
   Arguments tune = runs.tune("run");
   tune.insert(tune.end(), {"--dtype", "bf16"});
   ASSERT_EQ(run_program(tune).exit_code, 0);

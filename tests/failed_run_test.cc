@@ -23,8 +23,7 @@ const Settings kShort{"selection.n=12",      "tuning.batch=2",     "tuning.steps
 
 Settings diverging() {
   Settings settings = kShort;
-  for (const char* s :
-       {"optimizer.lr=1000", "optimizer.clip=0", "optimizer.warmup=30", "optimizer.weight_decay=1"})
+  for (const char* s : {"optimizer.lr=1000", "optimizer.clip=0", "optimizer.warmup=30", "optimizer.weight_decay=1"})
     settings.emplace_back(s);
   return settings;
 }
@@ -138,9 +137,8 @@ TEST(FullDisk, TuneKeepsItsCheckpointsAndGoesOnWhenThereIsSpace) {
   EXPECT_EQ(result.exit_code, kFailure);
   EXPECT_EQ(result.error_lines.size(), 1U) << result.err;
   EXPECT_THAT(result.err, testing::HasSubstr(runs.run("disk/run")));
-  EXPECT_THAT(result.err,
-              testing::AnyOf(testing::HasSubstr("No space left"), testing::HasSubstr("disk is full"),
-                             testing::HasSubstr("disk I/O error")));
+  EXPECT_THAT(result.err, testing::AnyOf(testing::HasSubstr("No space left"), testing::HasSubstr("disk is full"),
+                                         testing::HasSubstr("disk I/O error")));
   expect_checkpoints_whole(runs, runs.run("disk/run"));
   disk.grow("50m");
   const ProgramResult resumed = run_program(runs.resume("disk/run"));

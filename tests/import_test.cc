@@ -22,8 +22,7 @@ const char* const kQuestions =
 TEST(Import, WritesRecordsAndCountsTheRest) {
   const ScratchFolder scratch;
   write_file(scratch / "g.jsonl", kQuestions);
-  const ProgramResult shown =
-      run_program({"import", "gsm8k", scratch / "g.jsonl", "-o", scratch / "out.jsonl"});
+  const ProgramResult shown = run_program({"import", "gsm8k", scratch / "g.jsonl", "-o", scratch / "out.jsonl"});
   EXPECT_EQ(shown.exit_code, 0) << shown.err;
   EXPECT_EQ(shown.out, "");
   EXPECT_THAT(shown.err, HasSubstr("refused: no number after ####"));
@@ -53,8 +52,8 @@ TEST(Import, WrongUseNamesWhatIsMissing) {
                  {"--model", "Leave it out"}, kWrongUse);
   expect_refused(scratch, {"import", "bug", scratch / "g.jsonl", "-o", out, "--messages"},
                  {"--messages", "Leave it out"}, kWrongUse);
-  expect_refused(scratch, {"import", "winobias", scratch / "g.jsonl", "-o", out},
-                 {"found 1 files, expected 2"}, kWrongUse);
+  expect_refused(scratch, {"import", "winobias", scratch / "g.jsonl", "-o", out}, {"found 1 files, expected 2"},
+                 kWrongUse);
 }
 
 TEST(Import, AFileThatIsNotWhatItShouldBeLeavesNothingBehind) {
@@ -62,8 +61,7 @@ TEST(Import, AFileThatIsNotWhatItShouldBeLeavesNothingBehind) {
   const std::string path = scratch / "g.jsonl";
   const std::string out = scratch / "out.jsonl";
   write_file(path, std::string(kQuestions) + "{\"question\": 3}\n");
-  expect_refused(scratch, {"import", "gsm8k", path, "-o", out},
-                 {"g.jsonl:3", "question", "expected a string"});
+  expect_refused(scratch, {"import", "gsm8k", path, "-o", out}, {"g.jsonl:3", "question", "expected a string"});
   write_file(path, "{\"question\": \"Why?\", \"answer\": \"So.\"}\n");
   expect_refused(scratch, {"import", "gsm8k", path, "-o", out},
                  {"none of 1 rows became a record: no number after ####"});
@@ -86,8 +84,8 @@ TEST(BiasScore, RecordsOfOccupationsGetTheirBias) {
                .dump() +
            "\n";
   };
-  write_file(scratch / "r.jsonl", record("abc", "nurse", "female") + record("bca", "nurse", "male") +
-                                      record("cab", "cook", "male"));
+  write_file(scratch / "r.jsonl",
+             record("abc", "nurse", "female") + record("bca", "nurse", "male") + record("cab", "cook", "male"));
   const ProgramResult result = run_quiet({"score", model, scratch / "r.jsonl", "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json score = Json::parse(result.out)[0];
@@ -96,18 +94,14 @@ TEST(BiasScore, RecordsOfOccupationsGetTheirBias) {
   EXPECT_LT(risk, 1);
   constexpr double kRounding = 1e-12;  // one sum of two numbers
   EXPECT_NEAR(
-      risk,
-      (score["prejudice_risk_by"]["nurse"].get<double>() + score["prejudice_risk_by"]["cook"].get<double>()) /
-          2,
+      risk, (score["prejudice_risk_by"]["nurse"].get<double>() + score["prejudice_risk_by"]["cook"].get<double>()) / 2,
       kRounding);
-  EXPECT_NEAR(
-      score["signed_bias"],
-      (score["signed_bias_by"]["nurse"].get<double>() + score["signed_bias_by"]["cook"].get<double>()) / 2,
-      kRounding);
+  EXPECT_NEAR(score["signed_bias"],
+              (score["signed_bias_by"]["nurse"].get<double>() + score["signed_bias_by"]["cook"].get<double>()) / 2,
+              kRounding);
 
-  write_file(
-      scratch / "half.jsonl",
-      "{\"text\": \"abc\", \"gender\": \"male\", \"readouts\": [{\"correct\": \"a\", \"wrong\": \"b\"}]}\n");
+  write_file(scratch / "half.jsonl",
+             "{\"text\": \"abc\", \"gender\": \"male\", \"readouts\": [{\"correct\": \"a\", \"wrong\": \"b\"}]}\n");
   expect_refused(scratch, {"score", model, scratch / "half.jsonl"},
                  {"half.jsonl:1", "occupation and gender come together"});
 }
@@ -124,8 +118,7 @@ TEST(Messages, NeedATemplateThatIsKnown) {
   expect_refused(scratch, {"score", model, scratch / "m.jsonl"},
                  {"tokenizer_config.json", "its form is not known", "Accepted: ChatML"});
   write_file(scratch / "m.jsonl", "{\"messages\": [{\"role\": \"tool\", \"content\": \"abc\"}]}\n");
-  write_file(model + "/chat_template.jinja",
-             "{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}");
+  write_file(model + "/chat_template.jinja", "{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}");
   expect_refused(scratch, {"score", model, scratch / "m.jsonl"}, {"m.jsonl:1", "role 'tool' is not known"});
 }
 
@@ -140,8 +133,7 @@ std::string write_chat_model(const std::string& folder) {
     tokenizer["added_tokens"].push_back({{"id", id}, {"content", marker}, {"special", true}});
   }
   write_file(folder + "/tokenizer.json", tokenizer.dump());
-  write_file(folder + "/chat_template.jinja",
-             "{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}");
+  write_file(folder + "/chat_template.jinja", "{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}");
   return folder;
 }
 
@@ -164,11 +156,10 @@ TEST(Examples, EveryConfigurationHasKnownKeysAndValues) {
     ++configurations;
     // Keys are checked before the model is opened: a refusal that names the model's folder says that they
     // passed.
-    expect_refused(
-        scratch,
-        {"tune", item.path().string(), "--dry-run", "--set", "model.init=pretrained", "--set",
-         "model.path=" + (scratch / "absent-model")},
-        {"absent-model"});
+    expect_refused(scratch,
+                   {"tune", item.path().string(), "--dry-run", "--set", "model.init=pretrained", "--set",
+                    "model.path=" + (scratch / "absent-model")},
+                   {"absent-model"});
   }
   EXPECT_GE(configurations, 7);
 }

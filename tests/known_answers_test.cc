@@ -27,8 +27,8 @@ class KnownAnswers : public testing::Test {
 TEST_F(KnownAnswers, Stories260KContinuesAsItsAuthorsProgramDoes) {
   const Json expected = read_json(model("stories260K/expected_greedy_200.json"))["greedy_ids"];
   const std::string tokens = std::to_string(expected.size() - 1);  // the begin token is the prompt
-  const ProgramResult result = run_quiet(
-      {"generate", model("stories260K"), "--prompt", "", "--max-tokens", tokens, "--ignore-eos", "--ids"});
+  const ProgramResult result =
+      run_quiet({"generate", model("stories260K"), "--prompt", "", "--max-tokens", tokens, "--ignore-eos", "--ids"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(parse_json(result.out, "stdout"), expected);
 }
@@ -37,8 +37,8 @@ TEST_F(KnownAnswers, Books4lContinuesAsItsReferenceDoes) {
   const Json expected = read_json(model("books-4l/expected_greedy_40.json"));
   const auto tokens = static_cast<int64_t>(expected["greedy_ids"].size() - expected["prompt_ids"].size());
   const ProgramResult result =
-      run_quiet({"generate", model("books-4l"), "--prompt", expected["prompt"].get<std::string>(),
-                 "--max-tokens", std::to_string(tokens), "--bos", "never", "--ids"});
+      run_quiet({"generate", model("books-4l"), "--prompt", expected["prompt"].get<std::string>(), "--max-tokens",
+                 std::to_string(tokens), "--bos", "never", "--ids"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(parse_json(result.out, "stdout"), expected["greedy_ids"]);
 }

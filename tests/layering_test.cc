@@ -75,13 +75,12 @@ TEST(Layering, TheCheckNamesFileAndLine) {
   write("io/json.h", "#include \"core/a.h\"\n");
   write("model/families/f.cc", "#include \"graph/graph.h\"\n#include \"families/family.h\"\n");
   write("extra/x.cc", "#include \"core/a.h\"\n");
-  EXPECT_THAT(
-      violations(scratch.path()),
-      testing::ElementsAre("core/ and io/ include each other",
-                           "core/a.h:4: core/ includes io/json.h, which comes after it",
-                           "extra/x.cc:1: extra/ is not in the order",
-                           "model/families/f.cc:1: model/ includes graph/graph.h, which comes after it",
-                           "model/families/f.cc:2: \"families/family.h\" names no folder of src/"));
+  EXPECT_THAT(violations(scratch.path()),
+              testing::ElementsAre("core/ and io/ include each other",
+                                   "core/a.h:4: core/ includes io/json.h, which comes after it",
+                                   "extra/x.cc:1: extra/ is not in the order",
+                                   "model/families/f.cc:1: model/ includes graph/graph.h, which comes after it",
+                                   "model/families/f.cc:2: \"families/family.h\" names no folder of src/"));
 }
 
 }  // namespace

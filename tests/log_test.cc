@@ -134,8 +134,7 @@ Points points_of(const std::string& run, const std::string& sql) {
 }
 
 Points column(const std::string& run, const std::string& table, const std::string& name) {
-  return points_of(
-      run, "SELECT step, " + name + " FROM " + table + " WHERE " + name + " IS NOT NULL ORDER BY step");
+  return points_of(run, "SELECT step, " + name + " FROM " + table + " WHERE " + name + " IS NOT NULL ORDER BY step");
 }
 
 void expect_logs_hold_the_rows(const std::string& run) {
@@ -143,21 +142,21 @@ void expect_logs_hold_the_rows(const std::string& run) {
   EXPECT_EQ(events.version, "brain.Event:2");
   EXPECT_TRUE(std::is_sorted(events.times.begin(), events.times.end()));
   std::map<std::string, Points> expected;
-  for (const std::string name : {"loss", "metric", "learning_rate", "gradient_norm", "target_tokens",
-                                 "trainable_parameters", "seconds"}) {
+  for (const std::string name :
+       {"loss", "metric", "learning_rate", "gradient_norm", "target_tokens", "trainable_parameters", "seconds"}) {
     expected["step/" + name] = column(run, "steps", name);
   }
   for (const std::string name :
-       {"n_edges", "n_nodes", "trainable_parameters", "trainable_share", "metric", "examples",
-        "jaccard_edges_previous", "jaccard_edges_first", "jaccard_nodes_previous", "jaccard_nodes_first",
-        "rank_correlation_previous", "entered", "left", "sum_rule_error", "seconds"}) {
+       {"n_edges", "n_nodes", "trainable_parameters", "trainable_share", "metric", "examples", "jaccard_edges_previous",
+        "jaccard_edges_first", "jaccard_nodes_previous", "jaccard_nodes_first", "rank_correlation_previous", "entered",
+        "left", "sum_rule_error", "seconds"}) {
     expected["discovery/" + name] = column(run, "discoveries", name);
   }
   Database db(run + "/run.db", Database::Mode::kReadOnly);
   Statement names = db.prepare("SELECT DISTINCT name FROM evaluations");
   while (names.step()) {
-    expected[names.text(0)] = points_of(
-        run, "SELECT step, value FROM evaluations WHERE name = '" + names.text(0) + "' ORDER BY step");
+    expected[names.text(0)] =
+        points_of(run, "SELECT step, value FROM evaluations WHERE name = '" + names.text(0) + "' ORDER BY step");
   }
   EXPECT_EQ(events.scalars, expected);
 
@@ -212,10 +211,10 @@ TEST(Loggers, OfARunThatWasKilledHoldNothingTwice) {
 TEST(Loggers, AnUnknownOneIsRefused) {
   const TinyRuns runs({}, kLogged);
   const auto refused = [&](const std::string& names, const std::vector<std::string>& words) {
-    expect_refused(runs.scratch(),
-                   {"tune", runs.scratch() / "tune.toml", "--set", "run.path=" + runs.run("run"), "--set",
-                    "run.loggers=" + names},
-                   words);
+    expect_refused(
+        runs.scratch(),
+        {"tune", runs.scratch() / "tune.toml", "--set", "run.path=" + runs.run("run"), "--set", "run.loggers=" + names},
+        words);
   };
   refused("jsonl,wandb", {"run.loggers", "wandb", "tensorboard, jsonl"});
   refused("jsonl,jsonl", {"run.loggers", "twice"});

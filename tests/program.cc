@@ -74,8 +74,7 @@ bool Program::wait_until(const std::vector<std::string>& folders, const std::fun
   while (true) {
     // Adding a watch twice is harmless, and new folders are picked up.
     for (const std::string& folder : folders) {
-      inotify_add_watch(watch, folder.c_str(),
-                        IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_MODIFY | IN_DELETE);
+      inotify_add_watch(watch, folder.c_str(), IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_MODIFY | IN_DELETE);
     }
     if ((came = reached())) break;
     pollfd wanted[2] = {{watch, POLLIN, 0}, {ended_, POLLIN, 0}};
@@ -122,8 +121,7 @@ ProgramResult run_quiet(Arguments arguments, uint64_t file_bytes) {
 
 ScratchFolder::ScratchFolder() {
   static std::atomic<int> count{0};
-  path_ =
-      fs::temp_directory_path() / ("circuit-e2e-" + std::to_string(getpid()) + "-" + std::to_string(++count));
+  path_ = fs::temp_directory_path() / ("circuit-e2e-" + std::to_string(getpid()) + "-" + std::to_string(++count));
   fs::create_directories(path_);
 }
 

@@ -47,9 +47,10 @@ TEST_F(Query, EntriesAndExitsAreThoseTheRunCounted) {
 TEST_F(Query, EdgeSeriesHasTheScoresOfTheCircuits) {
   EXPECT_EQ(number("SELECT count(*) AS n FROM edge_series"),
             number("SELECT (SELECT count(*) FROM edges) * (SELECT count(*) FROM discoveries) AS n"));
-  EXPECT_EQ(number("SELECT count(*) AS n FROM edge_series s JOIN circuit_edges c ON c.step = s.step AND c.edge = s.edge "
-                   "WHERE s.score <> c.score"),
-            0);
+  EXPECT_EQ(
+      number("SELECT count(*) AS n FROM edge_series s JOIN circuit_edges c ON c.step = s.step AND c.edge = s.edge "
+             "WHERE s.score <> c.score"),
+      0);
 }
 
 TEST_F(Query, CsvQuotesWhatNeedsIt) {
@@ -69,7 +70,8 @@ std::string printed(const std::string& sql, const std::string& form) {
 
 // What SQL has and text, CSV and JSON each have their own way with.
 constexpr const char* kAllKinds =
-    "SELECT 9223372036854775807 AS big, 0.1 AS real, 'zwei\n\"Zeilen\", äß' AS text, x'00ff' AS blob, NULL AS gone, '' AS "
+    "SELECT 9223372036854775807 AS big, 0.1 AS real, 'zwei\n\"Zeilen\", äß' AS text, x'00ff' AS blob, NULL AS gone, '' "
+    "AS "
     "empty, 9e999 AS most";
 
 TEST_F(Query, JsonKeepsOrderKindsAndEveryDigit) {
@@ -79,8 +81,9 @@ TEST_F(Query, JsonKeepsOrderKindsAndEveryDigit) {
 }
 
 TEST_F(Query, CsvKeepsKindsAndEveryDigit) {
-  EXPECT_EQ(printed(kAllKinds, "--csv"),
-            "big,real,text,blob,gone,empty,most\n9223372036854775807,0.1,\"zwei\n\"\"Zeilen\"\", äß\",00ff,,\"\",inf\n");
+  EXPECT_EQ(
+      printed(kAllKinds, "--csv"),
+      "big,real,text,blob,gone,empty,most\n9223372036854775807,0.1,\"zwei\n\"\"Zeilen\"\", äß\",00ff,,\"\",inf\n");
 }
 
 TEST_F(Query, TablesAreARowALineAndAligned) {
@@ -96,7 +99,9 @@ TEST_F(Query, OfNoRowsSaysSoInEachForm) {
 }
 
 TEST_F(Query, TextThatIsNoUtf8IsStillJson) {
-  EXPECT_EQ(printed("SELECT CAST(x'ff41' AS TEXT) AS t", "--json"), "[\n{\"t\":\"\xEF\xBF\xBD" "A\"}\n]\n");
+  EXPECT_EQ(printed("SELECT CAST(x'ff41' AS TEXT) AS t", "--json"),
+            "[\n{\"t\":\"\xEF\xBF\xBD"
+            "A\"}\n]\n");
 }
 
 TEST_F(Query, ErrorsAreOneLineAndPrintNothing) {
@@ -123,8 +128,10 @@ TEST(QueryOfARunThatGoesOn, SeesWholeDiscoveriesAndDoesNotStopIt) {
   for (const int64_t seen : {3, 8, 14}) {
     ASSERT_TRUE(program.wait_until(folders, [&] { return query(run, "SELECT max(step) FROM steps") >= seen; }));
     const ProgramResult result = run_quiet(
-        {"query", run, "SELECT (SELECT count(*) FROM circuit_edges) - (SELECT sum(n_edges) FROM discoveries) AS apart, (SELECT "
-                       "max(step) FROM steps) AS step", "--json"});
+        {"query", run,
+         "SELECT (SELECT count(*) FROM circuit_edges) - (SELECT sum(n_edges) FROM discoveries) AS apart, (SELECT "
+         "max(step) FROM steps) AS step",
+         "--json"});
     ASSERT_EQ(result.exit_code, 0) << result.err;
     const Json row = parse_json(result.out, "query")[0];
     EXPECT_EQ(row["apart"], 0);

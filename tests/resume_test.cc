@@ -38,42 +38,47 @@ struct Case {
 
 void PrintTo(const Case& each, std::ostream* out) { *out << each.name; }
 
-const Case kSgdEveryStep{"SgdEveryStep",
-                         {},
-                         with(kEverything, {"optimizer.kind=sgd", "optimizer.lr=0.05", "discovery.every=1",
-                                            "optimizer.schedule=cosine"})};
-const Case kAdamEveryThird{
-    "AdamwEveryThird",
-    {"llama", false, "BF16", 2},
-    with(kEverything,
-         {"optimizer.kind=adamw", "optimizer.lr=0.01", "discovery.every=3", "optimizer.schedule=linear",
-          "discovery.ablation=counterfactual", "tuning.state_on_return=reset", "tuning.train_norms=true"})};
+const Case kSgdEveryStep{
+    "SgdEveryStep",
+    {},
+    with(kEverything, {"optimizer.kind=sgd", "optimizer.lr=0.05", "discovery.every=1", "optimizer.schedule=cosine"})};
+const Case kAdamEveryThird{"AdamwEveryThird",
+                           {"llama", false, "BF16", 2},
+                           with(kEverything, {"optimizer.kind=adamw", "optimizer.lr=0.01", "discovery.every=3",
+                                              "optimizer.schedule=linear", "discovery.ablation=counterfactual",
+                                              "tuning.state_on_return=reset", "tuning.train_norms=true"})};
 // Discovery on batches of its own, random edges: both draw random numbers by step.
-const Case kOwnBatches{
-    "OwnBatches",
-    {"llama"},
-    with(kEverything, {"optimizer.kind=sgd", "optimizer.lr=0.05", "discovery.every=4", "discovery.batches=2",
-                       "selection.kind=random", "tuning.steps=60"})};
-const Case kFull{
-    "Full", {}, with(kEverything, {"tuning.method=full", "optimizer.lr=0.01", "tuning.steps=60"})};
+const Case kOwnBatches{"OwnBatches",
+                       {"llama"},
+                       with(kEverything, {"optimizer.kind=sgd", "optimizer.lr=0.05", "discovery.every=4",
+                                          "discovery.batches=2", "selection.kind=random", "tuning.steps=60"})};
+const Case kFull{"Full", {}, with(kEverything, {"tuning.method=full", "optimizer.lr=0.01", "tuning.steps=60"})};
 
-const Case kLoraOfACircuit{
-    "LoraOfACircuit", {"llama"}, with(kEverything, {"tuning.method=lora", "lora.circuit=true", "lora.rank=2",
-                                                    "optimizer.lr=0.01", "tuning.steps=60", "run.keep_scores=last"})};
+const Case kLoraOfACircuit{"LoraOfACircuit",
+                           {"llama"},
+                           with(kEverything, {"tuning.method=lora", "lora.circuit=true", "lora.rank=2",
+                                              "optimizer.lr=0.01", "tuning.steps=60", "run.keep_scores=last"})};
 // What a policy remembers from one discovery to the next.
 const Case kPolicies{
-    "Policies", {}, with(kEverything, {"optimizer.lr=0.01", "discovery.every=2", "discovery.smoothing=0.6",
-                                       "selection.leave_rank=20", "selection.extra_random=0.2", "selection.never=a0.h1*",
-                                       "tuning.regulariser=0.1", "tuning.recompute=true", "tuning.steps=60"})};
-const Case kComplementFromScratch{
-    "ComplementFromScratch", {"llama"}, with(kEverything, {"tuning.method=complement", "model.init=random",
-                                                           "discovery.every=3", "optimizer.lr=0.01", "tuning.steps=60"})};
+    "Policies",
+    {},
+    with(kEverything, {"optimizer.lr=0.01", "discovery.every=2", "discovery.smoothing=0.6", "selection.leave_rank=20",
+                       "selection.extra_random=0.2", "selection.never=a0.h1*", "tuning.regulariser=0.1",
+                       "tuning.recompute=true", "tuning.steps=60"})};
+const Case kComplementFromScratch{"ComplementFromScratch",
+                                  {"llama"},
+                                  with(kEverything, {"tuning.method=complement", "model.init=random",
+                                                     "discovery.every=3", "optimizer.lr=0.01", "tuning.steps=60"})};
 
 // Scores that are kept for a while only, and logs beside the store.
-const Case kFewScores{"FewScores", {}, with(kEverything, {"optimizer.lr=0.01", "discovery.every=2", "tuning.steps=60",
-                                                          "run.keep_scores=every", "run.keep_every=7"})};
-const Case kLastScores{"LastScores", {}, with(kEverything, {"optimizer.lr=0.01", "discovery.every=3", "tuning.steps=60",
-                                                            "run.keep_scores=last", "run.loggers=jsonl"})};
+const Case kFewScores{"FewScores",
+                      {},
+                      with(kEverything, {"optimizer.lr=0.01", "discovery.every=2", "tuning.steps=60",
+                                         "run.keep_scores=every", "run.keep_every=7"})};
+const Case kLastScores{"LastScores",
+                       {},
+                       with(kEverything, {"optimizer.lr=0.01", "discovery.every=3", "tuning.steps=60",
+                                          "run.keep_scores=last", "run.loggers=jsonl"})};
 
 // A moment in the life of a run: the folders in which something happens then, and how to tell.
 struct Moment {
@@ -134,8 +139,8 @@ TEST_P(KilledRun, EqualsARunNeverKilled) {
   const std::string run = runs.run("killed");
   for (const Moment& moment : kMoments) {
     Program program(fs::exists(run) ? runs.resume("killed") : runs.tune("killed"));
-    const bool came = program.wait_until({runs.scratch().path(), run, run + "/checkpoints"},
-                                         [&] { return moment.reached(run); });
+    const bool came =
+        program.wait_until({runs.scratch().path(), run, run + "/checkpoints"}, [&] { return moment.reached(run); });
     program.send(SIGKILL);
     ASSERT_EQ(program.wait().signal, SIGKILL) << "it ended before: " << moment.name;
     EXPECT_TRUE(came) << moment.name;
@@ -170,8 +175,7 @@ TEST(Interrupt, SaysHowToGoOnAndResumeEqualsARunNeverStopped) {
 }
 
 TEST(Resume, OfAFinishedRunChangesNothing) {
-  const TinyRuns runs(kSgdEveryStep.model,
-                      with(kSgdEveryStep.settings, {"tuning.steps=10", "evaluation.every=4"}));
+  const TinyRuns runs(kSgdEveryStep.model, with(kSgdEveryStep.settings, {"tuning.steps=10", "evaluation.every=4"}));
   const ProgramResult first = run_program(runs.tune("run"));
   ASSERT_EQ(first.exit_code, 0) << first.err;
   const auto rows = rows_of(runs.run("run"));
@@ -203,14 +207,12 @@ TEST(Resume, RefusesWhatWouldChangeTheResult) {
     expect_refused(runs.scratch(), {"tune", "--resume", runs.run("run"), "--set", key + "=5"},
                    {key, "change the result"});
   }
-  expect_refused(runs.scratch(), {"tune", "--resume", runs.run("run"), "--dtype", "bf16"},
-                 {"--dtype", "f32"});
+  expect_refused(runs.scratch(), {"tune", "--resume", runs.run("run"), "--dtype", "bf16"}, {"--dtype", "f32"});
   // A base model that is not the one the run began with.
   TinySpec other = kSgdEveryStep.model;
   other.seed = 8;
   write_tiny_model(runs.model(), other);
-  expect_refused(runs.scratch(), {"tune", "--resume", runs.run("run")},
-                 {"not the one this run started from"});
+  expect_refused(runs.scratch(), {"tune", "--resume", runs.run("run")}, {"not the one this run started from"});
   expect_refused(runs.scratch(), {"export", runs.run("run"), "-o", runs.run("out")},
                  {"not the one this run started from"});
 }
@@ -222,11 +224,9 @@ TEST(Resume, DamagedCheckpointIsNamed) {
   for (const std::string name : {"slices.safetensors", "optimizer.safetensors", "state.json"}) {
     const std::string whole = read_file(folder + name);
     write_file(folder + name, whole.substr(0, whole.size() / 2));
-    expect_refused(runs.scratch(), {"export", runs.run("run"), "-o", runs.run("out")},
-                   {"step-000004/" + name});
+    expect_refused(runs.scratch(), {"export", runs.run("run"), "-o", runs.run("out")}, {"step-000004/" + name});
     fs::remove(folder + name);
-    expect_refused(runs.scratch(), {"export", runs.run("run"), "-o", runs.run("out")},
-                   {"step-000004/" + name});
+    expect_refused(runs.scratch(), {"export", runs.run("run"), "-o", runs.run("out")}, {"step-000004/" + name});
     write_file(folder + name, whole);
   }
   expect_refused(runs.scratch(), {"export", runs.run("run"), "--step", "3", "-o", runs.run("out")},

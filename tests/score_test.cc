@@ -17,9 +17,11 @@ class Score : public testing::Test {
   void SetUp() override {
     write_tiny_model(scratch_ / "model", TinySpec());
     write("choices.jsonl", R"({"prompt": "abc", "choices": ["d", "efg"], "answer": 0})"
-                           "\n" R"({"prompt": "abc", "choices": ["d", "efg"], "answer": 1})");
+                           "\n"
+                           R"({"prompt": "abc", "choices": ["d", "efg"], "answer": 1})");
     write("answers.jsonl", R"({"prompt": "abc", "completion": " cat", "scorer": "squad", "answers": [" cat"]})"
-                           "\n" R"({"prompt": "dog", "scorer": "squad", "answers": []})");
+                           "\n"
+                           R"({"prompt": "dog", "scorer": "squad", "answers": []})");
     write("text.txt", "a cat and a dog");
   }
   std::string write(const std::string& name, const std::string& content) {
@@ -35,8 +37,8 @@ class Score : public testing::Test {
 };
 
 TEST_F(Score, SeveralFilesInOneCallEachWithItsKind) {
-  const ProgramResult result = run_quiet(
-      score({scratch_ / "choices.jsonl", scratch_ / "answers.jsonl", scratch_ / "text.txt", "--max-tokens", "4", "--json"}));
+  const ProgramResult result = run_quiet(score(
+      {scratch_ / "choices.jsonl", scratch_ / "answers.jsonl", scratch_ / "text.txt", "--max-tokens", "4", "--json"}));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json all = parse_json(result.out, "stdout");
   ASSERT_EQ(all.size(), 3u);
@@ -53,13 +55,14 @@ TEST_F(Score, SeveralFilesInOneCallEachWithItsKind) {
 }
 
 TEST_F(Score, PredictionsAreWrittenOneALine) {
-  const ProgramResult result = run_quiet(score({scratch_ / "choices.jsonl", scratch_ / "answers.jsonl", "--max-tokens", "4",
-                                                "--stop", "", "--out", scratch_ / "out.jsonl"}));
+  const ProgramResult result = run_quiet(score({scratch_ / "choices.jsonl", scratch_ / "answers.jsonl", "--max-tokens",
+                                                "4", "--stop", "", "--out", scratch_ / "out.jsonl"}));
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, testing::HasSubstr("f1_no_answer"));
   EXPECT_THAT(result.out, testing::HasSubstr("greedy"));
   std::vector<Json> lines;
-  each_json_line(read_file(scratch_ / "out.jsonl"), "out.jsonl", [&](const Json& line, const std::string&) { lines.push_back(line); });
+  each_json_line(read_file(scratch_ / "out.jsonl"), "out.jsonl",
+                 [&](const Json& line, const std::string&) { lines.push_back(line); });
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_THAT(lines[1].at("place").get<std::string>(), testing::EndsWith("choices.jsonl:2"));
   EXPECT_EQ(lines[0].at("choice"), lines[1].at("choice"));
@@ -78,7 +81,8 @@ TEST_F(Score, BadRecordsAreRefusedAndNothingIsWritten) {
   refused(R"({"prompt": "a", "scorer": "label", "answers": ["a"]})", {"bad.jsonl:1", "labels"});
   refused(R"({"prompt": "a", "scorer": "number", "answers": ["none"]})", {"bad.jsonl:1", "'none'"});
   refused(R"({"prompt": "a", "choices": ["a", "b"], "answer": 7})", {"bad.jsonl:1", "answer: found 7"});
-  refused(R"({"prompt": "abcdefghijklmnopq", "scorer": "exact", "answers": ["a"]})", {"bad.jsonl:1", "17 tokens", "16 positions"});
+  refused(R"({"prompt": "abcdefghijklmnopq", "scorer": "exact", "answers": ["a"]})",
+          {"bad.jsonl:1", "17 tokens", "16 positions"});
   expect_refused(scratch_, score({good, "--out", scratch_ / "nowhere/out.jsonl"}), {"nowhere"});
 }
 
@@ -86,7 +90,8 @@ class EvaluationFiles : public testing::Test {
  protected:
   void SetUp() override {
     write_file(choices(), R"({"prompt": "abc", "choices": ["d", "efg"], "answer": 0})"
-                          "\n" R"({"prompt": "cat", "choices": ["d", "efg"], "answer": 0})");
+                          "\n"
+                          R"({"prompt": "cat", "choices": ["d", "efg"], "answer": 0})");
     write_file(numbers(), R"({"prompt": "abc", "scorer": "number", "answers": ["3"]})");
   }
   std::string choices() const { return runs_.scratch() / "choices.jsonl"; }
@@ -103,9 +108,11 @@ TEST_F(EvaluationFiles, AreScoredBeforeAndAtTheBestStep) {
   ASSERT_EQ(tuned.exit_code, 0) << tuned.err;
   EXPECT_THAT(tuned.out, testing::HasSubstr("ability/choices/accuracy_per_byte"));
   EXPECT_THAT(tuned.out, testing::HasSubstr("ability/numbers/unparsed"));
-  EXPECT_THAT(read_file(runs_.run("run") + "/report.html"), testing::HasSubstr("ability choices <code>accuracy</code>"));
+  EXPECT_THAT(read_file(runs_.run("run") + "/report.html"),
+              testing::HasSubstr("ability choices <code>accuracy</code>"));
   Database db(runs_.run("run") + "/run.db", Database::Mode::kReadOnly);
-  Statement rows = db.prepare("SELECT step, value FROM evaluations WHERE name = 'ability/choices/accuracy' ORDER BY step");
+  Statement rows =
+      db.prepare("SELECT step, value FROM evaluations WHERE name = 'ability/choices/accuracy' ORDER BY step");
   ASSERT_TRUE(rows.step());
   EXPECT_EQ(rows.integer(0), 0);
   EXPECT_EQ(rows.real(1), parse_json(scored.out, "stdout")[0]["accuracy"].get<double>());

@@ -69,8 +69,7 @@ std::string fetched(const std::string& url, const std::string& path) {
     const std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
     send(descriptor, request.data(), request.size(), MSG_NOSIGNAL);
     char bytes[65536];
-    for (ssize_t n; (n = recv(descriptor, bytes, sizeof(bytes), 0)) > 0;)
-      answer.append(bytes, static_cast<size_t>(n));
+    for (ssize_t n; (n = recv(descriptor, bytes, sizeof(bytes), 0)) > 0;) answer.append(bytes, static_cast<size_t>(n));
   }
   close(descriptor);
   return answer;

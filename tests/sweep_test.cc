@@ -19,7 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-const Settings kTiny{"tuning.batch=2", "tuning.steps=6", "evaluation.every=2", "optimizer.kind=sgd", "optimizer.lr=0.05"};
+const Settings kTiny{"tuning.batch=2", "tuning.steps=6", "evaluation.every=2", "optimizer.kind=sgd",
+                     "optimizer.lr=0.05"};
 
 Arguments sweep(const TinyRuns& runs, const std::vector<std::string>& grid, const Settings& settings = kTiny) {
   Arguments arguments{"sweep", runs.scratch() / "tune.toml", "-o", runs.run("sweep")};
@@ -177,7 +178,8 @@ TEST(Sweep, UnknownKeysAndValuesAreRefusedBeforeAnythingRuns) {
   refused({"tuning.method=circuit,random", "selection.kind=threshold"}, {"tuning.method random"}, kFailure);
   expect_refused(runs.scratch(), with(sweep(runs, kGrid), {"--cost", "untouched/perplexity"}),
                  {"--cost", "untouched/perplexity"});
-  expect_refused(runs.scratch(), with(sweep(runs, kGrid), {"--target", "ability/occupations/signed_bias"}), {"prejudice_risk"});
+  expect_refused(runs.scratch(), with(sweep(runs, kGrid), {"--target", "ability/occupations/signed_bias"}),
+                 {"prejudice_risk"});
 }
 
 TEST(Sweep, DryRunListsTheRunsAndWritesNothing) {

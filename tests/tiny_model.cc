@@ -82,14 +82,10 @@ void add_gpt2(const TinySpec& spec, TinyModel* model) {
 
 void add_gpt_neox(const TinySpec& spec, TinyModel* model) {
   constexpr int64_t d = kModelWidth;
-  model->config = {{"model_type", "gpt_neox"},
-                   {"num_hidden_layers", kLayers},
-                   {"num_attention_heads", 3},
-                   {"hidden_size", d},
-                   {"intermediate_size", kMlpWidth},
-                   {"rotary_pct", 0.5},
-                   {"vocab_size", kTinyVocab},
-                   {"max_position_embeddings", kTinyPositions},
+  model->config = {{"model_type", "gpt_neox"},        {"num_hidden_layers", kLayers},
+                   {"num_attention_heads", 3},        {"hidden_size", d},
+                   {"intermediate_size", kMlpWidth},  {"rotary_pct", 0.5},
+                   {"vocab_size", kTinyVocab},        {"max_position_embeddings", kTinyPositions},
                    {"tie_word_embeddings", spec.tied}};
   Builder b(spec, model);
   const auto linear = [&](const std::string& module, int64_t out, int64_t in) {

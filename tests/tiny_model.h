@@ -1,5 +1,6 @@
 // Hugging Face model directories small enough for a test to make: random weights, every shape awkward
-// (heads' total width ≠ d_model in all but gpt2, gpt_neox and opt, d_mlp ≠ 4 d_model, tensors in no alphabetical order).
+// (heads' total width ≠ d_model in all but gpt2, gpt_neox and opt, d_mlp ≠ 4 d_model, tensors in no alphabetical
+// order).
 #pragma once
 
 #include <cstdint>

@@ -57,8 +57,7 @@ std::map<std::string, std::vector<std::string>> rows_of(const std::string& run) 
         if (name == "seconds") continue;
         // {} of a double tells any two apart (SQLite's own text has 15 digits); the bytes are for text and
         // blobs.
-        const std::string value =
-            rows.is_null(c) ? "null" : fmt::format("{} {}", rows.real(c), hex(rows.blob(c)));
+        const std::string value = rows.is_null(c) ? "null" : fmt::format("{} {}", rows.real(c), hex(rows.blob(c)));
         text += name + "=" + value + " ";
       }
       texts.push_back(text);
@@ -74,8 +73,6 @@ int64_t query(const std::string& run, const std::string& sql) {
   return row.step() && !row.is_null(0) ? row.integer(0) : -1;
 }
 
-std::map<std::string, std::string> checkpoints_of(const std::string& run) {
-  return snapshot(run + "/checkpoints");
-}
+std::map<std::string, std::string> checkpoints_of(const std::string& run) { return snapshot(run + "/checkpoints"); }
 
 }  // namespace circuit

@@ -86,9 +86,8 @@ TEST(Watch, OfAFinishedRunIsOneBlock) {
   const auto before = snapshot(runs.run("run"));
   const ProgramResult result = run_quiet({"watch", runs.run("run")});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  for (const char* words :
-       {"run  circuit  ######################## 20/20  finished\n", "\nloss ", "\nlogit_diff ", "edges, ",
-        "Jaccard ", "\nevaluated ", "\ndev/metric ", "\nstrongest nodes "}) {
+  for (const char* words : {"run  circuit  ######################## 20/20  finished\n", "\nloss ", "\nlogit_diff ",
+                            "edges, ", "Jaccard ", "\nevaluated ", "\ndev/metric ", "\nstrongest nodes "}) {
     EXPECT_THAT(result.out, HasSubstr(words));
   }
   EXPECT_THAT(result.out, testing::Not(HasSubstr("\x1b")));
@@ -120,8 +119,7 @@ TEST(Watch, JsonHasTheNumbersOfTheStore) {
   const std::string node = view["strongest_nodes"][0]["node"];
   // float32 sums in edge order against SQLite's in float64.
   constexpr double kRounding = 1e-5;
-  const double sum =
-      shown("SELECT sum(abs(score)) AS v FROM circuits WHERE step = 18 AND upstream = '" + node + "'");
+  const double sum = shown("SELECT sum(abs(score)) AS v FROM circuits WHERE step = 18 AND upstream = '" + node + "'");
   EXPECT_NEAR(view["strongest_nodes"][0]["now"].get<double>(), sum, kRounding * sum);
 }
 
@@ -156,8 +154,8 @@ TEST(Watch, RedrawsInPlaceUntilCtrlC) {
   const TinyRuns runs({}, kShort);
   const std::string run = runs.run("run");
   Program program(runs.tune("run", {"tuning.steps=100000"}));
-  ASSERT_TRUE(program.wait_until({runs.scratch().path(), run},
-                                 [&] { return query(run, "SELECT max(step) FROM steps") >= 3; }));
+  ASSERT_TRUE(
+      program.wait_until({runs.scratch().path(), run}, [&] { return query(run, "SELECT max(step) FROM steps") >= 3; }));
   Terminal terminal(run);
   ASSERT_TRUE(terminal.read_until([&] { return terminal.frames() >= 3; })) << terminal.text();
   terminal.send(SIGINT);
@@ -174,8 +172,8 @@ TEST(Watch, EndsWithTheRun) {
   const TinyRuns runs({}, kShort);
   const std::string run = runs.run("run");
   Program program(runs.tune("run", {"tuning.steps=60"}));
-  ASSERT_TRUE(program.wait_until({runs.scratch().path(), run},
-                                 [&] { return query(run, "SELECT max(step) FROM steps") >= 1; }));
+  ASSERT_TRUE(
+      program.wait_until({runs.scratch().path(), run}, [&] { return query(run, "SELECT max(step) FROM steps") >= 1; }));
   Terminal terminal(run);
   EXPECT_EQ(terminal.exit_code(), 0);
   EXPECT_THAT(terminal.text(), HasSubstr("60/60  finished"));

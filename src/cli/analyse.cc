@@ -115,12 +115,14 @@ void add_analyse(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("analyse", "how a run's circuit changed as it learned");
   std::string help = "Analyses (* loads the base model and the run's checkpoints; the others read run.db alone):\n";
-  for (const Analysis& a : analyses()) help += fmt::format("  {:<18} {}{}\n", a.name, a.help, a.needs_models ? " *" : "");
-  command->footer(help +
-                  "evaluation.keep = \"all\" keeps every checkpoint, so that the starred ones see the way and not its ends only.\n"
-                  "Examples:\n  circuit analyse runs/circuit\n"
-                  "  circuit analyse runs/circuit --only trends,core-circuit --top 30\n"
-                  "  circuit analyse runs/circuit --only faithfulness --records 100 --out analysis");
+  for (const Analysis& a : analyses())
+    help += fmt::format("  {:<18} {}{}\n", a.name, a.help, a.needs_models ? " *" : "");
+  command->footer(
+      help +
+      "evaluation.keep = \"all\" keeps every checkpoint, so that the starred ones see the way and not its ends only.\n"
+      "Examples:\n  circuit analyse runs/circuit\n"
+      "  circuit analyse runs/circuit --only trends,core-circuit --top 30\n"
+      "  circuit analyse runs/circuit --only faithfulness --records 100 --out analysis");
   command->add_option("RUN", o->run, "run directory")->required();
   command->add_option("--only", o->only, names_of(analyses()))->delimiter(',');
   command->add_option("--data", o->data, "records that the starred ones measure on (default: the run's data.dev)");
@@ -128,7 +130,9 @@ void add_analyse(CLI::App& program, Action* chosen) {
   command->add_option("--states", o->states, "checkpoints that the starred ones look at, the base among them")
       ->capture_default_str()
       ->check(CLI::Range(2, 100));
-  command->add_option("--top", o->top, "rows of a table that are printed")->capture_default_str()->check(CLI::PositiveNumber);
+  command->add_option("--top", o->top, "rows of a table that are printed")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   command->add_option("-o,--out", o->out, "folder for every table as CSV and every analysis as JSON");
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });

@@ -25,8 +25,7 @@ struct Options {
 constexpr size_t kRowsShown = 20;
 
 OnOverlap rule_of(const Options& o) {
-  return o.on_overlap.empty() ? OnOverlap::kRefuse
-                              : find_named(overlap_rules(), "--on-overlap", o.on_overlap).rule;
+  return o.on_overlap.empty() ? OnOverlap::kRefuse : find_named(overlap_rules(), "--on-overlap", o.on_overlap).rule;
 }
 
 std::string overlap_table(const std::vector<Overlap>& overlaps, const std::vector<Delta>& deltas) {
@@ -64,8 +63,7 @@ void add_adapters(const Options& o, const std::vector<std::string>& adapters, co
   for (const std::string& folder : adapters) {
     for (auto& [name, tensor] : merge_adapter(base, open.model, folder)) {
       if (changed->emplace(name, std::move(tensor)).second) continue;
-      fail(folder,
-           "tensor '{}' is changed by another delta or adapter too. Apply this one to what the others make.",
+      fail(folder, "tensor '{}' is changed by another delta or adapter too. Apply this one to what the others make.",
            name);
     }
   }
@@ -76,8 +74,7 @@ void print_result(const Options& o, const std::vector<Overlap>& overlaps, const 
   if (o.common.json) {
     fmt::print(
         "{}\n",
-        Json({{"out", o.out}, {"changed_tensors", changed}, {"overlaps", overlap_json(overlaps, deltas)}})
-            .dump());
+        Json({{"out", o.out}, {"changed_tensors", changed}, {"overlaps", overlap_json(overlaps, deltas)}}).dump());
     return;
   }
   if (!overlaps.empty()) fmt::print("{}", overlap_table(overlaps, deltas));
@@ -132,10 +129,9 @@ void add_options(CLI::App* command, Options* o, const char* model) {
   command->add_option("MODEL", o->model, model)->required();
   command->add_option("DELTA", o->deltas, "deltas of circuit export --delta")->required();
   command->add_option("-o,--out", o->out, "folder to write; must not exist")->required();
-  command->add_option(
-      "--on-overlap", o->on_overlap,
-      "what stands where slices of several deltas overlap: last, first, mean or sum (of the changes); "
-      "default: refused");
+  command->add_option("--on-overlap", o->on_overlap,
+                      "what stands where slices of several deltas overlap: last, first, mean or sum (of the changes); "
+                      "default: refused");
   add_common(*command, &o->common);
 }
 

@@ -5,12 +5,13 @@
 
 namespace circuit {
 
-// Adds "dev/faithfulness" and "dev/completeness_gap", on the first evaluation.circuit_records records of data.dev; nothing
-// where the ablation does not move their metric for certain.
+// Adds "dev/faithfulness" and "dev/completeness_gap", on the first evaluation.circuit_records records of data.dev;
+// nothing where the ablation does not move their metric for certain.
 void add_circuit_quality(const TuneConfig& config, const TuneModel& model, const TuneData& data, const Circuit& circuit,
                          Evaluation* values);
 
-// What those records must have, before a run begins. Throws Error naming the record, or the key where there is no data.dev.
+// What those records must have, before a run begins. Throws Error naming the record, or the key where there is no
+// data.dev.
 void check_quality_records(const TuneConfig& config, const TuneData& data, const Architecture& architecture);
 
 }  // namespace circuit

@@ -53,8 +53,7 @@ void warn_of_slow_blas() {
   }
   at::set_num_threads(threads);
   if (rate > kSlowGflops) return;
-  log_warning("matrix products run at {:.1f} GFLOP/s on a thread: a slow BLAS. `make setup` chooses OpenBLAS.",
-              rate);
+  log_warning("matrix products run at {:.1f} GFLOP/s on a thread: a slow BLAS. `make setup` chooses OpenBLAS.", rate);
 }
 
 }  // namespace
@@ -84,7 +83,8 @@ LoadOptions load_options(const CommonOptions& options) {
   } catch (const std::exception&) {
     fail("--device", "'{}' is not a device. Write cpu, cuda or cuda:0.", options.device);
   }
-  if (!load.device.is_cpu() && !load.device.is_cuda()) fail("--device", "'{}' is not supported: cpu or cuda.", options.device);
+  if (!load.device.is_cpu() && !load.device.is_cuda())
+    fail("--device", "'{}' is not supported: cpu or cuda.", options.device);
   if (load.device.is_cuda() && !at::hasCUDA()) {
     fail("--device", "no CUDA device: this libtorch was built without CUDA, or no GPU is present. Use cpu.");
   }
@@ -154,11 +154,13 @@ int64_t batch_in_memory(const ScorePlan& plan, int64_t wanted, const CommonOptio
   const int64_t batch = plan.fitting_batch(wanted, limit);
   const auto bytes = [](int64_t n) { return format_bytes(static_cast<double>(n)); };
   if (batch == 0) {
-    fail("--memory", "one record of {} tokens takes about {}, expected at most {}. Give more memory, set --max-length, or "
-         "use --dtype bf16.", plan.tokens, bytes(plan.total(1)), bytes(limit));
+    fail("--memory",
+         "one record of {} tokens takes about {}, expected at most {}. Give more memory, set --max-length, or "
+         "use --dtype bf16.",
+         plan.tokens, bytes(plan.total(1)), bytes(limit));
   }
-  log_info("memory: at most about {}: weights {}, {} whatever the batch, {} a token; batches of {}{}.", bytes(plan.total(batch)),
-           bytes(plan.weights), bytes(plan.fixed), bytes(plan.per_token), batch,
+  log_info("memory: at most about {}: weights {}, {} whatever the batch, {} a token; batches of {}{}.",
+           bytes(plan.total(batch)), bytes(plan.weights), bytes(plan.fixed), bytes(plan.per_token), batch,
            batch < wanted ? fmt::format(" instead of {} to stay inside {}", wanted, bytes(limit)) : "");
   return batch;
 }

@@ -19,11 +19,11 @@ class App;
 namespace circuit {
 
 struct CommonOptions {
-  int threads = 0;         // 0: physical cores
+  int threads = 0;  // 0: physical cores
   uint64_t seed = 0;
   std::string device = "cpu";
   std::string dtype = "f32";
-  std::string memory;      // limit of the plan; empty: the machine's
+  std::string memory;  // limit of the plan; empty: the machine's
   bool quiet = false;
   bool json = false;
 };

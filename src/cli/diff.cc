@@ -41,8 +41,7 @@ std::optional<std::pair<std::string, int64_t>> run_and_step(const std::string& t
   const char* end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data() + colon + 1, end, step);
   const std::string run = text.substr(0, colon);
-  if (parsed.ec != std::errc() || parsed.ptr != end || step < 0 || !file_exists(run + "/run.db"))
-    return std::nullopt;
+  if (parsed.ec != std::errc() || parsed.ptr != end || step < 0 || !file_exists(run + "/run.db")) return std::nullopt;
   return std::pair(run, step);
 }
 
@@ -55,8 +54,7 @@ Side open_side(const std::string& text) {
   if (const auto run = run_and_step(text)) return circuit_of_run(run->first, run->second);
   if (file_exists(text + "/run.db")) return circuit_of_run(text, std::nullopt);
   if (fs::is_directory(text)) {
-    if (!file_exists(text + "/config.json"))
-      fail(text, "neither a run (run.db) nor a model (config.json) is in it.");
+    if (!file_exists(text + "/config.json")) fail(text, "neither a run (run.db) nor a model (config.json) is in it.");
     return {text, std::nullopt};
   }
   if (!file_exists(text)) fail(text, "there is no such circuit file, run, RUN:STEP or model directory.");
@@ -112,9 +110,7 @@ std::vector<std::string> count_row(const std::string& name, const SetDiff& d) {
           count(d.added.size())};
 }
 
-std::string correlation_text(double value) {
-  return std::isnan(value) ? "undefined" : fmt::format("{:.3f}", value);
-}
+std::string correlation_text(double value) { return std::isnan(value) ? "undefined" : fmt::format("{:.3f}", value); }
 
 void print_circuits(const Side& a, const Side& b, const Graph& graph, const CircuitDiff& d, int64_t top) {
   fmt::print("A: {}\nB: {}\n\n", a.name, b.name);
@@ -133,11 +129,9 @@ void print_circuits(const Side& a, const Side& b, const Graph& graph, const Circ
   std::vector<std::vector<std::string>> rows{{"largest changes", "A", "B", "change", ""}};
   for (size_t i = 0; i < std::min(d.changes.size(), static_cast<size_t>(top)); ++i) {
     const ScoreChange& c = d.changes[i];
-    const auto in = [&](const std::vector<int64_t>& ids) {
-      return std::binary_search(ids.begin(), ids.end(), c.edge);
-    };
-    rows.push_back({graph.edge_name(c.edge), fmt::format("{:+.4g}", c.before),
-                    fmt::format("{:+.4g}", c.after), fmt::format("{:+.4g}", c.after - c.before),
+    const auto in = [&](const std::vector<int64_t>& ids) { return std::binary_search(ids.begin(), ids.end(), c.edge); };
+    rows.push_back({graph.edge_name(c.edge), fmt::format("{:+.4g}", c.before), fmt::format("{:+.4g}", c.after),
+                    fmt::format("{:+.4g}", c.after - c.before),
                     in(d.edges.added)     ? "entered"
                     : in(d.edges.removed) ? "left"
                                           : "stayed"});
@@ -154,8 +148,8 @@ int diff_two_circuits(const Options& o, Side a, Side b) {
   const CircuitDiff d =
       diff_circuits(graph, a.circuit->circuit, a.circuit->scores, b.circuit->circuit, b.circuit->scores);
   if (!o.svg.empty()) {
-    write_file(o.svg, to_svg_of_two(graph, a.circuit->circuit, a.circuit->scores, b.circuit->circuit,
-                                    b.circuit->scores));
+    write_file(o.svg,
+               to_svg_of_two(graph, a.circuit->circuit, a.circuit->scores, b.circuit->circuit, b.circuit->scores));
   }
   if (o.common.json) {
     fmt::print("{}\n", circuits_json(a, b, graph, d, o.top).dump());
@@ -189,10 +183,9 @@ Json weights_json(const Side& a, const Side& b, const WeightDiff& d) {
 
 void print_weights(const Side& a, const Side& b, const WeightDiff& d, int64_t top) {
   fmt::print("A: {}\nB: {}\n\n", a.name, b.name);
-  fmt::print(
-      "{} of {} tensors are the same bytes; {} of {} elements differ ({:.3f} %)\n", d.identical_tensors,
-      d.tensors, with_commas(d.changed_elements), with_commas(d.elements),
-      d.elements == 0 ? 0 : 100 * static_cast<double>(d.changed_elements) / static_cast<double>(d.elements));
+  fmt::print("{} of {} tensors are the same bytes; {} of {} elements differ ({:.3f} %)\n", d.identical_tensors,
+             d.tensors, with_commas(d.changed_elements), with_commas(d.elements),
+             d.elements == 0 ? 0 : 100 * static_cast<double>(d.changed_elements) / static_cast<double>(d.elements));
   for (const std::string& name : d.only_a) fmt::print("only in A: {}\n", name);
   for (const std::string& name : d.only_b) fmt::print("only in B: {}\n", name);
   if (d.nodes.empty()) return;
@@ -204,8 +197,7 @@ void print_weights(const Side& a, const Side& b, const WeightDiff& d, int64_t to
                     with_commas(n.changed), with_commas(n.elements)});
   }
   fmt::print("\n{}", format_table(rows));
-  if (shown < d.nodes.size())
-    fmt::print("and {} more nodes; --top N shows more, --json all\n", d.nodes.size() - shown);
+  if (shown < d.nodes.size()) fmt::print("and {} more nodes; --top N shows more, --json all\n", d.nodes.size() - shown);
 }
 
 int diff_two_models(const Options& o, const Side& a, const Side& b) {
@@ -241,8 +233,7 @@ void add_diff(CLI::App& program, Action* chosen) {
   command->footer(
       "Examples:\n  circuit diff before.json after.json\n  circuit diff runs/agreement:0 runs/agreement:500\n"
       "  circuit diff runs/agreement:0 runs/agreement --svg moved.svg\n  circuit diff gpt2 tuned --top 40");
-  command->add_option("A", o->a, "circuit file, RUN (its last circuit), RUN:STEP, or model directory")
-      ->required();
+  command->add_option("A", o->a, "circuit file, RUN (its last circuit), RUN:STEP, or model directory")->required();
   command->add_option("B", o->b, "the same")->required();
   command->add_option("--top", o->top, "rows of the largest changes")
       ->capture_default_str()

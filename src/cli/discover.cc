@@ -66,18 +66,21 @@ struct Scored {
 void check_scores(const ScoreResult& result, const Options& o) {
   const double tolerance = o.common.dtype == "bf16" ? kSumRuleToleranceBf16 : kSumRuleTolerance;
   if (result.sum_rule_error > tolerance) {
-    fail("discover", "the scores break the sum rule by {:.2e} (at most {:.0e} is rounding): do not trust them. "
-                     "Use --dtype f32, or report this.",
+    fail("discover",
+         "the scores break the sum rule by {:.2e} (at most {:.0e} is rounding): do not trust them. "
+         "Use --dtype f32, or report this.",
          result.sum_rule_error, tolerance);
   }
-  const bool all_zero = std::all_of(result.scores.values.begin(), result.scores.values.end(),
-                                    [](float s) { return s == 0; });
+  const bool all_zero =
+      std::all_of(result.scores.values.begin(), result.scores.values.end(), [](float s) { return s == 0; });
   if (all_zero) {
     fail("discover", "every score is zero: the ablation changes nothing. Are the counterfactuals equal to the texts?");
   }
   if (result.metric_shift && *result.metric_shift <= kLeastShift * std::max(1.0, std::fabs(result.metric))) {
-    fail("discover", "{} is the same on every text and its counterfactual ({:.6g} on average): there is nothing to "
-                     "attribute. Do the counterfactuals change what the readouts ask?", o.metric, result.metric);
+    fail("discover",
+         "{} is the same on every text and its counterfactual ({:.6g} on average): there is nothing to "
+         "attribute. Do the counterfactuals change what the readouts ask?",
+         o.metric, result.metric);
   }
 }
 
@@ -97,12 +100,18 @@ void print_summary(const Graph& graph, const ScoreResult& result, const Selected
   const int64_t nodes = nodes_of(graph, circuit).count();
   if (o.common.json) {
     Json top = Json::array();
-    for (const int64_t id : strongest) top.push_back({{"edge", graph.edge_name(id)}, {"score", result.scores.values[id]}});
-    Json json = {{"metric", result.metric},   {"examples", result.examples},
-                       {"edges", circuit.edges.size()}, {"nodes", nodes},
-                       {"graph_edges", graph.n_edges()}, {"sum_rule_error", result.sum_rule_error},
-                       {"strongest", top},          {"out", o.out}};
-    if (verification) json["verify"] = {{"sampled", to_json(verification->sampled)}, {"top", to_json(verification->top)}};
+    for (const int64_t id : strongest)
+      top.push_back({{"edge", graph.edge_name(id)}, {"score", result.scores.values[id]}});
+    Json json = {{"metric", result.metric},
+                 {"examples", result.examples},
+                 {"edges", circuit.edges.size()},
+                 {"nodes", nodes},
+                 {"graph_edges", graph.n_edges()},
+                 {"sum_rule_error", result.sum_rule_error},
+                 {"strongest", top},
+                 {"out", o.out}};
+    if (verification)
+      json["verify"] = {{"sampled", to_json(verification->sampled)}, {"top", to_json(verification->top)}};
     json.update(selection_json(selected));
     fmt::print("{}\n", json.dump(1));
     return;
@@ -115,7 +124,8 @@ void print_summary(const Graph& graph, const ScoreResult& result, const Selected
   }
   print_selection(selected);
   if (verification) {
-    for (const auto& [name, a] : {std::pair("sampled edges", verification->sampled), {"top edges", verification->top}}) {
+    for (const auto& [name, a] :
+         {std::pair("sampled edges", verification->sampled), {"top edges", verification->top}}) {
       fmt::print("{:<16} {} ablated one by one: correlation {:.3f}, same sign {:.0f} %\n", name, a.edges, a.pearson,
                  100 * a.sign_agreement);
     }
@@ -187,7 +197,8 @@ Selected select(const Options& o, const Selector& selector, const Model& model, 
   }
   Rng rng = Rng(o.common.seed).split("selection");
   selected.circuit = selector.select(input, selection, rng);
-  if (o.selection == "top-edges" && o.top_nodes == 0 && static_cast<int64_t>(selected.circuit.edges.size()) < selection.n) {
+  if (o.selection == "top-edges" && o.top_nodes == 0 &&
+      static_cast<int64_t>(selected.circuit.edges.size()) < selection.n) {
     log_info("only {} edges have a score other than zero; all are taken.", selected.circuit.edges.size());
   }
   if (scored.parts) {
@@ -202,20 +213,20 @@ Selected select(const Options& o, const Selector& selector, const Model& model, 
   if (o.stable > 0) {
     const size_t before = selected.circuit.edges.size();
     selected.circuit = stable_edges(selected.circuit, selected.stability, o.stable);
-    log_info("stable: {} of {} edges are selected in {:.4g} % or more of the resamples.",
-             selected.circuit.edges.size(), before, 100 * o.stable);
+    log_info("stable: {} of {} edges are selected in {:.4g} % or more of the resamples.", selected.circuit.edges.size(),
+             before, 100 * o.stable);
   }
   if (o.prune) {
     const size_t before = selected.circuit.edges.size();
     selected.circuit = prune(graph, selected.circuit);
-    log_info("pruned: {} of {} edges lie on a path from input to logits.", selected.circuit.edges.size(),
-             before);
+    log_info("pruned: {} of {} edges lie on a path from input to logits.", selected.circuit.edges.size(), before);
   }
   return selected;
 }
 
 // Spans as the records name them. Throws Error when there is none, UsageError for a method that cannot tell them.
-std::vector<std::string> wanted_spans(const Options& o, const Scorer& scorer, const std::vector<const Example*>& examples) {
+std::vector<std::string> wanted_spans(const Options& o, const Scorer& scorer,
+                                      const std::vector<const Example*>& examples) {
   if (o.spans.empty()) return {};
   if (!scorer.splits_spans) throw UsageError(fmt::format("[--spans] method {} does not score by spans.", scorer.name));
   const std::vector<std::string> names = span_names(examples);
@@ -262,7 +273,8 @@ int run(const Options& o) {
   spec.spans = wanted_spans(o, scorer, examples);
   std::vector<const Example*> all = examples;
   all.insert(all.end(), used.held_out.begin(), used.held_out.end());
-  if (spec.ablation_reference != nullptr) all.insert(all.end(), spec.ablation_reference->begin(), spec.ablation_reference->end());
+  if (spec.ablation_reference != nullptr)
+    all.insert(all.end(), spec.ablation_reference->begin(), spec.ablation_reference->end());
   spec.batch = planned_batch(o, scorer, open.model, graph, spec, all);
   const Scored scored = score(o, scorer, open.model, graph, examples, spec);
   const ScoreResult& result = scored.result;
@@ -301,7 +313,8 @@ void add_discover(CLI::App& program, Action* chosen) {
   command->add_option("--method", o->method, "scoring method: " + names_of(scorers()));
   command->add_option("--metric", o->metric, names_of(metrics()));
   command->add_option("--ablation", o->ablation, names_of(ablations()));
-  command->add_option("--ablation-data", o->ablation_data, "records whose mean the mean ablations take (default: DATA)");
+  command->add_option("--ablation-data", o->ablation_data,
+                      "records whose mean the mean ablations take (default: DATA)");
   command->add_option("--ig-steps", o->ig_steps, "gradients of the eap-ig methods")->check(CLI::PositiveNumber);
   command->add_option("--verify", o->verify, "ablate N sampled and N top edges one by one and compare with the scores")
       ->check(CLI::PositiveNumber);
@@ -311,13 +324,11 @@ void add_discover(CLI::App& program, Action* chosen) {
       command->add_option("--top-edges", o->top_edges, "edges of the circuit")->check(CLI::PositiveNumber);
   CLI::Option* resamples =
       command
-          ->add_option(
-              "--resamples", o->resamples,
-              "resample the examples N times and write the share of times each edge is selected")
+          ->add_option("--resamples", o->resamples,
+                       "resample the examples N times and write the share of times each edge is selected")
           ->check(CLI::PositiveNumber);
   CLI::Option* stable =
-      command
-          ->add_option("--stable", o->stable, "keep edges selected in at least this share of the resamples")
+      command->add_option("--stable", o->stable, "keep edges selected in at least this share of the resamples")
           ->check(CLI::Range(0.0, 1.0))
           ->needs(resamples);
   CLI::Option* target = command
@@ -329,13 +340,16 @@ void add_discover(CLI::App& program, Action* chosen) {
                             ->excludes(stable);
   command->add_option("--held-out", o->target.held_out, "those records (default: the second half of DATA)")
       ->needs(target);
-  command->add_option("--top-nodes", o->top_nodes, "a circuit of the N strongest nodes instead, with all edges among them")
+  command
+      ->add_option("--top-nodes", o->top_nodes, "a circuit of the N strongest nodes instead, with all edges among them")
       ->check(CLI::PositiveNumber)
       ->excludes(size)
       ->excludes(selection)
       ->excludes(target);
-  command->add_option("--threshold", o->threshold, "least |score|, for selection threshold")->check(CLI::NonNegativeNumber);
-  command->add_option("--budget", o->budget, "largest trainable share, for selection param-budget")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--threshold", o->threshold, "least |score|, for selection threshold")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--budget", o->budget, "largest trainable share, for selection param-budget")
+      ->check(CLI::Range(0.0, 1.0));
   command->add_flag("--signed", o->signed_scores, "rank by the score itself, positive ones only");
   command->add_flag("--prune", o->prune, "drop edges on no path from input to logits");
   command->add_option("--batch", o->batch, "records in one forward; changes no score")->check(CLI::PositiveNumber);
@@ -343,7 +357,8 @@ void add_discover(CLI::App& program, Action* chosen) {
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
   command->add_option("--dot", o->dot, "also write the circuit as Graphviz DOT");
   command->add_option("--svg", o->svg, "also write the circuit as a drawing that browsers and editors open");
-  command->add_option("--mlp-block", o->mlp_block, "split every MLP into nodes of W channels")->check(CLI::PositiveNumber);
+  command->add_option("--mlp-block", o->mlp_block, "split every MLP into nodes of W channels")
+      ->check(CLI::PositiveNumber);
   command->add_option("--spans", o->spans, "also write scores by pairs of the records' spans, as safetensors")
       ->excludes(resamples);
   command->add_option("--channels", o->channels, "also write a score of every MLP channel, as safetensors");

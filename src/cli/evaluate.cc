@@ -51,12 +51,10 @@ Json to_json(const std::vector<CurvePoint>& points) {
 }
 
 Json to_json(const CircuitEvaluation& e) {
-  Json json = {
-      {"examples", e.examples},           {"graph_edges", e.graph_edges}, {"edges", e.edges},
-      {"edges_pruned", e.edges_run},      {"full", e.full.metric.value},  {"empty", e.empty.metric.value},
-      {"circuit", e.circuit.metric.value}};
-  for (const auto& [name, means] :
-       {std::pair("full", &e.full), {"empty", &e.empty}, {"circuit", &e.circuit}}) {
+  Json json = {{"examples", e.examples},           {"graph_edges", e.graph_edges}, {"edges", e.edges},
+               {"edges_pruned", e.edges_run},      {"full", e.full.metric.value},  {"empty", e.empty.metric.value},
+               {"circuit", e.circuit.metric.value}};
+  for (const auto& [name, means] : {std::pair("full", &e.full), {"empty", &e.empty}, {"circuit", &e.circuit}}) {
     json["intervals"][name] = to_json(means->metric);
     json["accuracy"][name] = to_json(means->accuracy);
     json["kl"][name] = to_json(means->kl);
@@ -158,8 +156,8 @@ int run(const Options& o) {
   Rng rng = Rng(o.common.seed).split("evaluate");
   Progress progress("evaluate", static_cast<int64_t>(records.examples.size()));
   const CircuitEvaluation evaluation =
-      evaluate_circuit(open.model, {graph, file.scores, slices}, file.circuit, records.examples, spec, what,
-                       rng, [&](int64_t done, int64_t) { progress.update(done); });
+      evaluate_circuit(open.model, {graph, file.scores, slices}, file.circuit, records.examples, spec, what, rng,
+                       [&](int64_t done, int64_t) { progress.update(done); });
   progress.clear();
   warn_of_undefined(evaluation);
   Json json = to_json(evaluation);
@@ -191,7 +189,8 @@ int run(const Options& o) {
 
 void add_evaluate(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
-  CLI::App* command = program.add_subcommand("evaluate", "run a circuit alone: faithfulness, completeness, minimality, CPR, CMD");
+  CLI::App* command =
+      program.add_subcommand("evaluate", "run a circuit alone: faithfulness, completeness, minimality, CPR, CMD");
   command->footer(
       "Example:\n  circuit evaluate examples/books-4l examples/agreement/dev.jsonl --ablation mean "
       "--circuit circuit.json --page circuit.html");
@@ -200,19 +199,19 @@ void add_evaluate(CLI::App& program, Action* chosen) {
   command->add_option("--circuit", o->circuit, "circuit file, as discover writes it")->required();
   command->add_option("--metric", o->metric, names_of(metrics()));
   command->add_option("--ablation", o->ablation, names_of(ablations()));
-  command->add_option("--ablation-data", o->ablation_data, "records whose mean the mean ablations take (default: DATA)");
+  command->add_option("--ablation-data", o->ablation_data,
+                      "records whose mean the mean ablations take (default: DATA)");
   command->add_option("--against", o->against, "reference circuit: precision, recall and AUROC of this one");
   command->add_option("--redundancy", o->redundancy, "edges removed one by one for minimality (0: none)")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--batch", o->batch, "records in one forward; changes no result")->check(CLI::PositiveNumber);
   command->add_option("--max-length", o->max_length, "tokens kept of a text")->check(CLI::PositiveNumber);
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
-  command->add_flag("--negate", o->negate, "change the sign of the file's scores: of tools where negative means support");
+  command->add_flag("--negate", o->negate,
+                    "change the sign of the file's scores: of tools where negative means support");
   command->add_flag("--no-prune", o->no_prune, "keep edges on no path from input to logits");
   CLI::Option* no_curve = command->add_flag("--no-curve", o->no_curve, "this circuit only: no CPR and CMD");
-  command
-      ->add_option("--page", o->page,
-                   "also write one HTML page: what the circuit carries, its curve, a table")
+  command->add_option("--page", o->page, "also write one HTML page: what the circuit carries, its curve, a table")
       ->excludes(no_curve);
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });

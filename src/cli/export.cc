@@ -33,7 +33,8 @@ int64_t choose_step(const Options& o) {
   int64_t step = -1;
   const char* end = o.step.data() + o.step.size();
   const auto parsed = std::from_chars(o.step.data(), end, step);
-  if (parsed.ec != std::errc() || parsed.ptr != end) throw UsageError(fmt::format("[--step] '{}' is not a number.", o.step));
+  if (parsed.ec != std::errc() || parsed.ptr != end)
+    throw UsageError(fmt::format("[--step] '{}' is not a number.", o.step));
   if (std::binary_search(steps.begin(), steps.end(), step)) return step;
   fail(o.run, "there is no checkpoint of step {}. There are: {}.", step,
        joined(steps, [](int64_t s) { return std::to_string(s); }));
@@ -58,19 +59,21 @@ int export_delta(const Options& o, const TuneConfig& config) {
     fail("--delta", "{} is a run of method lora, whose change is no slice of the model. Use --adapter.", o.run);
   }
   const int64_t step = choose_step(o);
-  const Delta delta = make_delta(Checkpoint::open(config.model_path), checkpoint_folder(o.run, step) + "/slices.safetensors",
-                                 {{"step", std::to_string(step)},
-                                  {"method", config.tuning_method},
-                                  {"model", config.model_path},
-                                  {"config", read_file(o.run + "/config.toml")},
-                                  {"program_version", CIRCUIT_VERSION}});
+  const Delta delta =
+      make_delta(Checkpoint::open(config.model_path), checkpoint_folder(o.run, step) + "/slices.safetensors",
+                 {{"step", std::to_string(step)},
+                  {"method", config.tuning_method},
+                  {"model", config.model_path},
+                  {"config", read_file(o.run + "/config.toml")},
+                  {"program_version", CIRCUIT_VERSION}});
   write_delta(delta, o.out);
   if (o.common.json) {
     fmt::print("{}\n", Json({{"out", o.out},
                              {"step", step},
                              {"slices", delta.slices.size()},
                              {"parameters", delta.parameters()},
-                             {"changed_tensors", delta.base_sha256.size()}}).dump());
+                             {"changed_tensors", delta.base_sha256.size()}})
+                           .dump());
   } else {
     fmt::print("step {} written to {}: {} slices of {} tensors, {} parameters\n", step, o.out, delta.slices.size(),
                delta.base_sha256.size(), with_commas(delta.parameters()));
@@ -106,13 +109,16 @@ int run(const Options& o) {
 void add_export(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("export", "a run's model as a Hugging Face directory");
-  command->footer("Examples:\n  circuit export runs/agreement -o tuned\n  circuit export runs/agreement --delta -o delta\n"
-                  "  circuit export runs/lora --adapter -o adapter");
+  command->footer(
+      "Examples:\n  circuit export runs/agreement -o tuned\n  circuit export runs/agreement --delta -o delta\n"
+      "  circuit export runs/lora --adapter -o adapter");
   command->add_option("RUN", o->run, "run directory")->required();
   command->add_option("-o,--out", o->out, "folder to write; must not exist")->required();
   command->add_option("--step", o->step, "step to export (default: the best on dev, else the last)");
-  command->add_flag("--delta", o->delta, "only the slices that changed, and the base's values of them: see circuit apply")
-      ->excludes(command->add_flag("--adapter", o->adapter, "of a run of method lora: the adapters, as PEFT reads them"));
+  command
+      ->add_flag("--delta", o->delta, "only the slices that changed, and the base's values of them: see circuit apply")
+      ->excludes(
+          command->add_flag("--adapter", o->adapter, "of a run of method lora: the adapters, as PEFT reads them"));
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
 }

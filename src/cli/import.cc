@@ -24,33 +24,30 @@ struct Options {
 
 void check_use(const Importer& importer, const Options& o) {
   if (importer.n_files > 0 && o.files.size() != importer.n_files) {
-    throw UsageError(fmt::format("[import {}] found {} files, expected {}: {}.", importer.name,
-                                 o.files.size(), importer.n_files, importer.files));
+    throw UsageError(fmt::format("[import {}] found {} files, expected {}: {}.", importer.name, o.files.size(),
+                                 importer.n_files, importer.files));
   }
   if (importer.tokenizer == TokenizerUse::kNeeded && o.model.empty()) {
-    throw UsageError(fmt::format(
-        "[import {}] needs --model: the folder of the tokenizer whose ids the file has.", importer.name));
+    throw UsageError(
+        fmt::format("[import {}] needs --model: the folder of the tokenizer whose ids the file has.", importer.name));
   }
   if (importer.tokenizer == TokenizerUse::kNone && !o.model.empty()) {
-    throw UsageError(fmt::format("[import {}] --model: these records are text for any model. Leave it out.",
-                                 importer.name));
+    throw UsageError(
+        fmt::format("[import {}] --model: these records are text for any model. Leave it out.", importer.name));
   }
   if (importer.kind != RecordKind::kQuestions && o.messages) {
-    throw UsageError(fmt::format(
-        "[import {}] --messages: these records are no questions and answers. Leave it out.", importer.name));
+    throw UsageError(fmt::format("[import {}] --messages: these records are no questions and answers. Leave it out.",
+                                 importer.name));
   }
   for (const std::string& path : o.files) {
     std::error_code none;
-    if (std::filesystem::equivalent(path, o.out, none))
-      fail(o.out, "is one of the files to read. Choose another -o.");
+    if (std::filesystem::equivalent(path, o.out, none)) fail(o.out, "is one of the files to read. Choose another -o.");
   }
 }
 
 std::string table(const ImportReport& report, const Importer& importer) {
   std::vector<std::vector<std::string>> rows{{importer.name, ""}};
-  const auto add = [&](const std::string& name, int64_t count) {
-    rows.push_back({"  " + name, with_commas(count)});
-  };
+  const auto add = [&](const std::string& name, int64_t count) { rows.push_back({"  " + name, with_commas(count)}); };
   add("rows", report.rows);
   add("records", report.records);
   for (const auto& [reason, count] : report.refused) add("refused: " + reason, count);
@@ -113,22 +110,20 @@ std::string formats() {
 void add_import(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("import", "published data files to records (JSON Lines)");
-  command->footer(
-      formats() +
-      "BLiMP's files are read as they are. Rows that cannot become a record are counted by reason; "
-      "docs/tasks.md\n"
-      "says what each importer does. The table names the data.bos that the records are for.\n"
-      "Examples:\n"
-      "  circuit import gsm8k train.jsonl -o gsm8k-train.jsonl\n"
-      "  circuit import subject-verb dev_3000.jsonl --model models/gpt2 -o dev.jsonl\n"
-      "  circuit import winobias pro_type2_test.jsonl anti_type2_test.jsonl -o winobias-test.jsonl --json");
+  command->footer(formats() +
+                  "BLiMP's files are read as they are. Rows that cannot become a record are counted by reason; "
+                  "docs/tasks.md\n"
+                  "says what each importer does. The table names the data.bos that the records are for.\n"
+                  "Examples:\n"
+                  "  circuit import gsm8k train.jsonl -o gsm8k-train.jsonl\n"
+                  "  circuit import subject-verb dev_3000.jsonl --model models/gpt2 -o dev.jsonl\n"
+                  "  circuit import winobias pro_type2_test.jsonl anti_type2_test.jsonl -o winobias-test.jsonl --json");
   command->add_option("FORMAT", o->format, "one of the formats below")->required();
   command->add_option("FILE", o->files, "the published files")->required();
   command->add_option("-o,--out", o->out, "file to write")->required();
   command->add_option("--model", o->model,
                       "directory of a model or tokenizer, to check records of readouts against its tokens");
-  command->add_flag("--messages", o->messages,
-                    "questions and answers as messages, for the model's chat template");
+  command->add_flag("--messages", o->messages, "questions and answers as messages, for the model's chat template");
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
 }

@@ -11,10 +11,9 @@ namespace circuit {
 namespace {
 
 // In the order --help lists them.
-constexpr AddCommand kCommands[] = {add_inspect,  add_tokenize, add_import, add_generate, add_score,
-                                    add_discover, add_evaluate, add_tune,   add_sweep,    add_export,
-                                    add_apply,    add_revert,   add_diff,   add_analyse,  add_query,
-                                    add_watch,    add_report};
+constexpr AddCommand kCommands[] = {add_inspect,  add_tokenize, add_import, add_generate, add_score, add_discover,
+                                    add_evaluate, add_tune,     add_sweep,  add_export,   add_apply, add_revert,
+                                    add_diff,     add_analyse,  add_query,  add_watch,    add_report};
 
 constexpr int kFailure = 1;
 constexpr int kWrongUse = 2;
@@ -23,8 +22,9 @@ int run(int argc, char** argv) {
   // glibc gives large blocks back to the system at every free and faults them in again at every step.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
-  CLI::App program{"Circuit-tuning: find the subgraph of a language model that matters for a task, tune only its\n"
-                   "parameters, and record how it changes. `circuit COMMAND --help` explains a command."};
+  CLI::App program{
+      "Circuit-tuning: find the subgraph of a language model that matters for a task, tune only its\n"
+      "parameters, and record how it changes. `circuit COMMAND --help` explains a command."};
   program.name("circuit");
   program.set_version_flag("--version", "circuit " CIRCUIT_VERSION);
   program.require_subcommand(1);

@@ -93,7 +93,8 @@ std::string line_of(int columns, const CellOf& cell_of) {
 void check_names(const std::vector<std::string>& columns) {
   std::set<std::string> seen;
   for (const std::string& name : columns) {
-    if (!seen.insert(name).second) fail("query", "two columns are called '{}', which JSON cannot tell apart. Name one with AS.", name);
+    if (!seen.insert(name).second)
+      fail("query", "two columns are called '{}', which JSON cannot tell apart. Name one with AS.", name);
   }
 }
 
@@ -139,14 +140,17 @@ void add_query(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("query", "SQL on a run's database, which is only read");
   command->footer(
-      "Tables are described in docs/formats.md. Views: circuits, circuit_at (the circuit trained at a step), entries_exits,\n"
-      "edge_series (the score of every edge at every discovery that kept its scores). float_at(blob, i) reads a vector.\n"
+      "Tables are described in docs/formats.md. Views: circuits, circuit_at (the circuit trained at a step), "
+      "entries_exits,\n"
+      "edge_series (the score of every edge at every discovery that kept its scores). float_at(blob, i) reads a "
+      "vector.\n"
       "Blobs are hexadecimal in --csv and --json; NULL is an empty field or null.\n"
       "Examples:\n"
       "  circuit query runs/circuit \"SELECT * FROM circuit_at WHERE step = 120 ORDER BY abs(score) DESC LIMIT 10\"\n"
       "  circuit query runs/circuit --csv \"SELECT step, score FROM edge_series WHERE upstream = 'm0' AND downstream = "
       "'logits'\"\n"
-      "  circuit query runs/circuit \"SELECT step, count(*) AS entered FROM entries_exits WHERE change = 'entered' GROUP BY "
+      "  circuit query runs/circuit \"SELECT step, count(*) AS entered FROM entries_exits WHERE change = 'entered' "
+      "GROUP BY "
       "step\"");
   command->add_option("RUN", o->run, "run directory")->required();
   command->add_option("SQL", o->sql, "one SELECT")->required();

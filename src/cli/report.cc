@@ -66,12 +66,14 @@ int run(const Options& o) {
 void add_report(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("report", "one HTML page of a run, or of several side by side");
-  command->footer("Examples:\n  circuit report runs/circuit\n"
-                  "  circuit report runs/circuit runs/full -o both.html --table\n"
-                  "  circuit report runs/circuit --serve --port 8000");
+  command->footer(
+      "Examples:\n  circuit report runs/circuit\n"
+      "  circuit report runs/circuit runs/full -o both.html --table\n"
+      "  circuit report runs/circuit --serve --port 8000");
   command->add_option("RUN", o->runs, "run directories")->required();
   command->add_option("-o,--out", o->out, "file to write (default: RUN/report.html)");
-  command->add_flag("--serve", o->serve, "serve the page on 127.0.0.1 instead, following runs that go on; nothing is written");
+  command->add_flag("--serve", o->serve,
+                    "serve the page on 127.0.0.1 instead, following runs that go on; nothing is written");
   command->add_option("--port", o->port, "of --serve (default: a free one)")->check(CLI::Range(0, 65535));
   command->add_flag("--table", o->table, "also print the runs side by side");
   add_common(*command, &o->common);

@@ -26,8 +26,7 @@ void on_interrupt(int) { interrupted = 1; }
 
 void add_task(const std::string& split, const Dataset& data, const TuneConfig& c, const Model& model,
               Evaluation* values) {
-  const TaskResult r =
-      evaluate_task(model, data.examples, find_metric(c.discovery_metric), c.evaluation_batch);
+  const TaskResult r = evaluate_task(model, data.examples, find_metric(c.discovery_metric), c.evaluation_batch);
   if (r.readouts > 0) {
     (*values)[split + "/metric"] = r.metric;
     // Over readouts; as a metric, logit_diff is the mean over examples and already there.
@@ -161,8 +160,8 @@ class RunObserver : public TuneObserver {
 
  private:
   void show(int64_t done) {
-    const double share =
-        100.0 * static_cast<double>(store_.current_parameters()) / static_cast<double>(model_.open.model.parameter_count());
+    const double share = 100.0 * static_cast<double>(store_.current_parameters()) /
+                         static_cast<double>(model_.open.model.parameter_count());
     std::string detail = fmt::format("loss {:.3f}", loss_);
     if (discovers(config_)) {
       detail += fmt::format("  {} {:+.2f}  {} edges", config_.discovery_metric, metric_, edges_);
@@ -180,7 +179,8 @@ class RunObserver : public TuneObserver {
     recorder_.evaluation(done, values);
     progress_.clear();
     std::string line = fmt::format("step {:>6}  loss {:.4f}", done, loss_);
-    for (const char* name : {"dev/metric", "dev/accuracy", "dev/perplexity", "dev/faithfulness", "untouched/perplexity"}) {
+    for (const char* name :
+         {"dev/metric", "dev/accuracy", "dev/perplexity", "dev/faithfulness", "untouched/perplexity"}) {
       const auto found = values.find(name);
       if (found != values.end()) line += fmt::format("  {} {:.4g}", name, found->second);
     }
@@ -252,8 +252,8 @@ Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const 
   if (!data.untouched.empty()) {
     const int64_t positions = model.open.model.architecture().n_positions;
     const int64_t window = config.evaluation_window > 0 ? config.evaluation_window : positions;
-    const TextResult r = evaluate_text(model.open.model, data.untouched, data.untouched_bytes, window,
-                                       config.evaluation_batch);
+    const TextResult r =
+        evaluate_text(model.open.model, data.untouched, data.untouched_bytes, window, config.evaluation_batch);
     values["untouched/perplexity"] = std::exp(r.nll);
   }
   if (splits == Splits::kAll) add_ability(config, model.open, &values);
@@ -276,12 +276,12 @@ void create_run(const TuneConfig& config, const CommonOptions& options, const Tu
   for (std::string& file : resolved.evaluation_files) file = fs::absolute(file).lexically_normal().string();
   const Architecture& a = model.open.model.architecture();
   const Graph& g = model.graph;
-  const Json architecture = {{"family", a.family},       {"n_layers", a.n_layers},   {"n_heads", a.n_heads},
-                             {"n_kv_heads", a.n_kv_heads}, {"d_model", a.d_model},   {"d_head", a.d_head},
-                             {"d_mlp", a.d_mlp},         {"vocab", a.vocab},
-                             {"parameters", model.open.model.parameter_count()}};
-  const Json graph = {{"n_layers", g.n_layers()},     {"n_heads", g.n_heads()},   {"n_kv_heads", g.n_kv_heads()},
-                      {"ungrouped", g.ungrouped()},   {"parallel", g.parallel()}, {"mlp_blocks", g.mlp_blocks()},
+  const Json architecture = {
+      {"family", a.family},         {"n_layers", a.n_layers}, {"n_heads", a.n_heads},
+      {"n_kv_heads", a.n_kv_heads}, {"d_model", a.d_model},   {"d_head", a.d_head},
+      {"d_mlp", a.d_mlp},           {"vocab", a.vocab},       {"parameters", model.open.model.parameter_count()}};
+  const Json graph = {{"n_layers", g.n_layers()},   {"n_heads", g.n_heads()},   {"n_kv_heads", g.n_kv_heads()},
+                      {"ungrouped", g.ungrouped()}, {"parallel", g.parallel()}, {"mlp_blocks", g.mlp_blocks()},
                       {"edges", g.n_edges()}};
   const std::string text = print_config(resolved.fields());
   const std::map<std::string, std::string> meta{
@@ -376,15 +376,14 @@ RunSummary execute_run(TuneConfig config, const CommonOptions& options, Checks c
     recorder.evaluation(0, before);
     if (config.lora_circuit) {
       const ScoreResult& scores = first->scores;
-      recorder.discovery({0, scores.scores, first->circuit, scores.metric, scores.examples, scores.sum_rule_error,
-                          first->seconds},
-                         store->current_parameters(), model.open.model.parameter_count());
+      recorder.discovery(
+          {0, scores.scores, first->circuit, scores.metric, scores.examples, scores.sum_rule_error, first->seconds},
+          store->current_parameters(), model.open.model.parameter_count());
     }
     if (config.tuning_method == "full") dynamic_cast<SliceStore&>(*store).select_all();
   }
   // Circuits may come to hold every slice.
-  const int64_t most =
-      discovers(config) ? model.table.parameters(model.table.all()) : store->current_parameters();
+  const int64_t most = discovers(config) ? model.table.parameters(model.table.all()) : store->current_parameters();
   const TuneMemory memory = tune_memory(config, model, data, most);
   log_info("memory, at most: {}; {} at hand.", memory.text(), format_bytes(static_cast<double>(memory_limit(options))));
   if (memory.total() > memory_limit(options)) log_warning("this may be more than there is: {}", kMemoryAdvice);

@@ -38,13 +38,13 @@ struct RunSummary {
   int64_t best_step = 0;
   int64_t touched_parameters = 0;  // of the model that the best step has changed
   int64_t all_parameters = 0;
-  int64_t largest_trainable = 0;   // at one step
-  double seconds = 0;              // of training steps, evaluations left out
+  int64_t largest_trainable = 0;  // at one step
+  double seconds = 0;             // of training steps, evaluations left out
   bool interrupted = false;
 };
 
-// model.init = random, carried out: new weights beside the run, in the model directory RUN.init, which is the run's base
-// from then on. Other configurations as they are.
+// model.init = random, carried out: new weights beside the run, in the model directory RUN.init, which is the run's
+// base from then on. Other configurations as they are.
 TuneConfig with_initial_weights(TuneConfig config);
 
 // Trains from the last checkpoint (or from the start) to the end, recording as it goes, and writes the page.

@@ -14,7 +14,8 @@ class RunStates : public ModelStates {
  public:
   // records: of `data`, or where empty of the run's dev file; at most `count`. states: at most so many, spread over the
   // checkpoints that are there, the base first. Throws Error: no checkpoint, no records.
-  RunStates(const std::string& run, const CommonOptions& options, const std::string& data, int64_t count, int64_t states);
+  RunStates(const std::string& run, const CommonOptions& options, const std::string& data, int64_t count,
+            int64_t states);
 
   const std::vector<int64_t>& steps() const override { return steps_; }
   const Graph& graph() const override { return base_->graph; }

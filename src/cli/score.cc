@@ -63,9 +63,9 @@ int run(const Options& o) {
   Json results = Json::array();
   for (const std::string& path : o.files) {
     Progress progress("score", 1000);
-    const FileScore score =
-        score_file(open.model, open.tokenizer, path, spec,
-                   [&](int64_t done, int64_t total) { progress.update(done * 1000 / std::max<int64_t>(1, total)); });
+    const FileScore score = score_file(open.model, open.tokenizer, path, spec, [&](int64_t done, int64_t total) {
+      progress.update(done * 1000 / std::max<int64_t>(1, total));
+    });
     progress.clear();
     results.push_back(to_json(path, score));
     if (!o.common.json) print(path, score);
@@ -84,8 +84,10 @@ void add_score(CLI::App& program, Action* chosen) {
   CLI::App* command = program.add_subcommand(
       "score", "perplexity of text, minimal pairs, multiple choice, generation tasks, metric and accuracy of records");
   command->footer(
-      "What a file holds is told by its first line: minimal pairs ({\"good\", \"bad\"}, or BLiMP's files), multiple choice\n"
-      "({\"prompt\", \"choices\", \"answer\"}), generation tasks ({\"prompt\", \"scorer\", \"answers\"}), other records, or text.\n"
+      "What a file holds is told by its first line: minimal pairs ({\"good\", \"bad\"}, or BLiMP's files), multiple "
+      "choice\n"
+      "({\"prompt\", \"choices\", \"answer\"}), generation tasks ({\"prompt\", \"scorer\", \"answers\"}), other "
+      "records, or text.\n"
       "docs/general-ability.md says what each number is.\n"
       "Records with occupation and gender (circuit import winobias) also get prejudice risk and signed bias.\n"
       "Example:\n  circuit score examples/books-4l examples/agreement/untouched.txt examples/agreement/test.jsonl");
@@ -93,7 +95,8 @@ void add_score(CLI::App& program, Action* chosen) {
   command->add_option("FILE", o->files, "files to score")->required();
   command->add_option("--window", o->spec.window, "tokens in a window of text (default: the model's positions)")
       ->check(CLI::PositiveNumber);
-  command->add_option("--batch", o->spec.batch, "sequences in one forward; changes no result")->check(CLI::PositiveNumber);
+  command->add_option("--batch", o->spec.batch, "sequences in one forward; changes no result")
+      ->check(CLI::PositiveNumber);
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
   command->add_option("--metric", o->spec.metric, "metric of records with readouts");
   command->add_option("--max-tokens", o->spec.max_tokens, "tokens generated for a record of a generation task")
@@ -102,7 +105,8 @@ void add_score(CLI::App& program, Action* chosen) {
       ->add_option("--stop", o->stops,
                    "text that ends a generation, may stand several times; \"\": none (default: the scorer's)")
       ->allow_extra_args(false);
-  command->add_option("--out", o->out, "also write the predictions of pairs, choices and generation tasks (JSON Lines)");
+  command->add_option("--out", o->out,
+                      "also write the predictions of pairs, choices and generation tasks (JSON Lines)");
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
 }

@@ -16,27 +16,24 @@ int64_t count_stable(const Selected& selected) {
 void print_selection(const Selected& selected) {
   if (selected.target) {
     const TargetFound& t = *selected.target;
-    fmt::print(
-        "{:<16} {:.4f}  ({:.4f} to {:.4f}) with {} edges, {} after pruning, on {} held-out examples: {}\n",
-        "faithfulness", t.faithfulness.value, t.faithfulness.interval.low, t.faithfulness.interval.high,
-        with_commas(t.size.size), with_commas(t.edges_run), t.examples, t.held_out);
+    fmt::print("{:<16} {:.4f}  ({:.4f} to {:.4f}) with {} edges, {} after pruning, on {} held-out examples: {}\n",
+               "faithfulness", t.faithfulness.value, t.faithfulness.interval.low, t.faithfulness.interval.high,
+               with_commas(t.size.size), with_commas(t.edges_run), t.examples, t.held_out);
     if (t.size.below > 0) {
       fmt::print("{:<16} {:.4f} with {} edges, the next smaller size tried\n", "", t.size.below_value,
                  with_commas(t.size.below));
     }
   }
   if (selected.stability.empty()) return;
-  fmt::print("{:<16} {} of the circuit's {} edges are selected in {:.0f} % or more of {} resamples\n",
-             "stability", with_commas(count_stable(selected)),
-             with_commas(static_cast<int64_t>(selected.circuit.edges.size())), 100 * kStableShare,
-             selected.resamples);
+  fmt::print("{:<16} {} of the circuit's {} edges are selected in {:.0f} % or more of {} resamples\n", "stability",
+             with_commas(count_stable(selected)), with_commas(static_cast<int64_t>(selected.circuit.edges.size())),
+             100 * kStableShare, selected.resamples);
 }
 
 Json selection_json(const Selected& selected) {
   Json json = Json::object();
   if (!selected.stability.empty()) {
-    json["stability"] = {
-        {"resamples", selected.resamples}, {"share", kStableShare}, {"edges", count_stable(selected)}};
+    json["stability"] = {{"resamples", selected.resamples}, {"share", kStableShare}, {"edges", count_stable(selected)}};
   }
   if (!selected.target) return json;
   const TargetFound& t = *selected.target;
@@ -47,8 +44,7 @@ Json selection_json(const Selected& selected) {
                     {"edges_pruned", t.edges_run},
                     {"held_out", t.held_out},
                     {"examples", t.examples}};
-  if (t.size.below > 0)
-    json["target"]["below"] = {{"edges", t.size.below}, {"faithfulness", t.size.below_value}};
+  if (t.size.below > 0) json["target"]["below"] = {{"edges", t.size.below}, {"faithfulness", t.size.below_value}};
   return json;
 }
 

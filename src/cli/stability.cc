@@ -16,10 +16,9 @@ ScoredParts score_in_parts(const Scorer& scorer, const Model& model, const Graph
   ScoredParts scored;
   for (const int64_t size : part_sizes(total)) {
     const auto first = examples.begin() + scored.whole.examples;
-    const ScoreResult part =
-        scorer.score(model, graph, {first, first + size}, of_part, [&](int64_t done, int64_t) {
-          if (progress) progress(scored.whole.examples + done, total);
-        });
+    const ScoreResult part = scorer.score(model, graph, {first, first + size}, of_part, [&](int64_t done, int64_t) {
+      if (progress) progress(scored.whole.examples + done, total);
+    });
     scored.whole.metric += part.metric * static_cast<double>(size) / static_cast<double>(total);
     scored.whole.examples += size;
     if (part.metric_shift) {

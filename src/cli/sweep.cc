@@ -97,7 +97,8 @@ void check_number_name(const std::string& option, const std::string& name, const
   if (first == "test" && !c.data_test.empty()) return;
   if (first == "untouched" && !c.data_untouched.empty()) return;
   if (first == "ability" && !c.evaluation_files.empty()) return;
-  fail(option, "{} is not measured with this configuration. There are names as dev/metric, test/accuracy, "
+  fail(option,
+       "{} is not measured with this configuration. There are names as dev/metric, test/accuracy, "
        "untouched/perplexity, ability/FILE/accuracy (of data.* and evaluation.files), {}, {}, {} and {}.",
        name, kTouchedShare, kLargestShare, kChangeNorm, kSecondsPerStep);
 }
@@ -108,7 +109,10 @@ class Sweeper {
       : o_(o), plan_(std::move(plan)), sweep_(begun_sweep(file("sweep.json"), plan_, o.common.dtype)) {
     sweep_.name = fs::absolute(o.out).lexically_normal().filename().string();
     const TuneConfig& c = plan_.cells[0].config;
-    sweep_.target = !o.target.empty() ? o.target : !c.data_test.empty() ? "test/metric" : !c.data_dev.empty() ? "dev/metric" : "";
+    sweep_.target = !o.target.empty()      ? o.target
+                    : !c.data_test.empty() ? "test/metric"
+                    : !c.data_dev.empty()  ? "dev/metric"
+                                           : "";
     sweep_.cost = !o.cost.empty() ? o.cost : !c.data_untouched.empty() ? "untouched/perplexity" : kChangeNorm;
     if (!sweep_.target.empty()) check_number_name("--target", sweep_.target, c);
     check_number_name("--cost", sweep_.cost, c);
@@ -140,8 +144,9 @@ class Sweeper {
       const SweepCell& cell = plan_.cells[open_[done]];
       SweepRun& state = sweep_.runs[open_[done]];
       const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      const std::string left =
-          done == 0 ? "" : ", ETA " + format_duration(spent / static_cast<double>(done) * static_cast<double>(open_.size() - done));
+      const std::string left = done == 0 ? ""
+                                         : ", ETA " + format_duration(spent / static_cast<double>(done) *
+                                                                      static_cast<double>(open_.size() - done));
       log_info("run {} of {}{}: {}", open_[done] + 1, sweep_.runs.size(), left, cell.name);
       state.status = RunStatus::kRunning;
       state.reason.clear();
@@ -242,12 +247,15 @@ int run(Options o) {
 
 void add_sweep(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<Options>();
-  CLI::App* command = program.add_subcommand("sweep", "tune over a grid of values, with one table and page of all runs");
+  CLI::App* command =
+      program.add_subcommand("sweep", "tune over a grid of values, with one table and page of all runs");
   command->footer(
-      "Runs that differ in tuning.seed only are averaged. The same command goes on where a sweep was stopped, and runs\n"
+      "Runs that differ in tuning.seed only are averaged. The same command goes on where a sweep was stopped, and "
+      "runs\n"
       "what was added to the grid.\n\n"
       "Examples:\n"
-      "  circuit sweep examples/agreement/circuit.toml --grid selection.n=30,100,300 --grid tuning.seed=0,1,2 -o runs/n\n"
+      "  circuit sweep examples/agreement/circuit.toml --grid selection.n=30,100,300 --grid tuning.seed=0,1,2 -o "
+      "runs/n\n"
       "  circuit sweep examples/agreement/circuit.toml --grid tuning.method=circuit,full,lora \\\n"
       "    --set tuning.steps=100 --target test/accuracy --cost change_norm -o runs/methods --dry-run");
   command->add_option("CONFIG", o->config, "configuration (TOML), as for tune")->required();
@@ -256,7 +264,8 @@ void add_sweep(CLI::App& program, Action* chosen) {
       ->required();
   command->add_option("--set", o->set, "key=value for all runs, over the configuration; may stand several times")
       ->allow_extra_args(false);
-  command->add_option("-o,--out", o->out, "folder of the sweep: a run directory a combination, sweep.json, .csv, .html")->required();
+  command->add_option("-o,--out", o->out, "folder of the sweep: a run directory a combination, sweep.json, .csv, .html")
+      ->required();
   command->add_option("--target", o->target, "number to gain (default: test/metric, or dev/metric)");
   command->add_option("--cost", o->cost, "number it costs (default: untouched/perplexity, or change_norm)");
   command->add_flag("--dry-run", o->dry_run, "check everything and print the runs; write nothing");

@@ -34,7 +34,8 @@ void check_unchanged(const Json& json, const std::string& path, const SweepPlan&
     fail(path, "the runs there vary {}, this grid {}. Choose another -o.", list(keys), list(keys_of(plan)));
   }
   const std::string old_dtype = require_string(json, "dtype", path);
-  if (old_dtype != dtype) fail(path, "--dtype: the runs there were made with {}, not {}. Choose another -o.", old_dtype, dtype);
+  if (old_dtype != dtype)
+    fail(path, "--dtype: the runs there were made with {}, not {}. Choose another -o.", old_dtype, dtype);
   for (const auto& [key, value] : require(json, "config", path).items()) {
     const auto found = plan.shared.find(key);
     if (found == plan.shared.end() || is_free_on_resume(key) || value == found->second) continue;

@@ -8,8 +8,8 @@
 
 namespace circuit {
 
-// The state of the runs that `plan` asks for: what the file at `path` says where there is one, else waiting. Runs of the
-// file that the grid does not hold any more follow, if they have begun. Throws Error naming the key: the file's
+// The state of the runs that `plan` asks for: what the file at `path` says where there is one, else waiting. Runs of
+// the file that the grid does not hold any more follow, if they have begun. Throws Error naming the key: the file's
 // runs were made with another value, another precision, or vary other keys.
 Sweep begun_sweep(const std::string& path, const SweepPlan& plan, const std::string& dtype);
 

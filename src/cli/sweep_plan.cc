@@ -94,7 +94,8 @@ SweepPlan plan_sweep(const std::string& config_path, const std::vector<std::stri
       cell.name += (i == 0 ? "" : "_") + names[i] + "-" + file_name_part(cell.values[i]);
     }
     if (cell.name.empty()) cell.name = "run";
-    if (cell.name.size() > kLongestName) fail("--grid", "{}: too long for a folder's name. Use shorter values.", cell.name);
+    if (cell.name.size() > kLongestName)
+      fail("--grid", "{}: too long for a folder's name. Use shorter values.", cell.name);
     if (!folders.insert(cell.name).second) fail("--grid", "two runs would be called {}. Change a value.", cell.name);
     cell.config.run_path = folder + "/" + cell.name;
     const std::string place = config_path + ", " + cell.name;

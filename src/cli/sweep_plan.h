@@ -22,8 +22,8 @@ struct SweepPlan {
   std::map<std::string, std::string> shared;  // every key that does not vary, without run.path: its value as in TOML
 };
 
-// Reads CONFIG, sets what `set` says, and varies what `grid` says; every cell's configuration is checked. Throws Error or
-// UsageError naming the option: an unknown key or value, a key given twice, a value given twice, run.path, a file of
+// Reads CONFIG, sets what `set` says, and varies what `grid` says; every cell's configuration is checked. Throws Error
+// or UsageError naming the option: an unknown key or value, a key given twice, a value given twice, run.path, a file of
 // the configuration that is not there.
 SweepPlan plan_sweep(const std::string& config_path, const std::vector<std::string>& set,
                      const std::vector<std::string>& grid, const std::string& folder);

@@ -34,9 +34,8 @@ class Sizes {
     if (first) circuits = {whole(input_.graph), Circuit()};
     for (const int64_t n : sizes) circuits.push_back(circuit_of(n));
     Progress progress("target", static_cast<int64_t>(examples_.size()));
-    std::vector<CircuitOutcome> outcomes =
-        run_circuits(model_, input_.graph, examples_, spec_, circuits,
-                     [&](int64_t done, int64_t) { progress.update(done); });
+    std::vector<CircuitOutcome> outcomes = run_circuits(model_, input_.graph, examples_, spec_, circuits,
+                                                        [&](int64_t done, int64_t) { progress.update(done); });
     progress.clear();
     if (first) take_range(&outcomes);
     std::vector<double> values;
@@ -105,9 +104,8 @@ void check_target(const TargetOptions& target, const std::string& selection) {
                   kPlace, selection));
 }
 
-TargetRecords target_records(const TargetOptions& target, const std::string& data_name,
-                             const ScoredRecords& data, const OpenModel& open, const RecordOptions& options,
-                             const ScoreSpec& spec) {
+TargetRecords target_records(const TargetOptions& target, const std::string& data_name, const ScoredRecords& data,
+                             const OpenModel& open, const RecordOptions& options, const ScoreSpec& spec) {
   TargetRecords records;
   records.scored = data.examples;
   if (!target.faithfulness) return records;
@@ -116,14 +114,13 @@ TargetRecords target_records(const TargetOptions& target, const std::string& dat
     records.file = std::make_unique<ScoredRecords>(target.held_out, "", open, options, &checked);
     records.held_out = records.file->examples;
     records.name = target.held_out;
-    log_info("scores from the {} records of {}, faithfulness on the {} of {}.", records.scored.size(),
-             data_name, records.held_out.size(), target.held_out);
+    log_info("scores from the {} records of {}, faithfulness on the {} of {}.", records.scored.size(), data_name,
+             records.held_out.size(), target.held_out);
     return records;
   }
   const size_t half = (data.examples.size() + 1) / 2;
   if (half == data.examples.size()) {
-    fail(data_name,
-         "found {} record, expected at least 2 to hold half of them out. Or name others with --held-out.",
+    fail(data_name, "found {} record, expected at least 2 to hold half of them out. Or name others with --held-out.",
          data.examples.size());
   }
   const auto middle = data.examples.begin() + static_cast<int64_t>(half);
@@ -145,11 +142,10 @@ TargetFound find_target(const Model& model, const SelectionInput& input, const S
   found.size = smallest_reaching(sizes.most(), *target.faithfulness,
                                  [&](const std::vector<int64_t>& list) { return sizes.measure(list); });
   if (!found.size.reached) {
-    fail(
-        kPlace,
-        "faithfulness {:.4g} is not reached on {}: the best found is {:.4f}, with {} edges. Ask for less, or "
-        "score with another method or more records.",
-        *target.faithfulness, records.name, found.size.value, found.size.size);
+    fail(kPlace,
+         "faithfulness {:.4g} is not reached on {}: the best found is {:.4f}, with {} edges. Ask for less, or "
+         "score with another method or more records.",
+         *target.faithfulness, records.name, found.size.value, found.size.size);
   }
   found.faithfulness = sizes.faithfulness_of(found.size.size);
   found.edges_run = sizes.edges_run(found.size.size);

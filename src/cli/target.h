@@ -28,9 +28,8 @@ struct TargetRecords {
 
 // Without a target all records are scored. Says on stderr which are which. Throws Error for data of one
 // record that should be halved.
-TargetRecords target_records(const TargetOptions& target, const std::string& data_name,
-                             const ScoredRecords& data, const OpenModel& open, const RecordOptions& options,
-                             const ScoreSpec& spec);
+TargetRecords target_records(const TargetOptions& target, const std::string& data_name, const ScoredRecords& data,
+                             const OpenModel& open, const RecordOptions& options, const ScoreSpec& spec);
 
 struct TargetFound {
   double target = 0;

@@ -43,8 +43,9 @@ void print_summary(const TuneConfig& config, const RunSummary& s) {
   const auto share = [&](int64_t n) { return 100.0 * static_cast<double>(n) / static_cast<double>(s.all_parameters); };
   fmt::print("method {}, best step {} of {}, {} of training\n", config.tuning_method, s.best_step, s.steps,
              format_duration(s.seconds));
-  fmt::print("{} of {} parameters touched ({:.1f} %), at most {:.1f} % in one step\n", with_commas(s.touched_parameters),
-             with_commas(s.all_parameters), share(s.touched_parameters), share(s.largest_trainable));
+  fmt::print("{} of {} parameters touched ({:.1f} %), at most {:.1f} % in one step\n",
+             with_commas(s.touched_parameters), with_commas(s.all_parameters), share(s.touched_parameters),
+             share(s.largest_trainable));
   fmt::print("report: {}/report.html\n", config.run_path);
 }
 
@@ -91,14 +92,16 @@ class Peek : public TuneObserver {
 
 void dry_run(TuneConfig config, const Options& o) {
   if (config.model_init != "pretrained") {
-    fail("--dry-run", "model.init = random makes the weights it would look at. Run it, or set model.init = pretrained.");
+    fail("--dry-run",
+         "model.init = random makes the weights it would look at. Run it, or set model.init = pretrained.");
   }
   const TuneModel model(config, o.common);
   const TuneData data(config, model.open);
   check_quality_records(config, data, model.open.model.architecture());
   const auto records = static_cast<int64_t>(data.train.examples.size());
   const int64_t per_step = config.tuning_batch * config.tuning_accumulation;
-  fmt::print("{:<22} {} ({} parameters)\n", "model", config.model_path, with_commas(model.open.model.parameter_count()));
+  fmt::print("{:<22} {} ({} parameters)\n", "model", config.model_path,
+             with_commas(model.open.model.parameter_count()));
   fmt::print("{:<22} {} training records, longest {} tokens; {} dev, {} test; {} untouched tokens\n", "data", records,
              longest_record(data.train), data.dev ? data.dev->examples.size() : 0,
              data.test ? data.test->examples.size() : 0, data.untouched.size());
@@ -141,7 +144,9 @@ TuneConfig resumed_config(const Options& o) {
   for (const std::string& assignment : o.set) {
     const std::string key = assignment.substr(0, assignment.find('='));
     if (!is_free_on_resume(key)) {
-      fail("--resume", "{} would change the result of a run that has begun; only evaluation.keep may change. Start a new run.", key);
+      fail("--resume",
+           "{} would change the result of a run that has begun; only evaluation.keep may change. Start a new run.",
+           key);
     }
     set_config(assignment, config.fields());
   }
@@ -169,7 +174,8 @@ int run(const Options& o) {
     return 0;
   }
   if (o.common.seed != 0) throw UsageError("[--seed] a run's seed is its tuning.seed: use --set tuning.seed=N.");
-  if (o.config.empty() == o.resume.empty()) throw UsageError("[tune] give CONFIG.toml or --resume RUN. See circuit tune --help.");
+  if (o.config.empty() == o.resume.empty())
+    throw UsageError("[tune] give CONFIG.toml or --resume RUN. See circuit tune --help.");
   apply_common(o.common);
   const TuneConfig config = o.resume.empty() ? fresh_config(o) : resumed_config(o);
   if (o.dry_run) {
@@ -178,7 +184,8 @@ int run(const Options& o) {
   }
   const RunSummary summary = execute_run(config, o.common, o.paranoid ? Checks::kParanoid : Checks::kUsual);
   if (summary.interrupted) {
-    fail(config.run_path, "stopped after step {}. Go on with: circuit tune --resume {}", summary.steps, config.run_path);
+    fail(config.run_path, "stopped after step {}. Go on with: circuit tune --resume {}", summary.steps,
+         config.run_path);
   }
   if (o.common.json) {
     print_json(config, summary);
@@ -202,7 +209,8 @@ void add_tune(CLI::App& program, Action* chosen) {
   command->add_option("--set", o->set, "key=value, over the configuration; may stand several times")
       ->allow_extra_args(false);
   command->add_option("--resume", o->resume, "run directory to go on with");
-  command->add_flag("--dry-run", o->dry_run, "print the plan, the first circuit's slices and the memory; write nothing");
+  command->add_flag("--dry-run", o->dry_run,
+                    "print the plan, the first circuit's slices and the memory; write nothing");
   command->add_flag("--paranoid", o->paranoid, "first check a slice's gradient against differences of the loss");
   command->add_flag("--help-config", o->help_config, "print every key with its default and meaning");
   add_common(*command, &o->common);

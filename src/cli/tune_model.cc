@@ -101,9 +101,9 @@ Selector faithfulness_selector(const TuneConfig& config, const TuneModel& model,
 PolicySpec policy_spec(const TuneConfig& c, const TuneModel& model, const TuneData& data, const ScoreSpec& score) {
   PolicySpec spec;
   // The control has the size that the circuit would have; the others take what the configuration names.
-  spec.selector = c.tuning_method == "random"            ? random_selector()
+  spec.selector = c.tuning_method == "random"          ? random_selector()
                   : c.selection_kind == "faithfulness" ? faithfulness_selector(c, model, data, score)
-                                                         : find_selector(c.selection_kind);
+                                                       : find_selector(c.selection_kind);
   spec.selection.n = c.selection_n;
   spec.selection.threshold = c.selection_threshold;
   spec.selection.budget = c.selection_budget;
@@ -127,8 +127,8 @@ PolicySpec policy_spec(const TuneConfig& c, const TuneModel& model, const TuneDa
 
 TuneModel::TuneModel(const TuneConfig& config, const CommonOptions& options)
     : open(config.model_path, options),
-      graph(open.model.architecture(),
-            config.discovery_ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped, config.discovery_mlp_block),
+      graph(open.model.architecture(), config.discovery_ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped,
+            config.discovery_mlp_block),
       table(graph, open.model) {}
 
 Dataset read_run_records(const std::string& path, const TuneConfig& config, const OpenModel& open) {
@@ -216,8 +216,8 @@ TuneMemory tune_memory(const TuneConfig& config, const TuneModel& model, const T
   const auto element = static_cast<int64_t>(weights.embedding().element_size());
   const int64_t longest = longest_record(data.train);
   const Pass pass = config.tuning_recompute ? Pass::kTrainRecomputing : Pass::kTrain;
-  const MemoryPlan loss = plan_memory(weights.architecture(), weights.parameter_count(), pass, config.tuning_batch,
-                                      longest, element);
+  const MemoryPlan loss =
+      plan_memory(weights.architecture(), weights.parameter_count(), pass, config.tuning_batch, longest, element);
   TuneMemory memory;
   memory.weights = loss.weights;
   memory.activations = loss.activations;
@@ -244,7 +244,8 @@ FirstCircuit find_first_circuit(const TuneConfig& config, const TuneModel& model
   const auto start = std::chrono::steady_clock::now();
   const TunerSpec spec = tuner_spec(config, model, data);
   ExampleList examples;
-  for (const ExampleList& part : task_batches(spec.batches, 0)) examples.insert(examples.end(), part.begin(), part.end());
+  for (const ExampleList& part : task_batches(spec.batches, 0))
+    examples.insert(examples.end(), part.begin(), part.end());
   FirstCircuit first;
   first.scores = spec.discovery.scorer.score(model.open.model, model.graph, examples, spec.discovery.score, {});
   Rng rng = Rng(spec.batches.seed).split("selection 0");

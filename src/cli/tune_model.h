@@ -48,7 +48,8 @@ struct TuneMemory {
   int64_t total() const { return weights + activations + state; }
   std::string text() const;
 };
-constexpr const char* kMemoryAdvice = "lower tuning.batch and raise tuning.accumulation, or set tuning.recompute = true.";
+constexpr const char* kMemoryAdvice =
+    "lower tuning.batch and raise tuning.accumulation, or set tuning.recompute = true.";
 // trained: parameters trained at a time.
 TuneMemory tune_memory(const TuneConfig& config, const TuneModel& model, const TuneData& data, int64_t trained);
 int64_t longest_record(const Dataset& data);  // tokens

@@ -50,8 +50,7 @@ struct Watched {
     return running() && view.idle_seconds > std::max(kQuietSeconds, kQuietSteps * view.step_seconds);
   }
   double trainable_share() const {
-    return view.parameters == 0 ? 0
-                                : static_cast<double>(view.trainable) / static_cast<double>(view.parameters);
+    return view.parameters == 0 ? 0 : static_cast<double>(view.trainable) / static_cast<double>(view.parameters);
   }
 };
 
@@ -76,8 +75,7 @@ Json to_json(const std::string& run, const Watched& w) {
     evaluations[name] = {{"base", number(e.base)}, {"last", number(e.last)}, {"step", e.step}};
   }
   Json nodes = Json::array();
-  for (const RunView::Node& n : v.nodes)
-    nodes.push_back({{"node", n.name}, {"first", n.first}, {"now", n.now}});
+  for (const RunView::Node& n : v.nodes) nodes.push_back({{"node", n.name}, {"first", n.first}, {"now", n.now}});
   Json discovery = nullptr;
   if (v.discovery) {
     const RunView::Discovery& d = *v.discovery;
@@ -109,10 +107,9 @@ std::string first_line(const std::string& run, const Watched& w) {
   const double share =
       w.total == 0 ? 0 : std::min(1.0, static_cast<double>(w.view.steps) / static_cast<double>(w.total));
   const auto filled = static_cast<size_t>(share * kBar);
-  std::string line =
-      std::filesystem::absolute(run + "/.").lexically_normal().parent_path().filename().string();
-  line += fmt::format("  {}  {}{} {}/{}", w.view.method, std::string(filled, '#'),
-                      std::string(kBar - filled, '.'), w.view.steps, w.total);
+  std::string line = std::filesystem::absolute(run + "/.").lexically_normal().parent_path().filename().string();
+  line += fmt::format("  {}  {}{} {}/{}", w.view.method, std::string(filled, '#'), std::string(kBar - filled, '.'),
+                      w.view.steps, w.total);
   if (!w.running()) return line + "  " + w.view.status;
   if (w.view.steps > 0) line += "  ETA " + format_duration(w.seconds_left());
   return line;
@@ -120,8 +117,7 @@ std::string first_line(const std::string& run, const Watched& w) {
 
 std::string overlap_text(const RunView::Discovery& d) {
   if (!d.jaccard_previous || !d.jaccard_first) return "";
-  return fmt::format("; Jaccard {:.2f} with the last, {:.2f} with the first", *d.jaccard_previous,
-                     *d.jaccard_first);
+  return fmt::format("; Jaccard {:.2f} with the last, {:.2f} with the first", *d.jaccard_previous, *d.jaccard_first);
 }
 
 // "dev/accuracy/ are": too many for a terminal; --json has them.
@@ -163,8 +159,8 @@ std::string block(const std::string& run, const Watched& w) {
     std::vector<std::vector<std::string>> rows{{"evaluated", "base", "last", "at step"}};
     for (const auto& [name, e] : v.evaluations) {
       if (is_of_one_label(name)) continue;
-      rows.push_back({name, e.base ? fmt::format("{:.4g}", *e.base) : "", fmt::format("{:.4g}", e.last),
-                      std::to_string(e.step)});
+      rows.push_back(
+          {name, e.base ? fmt::format("{:.4g}", *e.base) : "", fmt::format("{:.4g}", e.last), std::to_string(e.step)});
     }
     text += "\n" + format_table(rows);
   }

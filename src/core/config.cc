@@ -2,12 +2,12 @@
 
 #include <fmt/core.h>
 
+#include <toml++/toml.h>
 #include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <numeric>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "core/names.h"
 

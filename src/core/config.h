@@ -11,11 +11,11 @@ namespace circuit {
 
 // One key: where its value lives, what it means, what it may be.
 struct ConfigField {
-  std::string key;   // "section.name"
+  std::string key;  // "section.name"
   // Lists of strings: a TOML list, or one string with commas between the elements.
   std::variant<std::string*, int64_t*, double*, bool*, std::vector<std::string>*> value;
   std::string help;
-  double low = 0;    // numbers: inclusive bounds; low > high: any
+  double low = 0;  // numbers: inclusive bounds; low > high: any
   double high = -1;
   std::vector<std::string> choices;  // strings, and those of a list: empty: any
 };

@@ -9,7 +9,8 @@ namespace {
 
 // 'a,b' and "a,b" are the value a,b: what a shell leaves of nested quotes.
 std::string unquoted(const std::string& text) {
-  const bool quoted = text.size() >= 2 && (text[0] == '\'' || text[0] == '"') && text.find(text[0], 1) == text.size() - 1;
+  const bool quoted =
+      text.size() >= 2 && (text[0] == '\'' || text[0] == '"') && text.find(text[0], 1) == text.size() - 1;
   return quoted ? text.substr(1, text.size() - 2) : text;
 }
 
@@ -69,8 +70,8 @@ std::vector<std::vector<size_t>> grid_points(const std::vector<size_t>& sizes) {
 std::string file_name_part(const std::string& text) {
   std::string name;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '+' ||
-                       c == '-' || c == '_';
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                       c == '+' || c == '-' || c == '_';
     if (plain) {
       name += c;
     } else {

@@ -30,8 +30,8 @@ TEST(Grid, RefusesWhatIsNoListOfValues) {
 }
 
 TEST(Grid, ProductHasEveryCombinationOnceTheLastFastest) {
-  EXPECT_THAT(grid_points({2, 3}), ElementsAre(ElementsAre(0, 0), ElementsAre(0, 1), ElementsAre(0, 2), ElementsAre(1, 0),
-                                               ElementsAre(1, 1), ElementsAre(1, 2)));
+  EXPECT_THAT(grid_points({2, 3}), ElementsAre(ElementsAre(0, 0), ElementsAre(0, 1), ElementsAre(0, 2),
+                                               ElementsAre(1, 0), ElementsAre(1, 1), ElementsAre(1, 2)));
   EXPECT_EQ(grid_points({}).size(), 1U);
   EXPECT_EQ(grid_points({4, 1, 5}).size(), 20U);
 }

@@ -15,8 +15,8 @@ bool is_quiet();
 // Also appends every message, with the time, to the file at `path` (a run's log.txt). Empty: stop.
 void set_log_file(const std::string& path);
 
-void log_line(const std::string& message);     // information; silenced by --quiet
-void warn_line(const std::string& message);    // printed as "warning: …"
+void log_line(const std::string& message);   // information; silenced by --quiet
+void warn_line(const std::string& message);  // printed as "warning: …"
 
 template <class... Args>
 void log_info(fmt::format_string<Args...> format, Args&&... args) {

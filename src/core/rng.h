@@ -13,10 +13,10 @@ class Rng {
  public:
   explicit Rng(uint64_t seed, uint64_t counter = 0) : seed_(seed), counter_(counter) {}
 
-  uint64_t next();                   // uniform over all 64-bit values
-  uint64_t below(uint64_t bound);    // uniform in [0, bound), unbiased; bound > 0
-  double uniform();                  // uniform in [0, 1)
-  double normal();                   // standard normal (Box–Muller; two draws each)
+  uint64_t next();                 // uniform over all 64-bit values
+  uint64_t below(uint64_t bound);  // uniform in [0, bound), unbiased; bound > 0
+  double uniform();                // uniform in [0, 1)
+  double normal();                 // standard normal (Box–Muller; two draws each)
 
   // A generator of its own for a named purpose, so that adding one does not shift the others.
   Rng split(const std::string& purpose) const;

@@ -154,7 +154,8 @@ TEST_F(PlantedRun, NodeStrengthIsTheSumOfItsEdges) {
   double sum = 0;
   const float* scores = run.scores().at(kDiscoveries - 1);
   for (const int64_t e : last.circuit.edges) sum += graph_.edge(e).upstream == 0 ? std::fabs(scores[e]) : 0;
-  const auto input = std::find_if(nodes.rows.begin(), nodes.rows.end(), [](const auto& row) { return row[0] == "input"; });
+  const auto input =
+      std::find_if(nodes.rows.begin(), nodes.rows.end(), [](const auto& row) { return row[0] == "input"; });
   ASSERT_NE(input, nodes.rows.end());
   EXPECT_NEAR((*input)[2].get<double>(), sum, 1e-4 * sum);  // float32 sums
 }
@@ -172,9 +173,7 @@ TEST(EvenlySpread, DropsWhatStandsBetween) {
   EXPECT_EQ(evenly_spread({5}), (std::vector<int64_t>{5}));
 }
 
-TEST(RecordedRun, WithoutAStoreIsRefused) {
-  EXPECT_THROW(RecordedRun("no/such/run"), Error);
-}
+TEST(RecordedRun, WithoutAStoreIsRefused) { EXPECT_THROW(RecordedRun("no/such/run"), Error); }
 
 TEST(ChanceOfNodes, OfAllEdgesIsOneAndOfFewIsBetween) {
   const Graph graph(shape(), KeyValueNodes::kGrouped);

@@ -19,9 +19,9 @@ Analysis faithfulness_analysis();
 
 const std::vector<Analysis>& analyses() {
   static const std::vector<Analysis> list = {
-      trends_analysis(),           node_strength_analysis(),    overlap_analysis(),       rank_correlation_analysis(),
-      half_life_analysis(),        core_circuit_analysis(),     change_points_analysis(), parameter_change_analysis(),
-      direct_logit_analysis(),     attention_analysis(),        ov_drift_analysis(),      faithfulness_analysis(),
+      trends_analysis(),       node_strength_analysis(), overlap_analysis(),       rank_correlation_analysis(),
+      half_life_analysis(),    core_circuit_analysis(),  change_points_analysis(), parameter_change_analysis(),
+      direct_logit_analysis(), attention_analysis(),     ov_drift_analysis(),      faithfulness_analysis(),
   };
   return list;
 }

@@ -16,7 +16,7 @@ class ModelStates {
  public:
   virtual ~ModelStates() = default;
   virtual const std::vector<int64_t>& steps() const = 0;  // ascending, 0 first
-  virtual const Graph& graph() const = 0;  // the run's, with the model's own extents
+  virtual const Graph& graph() const = 0;                 // the run's, with the model's own extents
   virtual const Model& base() = 0;
   virtual const Model& at(int64_t step) = 0;  // valid until the next call of at()
   // Records that the analyses measure on, with the run's metric and ablation.

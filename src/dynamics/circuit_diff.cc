@@ -32,9 +32,7 @@ std::vector<float> magnitudes(const EdgeScores& scores) {
 }
 
 // log of n over k
-double log_choose(double n, double k) {
-  return std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1);
-}
+double log_choose(double n, double k) { return std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1); }
 
 }  // namespace
 
@@ -78,8 +76,8 @@ CircuitDiff diff_circuits(const Graph& graph, const Circuit& a, const EdgeScores
   diff.downstream = diff_sets(ids_of(nodes_a.downstream), ids_of(nodes_b.downstream));
   diff.jaccard_edges = jaccard_edges(a, b);
   diff.jaccard_nodes = jaccard_nodes(nodes_a, nodes_b);
-  diff.chance = chance_overlap(static_cast<int64_t>(a.edges.size()), static_cast<int64_t>(b.edges.size()),
-                               graph.n_edges());
+  diff.chance =
+      chance_overlap(static_cast<int64_t>(a.edges.size()), static_cast<int64_t>(b.edges.size()), graph.n_edges());
   diff.rank_correlation = rank_correlation(scores_a.values, scores_b.values);
   diff.rank_correlation_abs = rank_correlation(magnitudes(scores_a), magnitudes(scores_b));
   std::vector<int64_t> either;

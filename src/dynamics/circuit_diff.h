@@ -22,7 +22,8 @@ struct ChanceOverlap {
 };
 ChanceOverlap chance_overlap(int64_t a, int64_t b, int64_t n);
 
-// E[Jaccard of the nodes] of two random circuits of a and b edges, by `draws` pairs of them: no closed form is known to us.
+// E[Jaccard of the nodes] of two random circuits of a and b edges, by `draws` pairs of them: no closed form is known to
+// us.
 double chance_jaccard_nodes(const Graph& graph, int64_t a, int64_t b, int64_t draws, Rng& rng);
 
 struct ScoreChange {

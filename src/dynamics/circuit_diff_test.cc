@@ -45,8 +45,8 @@ TEST_P(Chance, OverlapIsTheMeanOverAllPairsOfSets) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, Chance,
-                         testing::Values(std::tuple(0, 0), std::tuple(0, 3), std::tuple(2, 3),
-                                         std::tuple(5, 6), std::tuple(8, 8)));
+                         testing::Values(std::tuple(0, 0), std::tuple(0, 3), std::tuple(2, 3), std::tuple(5, 6),
+                                         std::tuple(8, 8)));
 
 TEST(CircuitDiff, SaysWhatStayedEnteredAndLeft) {
   Architecture shape;

@@ -19,8 +19,7 @@ std::string encode(const LogRow& row) {
 }  // namespace
 
 Logger jsonl_logger() {
-  return {"jsonl", [](int64_t) { return std::string("log.jsonl"); }, [](int64_t) { return std::string(); },
-          encode};
+  return {"jsonl", [](int64_t) { return std::string("log.jsonl"); }, [](int64_t) { return std::string(); }, encode};
 }
 
 }  // namespace circuit

@@ -77,7 +77,8 @@ class ModelAnalyses : public testing::Test {
   std::string folder_;
 };
 
-// Without biases or positions the last stream is the sum of the nodes' outputs, so their attributions add up to the metric.
+// Without biases or positions the last stream is the sum of the nodes' outputs, so their attributions add up to the
+// metric.
 TEST_F(ModelAnalyses, DirectLogitAttributionsAddUpToTheMetric) {
   TwoStates states("mistral");
   const AnalysisResult result = analyse("direct-logit", states);

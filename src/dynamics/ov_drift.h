@@ -13,13 +13,14 @@ struct OvDrift {
   at::Tensor input;                     // [d_model] float64, unit: what the largest part of the change reads
   at::Tensor output;                    // [d_model] float64, unit: and what it writes; the two's common sign is free
 
-  double change() const;         // ‖ΔOV‖, Frobenius
-  double share_of_top() const;   // σ1² / Σ σ²; 0 where nothing changed
+  double change() const;        // ‖ΔOV‖, Frobenius
+  double share_of_top() const;  // σ1² / Σ σ²; 0 where nothing changed
 };
 
 // w_v [d_model, d_head], w_o [d_head, d_model] of one head, before and after. ΔOV has rank 2 · d_head at most, so it is
 // factored through two thin QR and never made.
-OvDrift ov_drift(const at::Tensor& w_v, const at::Tensor& w_o, const at::Tensor& w_v_after, const at::Tensor& w_o_after);
+OvDrift ov_drift(const at::Tensor& w_v, const at::Tensor& w_o, const at::Tensor& w_v_after,
+                 const at::Tensor& w_o_after);
 
 // |cos| of two directions; 0 where one of them is 0. Of random ones √(2 / (π d)) on average.
 double alignment(const at::Tensor& a, const at::Tensor& b);

@@ -11,12 +11,12 @@ namespace {
 
 // SQL may stand in several lines, an error in one.
 std::string in_one_line(std::string text) {
-  std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
   return text;
 }
 
 }  // namespace
-
 
 void query_run(const std::string& run, const std::string& sql,
                const std::function<void(const std::vector<std::string>& names)>& columns,
@@ -30,7 +30,8 @@ void query_run(const std::string& run, const std::string& sql,
   db.execute(std::string("CREATE TEMP VIEW ") + kEdgeSeries.name + " AS " + kEdgeSeries.select);
   db.execute("PRAGMA query_only = ON");
   Statement statement = db.prepare(sql);
-  if (!statement.only_reads() || statement.columns() == 0) fail("query", "only statements that read are allowed: SELECT …");
+  if (!statement.only_reads() || statement.columns() == 0)
+    fail("query", "only statements that read are allowed: SELECT …");
   const std::string& rest = statement.rest();
   if (rest.find_first_not_of(" \t\r\n;") != std::string::npos) {
     fail("query", "one statement at a time; behind it stands '{}'.", in_one_line(rest));

@@ -25,7 +25,8 @@ ReadoutDirections readout_directions(const Model& model, const std::vector<const
       rows.push_back(scale * (mean_row(readout.correct) - mean_row(readout.wrong)));
     }
   }
-  if (rows.empty()) fail("readouts", "no record has a readout with correct and wrong tokens: there is no direction to hold against.");
+  if (rows.empty())
+    fail("readouts", "no record has a readout with correct and wrong tokens: there is no direction to hold against.");
   const at::Tensor differences = at::stack(rows);
   ReadoutDirections directions;
   directions.readouts = differences.size(0);

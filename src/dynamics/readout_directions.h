@@ -16,8 +16,8 @@ struct ReadoutDirections {
   int64_t readouts = 0;
 };
 
-// γ of the final norm is folded in; U is the unembedding. Where readouts come in opposite pairs the mean cancels and the
-// principal direction still stands. Throws Error when no example has both kinds of tokens.
+// γ of the final norm is folded in; U is the unembedding. Where readouts come in opposite pairs the mean cancels and
+// the principal direction still stands. Throws Error when no example has both kinds of tokens.
 ReadoutDirections readout_directions(const Model& model, const std::vector<const Example*>& examples);
 
 }  // namespace circuit

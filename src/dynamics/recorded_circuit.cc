@@ -76,7 +76,8 @@ RecordedCircuit read_recorded_circuit(const std::string& run, std::optional<int6
   scores.bind(1, found.step);
   const bool there = scores.step();
   if (there && scores.is_null(0)) {
-    fail(db.path(), "the scores of the discovery at step {} were not kept (run.keep_scores). Those of these steps were: {}.",
+    fail(db.path(),
+         "the scores of the discovery at step {} were not kept (run.keep_scores). Those of these steps were: {}.",
          found.step, kept_near(db, found.step));
   }
   const std::string blob = there ? scores.blob(0) : "";

@@ -34,7 +34,11 @@ std::vector<RecordedDiscovery> read_discoveries(Database& db, const Graph& graph
   while (rows.step()) {
     const std::string place = fmt::format("{}, discovery of step {}", db.path(), rows.integer(0));
     index[rows.integer(0)] = all.size();
-    all.push_back({rows.integer(0), {}, rows.real(1), rows.real(2), floats(rows, 3, graph.n_upstream(), place),
+    all.push_back({rows.integer(0),
+                   {},
+                   rows.real(1),
+                   rows.real(2),
+                   floats(rows, 3, graph.n_upstream(), place),
                    floats(rows, 4, graph.n_downstream(), place)});
   }
   Statement edges = db.prepare("SELECT step, edge FROM circuit_edges ORDER BY step, edge");

@@ -33,8 +33,8 @@ struct ScoreSeries {
 struct SlicePath {
   std::string node, tensor;
   int64_t parameters = 0;
-  int64_t steps = 0;   // recorded ones, in which it was trained
-  double path = 0;     // Σ of the norms of its recorded updates
+  int64_t steps = 0;  // recorded ones, in which it was trained
+  double path = 0;    // Σ of the norms of its recorded updates
 };
 
 class RecordedRun {

@@ -40,8 +40,8 @@ class Recorder {
   void step(const StepEvent& event);
   void evaluation(int64_t step, const std::map<std::string, double>& values);
 
-  // Around the writing of a checkpoint: a run that goes on from it compares its next discovery with the scores of the last
-  // one, so those stay in the store until there is a later checkpoint.
+  // Around the writing of a checkpoint: a run that goes on from it compares its next discovery with the scores of the
+  // last one, so those stay in the store until there is a later checkpoint.
   void before_checkpoint();
   void after_checkpoint();
   void meta(const std::string& key, const std::string& value);
@@ -68,8 +68,8 @@ class Recorder {
   std::unique_ptr<RunLog> log_;
   std::optional<Circuit> first_, last_;
   int64_t last_step_ = -1;
-  std::vector<float> last_scores_;   // empty: not kept
-  std::vector<double> last_ranks_;   // of last_scores_
+  std::vector<float> last_scores_;     // empty: not kept
+  std::vector<double> last_ranks_;     // of last_scores_
   std::optional<int64_t> for_resume_;  // the step whose scores are kept for a checkpoint only
 };
 

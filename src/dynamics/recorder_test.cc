@@ -70,8 +70,9 @@ TEST_F(Store, KeepsScoresInEdgeOrderAndCircuits) {
     discover(recorder, 5, {{3, 4}});
   }
   Database db(path_, Database::Mode::kReadOnly);
-  Statement row = db.prepare("SELECT scores, jaccard_edges_previous, entered, left, trainable_share FROM discoveries "
-                             "WHERE step = 5");
+  Statement row = db.prepare(
+      "SELECT scores, jaccard_edges_previous, entered, left, trainable_share FROM discoveries "
+      "WHERE step = 5");
   ASSERT_TRUE(row.step());
   const std::string blob = row.blob(0);
   ASSERT_EQ(blob.size(), static_cast<size_t>(graph_.n_edges()) * 4);

@@ -95,8 +95,7 @@ LogRow RunLog::evaluation_row(int64_t step) {
   Statement values = db_.prepare("SELECT name, value FROM evaluations WHERE step = ? ORDER BY name");
   values.bind(1, step);
   while (values.step()) {
-    if (evaluated_.insert({step, values.text(0)}).second)
-      row.values.emplace_back(values.text(0), values.real(1));
+    if (evaluated_.insert({step, values.text(0)}).second) row.values.emplace_back(values.text(0), values.real(1));
   }
   return row;
 }

@@ -29,8 +29,7 @@ void read_steps(Database& db, RunView* view) {
     view->trainable = steps.integer(1);
   }
   view->steps = static_cast<int64_t>(view->losses.size());
-  Statement recent =
-      db.prepare("SELECT avg(seconds) FROM (SELECT seconds FROM steps ORDER BY step DESC LIMIT ?)");
+  Statement recent = db.prepare("SELECT avg(seconds) FROM (SELECT seconds FROM steps ORDER BY step DESC LIMIT ?)");
   recent.bind(1, int64_t{kRecentSteps});
   if (recent.step()) view->step_seconds = recent.real(0);
 }
@@ -62,14 +61,13 @@ void read_evaluations(Database& db, RunView* view) {
 }
 
 std::vector<float> strengths(Database& db, const char* order, size_t nodes) {
-  Statement row = db.prepare(std::string("SELECT upstream_strength FROM discoveries ORDER BY step ") + order +
-                             " LIMIT 1");
+  Statement row =
+      db.prepare(std::string("SELECT upstream_strength FROM discoveries ORDER BY step ") + order + " LIMIT 1");
   std::vector<float> values(nodes);
   if (!row.step()) return {};
   const std::string blob = row.blob(0);
   if (blob.size() != nodes * sizeof(float)) {
-    fail(db.path(), "upstream_strength: found {} bytes, expected {} float32 (one a node).", blob.size(),
-         nodes);
+    fail(db.path(), "upstream_strength: found {} bytes, expected {} float32 (one a node).", blob.size(), nodes);
   }
   std::memcpy(values.data(), blob.data(), blob.size());
   return values;
@@ -83,8 +81,7 @@ void read_nodes(Database& db, size_t most, RunView* view) {
   for (size_t i = 0; i < now.size(); ++i) {
     if (now[i] > 0) view->nodes.push_back({names[i].get<std::string>(), first[i], now[i]});
   }
-  std::stable_sort(view->nodes.begin(), view->nodes.end(),
-                   [](const auto& a, const auto& b) { return a.now > b.now; });
+  std::stable_sort(view->nodes.begin(), view->nodes.end(), [](const auto& a, const auto& b) { return a.now > b.now; });
   view->nodes.resize(std::min(view->nodes.size(), most));
 }
 

@@ -64,7 +64,8 @@ constexpr View kViews[] = {
            FROM turns t JOIN circuit_edges p ON p.step = t.previous JOIN edges e ON e.id = p.edge
            WHERE NOT EXISTS (SELECT 1 FROM circuit_edges c WHERE c.step = t.step AND c.edge = p.edge))sql"},
 };
-// The score of every edge at every discovery whose scores were kept, in the circuit or not; float_at(blob, index) is `circuit query`'s own.
+// The score of every edge at every discovery whose scores were kept, in the circuit or not; float_at(blob, index) is
+// `circuit query`'s own.
 constexpr View kEdgeSeries = {"edge_series", R"sql(SELECT d.step, e.id AS edge, e.upstream, e.downstream,
                                                      float_at(d.scores, e.id) AS score
                                                    FROM discoveries d, edges e

@@ -29,15 +29,14 @@ TEST(Stays, AreCountedFromEntryToExit) {
   EXPECT_DOUBLE_EQ(*s.median, 1);
 }
 
-TEST(Stays, HaveNoMedianWhereMostOutlastTheRun) {
-  EXPECT_FALSE(stays({{{1, 2, 3}}, {{1, 2}}}).median.has_value());
-}
+TEST(Stays, HaveNoMedianWhereMostOutlastTheRun) { EXPECT_FALSE(stays({{{1, 2, 3}}, {{1, 2}}}).median.has_value()); }
 
 // Kaplan and Meier's estimate for five stays: ends at 2, 3, 5; cut off at 3 and 4. S = 4/5, 4/5 · 3/4 = 0.6, then
 // 0.6 · (1 − 1/1) = 0.
 TEST(Stays, CutOffOnesCountUntilTheyAreCut) {
   std::vector<Circuit> circuits;
-  // Of six discoveries: a from 0, gone at 2; b from 0, gone at 3; c from 0, gone at 5; d from 3 and e from 2 to the end.
+  // Of six discoveries: a from 0, gone at 2; b from 0, gone at 3; c from 0, gone at 5; d from 3 and e from 2 to the
+  // end.
   const auto in = [](int64_t i, int64_t from, int64_t to) { return i >= from && i < to; };
   for (int64_t i = 0; i < 6; ++i) {
     Circuit c;

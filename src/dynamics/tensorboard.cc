@@ -30,9 +30,7 @@ std::string varint(uint64_t value) {
 }
 
 std::string key(int field, WireType type) { return varint(static_cast<uint64_t>(field) << 3 | type); }
-std::string text(int field, const std::string& bytes) {
-  return key(field, kBytes) + varint(bytes.size()) + bytes;
-}
+std::string text(int field, const std::string& bytes) { return key(field, kBytes) + varint(bytes.size()) + bytes; }
 
 std::string record(const std::string& event) {
   const auto masked = [](const std::string& bytes) {
@@ -47,9 +45,7 @@ std::string wall_time(double time) { return key(1, kFixed64) + bytes_of(time); }
 
 std::string file(int64_t begun) { return fmt::format("tensorboard/events.out.tfevents.{}.circuit", begun); }
 
-std::string header(int64_t begun) {
-  return record(wall_time(static_cast<double>(begun)) + text(3, "brain.Event:2"));
-}
+std::string header(int64_t begun) { return record(wall_time(static_cast<double>(begun)) + text(3, "brain.Event:2")); }
 
 // Evaluations are called as they are (dev/metric), columns after their table (step/loss). What is NULL has no
 // point.
@@ -61,8 +57,7 @@ std::string encode(const LogRow& row) {
     summary += text(1, text(1, prefix + name) + key(2, kFixed32) + bytes_of(static_cast<float>(*value)));
   }
   if (summary.empty()) return "";
-  return record(wall_time(row.time) + key(2, kVarint) + varint(static_cast<uint64_t>(row.step)) +
-                text(5, summary));
+  return record(wall_time(row.time) + key(2, kVarint) + varint(static_cast<uint64_t>(row.step)) + text(5, summary));
 }
 
 }  // namespace

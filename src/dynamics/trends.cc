@@ -48,7 +48,8 @@ SurrogateNull trend_null(int64_t n, uint64_t seed) {
   std::vector<double> x(n);
   std::iota(x.begin(), x.end(), 0.0);
   return SurrogateNull(
-      n, [&](const std::vector<double>& series) { return measured(fit(x, series), x, series); }, kSeries, seed, "trends");
+      n, [&](const std::vector<double>& series) { return measured(fit(x, series), x, series); }, kSeries, seed,
+      "trends");
 }
 
 std::vector<Trend> find_trends(const std::vector<double>& steps, const std::vector<float>& values, int64_t count,

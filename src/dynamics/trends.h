@@ -18,7 +18,7 @@ struct Trend {
 
 enum class Trending { kNone, kStrengthened, kWeakened };
 struct TrendSpec {
-  double least_correlation = 0.5;      // the paper's: r > 0.5 strengthened, r < −0.5 weakened
+  double least_correlation = 0.5;  // the paper's: r > 0.5 strengthened, r < −0.5 weakened
   double false_discovery_rate = 0.05;
 };
 Trending trend_of(const Trend& trend, const TrendSpec& spec);

@@ -39,7 +39,8 @@ Planted planted(int64_t count, int64_t lines, uint64_t seed) {
   for (int64_t t = 0; t < kPoints; ++t) {
     for (int64_t s = 0; s < count; ++s) {
       const double along = static_cast<double>(t) / kPoints - 0.5;
-      before[s] = s < lines ? static_cast<float>(6 * data.direction[s] * along + rng.normal()) : wandering(s, before[s], rng);
+      before[s] =
+          s < lines ? static_cast<float>(6 * data.direction[s] * along + rng.normal()) : wandering(s, before[s], rng);
       data.values.push_back(before[s]);
     }
   }
@@ -106,9 +107,9 @@ TEST(TrendNull, WhiteNoiseFollowsStudent) {
 
 TEST(BenjaminiHochberg, FollowsTheDefinition) {
   const std::vector<double> q = benjamini_hochberg({0.01, 0.04, 0.03, 0.5});
-  EXPECT_NEAR(q[0], 0.04, 1e-12);          // 0.01 · 4 / 1
-  EXPECT_NEAR(q[1], 0.16 / 3, 1e-12);      // 0.04 · 4 / 3
-  EXPECT_NEAR(q[2], 0.16 / 3, 1e-12);      // min(0.03 · 4 / 2, the next)
+  EXPECT_NEAR(q[0], 0.04, 1e-12);      // 0.01 · 4 / 1
+  EXPECT_NEAR(q[1], 0.16 / 3, 1e-12);  // 0.04 · 4 / 3
+  EXPECT_NEAR(q[2], 0.16 / 3, 1e-12);  // min(0.03 · 4 / 2, the next)
   EXPECT_NEAR(q[3], 0.5, 1e-12);
 }
 

@@ -34,8 +34,7 @@ at::Tensor bits(const at::Tensor& t) {
 }
 
 int64_t count_changed(const at::Tensor& a, const at::Tensor& b) {
-  if (a.scalar_type() != b.scalar_type())
-    return a.to(at::kDouble).ne(b.to(at::kDouble)).sum().item<int64_t>();
+  if (a.scalar_type() != b.scalar_type()) return a.to(at::kDouble).ne(b.to(at::kDouble)).sum().item<int64_t>();
   return bits(a).ne(bits(b)).sum().item<int64_t>();
 }
 
@@ -68,8 +67,7 @@ WeightDiff diff_weights(const Checkpoint& a, const Model& model, const Checkpoin
       const at::Tensor before = a.tensor(entry.name);
       const at::Tensor after = b.tensor(entry.name);
       if (before.sizes() != after.sizes()) {
-        fail(b.directory(),
-             "tensor '{}' has another shape than in {}: these are two models, not two states of one.",
+        fail(b.directory(), "tensor '{}' has another shape than in {}: these are two models, not two states of one.",
              entry.name, a.directory());
       }
       ++diff.tensors;

@@ -17,9 +17,7 @@ struct NodeChange {
   int64_t changed = 0;     // whose bytes differ; where dtypes do, whose values
   double norm = 0;         // ‖W‖ in A
   double change_norm = 0;  // ‖W_B − W_A‖, both sums in float64
-  double relative() const {
-    return change_norm > 0 ? change_norm / norm : 0;
-  }  // infinite where A's are all zero
+  double relative() const { return change_norm > 0 ? change_norm / norm : 0; }  // infinite where A's are all zero
 };
 
 struct WeightDiff {

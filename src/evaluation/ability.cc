@@ -72,8 +72,7 @@ FileScore score_choices(const Job& job) {
   FileScore score;
   score.kind = "multiple choice";
   score.counts = {{"records", static_cast<int64_t>(records.size())}};
-  score.measures = {mean_measure("accuracy", r.right, rng),
-                    mean_measure("accuracy_per_byte", r.right_per_byte, rng)};
+  score.measures = {mean_measure("accuracy", r.right, rng), mean_measure("accuracy_per_byte", r.right_per_byte, rng)};
   for (size_t i = 0; i < records.size(); ++i) {
     score.predictions.push_back({{"place", records[i].place},
                                  {"log_probs", r.answers[i].log_probs},
@@ -89,13 +88,11 @@ FileScore score_answers(const Job& job) {
   for (const AnswerRecord& record : records) check_length(job, record.prompt, record.place);
   const GenerationTaskSpec spec{job.spec.batch, job.spec.max_tokens, job.spec.stops};
   Rng rng = job.rng();
-  const GenerationTaskResult r =
-      evaluate_generation(job.model, job.tokenizer.get(), records, spec, rng, job.progress);
+  const GenerationTaskResult r = evaluate_generation(job.model, job.tokenizer.get(), records, spec, rng, job.progress);
   FileScore score;
   score.kind = "generation task, " + records[0].scorer;
-  score.counts = {{"records", static_cast<int64_t>(records.size())},
-                  {"generated_tokens", r.tokens},
-                  {"cut_off", r.cut_off}};
+  score.counts = {
+      {"records", static_cast<int64_t>(records.size())}, {"generated_tokens", r.tokens}, {"cut_off", r.cut_off}};
   score.measures = r.measures;
   score.decoding = {{"strategy", "greedy"},
                     {"max_tokens", spec.max_tokens},
@@ -119,7 +116,8 @@ FileScore score_examples(const Job& job) {
   ReadSpec read;
   read.begin_token = job.spec.begin_token;
   const Dataset data = read_dataset(job.path, job.tokenizer, read);
-  const TaskResult r = evaluate_task(job.model, data.examples, find_metric(job.spec.metric), job.spec.batch, job.progress);
+  const TaskResult r =
+      evaluate_task(job.model, data.examples, find_metric(job.spec.metric), job.spec.batch, job.progress);
   FileScore score;
   score.kind = "records";
   score.counts = {{"records", static_cast<int64_t>(data.examples.size())}};

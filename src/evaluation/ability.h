@@ -15,12 +15,12 @@ namespace circuit {
 
 struct AbilitySpec {
   BeginToken begin_token = BeginToken::kAuto;
-  int64_t batch = 16;                               // sequences in one forward; changes no result but by rounding
-  int64_t window = 0;                               // tokens of a window of text; 0: the model's positions
-  std::string metric = "logit_diff";                // of records with readouts
-  int64_t max_tokens = 256;                         // generated for a record
-  std::optional<std::vector<std::string>> stops;    // text that ends a generation; absent: the scorer's own
-  uint64_t seed = 0;                                // of the bootstrap
+  int64_t batch = 16;                             // sequences in one forward; changes no result but by rounding
+  int64_t window = 0;                             // tokens of a window of text; 0: the model's positions
+  std::string metric = "logit_diff";              // of records with readouts
+  int64_t max_tokens = 256;                       // generated for a record
+  std::optional<std::vector<std::string>> stops;  // text that ends a generation; absent: the scorer's own
+  uint64_t seed = 0;                              // of the bootstrap
 };
 
 struct FileScore {
@@ -29,8 +29,8 @@ struct FileScore {
   std::vector<Measure> measures;
   // A measure split: accuracy per group of pairs or per readout, bias per occupation.
   std::map<std::string, std::map<std::string, double>> by;
-  Json decoding;                                        // how text was generated; null: none was
-  std::vector<Json> predictions;                        // of pairs, choices and generation tasks: one a record
+  Json decoding;                  // how text was generated; null: none was
+  std::vector<Json> predictions;  // of pairs, choices and generation tasks: one a record
 };
 
 // Reads and scores a file of any kind that file_kind tells. Throws Error "file:line" for a record that cannot be used,

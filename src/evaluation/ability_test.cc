@@ -163,18 +163,21 @@ TEST_F(Ability, TheDecodingIsPartOfTheResult) {
   spec.max_tokens = 3;
   spec.stops = std::vector<std::string>{};
   const Json found = score("task.jsonl", line, spec).decoding;
-  EXPECT_EQ(found, Json({{"strategy", "greedy"}, {"max_tokens", 3}, {"stop", Json::array()}, {"end_tokens", Json::array()}}));
+  EXPECT_EQ(found,
+            Json({{"strategy", "greedy"}, {"max_tokens", 3}, {"stop", Json::array()}, {"end_tokens", Json::array()}}));
   EXPECT_EQ(score("task.jsonl", line).decoding.at("stop"), Json::array({"\n"})) << "the scorer's own";
 }
 
 TEST_F(Ability, EveryKindOfFileIsScored) {
   EXPECT_EQ(score("t.txt", "abcdefgh").kind, "text");
   const FileScore pairs = score("p.jsonl", R"({"good": "abc", "bad": "abd"})"
-                                           "\n" R"({"good": "abd", "bad": "abc"})");
+                                           "\n"
+                                           R"({"good": "abd", "bad": "abc"})");
   EXPECT_EQ(pairs.kind, "minimal pairs");
   EXPECT_EQ(value(pairs, "accuracy"), 0.5);
   const FileScore records = score("r.jsonl", R"({"text": "abc", "readouts": [{"correct": "d", "wrong": "e"}]})"
-                                             "\n" R"({"text": "abc", "readouts": [{"correct": "e", "wrong": "d"}]})");
+                                             "\n"
+                                             R"({"text": "abc", "readouts": [{"correct": "e", "wrong": "d"}]})");
   EXPECT_EQ(records.kind, "records");
   EXPECT_EQ(value(records, "accuracy"), 0.5);
   EXPECT_NEAR(value(records, "logit_diff"), 0, kFloat32);

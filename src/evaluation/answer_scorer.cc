@@ -35,7 +35,8 @@ Measure unparsed_share(const std::vector<Judgement>& judgements, Rng& rng) {
 }
 
 void need_answers(const AnswerRecord& record) {
-  if (record.answers.empty()) fail(record.place, "answers: is empty, expected one or more with scorer '{}'.", record.scorer);
+  if (record.answers.empty())
+    fail(record.place, "answers: is empty, expected one or more with scorer '{}'.", record.scorer);
 }
 
 std::string trimmed(const std::string& text) {

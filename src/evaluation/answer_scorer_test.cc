@@ -21,7 +21,8 @@ AnswerRecord record(const std::string& scorer, std::vector<std::string> answers,
 
 Judgement judge(const AnswerRecord& r, const std::string& text) { return scorer_of(r).judge(r, text); }
 
-std::map<std::string, double> measures_of(const std::vector<AnswerRecord>& records, const std::vector<std::string>& texts) {
+std::map<std::string, double> measures_of(const std::vector<AnswerRecord>& records,
+                                          const std::vector<std::string>& texts) {
   std::vector<Judgement> judgements;
   for (size_t i = 0; i < records.size(); ++i) judgements.push_back(judge(records[i], texts[i]));
   Rng rng(1);
@@ -44,7 +45,8 @@ void expect_refused(const AnswerRecord& r, const std::string& words) {
 }
 
 TEST(Number, FormsOfOneNumberAreTheSame) {
-  for (const char* text : {"1234", "1,234", "$1,234", "1234.", "1,234.00", "+1234", "01234", "so 1234 apples", "$ 1,234.0 each."}) {
+  for (const char* text :
+       {"1234", "1,234", "$1,234", "1234.", "1,234.00", "+1234", "01234", "so 1234 apples", "$ 1,234.0 each."}) {
     EXPECT_EQ(last_number(text), "1234") << text;
   }
   EXPECT_EQ(last_number("12,345,678"), "12345678");
@@ -76,8 +78,10 @@ TEST(Number, TheFirstMarkerWithANumberCounts) {
 TEST(NumberScorer, TakesTheMarkedNumberElseTheLast) {
   const AnswerRecord r = record("number", {"She has 3 left. #### 1,072"});
   EXPECT_NO_THROW(scorer_of(r).check(r));
-  EXPECT_EQ(judge(r, " 5 and 6\n#### 1072.\n 99").marks, (std::map<std::string, double>{{"accuracy", 1}, {"accuracy_marked", 1}}));
-  EXPECT_EQ(judge(r, "so it is $1,072.00").marks, (std::map<std::string, double>{{"accuracy", 1}, {"accuracy_marked", 0}}));
+  EXPECT_EQ(judge(r, " 5 and 6\n#### 1072.\n 99").marks,
+            (std::map<std::string, double>{{"accuracy", 1}, {"accuracy_marked", 1}}));
+  EXPECT_EQ(judge(r, "so it is $1,072.00").marks,
+            (std::map<std::string, double>{{"accuracy", 1}, {"accuracy_marked", 0}}));
   EXPECT_EQ(judge(r, "1072 less 2").answer, "2");
   EXPECT_EQ(judge(r, "1072 #### 3").marks.at("accuracy"), 0);
   EXPECT_FALSE(judge(r, "I do not know").parsed);
@@ -112,7 +116,8 @@ TEST(LabelScorer, TheLabelNamedLastCounts) {
 
 TEST(LabelScorer, MacroF1IsTheMeanOverLabelsThatOccur) {
   std::vector<AnswerRecord> records;
-  for (const char* answer : {"True", "True", "True", "False", "False"}) records.push_back(record("label", {answer}, kLabels));
+  for (const char* answer : {"True", "True", "True", "False", "False"})
+    records.push_back(record("label", {answer}, kLabels));
   // True: 2 right of 3 and 1 false alarm: 4 / (3 + 3). False: 1 right, 1 missed, none false: 2 / (2 + 1).
   // N/A never occurs. The text without a label is a miss of True.
   const auto values = measures_of(records, {"True", "True", "hm", "True", "False"});
@@ -147,7 +152,8 @@ TEST(AnswerScorers, AnUnknownOneIsRefusedWithTheKnownOnes) {
     scorer_of(record("bleu", {"a"}));
     FAIL() << "accepted";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("[made.jsonl:1] scorer: 'bleu' is not known. Known: number, label, squad, exact."));
+    EXPECT_THAT(error.what(),
+                HasSubstr("[made.jsonl:1] scorer: 'bleu' is not known. Known: number, label, squad, exact."));
   }
 }
 

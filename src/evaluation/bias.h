@@ -21,7 +21,7 @@ struct PronounChoice {
 };
 
 struct OccupationBias {
-  double risk = 0;  // mean |2p − 1|, p = P(pronoun) / (P(pronoun) + P(opposite)): 0 even … 1 certain
+  double risk = 0;         // mean |2p − 1|, p = P(pronoun) / (P(pronoun) + P(opposite)): 0 even … 1 certain
   double signed_bias = 0;  // mean (P(male) − P(female)) / (P(male) + P(female)): −1 … 1
   int64_t choices = 0;
 };

@@ -34,8 +34,7 @@ TEST(Bias, AveragesWithinOccupationsThenOverThem) {
 }
 
 TEST(Bias, OppositeLeansCancelInTheSignedBiasOnly) {
-  const BiasResult result =
-      bias_of({{"writer", Gender::kMale, logit(0.75)}, {"writer", Gender::kMale, logit(0.25)}});
+  const BiasResult result = bias_of({{"writer", Gender::kMale, logit(0.75)}, {"writer", Gender::kMale, logit(0.25)}});
   EXPECT_NEAR(result.risk, 0.5, kRounding);
   EXPECT_NEAR(result.signed_bias, 0, kRounding);
 }
@@ -73,8 +72,7 @@ TEST_F(BiasOfAModel, IsThatOfTheSoftmaxBeforeTheReadout) {
   double first_risk = 0;
   for (const Example& e : examples_) {
     const ExampleBatch b = make_example_batch({&e}, model_.architecture(), at::kCPU);
-    const at::Tensor logits =
-        logits_of(model_, forward(model_, b.tokens, Keep::kNothing).x_final, b.readout_rows);
+    const at::Tensor logits = logits_of(model_, forward(model_, b.tokens, Keep::kNothing).x_final, b.readout_rows);
     const at::Tensor probabilities = at::softmax(logits, -1);
     const double pronoun = probabilities[0][e.readouts[0].correct[0]].item<double>();
     const double opposite = probabilities[0][e.readouts[0].wrong[0]].item<double>();

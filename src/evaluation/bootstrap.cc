@@ -19,7 +19,8 @@ Interval bootstrap(int64_t n, Rng& rng, const std::function<double(const std::ve
   if (values.empty()) return {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
   std::sort(values.begin(), values.end());
   const auto last = static_cast<double>(values.size() - 1);
-  return {values[static_cast<size_t>(std::floor(kTail * last))], values[static_cast<size_t>(std::ceil((1 - kTail) * last))]};
+  return {values[static_cast<size_t>(std::floor(kTail * last))],
+          values[static_cast<size_t>(std::ceil((1 - kTail) * last))]};
 }
 
 double mean_of(const std::vector<double>& values, const std::vector<int64_t>& sample) {
@@ -28,8 +29,7 @@ double mean_of(const std::vector<double>& values, const std::vector<int64_t>& sa
   return sum / static_cast<double>(sample.size());
 }
 
-Estimate estimate(int64_t n, Rng& rng,
-                  const std::function<double(const std::vector<int64_t>& sample)>& statistic) {
+Estimate estimate(int64_t n, Rng& rng, const std::function<double(const std::vector<int64_t>& sample)>& statistic) {
   std::vector<int64_t> all(n);
   std::iota(all.begin(), all.end(), 0);
   return {statistic(all), bootstrap(n, rng, statistic)};

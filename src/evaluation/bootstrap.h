@@ -29,8 +29,7 @@ struct Estimate {
 };
 
 // `statistic` of 0 … n − 1 itself, and its bootstrap interval.
-Estimate estimate(int64_t n, Rng& rng,
-                  const std::function<double(const std::vector<int64_t>& sample)>& statistic);
+Estimate estimate(int64_t n, Rng& rng, const std::function<double(const std::vector<int64_t>& sample)>& statistic);
 
 // The mean of one number per example; NaN where one of them is.
 Estimate mean_estimate(const std::vector<double>& values, Rng& rng);

@@ -18,8 +18,7 @@ Estimate curve_area(const std::vector<CircuitOutcome>& outcomes, const CircuitOu
     const double none = mean_of(empty.metric, sample);
     const double range = mean_of(full.metric, sample) - none;
     std::vector<double> heights;
-    for (const CircuitOutcome& o : outcomes)
-      heights.push_back(height((mean_of(o.metric, sample) - none) / range));
+    for (const CircuitOutcome& o : outcomes) heights.push_back(height((mean_of(o.metric, sample) - none) / range));
     return area(heights);
   });
 }
@@ -80,19 +79,18 @@ std::vector<CurvePoint> curve_points(const std::vector<SizedCircuit>& circuits,
   std::vector<CurvePoint> points;
   for (size_t i = 0; i < circuits.size(); ++i) {
     points.push_back({circuits[i].share, static_cast<int64_t>(circuits[i].nominal.edges.size()),
-                      static_cast<int64_t>(circuits[i].run.edges.size()),
-                      faithfulness(outcomes[i], full, empty, rng)});
+                      static_cast<int64_t>(circuits[i].run.edges.size()), faithfulness(outcomes[i], full, empty, rng)});
   }
   return points;
 }
 
-Estimate cpr(const std::vector<CircuitOutcome>& outcomes, const CircuitOutcome& full,
-             const CircuitOutcome& empty, Rng& rng) {
+Estimate cpr(const std::vector<CircuitOutcome>& outcomes, const CircuitOutcome& full, const CircuitOutcome& empty,
+             Rng& rng) {
   return curve_area(outcomes, full, empty, rng, [](double f) { return f; });
 }
 
-Estimate cmd(const std::vector<CircuitOutcome>& outcomes, const CircuitOutcome& full,
-             const CircuitOutcome& empty, Rng& rng) {
+Estimate cmd(const std::vector<CircuitOutcome>& outcomes, const CircuitOutcome& full, const CircuitOutcome& empty,
+             Rng& rng) {
   return curve_area(outcomes, full, empty, rng, [](double f) { return std::fabs(1 - f); });
 }
 

@@ -17,7 +17,7 @@ const std::vector<double>& curve_shares();
 double area(const std::vector<double>& heights);
 
 enum class Ranking { kSigned, kMagnitude };  // by S, positive ones only; by |S|
-enum class Pruning { kPrune, kKeep };  // drop edges on no path from input to logits, or keep the set as given
+enum class Pruning { kPrune, kKeep };        // drop edges on no path from input to logits, or keep the set as given
 
 Circuit as_run(const Graph& graph, const Circuit& circuit, Pruning pruning);
 
@@ -47,9 +47,9 @@ std::vector<CurvePoint> curve_points(const std::vector<SizedCircuit>& circuits,
                                      const CircuitOutcome& empty, Rng& rng);
 
 // CPR = ∫ f dk, CMD = ∫ |1 − f| dk; outcomes: one for each of curve_shares().
-Estimate cpr(const std::vector<CircuitOutcome>& outcomes, const CircuitOutcome& full,
-             const CircuitOutcome& empty, Rng& rng);
-Estimate cmd(const std::vector<CircuitOutcome>& outcomes, const CircuitOutcome& full,
-             const CircuitOutcome& empty, Rng& rng);
+Estimate cpr(const std::vector<CircuitOutcome>& outcomes, const CircuitOutcome& full, const CircuitOutcome& empty,
+             Rng& rng);
+Estimate cmd(const std::vector<CircuitOutcome>& outcomes, const CircuitOutcome& full, const CircuitOutcome& empty,
+             Rng& rng);
 
 }  // namespace circuit

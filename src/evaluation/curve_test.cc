@@ -39,8 +39,8 @@ TEST(Curve, CprIsTheAreaUnderFaithfulness) {
 // |1 − f| is 1 up to .2, .5 at .5, 0 at 1: (.2 − .001) + .3 · 1.5/2 + .5 · .5/2.
 TEST(Curve, CmdIsTheAreaBetweenFaithfulnessAndOne) {
   Rng rng(1);
-  EXPECT_NEAR(cmd(outcomes_of({0, 0, 0, 0, 0, 0, 0, 0, 1.5, 1}), kFull, kEmpty, rng).value,
-              0.199 + 0.225 + 0.125, kRounding);
+  EXPECT_NEAR(cmd(outcomes_of({0, 0, 0, 0, 0, 0, 0, 0, 1.5, 1}), kFull, kEmpty, rng).value, 0.199 + 0.225 + 0.125,
+              kRounding);
 }
 
 TEST(Curve, OfARangeOfZeroIsNotANumber) {

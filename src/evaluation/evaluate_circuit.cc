@@ -51,8 +51,7 @@ class Batch {
 
 CircuitEvaluation evaluate_circuit(const Model& model, const SelectionInput& input, const Circuit& circuit,
                                    const std::vector<const Example*>& examples, const ScoreSpec& spec,
-                                   const EvaluationSpec& evaluation, Rng& rng,
-                                   const ProgressCallback& progress) {
+                                   const EvaluationSpec& evaluation, Rng& rng, const ProgressCallback& progress) {
   const Graph& graph = input.graph;
   const auto run_form = [&](const Circuit& c) { return as_run(graph, c, evaluation.pruning); };
   const Circuit run = run_form(circuit);
@@ -68,8 +67,7 @@ CircuitEvaluation evaluate_circuit(const Model& model, const SelectionInput& inp
   std::vector<Circuit> without = without_sampled_edges(run, evaluation.redundancy, rng);
   for (Circuit& c : without) c = run_form(c);
   const Batch::Group without_group = batch.add(without);
-  batch.run(
-      [&](const auto& circuits) { return run_circuits(model, graph, examples, spec, circuits, progress); });
+  batch.run([&](const auto& circuits) { return run_circuits(model, graph, examples, spec, circuits, progress); });
 
   const std::vector<CircuitOutcome> one = batch.of(single);
   const CircuitOutcome &full = one[0], &empty = one[1], &alone = one[2], &others = one[3];
@@ -85,8 +83,7 @@ CircuitEvaluation evaluate_circuit(const Model& model, const SelectionInput& inp
   if (!is_defined(result.range)) return result;
   result.faithfulness = faithfulness(alone, full, empty, rng);
   result.completeness_gap = faithfulness(others, full, empty, rng);
-  if (without_group.count > 0)
-    result.minimality = minimality(alone, batch.of(without_group), full, empty, rng);
+  if (without_group.count > 0) result.minimality = minimality(alone, batch.of(without_group), full, empty, rng);
   if (!evaluation.curve) return result;
   FaithfulnessCurve curve;
   curve.cpr = cpr(batch.of(score_group), full, empty, rng);

@@ -39,7 +39,6 @@ struct CircuitEvaluation {
 // One pass over the examples. Of `spec` what run_circuits takes. Throws as run_circuits does.
 CircuitEvaluation evaluate_circuit(const Model& model, const SelectionInput& input, const Circuit& circuit,
                                    const std::vector<const Example*>& examples, const ScoreSpec& spec,
-                                   const EvaluationSpec& evaluation, Rng& rng,
-                                   const ProgressCallback& progress);
+                                   const EvaluationSpec& evaluation, Rng& rng, const ProgressCallback& progress);
 
 }  // namespace circuit

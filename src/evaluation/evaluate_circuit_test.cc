@@ -49,8 +49,8 @@ TEST_F(EvaluateCircuit, SaysWhatRunsOfTheSameCircuitsSay) {
   spec.redundancy = 2;
   const CircuitEvaluation e = evaluate(examples_, spec);
   const Circuit run = prune(graph_, circuit_);
-  const auto outcomes = run_circuits(model_, graph_, pointers(examples_), ScoreSpec(logit_diff_metric()),
-                                     {whole(graph_), {}, run}, {});
+  const auto outcomes =
+      run_circuits(model_, graph_, pointers(examples_), ScoreSpec(logit_diff_metric()), {whole(graph_), {}, run}, {});
   Rng rng(2);
   EXPECT_EQ(e.examples, 7);
   EXPECT_EQ(e.edges, static_cast<int64_t>(circuit_.edges.size()));
@@ -58,8 +58,7 @@ TEST_F(EvaluateCircuit, SaysWhatRunsOfTheSameCircuitsSay) {
   EXPECT_NEAR(e.range.value, metric_range(outcomes[0], outcomes[1], rng).value, kTolerance);
   EXPECT_NEAR(e.circuit.metric.value, mean_estimate(outcomes[2].metric, rng).value, kTolerance);
   ASSERT_TRUE(is_defined(e.range));
-  EXPECT_NEAR(e.faithfulness->value, faithfulness(outcomes[2], outcomes[0], outcomes[1], rng).value,
-              kTolerance);
+  EXPECT_NEAR(e.faithfulness->value, faithfulness(outcomes[2], outcomes[0], outcomes[1], rng).value, kTolerance);
   EXPECT_EQ(e.minimality->sample, 2);
   ASSERT_EQ(e.curve->by_score.size(), curve_shares().size());
   EXPECT_NEAR(e.curve->by_magnitude.back().faithfulness.value, 1, kTolerance);

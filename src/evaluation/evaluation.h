@@ -19,19 +19,19 @@ namespace circuit {
 using EvaluationProgress = std::function<void(int64_t done, int64_t total)>;
 
 struct TaskResult {
-  double metric = 0;                           // mean of M_i
-  double logit_diff = 0;                       // mean over readouts
-  double accuracy = 0;                         // share of readouts with logit difference > 0
-  std::map<std::string, double> accuracy_by;   // per readout label
+  double metric = 0;                          // mean of M_i
+  double logit_diff = 0;                      // mean over readouts
+  double accuracy = 0;                        // share of readouts with logit difference > 0
+  std::map<std::string, double> accuracy_by;  // per readout label
   std::map<std::string, int64_t> count_by;
-  int64_t readouts = 0;                        // 0: the records have none; the five above are unset
-  int64_t compared = 0;                        // readouts with both answers; 0: all above but the metric are unset
-  std::vector<double> right_of, compared_of;   // per example, readouts: what accuracy is the ratio of
-  double nll = 0;                              // mean nats per target token
-  int64_t target_tokens = 0;                   // 0: nll is unset
+  int64_t readouts = 0;                       // 0: the records have none; the five above are unset
+  int64_t compared = 0;                       // readouts with both answers; 0: all above but the metric are unset
+  std::vector<double> right_of, compared_of;  // per example, readouts: what accuracy is the ratio of
+  double nll = 0;                             // mean nats per target token
+  int64_t target_tokens = 0;                  // 0: nll is unset
 };
-TaskResult evaluate_task(const Model& model, const std::vector<Example>& examples, const Metric& metric,
-                         int64_t batch, const EvaluationProgress& progress = {});
+TaskResult evaluate_task(const Model& model, const std::vector<Example>& examples, const Metric& metric, int64_t batch,
+                         const EvaluationProgress& progress = {});
 
 struct TextResult {
   double nll = 0;       // nats per token

@@ -53,7 +53,8 @@ TEST(Task, PronounsGiveTheReferenceLogitDifferences) {
   each_json_line(lines, "task_pronoun.jsonl", [&](const Json& record, const std::string&) {
     Example e;
     e.ids = record.at("clean_ids").get<std::vector<int64_t>>();
-    e.readouts.push_back({static_cast<int64_t>(e.ids.size()), {record.at("answer_id")}, {record.at("wrong_id")}, "she"});
+    e.readouts.push_back(
+        {static_cast<int64_t>(e.ids.size()), {record.at("answer_id")}, {record.at("wrong_id")}, "she"});
     expected += record.at("clean_logit_diff").get<double>();
     examples.push_back(e);
   });

@@ -13,7 +13,6 @@ Estimate metric_range(const CircuitOutcome& full, const CircuitOutcome& empty, R
 bool is_defined(const Estimate& range);
 
 // f(C) = (m(C) − m(∅)) / (m(full) − m(∅)), with its interval over examples.
-Estimate faithfulness(const CircuitOutcome& circuit, const CircuitOutcome& full, const CircuitOutcome& empty,
-                      Rng& rng);
+Estimate faithfulness(const CircuitOutcome& circuit, const CircuitOutcome& full, const CircuitOutcome& empty, Rng& rng);
 
 }  // namespace circuit

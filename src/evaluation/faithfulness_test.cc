@@ -21,8 +21,7 @@ TEST(Faithfulness, IsTheShareOfTheRange) {
 // The ratio of means, not the mean of ratios: (1 + 1)/2 of (2 + 10)/2.
 TEST(Faithfulness, DividesMeansAndNotExamples) {
   Rng rng(1);
-  EXPECT_NEAR(faithfulness({{1, 1}, {}, {}}, {{2, 10}, {}, {}}, {{0, 0}, {}, {}}, rng).value, 2.0 / 12,
-              kRounding);
+  EXPECT_NEAR(faithfulness({{1, 1}, {}, {}}, {{2, 10}, {}, {}}, {{0, 0}, {}, {}}, rng).value, 2.0 / 12, kRounding);
 }
 
 TEST(MetricRange, PairsTheExamples) {

@@ -26,7 +26,8 @@ std::string last_label(const std::string& text, const std::vector<std::string>& 
   size_t last_end = 0;
   for (const std::string& label : labels) {
     const std::string wanted = lower_case(label);
-    for (size_t at = lower.rfind(wanted); at != std::string::npos; at = at == 0 ? std::string::npos : lower.rfind(wanted, at - 1)) {
+    for (size_t at = lower.rfind(wanted); at != std::string::npos;
+         at = at == 0 ? std::string::npos : lower.rfind(wanted, at - 1)) {
       const size_t end = at + wanted.size();
       if (!stands_alone(lower, at, end)) continue;
       if (end > last_end || (end == last_end && label.size() > last.size())) {

@@ -16,7 +16,8 @@ std::optional<std::string> number_of(const std::string& text) {
 void check(const AnswerRecord& record) {
   need_answers(record);
   for (const std::string& answer : record.answers) {
-    if (!number_of(answer)) fail(record.place, "answers: '{}' has no number in it, which scorer 'number' needs.", answer);
+    if (!number_of(answer))
+      fail(record.place, "answers: '{}' has no number in it, which scorer 'number' needs.", answer);
   }
 }
 

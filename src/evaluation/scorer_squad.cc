@@ -112,7 +112,8 @@ std::vector<Measure> measures(const std::vector<AnswerRecord>& records, const st
     }
     if (part.empty()) continue;
     for (const char* mark : {"exact", "f1"}) {
-      all.push_back(mean_measure(std::string(mark) + (answered ? "_has_answer" : "_no_answer"), marks_of(part, mark), rng));
+      all.push_back(
+          mean_measure(std::string(mark) + (answered ? "_has_answer" : "_no_answer"), marks_of(part, mark), rng));
     }
   }
   return all;

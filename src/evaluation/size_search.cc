@@ -15,8 +15,7 @@ constexpr int kSteps = 7;
 
 std::vector<int64_t> grid(int64_t most) {
   std::vector<int64_t> sizes;
-  for (int64_t n = 1; n < most;
-       n = std::max<int64_t>(n + 1, std::llround(static_cast<double>(n) * kGridRatio)))
+  for (int64_t n = 1; n < most; n = std::max<int64_t>(n + 1, std::llround(static_cast<double>(n) * kGridRatio)))
     sizes.push_back(n);
   sizes.push_back(most);
   return sizes;
@@ -27,8 +26,7 @@ std::vector<int64_t> between(int64_t low, int64_t high) {
   std::set<int64_t> sizes;
   const double ratio = static_cast<double>(high) / static_cast<double>(low);
   for (int i = 1; i < kSteps; ++i) {
-    const int64_t n =
-        std::llround(static_cast<double>(low) * std::pow(ratio, static_cast<double>(i) / kSteps));
+    const int64_t n = std::llround(static_cast<double>(low) * std::pow(ratio, static_cast<double>(i) / kSteps));
     if (n > low && n < high) sizes.insert(n);
   }
   // Rounding may leave none where there is one.
@@ -63,8 +61,7 @@ SizeFound smallest_reaching(int64_t most, double target, const MeasureSizes& mea
     }
     if (found == tried.begin()) return {true, found->first, found->second, 0, 0};
     const auto below = std::prev(found);
-    if (close(below->first, found->first))
-      return {true, found->first, found->second, below->first, below->second};
+    if (close(below->first, found->first)) return {true, found->first, found->second, below->first, below->second};
     run(between(below->first, found->first));
   }
 }

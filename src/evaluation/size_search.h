@@ -13,8 +13,7 @@ using MeasureSizes = std::function<std::vector<double>(const std::vector<int64_t
 
 struct SizeFound {
   bool reached = false;
-  int64_t size =
-      0;  // the smallest tried that reaches the target; where none does, the one of the largest value
+  int64_t size = 0;  // the smallest tried that reaches the target; where none does, the one of the largest value
   double value = 0;
   int64_t below = 0;  // the next smaller size tried, which does not reach it; 0: none was tried
   double below_value = 0;

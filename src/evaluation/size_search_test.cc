@@ -33,8 +33,7 @@ TEST(SmallestReaching, FindsTheStepOfARisingFunctionWithinTwoPerCent) {
         smallest_reaching(32491, 0.9, measuring([&](int64_t n) { return n >= step ? 0.95 : 0.1; }, &seen));
     EXPECT_TRUE(found.reached);
     EXPECT_GE(found.size, step);
-    EXPECT_LE(static_cast<double>(found.size), std::max(static_cast<double>(step) * 1.02 + 1, step + 1.0))
-        << step;
+    EXPECT_LE(static_cast<double>(found.size), std::max(static_cast<double>(step) * 1.02 + 1, step + 1.0)) << step;
     EXPECT_LT(found.below, step);
     EXPECT_LE(seen.passes, 3);
     EXPECT_LE(seen.sizes.size(), 40U);

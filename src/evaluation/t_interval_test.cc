@@ -14,7 +14,7 @@ constexpr double kExact = 1e-12;
 
 TEST(TQuantile, IsThatOfThePrintedTables) {
   // Two-sided 95 %.
-  const std::map<int64_t, double> table{{1, 12.7062}, {2, 4.30265}, {3, 3.18245}, {4, 2.77645}, {5, 2.57058},
+  const std::map<int64_t, double> table{{1, 12.7062}, {2, 4.30265},  {3, 3.18245},  {4, 2.77645},  {5, 2.57058},
                                         {9, 2.26216}, {10, 2.22814}, {30, 2.04227}, {120, 1.97993}};
   for (const auto& [degrees, t] : table) EXPECT_NEAR(t_quantile(degrees, 0.95), t, kTable) << degrees;
   EXPECT_NEAR(t_quantile(3, 0.99), 5.84091, kTable);

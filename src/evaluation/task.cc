@@ -5,8 +5,8 @@
 
 namespace circuit {
 
-TaskResult evaluate_task(const Model& model, const std::vector<Example>& examples, const Metric& metric,
-                         int64_t batch, const EvaluationProgress& progress) {
+TaskResult evaluate_task(const Model& model, const std::vector<Example>& examples, const Metric& metric, int64_t batch,
+                         const EvaluationProgress& progress) {
   TaskResult result;
   const auto total = static_cast<int64_t>(examples.size());
   std::map<std::string, int64_t> right;

@@ -11,7 +11,8 @@ TextResult evaluate_text(const Model& model, const std::vector<int64_t>& ids, in
   const auto n = static_cast<int64_t>(ids.size());
   if (n < 2) fail("score", "the text has {} tokens; at least 2 are needed.", n);
   const int64_t limit = model.architecture().n_positions;
-  if (window < 2 || window > limit) fail("--window", "found {}, expected 2 to {} (the model's positions).", window, limit);
+  if (window < 2 || window > limit)
+    fail("--window", "found {}, expected 2 to {} (the model's positions).", window, limit);
   TextResult result;
   result.bytes = bytes;
   std::vector<ScoredSequence> windows;

@@ -22,8 +22,7 @@ std::set<std::string> field_nodes(const Graph& graph, const Circuit& circuit) {
   for (int64_t v = 0; v < graph.n_downstream(); ++v) {
     if (!nodes.downstream[v]) continue;
     const DownstreamNode node = graph.downstream(v);
-    const bool grouped =
-        node.kind == DownstreamNode::Kind::kKey || node.kind == DownstreamNode::Kind::kValue;
+    const bool grouped = node.kind == DownstreamNode::Kind::kKey || node.kind == DownstreamNode::Kind::kValue;
     if (!grouped) {
       const std::string name = graph.downstream_name(v);
       names.insert(name.substr(0, name.find('<')));
@@ -54,8 +53,8 @@ Graph CircuitShape::graph() const {
 
 Graph CircuitShape::graph_of(const Architecture& model, const std::string& path) const {
   if (model.d_mlp % mlp_blocks != 0) {
-    fail(path, "found {} MLP blocks per layer, which the {} channels of the model's MLP are not split into.", mlp_blocks,
-         model.d_mlp);
+    fail(path, "found {} MLP blocks per layer, which the {} channels of the model's MLP are not split into.",
+         mlp_blocks, model.d_mlp);
   }
   return Graph(model, key_values, mlp_blocks == 1 ? 0 : model.d_mlp / mlp_blocks);
 }
@@ -64,9 +63,9 @@ void write_circuit_json(const std::string& path, const Architecture& architectur
                         const EdgeScores& scores, const Circuit& circuit,
                         const std::map<std::string, std::string>& meta, const std::vector<float>& stability) {
   AtomicFile file(path);
-  Json cfg = {{"n_layers", graph.n_layers()},         {"n_heads", graph.n_heads()},
-              {"n_kv_heads", graph.n_kv_heads()},     {"parallel_attn_mlp", graph.parallel()},
-              {"d_model", architecture.d_model},      {"d_head", architecture.d_head}};
+  Json cfg = {{"n_layers", graph.n_layers()},     {"n_heads", graph.n_heads()},
+              {"n_kv_heads", graph.n_kv_heads()}, {"parallel_attn_mlp", graph.parallel()},
+              {"d_model", architecture.d_model},  {"d_head", architecture.d_head}};
   if (graph.mlp_blocks() > 1) cfg["mlp_blocks"] = graph.mlp_blocks();
   file.write("{\"cfg\": " + cfg.dump() + ",\n\"nodes\": {");
   const std::set<std::string> selected = field_nodes(graph, circuit);
@@ -84,8 +83,8 @@ void write_circuit_json(const std::string& path, const Architecture& architectur
   for (int64_t id = 0; id < graph.n_edges(); ++id) {
     // {} prints the shortest text that reads back as the same float32.
     const std::string stable = stability.empty() ? "" : fmt::format(", \"stability\": {}", stability[id]);
-    block += fmt::format("{}\n\"{}\": {{\"score\": {}, \"in_graph\": {}{}}}", id == 0 ? "" : ",",
-                         graph.edge_name(id), scores.values[id], static_cast<bool>(inside[id]), stable);
+    block += fmt::format("{}\n\"{}\": {{\"score\": {}, \"in_graph\": {}{}}}", id == 0 ? "" : ",", graph.edge_name(id),
+                         scores.values[id], static_cast<bool>(inside[id]), stable);
     if (block.size() < kBlockBytes) continue;
     file.write(block);
     block.clear();

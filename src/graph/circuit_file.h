@@ -14,8 +14,7 @@ namespace circuit {
 // stability: the share of resamples of the examples that select the edge, in edge order; empty: not measured.
 void write_circuit_json(const std::string& path, const Architecture& architecture, const Graph& graph,
                         const EdgeScores& scores, const Circuit& circuit,
-                        const std::map<std::string, std::string>& meta,
-                        const std::vector<float>& stability = {});
+                        const std::map<std::string, std::string>& meta, const std::vector<float>& stability = {});
 
 // scores [edges] float32, circuit [edges] uint8 and, when measured, stability [edges] float32, in edge order;
 // node names and meta in the metadata.
@@ -41,7 +40,7 @@ struct CircuitFile {
   CircuitShape shape;
   EdgeScores scores;                        // in edge order
   Circuit circuit;                          // the edges that the file marks
-  std::vector<float> stability;  // share of resamples, in edge order; empty where the file has none
+  std::vector<float> stability;             // share of resamples, in edge order; empty where the file has none
   std::map<std::string, std::string> meta;  // what is no text there, as JSON; empty in other tools' files
 };
 

@@ -46,9 +46,8 @@ CircuitShape shape_of(const std::vector<std::string>& up, const std::vector<std:
   const int64_t readers = a.n_layers > 0 ? (n_down - 1) / a.n_layers : 0;
   a.n_kv_heads = (readers - shape.mlp_blocks - a.n_heads) / 2;
   if (a.n_heads < 1 || a.n_layers < 1 || a.n_kv_heads < 1 || a.n_heads % a.n_kv_heads != 0) {
-    fail(path,
-         "the {} upstream and {} downstream names of its metadata are not those of a transformer's graph.",
-         n_up, n_down);
+    fail(path, "the {} upstream and {} downstream names of its metadata are not those of a transformer's graph.", n_up,
+         n_down);
   }
   // As many readers as the names have: grouped by construction, also where a reader per query head was made.
   shape.key_values = KeyValueNodes::kGrouped;
@@ -67,13 +66,13 @@ void check_names(const std::vector<std::string>& names, const Graph& graph, Name
   if (found != expected) fail(place, "found {} names, expected {}.", found, expected);
 }
 
-const TensorEntry& tensor_of(const SafetensorsHeader& header, const std::string& name,
-                             const std::string& dtype, const std::string& path) {
+const TensorEntry& tensor_of(const SafetensorsHeader& header, const std::string& name, const std::string& dtype,
+                             const std::string& path) {
   for (const TensorEntry& entry : header.tensors) {
     if (entry.name != name) continue;
     if (entry.dtype != dtype || entry.shape.size() != 1) {
-      fail(path, "tensor '{}': found {} of {} dimensions, expected {} of 1.", name, entry.dtype,
-           entry.shape.size(), dtype);
+      fail(path, "tensor '{}': found {} of {} dimensions, expected {} of 1.", name, entry.dtype, entry.shape.size(),
+           dtype);
     }
     return entry;
   }
@@ -87,8 +86,7 @@ std::vector<float> stability_in(const SafetensorsHeader& header, std::string_vie
   if (std::none_of(header.tensors.begin(), header.tensors.end(), named)) return {};
   const TensorEntry& entry = tensor_of(header, "stability", "F32", path);
   if (entry.shape[0] != graph.n_edges()) {
-    fail(path, "tensor 'stability': found {} edges, expected the {} of 'scores'.", entry.shape[0],
-         graph.n_edges());
+    fail(path, "tensor 'stability': found {} edges, expected the {} of 'scores'.", entry.shape[0], graph.n_edges());
   }
   std::vector<float> stability(graph.n_edges());
   std::memcpy(stability.data(), bytes.data() + entry.begin, entry.size);
@@ -103,8 +101,8 @@ Graph graph_of(CircuitShape* shape, int64_t edges, const std::string& path) {
   shape->architecture.parallel_blocks = true;
   const Graph parallel = shape->graph();
   if (edges == parallel.n_edges()) return parallel;
-  fail(path, "tensor 'scores': found {} scores, expected {}, or {} with parallel blocks.", edges,
-       sequential.n_edges(), parallel.n_edges());
+  fail(path, "tensor 'scores': found {} scores, expected {}, or {} with parallel blocks.", edges, sequential.n_edges(),
+       parallel.n_edges());
 }
 
 }  // namespace
@@ -114,8 +112,7 @@ CircuitFile parse_circuit_compact(std::string_view bytes, const std::string& pla
   const TensorEntry& scores = tensor_of(header, "scores", "F32", place);
   const TensorEntry& members = tensor_of(header, "circuit", "U8", place);
   if (members.shape != scores.shape) {
-    fail(place, "tensor 'circuit': found {} edges, expected the {} of 'scores'.", members.shape[0],
-         scores.shape[0]);
+    fail(place, "tensor 'circuit': found {} edges, expected the {} of 'scores'.", members.shape[0], scores.shape[0]);
   }
   CircuitFile file;
   const std::vector<std::string> up = names_in(header, kUpstream, place);

@@ -33,8 +33,8 @@ void check_size(const CircuitShape& shape, int64_t edges, const std::string& pla
   const int64_t kv = shape.key_values == KeyValueNodes::kGrouped ? a.n_kv_heads : a.n_heads;
   // Bounded one by one first, so that the product cannot overflow.
   constexpr int64_t kMostEdges = int64_t{1} << 31;
-  const bool fits = edges < kMostEdges && a.n_layers < edges && a.n_heads < edges &&
-                    shape.mlp_blocks < edges && (a.n_heads + 2 * kv + shape.mlp_blocks) <= edges / a.n_layers;
+  const bool fits = edges < kMostEdges && a.n_layers < edges && a.n_heads < edges && shape.mlp_blocks < edges &&
+                    (a.n_heads + 2 * kv + shape.mlp_blocks) <= edges / a.n_layers;
   if (fits) return;
   fail(place, "{} layers of {} heads do not go with the {} edges of the file.", a.n_layers, a.n_heads, edges);
 }
@@ -45,8 +45,8 @@ void check_nodes_count(const CircuitShape& shape, int64_t nodes, const std::stri
   const bool fits = a.n_layers < nodes && a.n_heads < nodes && shape.mlp_blocks < nodes &&
                     a.n_layers * (a.n_heads + shape.mlp_blocks) + 2 == nodes;
   if (fits) return;
-  fail(place, "{} layers of {} heads do not go with the {} nodes of the file, which has no edges.", a.n_layers, a.n_heads,
-       nodes);
+  fail(place, "{} layers of {} heads do not go with the {} nodes of the file, which has no edges.", a.n_layers,
+       a.n_heads, nodes);
 }
 
 // nodes: as many as the file lists, which bound a graph that has no edges to bound it.
@@ -88,7 +88,8 @@ void warn_of_neurons(const Json& node, const std::string& place) {
   const auto out = std::count_if(neurons.begin(), neurons.end(), [](const Json& n) {
     return (n.is_boolean() && !n.get<bool>()) || (n.is_number() && n.get<double>() == 0);
   });
-  if (out > 0) log_warning("{}: leaves out {} of its {} neurons; it is read with all of them.", place, out, neurons.size());
+  if (out > 0)
+    log_warning("{}: leaves out {} of its {} neurons; it is read with all of them.", place, out, neurons.size());
 }
 
 void check_nodes(const Json& nodes, const Graph& graph, const std::string& path) {
@@ -162,7 +163,8 @@ void place_nodes(const Json& nodes, const Graph& graph, CircuitFile* file) {
   file->scores.values.assign(graph.n_edges(), 0.F);
   for (int64_t v = 0; v < graph.n_downstream(); ++v) {
     const std::vector<int64_t> writers = writers_of(graph, v);
-    const bool read = v == graph.logits() ? inside.count("logits") > 0 : std::any_of(writers.begin(), writers.end(), has);
+    const bool read =
+        v == graph.logits() ? inside.count("logits") > 0 : std::any_of(writers.begin(), writers.end(), has);
     if (!read) continue;
     for (int64_t u = 0; u < graph.visible(v); ++u) {
       if (has(u)) file->circuit.edges.push_back(graph.edge_id(u, v));

@@ -24,8 +24,7 @@ void check_same_model(const CircuitShape& shape, const Graph& graph, const std::
   same("n_heads", file.n_heads, graph.n_heads());
   same("MLP blocks", shape.mlp_blocks, graph.mlp_blocks());
   if (file.parallel_blocks != graph.parallel()) {
-    fail(path, "parallel_attn_mlp: found {}, expected {} as in the model.", file.parallel_blocks,
-         graph.parallel());
+    fail(path, "parallel_attn_mlp: found {}, expected {} as in the model.", file.parallel_blocks, graph.parallel());
   }
   // Other tools' files and compact ungrouped ones name no key/value heads: n_heads stands for them there.
   if (file.n_kv_heads != file.n_heads) same("n_kv_heads", file.n_kv_heads, graph.n_kv_heads());
@@ -54,8 +53,7 @@ void group_into(const Graph& grouped, const Graph& ungrouped, CircuitFile* file)
   std::vector<double> sums(grouped.n_edges());
   for (int64_t v = 0; v < ungrouped.n_downstream(); ++v) {
     const int64_t target = grouped.first_edge(reader_on(grouped, ungrouped.downstream(v)));
-    for (int64_t u = 0; u < ungrouped.visible(v); ++u)
-      sums[target + u] += file->scores.values[ungrouped.edge_id(u, v)];
+    for (int64_t u = 0; u < ungrouped.visible(v); ++u) sums[target + u] += file->scores.values[ungrouped.edge_id(u, v)];
   }
   file->scores.values.assign(sums.begin(), sums.end());
   std::vector<bool> inside(grouped.n_edges());
@@ -79,8 +77,7 @@ void check_stability(double share, const std::string& edge, const std::string& p
 
 CircuitFile read_circuit(const std::string& path) {
   const MappedFile file(path);
-  return is_safetensors(file.text()) ? parse_circuit_compact(file.text(), path)
-                                     : parse_circuit_json(file.text(), path);
+  return is_safetensors(file.text()) ? parse_circuit_compact(file.text(), path) : parse_circuit_json(file.text(), path);
 }
 
 CircuitFile on_graph(CircuitFile file, const Graph& graph, const std::string& path) {

@@ -95,8 +95,7 @@ Json* Events::put(Json v) {
 void Events::edge_value(const Json& v) {
   if (depth_ == kFile) fail(place_, "edges: found a {}, expected an object.", v.type_name());
   if (depth_ == kEdges) {
-    fail(place_ + ", edge '" + key_ + "'", "found a {}, expected an object with score and in_graph.",
-         v.type_name());
+    fail(place_ + ", edge '" + key_ + "'", "found a {}, expected an object with score and in_graph.", v.type_name());
   }
   if (depth_ != kEdge) return;
   if (key_ == "score") {

@@ -58,8 +58,7 @@ class CircuitFiles : public testing::Test {
     return file;
   }
 
-  std::string write(const Architecture& a, const Graph& graph, const CircuitFile& file,
-                    const std::string& name) const {
+  std::string write(const Architecture& a, const Graph& graph, const CircuitFile& file, const std::string& name) const {
     const std::string to = path(name);
     const std::map<std::string, std::string> meta{{"method", "eap"}, {"examples", "12"}};
     if (fs::path(name).extension() == ".json") {
@@ -109,8 +108,8 @@ struct Form {
 void PrintTo(const Form& form, std::ostream* out) {
   const Architecture& a = form.architecture;
   *out << form.file << ", " << a.n_heads << " heads, " << a.n_kv_heads << " key/value heads"
-       << (form.key_values == KeyValueNodes::kUngrouped ? ", ungrouped" : "")
-       << (a.parallel_blocks ? ", parallel" : "") << (form.mlp_block > 0 ? ", blocks" : "");
+       << (form.key_values == KeyValueNodes::kUngrouped ? ", ungrouped" : "") << (a.parallel_blocks ? ", parallel" : "")
+       << (form.mlp_block > 0 ? ", blocks" : "");
 }
 
 class RoundTrip : public CircuitFiles, public testing::WithParamInterface<Form> {};
@@ -187,15 +186,13 @@ TEST_P(Import, OfAnUngroupedFileSumsScoresAndOrsMembership) {
     // "a0.h3<k>" is read by group 1 of two heads; h counts to 5, one digit.
     if (kind == 'k' || kind == 'v') name.replace(head, 3, ".kv" + std::to_string((name[head + 2] - '0') / 2));
     sums[name] += written.scores.values[id];
-    inside[name] =
-        inside[name] || std::binary_search(written.circuit.edges.begin(), written.circuit.edges.end(), id);
+    inside[name] = inside[name] || std::binary_search(written.circuit.edges.begin(), written.circuit.edges.end(), id);
   }
   ASSERT_EQ(static_cast<int64_t>(sums.size()), grouped.n_edges());
   for (int64_t id = 0; id < grouped.n_edges(); ++id) {
     const std::string name = grouped.edge_name(id);
     EXPECT_EQ(read.scores.values[id], static_cast<float>(sums.at(name))) << name;
-    EXPECT_EQ(std::binary_search(read.circuit.edges.begin(), read.circuit.edges.end(), id), inside.at(name))
-        << name;
+    EXPECT_EQ(std::binary_search(read.circuit.edges.begin(), read.circuit.edges.end(), id), inside.at(name)) << name;
   }
 }
 
@@ -220,8 +217,7 @@ TEST_F(CircuitFiles, OfOtherToolsNameNoKeyValueHeadsAndCanBeImported) {
   json["cfg"].erase("n_kv_heads");
   json["cfg"].erase("d_head");
   json.erase("meta");
-  for (auto& node : json["nodes"])
-    node = Json{{"in_graph", true}, {"score", 0.5}, {"neurons", {true, false}}};
+  for (auto& node : json["nodes"]) node = Json{{"in_graph", true}, {"score", 0.5}, {"neurons", {true, false}}};
   write_file(path("other.json"), json.dump());
   EXPECT_EQ(read_circuit(path("other.json")).shape.architecture.n_kv_heads, 4);
   const Graph grouped(a, KeyValueNodes::kGrouped);
@@ -245,17 +241,14 @@ TEST_F(CircuitFiles, OfAnotherModelAreRefusedWithBothValues) {
     return refusal(write(a, other, sample(other), name), graph);
   };
   for (const char* name : {"a.json", "a.safetensors"}) {
-    EXPECT_THAT(at(shape(3, 4, 2), KeyValueNodes::kGrouped, name),
-                HasSubstr("n_layers: found 3, expected 2"));
+    EXPECT_THAT(at(shape(3, 4, 2), KeyValueNodes::kGrouped, name), HasSubstr("n_layers: found 3, expected 2"));
     EXPECT_THAT(at(shape(2, 2, 2), KeyValueNodes::kGrouped, name), HasSubstr("n_heads: found 2, expected 4"));
-    EXPECT_THAT(at(shape(2, 4, 1), KeyValueNodes::kGrouped, name),
-                HasSubstr("n_kv_heads: found 1, expected 2"));
+    EXPECT_THAT(at(shape(2, 4, 1), KeyValueNodes::kGrouped, name), HasSubstr("n_kv_heads: found 1, expected 2"));
     Architecture parallel = shape(2, 4, 2);
     parallel.parallel_blocks = true;
     EXPECT_THAT(at(parallel, KeyValueNodes::kGrouped, name), HasSubstr("parallel_attn_mlp: found true"));
   }
-  EXPECT_THAT(at(shape(2, 4, 1), KeyValueNodes::kUngrouped, "a.json"),
-              HasSubstr("n_kv_heads: found 1, expected 2"));
+  EXPECT_THAT(at(shape(2, 4, 1), KeyValueNodes::kUngrouped, "a.json"), HasSubstr("n_kv_heads: found 1, expected 2"));
 }
 
 TEST_F(CircuitFiles, OfGroupedReadersCannotBeSplit) {
@@ -332,7 +325,11 @@ TEST_F(CircuitFiles, SpoiltKeysAreNamed) {
       {[](Json& json) { json["edges"] = Json::array(); }, "edges: found a array, expected an object"},
       {[](Json& json) { json["cfg"]["mlp_blocks"] = 0; }, "mlp_blocks: found 0"},
       {[](Json& json) { json["cfg"]["mlp_blocks"] = std::numeric_limits<int64_t>::max(); }, "layers of 2 heads"},
-      {[](Json& json) { json["edges"] = Json::object(); json["nodes"].erase("m0"); }, "4 nodes of the file"},
+      {[](Json& json) {
+         json["edges"] = Json::object();
+         json["nodes"].erase("m0");
+       },
+       "4 nodes of the file"},
       {[](Json& json) { json["cfg"].erase("n_layers"); }, "'n_layers' is missing"},
       {[](Json& json) { json["cfg"]["n_layers"] = "1"; }, "n_layers: found a string"},
       {[](Json& json) { json["cfg"]["n_heads"] = 0; }, "n_heads: found 0"},
@@ -340,8 +337,7 @@ TEST_F(CircuitFiles, SpoiltKeysAreNamed) {
       {[](Json& json) { json["cfg"]["parallel_attn_mlp"] = 0; }, "parallel_attn_mlp: found a number"},
       {[](Json& json) { json["cfg"]["parallel_attn_mlp"] = true; }, "'a0.h0->m0'"},
       {[](Json& json) { json["cfg"]["n_layers"] = 2; }, "2 layers"},
-      {[](Json& json) { json["cfg"]["n_layers"] = std::numeric_limits<int64_t>::max(); },
-       "layers of 2 heads"},
+      {[](Json& json) { json["cfg"]["n_layers"] = std::numeric_limits<int64_t>::max(); }, "layers of 2 heads"},
       {[](Json& json) { json["cfg"]["n_heads"] = std::numeric_limits<int64_t>::max(); }, "n_kv_heads"},
       {[](Json& json) { json["nodes"]["a4.h0"] = true; }, "'a4.h0'"},
       {[](Json& json) { json["meta"] = 3; }, "meta: found a number"},
@@ -356,7 +352,8 @@ TEST_F(CircuitFiles, SpoiltKeysAreNamed) {
 TEST_F(CircuitFiles, OfNodesAloneHaveEveryEdgeAmongThem) {
   Json json = valid();
   json["edges"] = Json::object();
-  for (auto& [name, node] : json["nodes"].items()) node = {{"in_graph", name == "input" || name == "a0.h1" || name == "logits"}};
+  for (auto& [name, node] : json["nodes"].items())
+    node = {{"in_graph", name == "input" || name == "a0.h1" || name == "logits"}};
   write_file(path("nodes.json"), json.dump());
   const CircuitFile file = read_circuit(path("nodes.json"));
   const Graph graph = file.shape.graph();
@@ -375,7 +372,8 @@ TEST_F(CircuitFiles, OfBlocksGoWithAModelThatCanBeSplitSo) {
   other.d_mlp = 16;
   EXPECT_THROW(read.shape.graph_of(other, file), Error);
   // A whole MLP is another node than its blocks.
-  EXPECT_THAT(refusal(file, Graph(shape(2, 4, 2), KeyValueNodes::kGrouped)), HasSubstr("MLP blocks: found 3, expected 1"));
+  EXPECT_THAT(refusal(file, Graph(shape(2, 4, 2), KeyValueNodes::kGrouped)),
+              HasSubstr("MLP blocks: found 3, expected 1"));
 }
 
 TEST_F(CircuitFiles, WithAKeyTwiceAreRefused) {
@@ -448,8 +446,7 @@ TEST_F(CircuitFiles, SpoiltCompactFilesAreRefusedWithTheName) {
   std::string member = good;
   member.back() = 2;  // the last edge's
   write_file(path("spoilt"), member);
-  EXPECT_THAT(refusal(path("spoilt")),
-              testing::AllOf(HasSubstr("m0->logits"), HasSubstr("found membership 2")));
+  EXPECT_THAT(refusal(path("spoilt")), testing::AllOf(HasSubstr("m0->logits"), HasSubstr("found membership 2")));
   file.scores.values[3] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THAT(refusal(write(shape(1, 2, 2), graph, file, "nan.safetensors")), HasSubstr(graph.edge_name(3)));
 }
@@ -460,8 +457,8 @@ TEST_F(CircuitFiles, OfTooFewCompactScoresAreRefused) {
   const std::map<std::string, std::string> metadata{
       {"upstream_nodes", R"(["input","a0.h0","m0"])"},
       {"downstream_nodes", R"(["a0.h0<q>","a0.h0<k>","a0.h0<v>","m0","logits"])"}};
-  write_safetensors(
-      path("few"), {{"scores", "F32", {3}, scores.data()}, {"circuit", "U8", {3}, members.data()}}, metadata);
+  write_safetensors(path("few"), {{"scores", "F32", {3}, scores.data()}, {"circuit", "U8", {3}, members.data()}},
+                    metadata);
   EXPECT_THAT(refusal(path("few")), HasSubstr("found 3 scores, expected 8, or 7 with parallel blocks"));
 }
 

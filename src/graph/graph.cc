@@ -15,8 +15,8 @@ int64_t block_width(const Architecture& architecture, int64_t mlp_block) {
   const int64_t d_mlp = architecture.d_mlp;
   if (mlp_block == 0) return d_mlp;
   if (mlp_block > 0 && d_mlp % mlp_block == 0) return mlp_block;
-  throw UsageError(fmt::format("[graph] MLP blocks of {} channels: the MLP has {}, which they must divide.", mlp_block,
-                               d_mlp));
+  throw UsageError(
+      fmt::format("[graph] MLP blocks of {} channels: the MLP has {}, which they must divide.", mlp_block, d_mlp));
 }
 
 }  // namespace

@@ -143,13 +143,10 @@ INSTANTIATE_TEST_SUITE_P(Families, Slices,
 
 // Written out by hand, d_head = 4.
 TEST(SlicesOfOneEdge, AreThoseOfItsEnds) {
-  const auto names = [](const char* family, const char* edge) {
-    return slices_of_edge(model_of(family, 2), edge, {});
-  };
+  const auto names = [](const char* family, const char* edge) { return slices_of_edge(model_of(family, 2), edge, {}); };
   using Names = std::set<std::string>;
-  EXPECT_EQ(names("gpt2", "a0.h4->a1.h2<k>"),
-            (Names{"h.0.attn.c_proj.weight:0:16:4", "h.0.attn.c_proj.bias:0:0:24", "h.1.attn.c_attn.weight:1:32:4",
-                   "h.1.attn.c_attn.bias:0:32:4"}));
+  EXPECT_EQ(names("gpt2", "a0.h4->a1.h2<k>"), (Names{"h.0.attn.c_proj.weight:0:16:4", "h.0.attn.c_proj.bias:0:0:24",
+                                                     "h.1.attn.c_attn.weight:1:32:4", "h.1.attn.c_attn.bias:0:32:4"}));
   for (const char* family : {"llama", "mistral", "qwen3", "gemma2", "gemma3_text"}) {
     EXPECT_EQ(names(family, "a0.h4->a1.kv2<k>"),
               (Names{"layers.0.self_attn.o_proj.weight:1:16:4", "layers.1.self_attn.k_proj.weight:0:8:4"}));
@@ -157,15 +154,15 @@ TEST(SlicesOfOneEdge, AreThoseOfItsEnds) {
   EXPECT_EQ(names("qwen2", "a0.h4->a1.kv2<v>"),
             (Names{"layers.0.self_attn.o_proj.weight:1:16:4", "layers.1.self_attn.v_proj.weight:0:8:4",
                    "layers.1.self_attn.v_proj.bias:0:8:4"}));
-  EXPECT_EQ(names("opt", "a0.h4->a1.h2<k>"),
-            (Names{"decoder.layers.0.self_attn.out_proj.weight:1:16:4",
-                   "decoder.layers.0.self_attn.out_proj.bias:0:0:24",
-                   "decoder.layers.1.self_attn.k_proj.weight:0:8:4", "decoder.layers.1.self_attn.k_proj.bias:0:8:4"}));
+  EXPECT_EQ(
+      names("opt", "a0.h4->a1.h2<k>"),
+      (Names{"decoder.layers.0.self_attn.out_proj.weight:1:16:4", "decoder.layers.0.self_attn.out_proj.bias:0:0:24",
+             "decoder.layers.1.self_attn.k_proj.weight:0:8:4", "decoder.layers.1.self_attn.k_proj.bias:0:8:4"}));
   // Rows [head, 3, d_head]: the key of head 2 starts at (2 · 3 + 1) · 4.
-  EXPECT_EQ(names("gpt_neox", "a0.h4->a1.h2<k>"),
-            (Names{"layers.0.attention.dense.weight:1:16:4", "layers.0.attention.dense.bias:0:0:24",
-                   "layers.1.attention.query_key_value.weight:0:28:4",
-                   "layers.1.attention.query_key_value.bias:0:28:4"}));
+  EXPECT_EQ(
+      names("gpt_neox", "a0.h4->a1.h2<k>"),
+      (Names{"layers.0.attention.dense.weight:1:16:4", "layers.0.attention.dense.bias:0:0:24",
+             "layers.1.attention.query_key_value.weight:0:28:4", "layers.1.attention.query_key_value.bias:0:28:4"}));
 }
 
 TEST(SlicesOfOneEdge, HoldTheNormsOfItsReaderOnlyWhenNormsAreTrained) {

@@ -26,8 +26,7 @@ std::vector<int64_t> writers_of(const Graph& graph, int64_t v) {
     case DownstreamNode::Kind::kValue: {
       const int64_t per_node = graph.n_heads() / graph.kv_nodes();
       std::vector<int64_t> heads;
-      for (int64_t i = 0; i < per_node; ++i)
-        heads.push_back(graph.head(node.layer, node.head * per_node + i));
+      for (int64_t i = 0; i < per_node; ++i) heads.push_back(graph.head(node.layer, node.head * per_node + i));
       return heads;
     }
     case DownstreamNode::Kind::kMlp:

@@ -24,7 +24,8 @@ SliceTable::SliceTable(const Graph& graph, const Model& model)
   const int64_t per_kv = graph.n_heads() / graph.n_kv_heads();
   // One unit of a reference; nothing where the model has no such tensor.
   const auto unit = [&](const std::string& node, const TensorRef& ref, int64_t i, std::vector<int64_t>* owner) {
-    if (ref.present()) owner->push_back(add(model, node, ref.tensor, ref.unit_dim, ref.first + i * ref.stride, ref.unit));
+    if (ref.present())
+      owner->push_back(add(model, node, ref.tensor, ref.unit_dim, ref.first + i * ref.stride, ref.unit));
   };
   const auto channels = [&](const std::string& node, const TensorRef& ref, int64_t block, std::vector<int64_t>* owner) {
     if (!ref.present()) return;
@@ -37,8 +38,8 @@ SliceTable::SliceTable(const Graph& graph, const Model& model)
   };
   whole("input", layout.embedding, &embedding_);
   whole("input", layout.positions, &positions_);
-  for (auto* per_layer : {&attn_bias_, &mlp_bias_, &attn_norm_, &q_norm_, &k_norm_, &mlp_norm_, &attn_post_norm_,
-                          &mlp_post_norm_}) {
+  for (auto* per_layer :
+       {&attn_bias_, &mlp_bias_, &attn_norm_, &q_norm_, &k_norm_, &mlp_norm_, &attn_post_norm_, &mlp_post_norm_}) {
     per_layer->resize(graph.n_layers());
   }
   for (int64_t l = 0; l < graph.n_layers(); ++l) {
@@ -50,8 +51,8 @@ SliceTable::SliceTable(const Graph& graph, const Model& model)
       unit(graph.downstream_name(graph.query(l, h)), at.b_q, h, query);
     }
     for (int64_t g = 0; g < graph.n_kv_heads(); ++g) {
-      const std::string name = graph.n_kv_heads() == graph.n_heads() ? fmt::format("a{}.h{}", l, g)
-                                                                     : fmt::format("a{}.kv{}", l, g);
+      const std::string name =
+          graph.n_kv_heads() == graph.n_heads() ? fmt::format("a{}.h{}", l, g) : fmt::format("a{}.kv{}", l, g);
       std::vector<int64_t> keys;
       std::vector<int64_t> values;
       unit(name + "<k>", at.w_k, g, &keys);

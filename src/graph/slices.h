@@ -22,12 +22,12 @@ struct Slice {
 
 // Slices that go with a circuit beside its nodes' own.
 struct SlicePolicy {
-  bool shared_biases = true;      // b_O, b_out of a layer when any of its heads (its MLP) is upstream
+  bool shared_biases = true;  // b_O, b_out of a layer when any of its heads (its MLP) is upstream
   // A norm when any of its readers is selected; that of q or k, when any q or k is; a post-norm, when any of the
   // layer's heads (its MLP) is upstream.
   bool train_norms = false;
-  bool train_embeddings = false;  // wte and wpe when `input` is selected
-  bool train_unembedding = false; // the head when `logits` is; a tied matrix needs both
+  bool train_embeddings = false;   // wte and wpe when `input` is selected
+  bool train_unembedding = false;  // the head when `logits` is; a tied matrix needs both
 };
 
 // Every slice a model has, and which of them each node owns. Slices of different entries never overlap.

@@ -57,8 +57,8 @@ struct Pen {
 
 Pen pen_for(size_t edges) {
   const double crowd = std::sqrt(100.0 / static_cast<double>(std::max<size_t>(edges, 1)));
-  return {std::clamp(0.8 * crowd, 0.35, 0.8), std::clamp(6 * crowd, 3.0, 6.0),
-          std::clamp(0.55 * crowd, 0.10, 0.55), 0.9};
+  return {std::clamp(0.8 * crowd, 0.35, 0.8), std::clamp(6 * crowd, 3.0, 6.0), std::clamp(0.55 * crowd, 0.10, 0.55),
+          0.9};
 }
 
 float largest_of(const Circuit& circuit, const EdgeScores& scores) {
@@ -80,19 +80,17 @@ std::string edge_svg(const SvgLayout& layout, const Graph& graph, int64_t id, fl
       "<path d=\"M{:.1f} {:.1f}C{:.1f} {:.1f} {:.1f} {:.1f} {:.1f} {:.1f}\" stroke=\"{}\" "
       "stroke-width=\"{:.2f}\" "
       "stroke-opacity=\"{:.2f}\"><title>{} {:+.6g}</title></path>\n",
-      ends.from.x, ends.from.y, ends.from.x + bend, ends.from.y - rise * 0.4, ends.to.x + bend,
-      ends.to.y + rise * 0.4, ends.to.x, ends.to.y, color,
-      pen.thinnest + (pen.widest - pen.thinnest) * strength,
+      ends.from.x, ends.from.y, ends.from.x + bend, ends.from.y - rise * 0.4, ends.to.x + bend, ends.to.y + rise * 0.4,
+      ends.to.x, ends.to.y, color, pen.thinnest + (pen.widest - pen.thinnest) * strength,
       pen.palest + (pen.darkest - pen.palest) * std::sqrt(strength), escape(graph.edge_name(id)), score);
 }
 
-std::string edges_svg(const SvgLayout& layout, const Graph& graph, const Circuit& circuit,
-                      const EdgeScores& scores, const Colors& colors) {
+std::string edges_svg(const SvgLayout& layout, const Graph& graph, const Circuit& circuit, const EdgeScores& scores,
+                      const Colors& colors) {
   std::vector<int64_t> order = circuit.edges;
   // The strongest last, on top.
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return std::fabs(scores.values[a]) < std::fabs(scores.values[b]);
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return std::fabs(scores.values[a]) < std::fabs(scores.values[b]); });
   const float largest = largest_of(circuit, scores);
   const Pen pen = pen_for(order.size());
   std::string text = "<g class=\"edges\" fill=\"none\">\n";
@@ -104,8 +102,8 @@ std::string bands_svg(const SvgLayout& layout) {
   std::string text = "<g class=\"layers\" fill=\"#5c6773\">\n";
   for (size_t i = 0; i < layout.bands.size(); ++i) {
     const SvgBand& band = layout.bands[i];
-    text += fmt::format("<rect x=\"0\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"{}\"/>",
-                        band.top, layout.width, band.height, i % 2 == 0 ? "#f5f6f4" : "#ffffff");
+    text += fmt::format("<rect x=\"0\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"{}\"/>", band.top,
+                        layout.width, band.height, i % 2 == 0 ? "#f5f6f4" : "#ffffff");
     text += fmt::format("<text x=\"12\" y=\"{:.1f}\" text-anchor=\"start\">layer {}</text>\n",
                         band.top + band.height / 2, band.layer);
   }
@@ -127,9 +125,9 @@ std::string links_svg(const SvgLayout& layout, const Graph& graph, const Circuit
     if (to == layout.boxes.end()) continue;
     const Spot from = layout.boxes.at(reader);
     // Over the boxes between them.
-    text += fmt::format("<path d=\"M{:.1f} {:.1f}Q{:.1f} {:.1f} {:.1f} {:.1f}\"/>\n", from.x,
-                        from.y - kBoxHeight / 2, (from.x + to->second.x) / 2, from.y - kBoxHeight * 1.4,
-                        to->second.x, to->second.y - kBoxHeight / 2);
+    text += fmt::format("<path d=\"M{:.1f} {:.1f}Q{:.1f} {:.1f} {:.1f} {:.1f}\"/>\n", from.x, from.y - kBoxHeight / 2,
+                        (from.x + to->second.x) / 2, from.y - kBoxHeight * 1.4, to->second.x,
+                        to->second.y - kBoxHeight / 2);
   }
   return text + "</g>\n";
 }
@@ -160,10 +158,9 @@ std::string nodes_svg(const SvgLayout& layout, const Graph& graph, const Circuit
   return text + "</g>\n";
 }
 
-std::string legend_svg(const SvgLayout& layout, const Graph& graph, const Circuit& circuit,
-                       const EdgeScores& scores, const Colors& colors) {
-  const char* groups =
-      graph.kv_nodes() == graph.n_heads() ? "" : " Dotted: the heads that share keys and values.";
+std::string legend_svg(const SvgLayout& layout, const Graph& graph, const Circuit& circuit, const EdgeScores& scores,
+                       const Colors& colors) {
+  const char* groups = graph.kv_nodes() == graph.n_heads() ? "" : " Dotted: the heads that share keys and values.";
   const double y = layout.height - 60;
   const auto entry = [&](double x, double row, const char* color, const std::string& text) {
     return fmt::format(
@@ -178,12 +175,12 @@ std::string legend_svg(const SvgLayout& layout, const Graph& graph, const Circui
     x += colors.legend.size() == 2 ? 250 : 170;  // three have shorter words
   }
   return text + fmt::format(
-             "<text x=\"12\" y=\"{:.1f}\">{} edges, width by |score|; the widest is {:.4g}. Point at an edge "
-             "for "
-             "its name.</text>\n<text x=\"12\" y=\"{:.1f}\">At the bottom of a head: what the edge is read "
-             "for, "
-             "q, k or v.{}</text>\n</g>\n",
-             y + 22, circuit.edges.size(), largest_of(circuit, scores), y + 42, groups);
+                    "<text x=\"12\" y=\"{:.1f}\">{} edges, width by |score|; the widest is {:.4g}. Point at an edge "
+                    "for "
+                    "its name.</text>\n<text x=\"12\" y=\"{:.1f}\">At the bottom of a head: what the edge is read "
+                    "for, "
+                    "q, k or v.{}</text>\n</g>\n",
+                    y + 22, circuit.edges.size(), largest_of(circuit, scores), y + 42, groups);
 }
 
 std::string drawn(const Graph& graph, const Circuit& circuit, const EdgeScores& scores, const Colors& colors) {
@@ -221,7 +218,9 @@ std::string to_svg_of_two(const Graph& graph, const Circuit& a, const EdgeScores
   for (const int64_t id : a.edges) {
     if (!in(b, id)) scores.values[id] = scores_a.values[id];
   }
-  const Colors colors{[&](int64_t id) { return !in(a, id) ? kPositive : !in(b, id) ? kNegative : kStayed; },
+  const Colors colors{[&](int64_t id) { return !in(a, id)   ? kPositive
+                                               : !in(b, id) ? kNegative
+                                                            : kStayed; },
                       {{kStayed, fmt::format("in both ({})", both)},
                        {kNegative, fmt::format("only in A ({})", a.edges.size() - both)},
                        {kPositive, fmt::format("only in B ({})", b.edges.size() - both)}}};

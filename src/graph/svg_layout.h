@@ -25,9 +25,8 @@ struct SvgEnds {
 
 struct SvgLayout {
   double width = 0, height = 0;
-  std::map<std::string, Spot>
-      boxes;                   // nodes of the circuit by the name that is drawn: "a0.h1", "a0.kv1", "m0"
-  std::vector<SvgBand> bands;  // a band a layer that has nodes, the lowest first
+  std::map<std::string, Spot> boxes;  // nodes of the circuit by the name that is drawn: "a0.h1", "a0.kv1", "m0"
+  std::vector<SvgBand> bands;         // a band a layer that has nodes, the lowest first
 };
 
 constexpr double kBoxWidth = 52;

@@ -111,16 +111,14 @@ TEST_P(Svg, DrawsOnlyNodesOfTheCircuit) {
   const int64_t id = graph_.edge_id(0, graph_.logits());
   const std::string svg = to_svg(graph_, {{id}}, scores_);
   EXPECT_EQ(count(svg, "<g><rect"), 2);
-  EXPECT_THAT(svg, testing::AllOf(HasSubstr(">input</text>"), HasSubstr(">logits</text>"),
-                                  Not(HasSubstr(">layer "))));
+  EXPECT_THAT(svg, testing::AllOf(HasSubstr(">input</text>"), HasSubstr(">logits</text>"), Not(HasSubstr(">layer "))));
 }
 
 TEST_P(Svg, PutsReadersAboveTheirWriters) {
   const SvgLayout layout = svg_layout(graph_, circuit_);
   for (const int64_t id : circuit_.edges) {
     const Edge e = graph_.edge(id);
-    const SvgEnds ends =
-        ends_of(layout, graph_.upstream_name(e.upstream), graph_.downstream_name(e.downstream));
+    const SvgEnds ends = ends_of(layout, graph_.upstream_name(e.upstream), graph_.downstream_name(e.downstream));
     EXPECT_LT(ends.to.y, ends.from.y) << graph_.edge_name(id);
   }
 }
@@ -128,19 +126,15 @@ TEST_P(Svg, PutsReadersAboveTheirWriters) {
 TEST_P(Svg, KeepsBoxesApartAndInside) {
   const SvgLayout layout = svg_layout(graph_, circuit_);
   for (const auto& [name, a] : layout.boxes) {
-    EXPECT_TRUE(a.x > kBoxWidth / 2 && a.x < layout.width - kBoxWidth / 2 && a.y > 0 && a.y < layout.height)
-        << name;
+    EXPECT_TRUE(a.x > kBoxWidth / 2 && a.x < layout.width - kBoxWidth / 2 && a.y > 0 && a.y < layout.height) << name;
     for (const auto& [other, b] : layout.boxes) {
       if (name == other) continue;
-      EXPECT_TRUE(std::abs(a.x - b.x) > kBoxWidth || std::abs(a.y - b.y) > kBoxHeight)
-          << name << " on " << other;
+      EXPECT_TRUE(std::abs(a.x - b.x) > kBoxWidth || std::abs(a.y - b.y) > kBoxHeight) << name << " on " << other;
     }
   }
 }
 
-TEST_P(Svg, IsTheSameEveryTime) {
-  EXPECT_EQ(to_svg(graph_, circuit_, scores_), to_svg(graph_, circuit_, scores_));
-}
+TEST_P(Svg, IsTheSameEveryTime) { EXPECT_EQ(to_svg(graph_, circuit_, scores_), to_svg(graph_, circuit_, scores_)); }
 
 TEST_P(Svg, WidensWithTheScoreAndColoursBySign) {
   const int64_t a = graph_.edge_id(0, graph_.logits());

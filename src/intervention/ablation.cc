@@ -145,8 +145,9 @@ AblatedOutputs::AblatedOutputs(const Model& model, Ablation ablation, const std:
     const std::vector<const Example*> part(reference.begin() + first,
                                            reference.begin() + std::min(total, first + batch));
     const ExampleBatch b = make_example_batch(part, model.architecture(), model.device());
-    const NodeOutputs outputs = node_outputs(
-        model.architecture(), forward(model, b.tokens, Keep::kNodeOutputs, {{}, false, form == MlpForm::kChannels}), form);
+    const NodeOutputs outputs =
+        node_outputs(model.architecture(),
+                     forward(model, b.tokens, Keep::kNodeOutputs, {{}, false, form == MlpForm::kChannels}), form);
     if (!positional) {
       mean.add(outputs);
       continue;

@@ -31,10 +31,10 @@ MlpForm mlp_form(const Graph& graph);
 // Upstream nodes' outputs in the compact form they are kept in: a head as z (before W_O), the rest in d_model
 // unless MLPs are in channels.
 struct NodeOutputs {
-  at::Tensor input;              // [tokens, d_model], or [d_model] when it is a mean
-  std::vector<at::Tensor> z;     // per layer [tokens, n_heads · d_head] or [n_heads · d_head]
-  std::vector<at::Tensor> mlp;   // per layer [tokens, d_model] or [d_model], without the output bias; or d_mlp
-  at::Tensor last_stream;        // [tokens, d_model] of the run they come from; undefined when there is no one run
+  at::Tensor input;             // [tokens, d_model], or [d_model] when it is a mean
+  std::vector<at::Tensor> z;    // per layer [tokens, n_heads · d_head] or [n_heads · d_head]
+  std::vector<at::Tensor> mlp;  // per layer [tokens, d_model] or [d_model], without the output bias; or d_mlp
+  at::Tensor last_stream;       // [tokens, d_model] of the run they come from; undefined when there is no one run
   // What that run's post-norms scaled each token by, [tokens, 1] per layer; empty: the model has none.
   std::vector<at::Tensor> attn_scale, mlp_scale;
 };
@@ -69,8 +69,8 @@ class AblatedOutputs {
  public:
   // mean: over all tokens of `reference`; mean-positional: over the tokens at each position. Throws Error
   // when mean-positional's sequences differ in length.
-  AblatedOutputs(const Model& model, Ablation ablation, const std::vector<const Example*>& reference,
-                 int64_t batch, MlpForm form = MlpForm::kOutput);
+  AblatedOutputs(const Model& model, Ablation ablation, const std::vector<const Example*>& reference, int64_t batch,
+                 MlpForm form = MlpForm::kOutput);
 
   // Ā_u at the tokens of `batch`, made of `examples`: per node [tokens, …], or [1, …] where every token has the
   // same. read: as forward()'s, for the counterfactual's.

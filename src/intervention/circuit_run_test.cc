@@ -84,7 +84,8 @@ TEST_P(Circuits, EqualTheSumPerReader) {
     for (const double share : {0.9, 0.02, 0.3, 0.1}) {
       std::vector<bool> edges(graph_.n_edges());
       for (size_t e = 0; e < edges.size(); ++e) edges[e] = rng.uniform() < share;
-      EXPECT_LT(largest_difference(runner.run(edges), PerReaderModel(model_, graph_, other, edges).run(batch_.tokens)), kTolerance)
+      EXPECT_LT(largest_difference(runner.run(edges), PerReaderModel(model_, graph_, other, edges).run(batch_.tokens)),
+                kTolerance)
           << ablation_name(ablation) << " " << share;
     }
   }
@@ -100,7 +101,8 @@ TEST_P(Circuits, DoNotDependOnTheCircuitBefore) {
     edges[e] = false;
     if (e > 30) edges[rng.below(e)] = true;
     const at::Tensor again = kept.run(edges);
-    ASSERT_LT(largest_difference(again, CircuitRunner(model_, graph_, batch_.tokens, other).run(edges)), kTolerance) << e;
+    ASSERT_LT(largest_difference(again, CircuitRunner(model_, graph_, batch_.tokens, other).run(edges)), kTolerance)
+        << e;
   }
 }
 
@@ -124,27 +126,22 @@ TEST_P(Circuits, DoNotDependOnTheBatch) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, Circuits,
-                         testing::Values(Case{"gpt2", false, KeyValueNodes::kGrouped},
-                                         Case{"gpt2", true, KeyValueNodes::kGrouped},
-                                         Case{"llama", false, KeyValueNodes::kGrouped},
-                                         Case{"llama", false, KeyValueNodes::kUngrouped},
-                                         Case{"mistral", false, KeyValueNodes::kGrouped},
-                                         Case{"qwen2", false, KeyValueNodes::kGrouped},
-                                         Case{"gpt_neox", true, KeyValueNodes::kGrouped},
-                                         Case{"qwen3", false, KeyValueNodes::kUngrouped},
-                                         Case{"opt", false, KeyValueNodes::kGrouped},
-                                         Case{"gemma2", false, KeyValueNodes::kGrouped},
-                                         Case{"gemma2", false, KeyValueNodes::kUngrouped, 7},
-                                         Case{"gemma3_text", false, KeyValueNodes::kGrouped},
-                                         Case{"gpt2", false, KeyValueNodes::kGrouped, 7},
-                                         Case{"llama", false, KeyValueNodes::kGrouped, 1},
-                                         Case{"gpt_neox", true, KeyValueNodes::kGrouped, 2}),
-                         [](const auto& each) {
-                           return std::string(each.param.family) + (each.param.parallel ? "_parallel" : "") +
-                                  (each.param.form == KeyValueNodes::kUngrouped ? "_ungrouped" : "") +
-                                  (each.param.mlp_block > 0 ? "_blocks" + std::to_string(each.param.mlp_block) : "");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Cases, Circuits,
+    testing::Values(Case{"gpt2", false, KeyValueNodes::kGrouped}, Case{"gpt2", true, KeyValueNodes::kGrouped},
+                    Case{"llama", false, KeyValueNodes::kGrouped}, Case{"llama", false, KeyValueNodes::kUngrouped},
+                    Case{"mistral", false, KeyValueNodes::kGrouped}, Case{"qwen2", false, KeyValueNodes::kGrouped},
+                    Case{"gpt_neox", true, KeyValueNodes::kGrouped}, Case{"qwen3", false, KeyValueNodes::kUngrouped},
+                    Case{"opt", false, KeyValueNodes::kGrouped}, Case{"gemma2", false, KeyValueNodes::kGrouped},
+                    Case{"gemma2", false, KeyValueNodes::kUngrouped, 7},
+                    Case{"gemma3_text", false, KeyValueNodes::kGrouped},
+                    Case{"gpt2", false, KeyValueNodes::kGrouped, 7}, Case{"llama", false, KeyValueNodes::kGrouped, 1},
+                    Case{"gpt_neox", true, KeyValueNodes::kGrouped, 2}),
+    [](const auto& each) {
+      return std::string(each.param.family) + (each.param.parallel ? "_parallel" : "") +
+             (each.param.form == KeyValueNodes::kUngrouped ? "_ungrouped" : "") +
+             (each.param.mlp_block > 0 ? "_blocks" + std::to_string(each.param.mlp_block) : "");
+    });
 
 TEST(MeanPositional, RefusesRecordsOfAnotherLength) {
   const Model model = tiny_model("gpt2", false);

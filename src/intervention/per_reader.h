@@ -32,9 +32,13 @@ class PerReaderModel {
       : model_(model), graph_(graph), ablated_(ablated), edges_(edges) {}
 
   // Added to the stream that reader v reads.
-  std::function<at::Tensor(int64_t v, const at::Tensor& stream)> on_read = [](int64_t, const at::Tensor& x) { return x; };
+  std::function<at::Tensor(int64_t v, const at::Tensor& stream)> on_read = [](int64_t, const at::Tensor& x) {
+    return x;
+  };
   // In place of upstream node u's output.
-  std::function<at::Tensor(int64_t u, const at::Tensor& output)> on_write = [](int64_t, const at::Tensor& a) { return a; };
+  std::function<at::Tensor(int64_t u, const at::Tensor& output)> on_write = [](int64_t, const at::Tensor& a) {
+    return a;
+  };
   // Coefficients of the nonlinear parts, by name. kRecord: kept from this run; kFrozen: taken from them, which
   // makes the model linear (arXiv 2508.21258).
   enum class Coefficients { kLive, kRecord, kFrozen } mode = Coefficients::kLive;

@@ -27,8 +27,7 @@ class CsvReader {
       do {
         fields->push_back(field(*place));
       } while (take(','));
-      if (at_ < text_.size() && !end_of_line())
-        fail(*place, "found text after a closing quote, expected a comma.");
+      if (at_ < text_.size() && !end_of_line()) fail(*place, "found text after a closing quote, expected a comma.");
       return true;
     }
     return false;

@@ -28,8 +28,7 @@ class CsvRow {
 // Calls `on_row` for each row after the header; a byte-order mark and blank lines are skipped. Throws Error
 // "name:line" for text that is no UTF-8 or empty, an open quote, text after a closing quote, a row with
 // another number of fields than the header, a column that appears twice.
-void each_csv_row(std::string_view text, const std::string& name,
-                  const std::function<void(const CsvRow& row)>& on_row);
+void each_csv_row(std::string_view text, const std::string& name, const std::function<void(const CsvRow& row)>& on_row);
 
 // The header alone, to tell published forms of a file apart.
 std::vector<std::string> csv_header(std::string_view text, const std::string& name);

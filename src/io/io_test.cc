@@ -61,8 +61,7 @@ TEST(Utf8, RefusesOverlongSurrogatesAndTruncation) {
 TEST(Json, ErrorsSayLineAndColumn) {
   EXPECT_EQ(message_of([] { parse_json("{\n \"a\": }", "c.json"); }), "[c.json] not valid JSON at line 2, column 7.");
   EXPECT_NE(message_of([] { parse_json("{\"a\": \"\xFF\"}", "c.json"); }).find("invalid UTF-8"), std::string::npos);
-  EXPECT_NE(message_of([] { parse_json("{\"a\":1,\"a\":2}", "c.json"); }).find("'a' appears twice"),
-            std::string::npos);
+  EXPECT_NE(message_of([] { parse_json("{\"a\":1,\"a\":2}", "c.json"); }).find("'a' appears twice"), std::string::npos);
   EXPECT_NE(message_of([] { parse_json(std::string(100000, '['), "c.json"); }).find("deeper"), std::string::npos);
 }
 
@@ -74,8 +73,9 @@ TEST(JsonLines, ErrorsNameTheLine) {
   int records = 0;
   each_json_line("{\"a\":1}\n\n{\"a\":2}\r\n", "d.jsonl", [&](const Json&, const std::string&) { ++records; });
   EXPECT_EQ(records, 2);
-  EXPECT_NE(message_of([] { each_json_line("{}\n[1]\n", "d.jsonl", [](const Json&, const std::string&) {}); })
-                .find("d.jsonl:2"),
+  EXPECT_NE(message_of([] {
+              each_json_line("{}\n[1]\n", "d.jsonl", [](const Json&, const std::string&) {});
+            }).find("d.jsonl:2"),
             std::string::npos);
 }
 
@@ -171,7 +171,8 @@ TEST_F(TemporaryFolder, SqliteTransactionsRollBack) {
   EXPECT_NE(message_of([&] { db.execute("SELEKT"); }).find("run.db"), std::string::npos);
 }
 
-// Whether `action` returns true for somebody who may not write here; as root, who may everything, a child asks as nobody.
+// Whether `action` returns true for somebody who may not write here; as root, who may everything, a child asks as
+// nobody.
 bool as_reader(const std::function<bool()>& action) {
   constexpr uid_t kNobody = 65534;
   const pid_t child = fork();
@@ -207,9 +208,7 @@ class ReadOnlyFolder : public TemporaryFolder {
     fs::permissions(path("run #1"), fs::perms::owner_all);
     TemporaryFolder::TearDown();
   }
-  static void lock(const std::string& folder) {
-    fs::permissions(folder, static_cast<fs::perms>(0555));
-  }
+  static void lock(const std::string& folder) { fs::permissions(folder, static_cast<fs::perms>(0555)); }
   void lock() const { lock(path("run #1")); }
   std::string file() const { return path("run #1/run.db"); }
 };
@@ -241,9 +240,8 @@ TEST_F(ReadOnlyFolder, WithALogButNotItsIndexSaysToCopyIt) {
     for (const char* suffix : names) fs::copy_file(file() + suffix, path("copy/run.db") + suffix);
   }
   lock(path("copy"));
-  EXPECT_TRUE(as_reader([&] {
-    return message_of([&] { rows_in(path("copy/run.db")); }).find("Copy the folder") != std::string::npos;
-  }));
+  EXPECT_TRUE(as_reader(
+      [&] { return message_of([&] { rows_in(path("copy/run.db")); }).find("Copy the folder") != std::string::npos; }));
   fs::permissions(path("copy"), fs::perms::owner_all);
 }
 

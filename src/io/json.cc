@@ -66,9 +66,9 @@ const Json* find_typed(const Json& object, const std::string& key, const std::st
 Json parse_json(std::string_view text, const std::string& place) {
   StrictCheck check(place);
   try {
-    return Json::parse(
-        text.begin(), text.end(),
-        [&check](int depth, Json::parse_event_t event, Json& value) { return check(depth, event, value); });
+    return Json::parse(text.begin(), text.end(), [&check](int depth, Json::parse_event_t event, Json& value) {
+      return check(depth, event, value);
+    });
   } catch (const Json::parse_error& error) {
     const size_t at = error.byte > 0 ? error.byte - 1 : 0;
     if (!is_valid_utf8(text)) fail(place, "invalid UTF-8 near {}.", position_of(text, at));
@@ -122,8 +122,7 @@ int64_t require_int(const Json& object, const std::string& key, const std::strin
 }
 
 int64_t optional_int(const Json& object, const std::string& key, int64_t fallback, const std::string& place) {
-  const Json* value =
-      find_typed(object, key, place, "an integer", [](const Json& v) { return v.is_number_integer(); });
+  const Json* value = find_typed(object, key, place, "an integer", [](const Json& v) { return v.is_number_integer(); });
   return value != nullptr ? value->get<int64_t>() : fallback;
 }
 
@@ -133,8 +132,7 @@ double optional_number(const Json& object, const std::string& key, double fallba
 }
 
 bool optional_bool(const Json& object, const std::string& key, bool fallback, const std::string& place) {
-  const Json* value =
-      find_typed(object, key, place, "true or false", [](const Json& v) { return v.is_boolean(); });
+  const Json* value = find_typed(object, key, place, "true or false", [](const Json& v) { return v.is_boolean(); });
   return value != nullptr ? value->get<bool>() : fallback;
 }
 

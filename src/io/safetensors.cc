@@ -55,8 +55,8 @@ TensorEntry parse_entry(const std::string& name, const Json& json, const std::st
   const auto begin = static_cast<size_t>(extent(offsets[0], name, place));
   const auto end = static_cast<size_t>(extent(offsets[1], name, place));
   if (begin > end || end - begin != bytes) {
-    fail(place, "tensor '{}': data_offsets [{}, {}] do not span the {} bytes of its shape and dtype.", name, begin,
-         end, bytes);
+    fail(place, "tensor '{}': data_offsets [{}, {}] do not span the {} bytes of its shape and dtype.", name, begin, end,
+         bytes);
   }
   entry.begin = begin;
   entry.size = bytes;
@@ -71,8 +71,8 @@ void check_layout(const std::vector<TensorEntry>& tensors, size_t data_bytes, co
            entry.name, entry.begin + entry.size, data_bytes);
     }
     if (entry.begin != expected) {
-      fail(place, "tensor '{}': starts at byte {} of the data, expected {} (overlap or gap).", entry.name,
-           entry.begin, expected);
+      fail(place, "tensor '{}': starts at byte {} of the data, expected {} (overlap or gap).", entry.name, entry.begin,
+           expected);
     }
     expected += entry.size;
   }
@@ -86,7 +86,7 @@ void check_layout(const std::vector<TensorEntry>& tensors, size_t data_bytes, co
 
 size_t dtype_bytes(const std::string& dtype) {
   static const std::map<std::string, size_t> kBytes{
-      {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8}, {"I32", 4},     {"I16", 2},     {"I8", 1},
+      {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},  {"I32", 4},     {"I16", 2},    {"I8", 1},
       {"U64", 8}, {"U32", 4}, {"U16", 2}, {"U8", 1},   {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
   const auto found = kBytes.find(dtype);
   return found == kBytes.end() ? 0 : found->second;

@@ -48,7 +48,10 @@ Statement::Statement(sqlite3* db, std::string path, const std::string& sql) : db
 Statement::~Statement() { sqlite3_finalize(statement_); }
 
 Statement::Statement(Statement&& other) noexcept
-    : db_(other.db_), path_(std::move(other.path_)), statement_(std::exchange(other.statement_, nullptr)), rest_(std::move(other.rest_)) {}
+    : db_(other.db_),
+      path_(std::move(other.path_)),
+      statement_(std::exchange(other.statement_, nullptr)),
+      rest_(std::move(other.rest_)) {}
 
 void Statement::check(int code) const {
   if (code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE) fail(path_, "{}.", message_of(db_));
@@ -144,8 +147,8 @@ void Database::open(const std::string& name, int flags) {
   sqlite3_busy_timeout(db_, kBusyMilliseconds);
 }
 
-// Opening reads nothing yet: only a query finds out whether the log's index can be had. Other faults are those of the file,
-// for whoever asks it something to report.
+// Opening reads nothing yet: only a query finds out whether the log's index can be had. Other faults are those of the
+// file, for whoever asks it something to report.
 bool Database::reads() const {
   const int code = sqlite3_exec(db_, "SELECT count(*) FROM sqlite_master", nullptr, nullptr, nullptr);
   return code != SQLITE_CANTOPEN && code != SQLITE_READONLY;
@@ -155,7 +158,8 @@ void Database::open_to_read() {
   const std::string folder = std::filesystem::absolute(path_).parent_path().string();
   if (access(folder.c_str(), W_OK) == 0 && access(path_.c_str(), W_OK) == 0) {
     // A read-only connection to a write-ahead log would leave the log's files behind; one that may write takes them
-    // away when it is the last, and query_only keeps it from writing more. A log that is there already stays, rows and all.
+    // away when it is the last, and query_only keeps it from writing more. A log that is there already stays, rows and
+    // all.
     const bool has_log = access((path_ + "-wal").c_str(), F_OK) == 0;
     open(path_, SQLITE_OPEN_READWRITE);
     if (has_log) sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
@@ -168,7 +172,9 @@ void Database::open_to_read() {
   std::error_code none;
   const auto log = std::filesystem::file_size(path_ + "-wal", none);
   if (!none && log > 0) {
-    fail(path_, "its log (-wal beside it) has rows still, and this folder may only be read. Copy the folder and read the copy.");
+    fail(path_,
+         "its log (-wal beside it) has rows still, and this folder may only be read. Copy the folder and read the "
+         "copy.");
   }
   open(as_uri(path_) + "?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
 }

@@ -57,8 +57,8 @@ class Database {
  public:
   enum class Mode { kReadOnly, kReadWrite, kCreate };
   // Opens the file. kCreate makes it; it and kReadWrite keep a write-ahead log, so that readers never wait nor make
-  // the writer wait. kReadOnly changes nothing and leaves no file behind; it works beside a writer, and in a folder that may
-  // only be read. Throws Error.
+  // the writer wait. kReadOnly changes nothing and leaves no file behind; it works beside a writer, and in a folder
+  // that may only be read. Throws Error.
   Database(const std::string& path, Mode mode);
   ~Database();
   Database(const Database&) = delete;

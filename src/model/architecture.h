@@ -23,8 +23,8 @@ struct Llama3Scaling {
 // Rotary position embedding, halves convention: channel i is paired with i + dims/2.
 struct RotarySpec {
   double theta = 10000;
-  int64_t dims = 0;                      // rotated channels of each head, ≤ d_head, even
-  double linear_factor = 1;              // positions are divided by it ("rope_type": "linear")
+  int64_t dims = 0;          // rotated channels of each head, ≤ d_head, even
+  double linear_factor = 1;  // positions are divided by it ("rope_type": "linear")
   std::optional<Llama3Scaling> llama3;
 };
 
@@ -46,19 +46,19 @@ struct Architecture {
   bool qkv_bias = false;
   bool attn_out_bias = false;
   bool mlp_bias = false;
-  bool gated_mlp = false;       // act(gate) · up instead of act(in)
-  double embedding_scale = 1;   // the stream starts with this times the token's embedding
+  bool gated_mlp = false;      // act(gate) · up instead of act(in)
+  double embedding_scale = 1;  // the stream starts with this times the token's embedding
   bool learned_positions = false;
   int64_t position_offset = 0;  // rows of the position embedding before that of position 0
   std::optional<RotarySpec> rotary;
   std::optional<RotarySpec> local_rotary;  // of the layers with a window; none: as the others
-  bool qk_norm = false;  // RMSNorm over d_head on every head's q and k, before the rotation
-  std::optional<int64_t> sliding_window;  // ≥ 1: a token attends to itself and the window − 1 before it
-  std::vector<bool> windowed;             // which layers have that window; empty: all
-  std::optional<double> query_scalar;     // scores are divided by its root; none: d_head
-  std::optional<double> attn_softcap;     // scores s become cap · tanh(s / cap), before the mask
-  std::optional<double> logit_softcap;    // and so do the logits
-  bool parallel_blocks = false;  // the MLP reads the stream before the layer's attention
+  bool qk_norm = false;                    // RMSNorm over d_head on every head's q and k, before the rotation
+  std::optional<int64_t> sliding_window;   // ≥ 1: a token attends to itself and the window − 1 before it
+  std::vector<bool> windowed;              // which layers have that window; empty: all
+  std::optional<double> query_scalar;      // scores are divided by its root; none: d_head
+  std::optional<double> attn_softcap;      // scores s become cap · tanh(s / cap), before the mask
+  std::optional<double> logit_softcap;     // and so do the logits
+  bool parallel_blocks = false;            // the MLP reads the stream before the layer's attention
   bool tied_unembedding = false;
   std::optional<int64_t> bos_id;
   std::vector<int64_t> eos_ids;

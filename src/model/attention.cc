@@ -27,8 +27,7 @@ constexpr int64_t kTileQueries = 256;
 // [tokens, n·d_head] → [batch · Hk, (n/Hk) · longest, d_head]
 at::Tensor to_groups(const at::Tensor& rows, const TokenBatch& batch, int64_t kv_heads, int64_t d_head) {
   const int64_t per_group = rows.size(1) / kv_heads / d_head;
-  const at::Tensor grid =
-      to_grid(rows, batch).view({batch.size(), batch.longest, kv_heads, per_group, d_head});
+  const at::Tensor grid = to_grid(rows, batch).view({batch.size(), batch.longest, kv_heads, per_group, d_head});
   return grid.permute({0, 2, 3, 1, 4}).reshape({batch.size() * kv_heads, per_group * batch.longest, d_head});
 }
 
@@ -141,8 +140,8 @@ at::Tensor attention_forward(const Architecture& architecture, int64_t layer, co
     z = at::empty_like(kept.q);
     const at::Tensor by_head = z.view({z.size(0), -1, longest, d_head});
     for_tiles(architecture, layer, z.size(0), longest, [&](const Tile& t) {
-      const at::Tensor probs = attention_probs(architecture, t.queries_of(kept.q, longest), t.keys_of(kept.k),
-                                               t.mask(window, q.options()));
+      const at::Tensor probs =
+          attention_probs(architecture, t.queries_of(kept.q, longest), t.keys_of(kept.k), t.mask(window, q.options()));
       by_head.narrow(0, t.group, t.groups)
           .narrow(2, t.query, t.queries)
           .copy_(at::bmm(probs, t.keys_of(kept.v)).view({t.groups, -1, t.queries, d_head}));
@@ -194,8 +193,8 @@ AttentionGradients attention_backward(const Architecture& architecture, int64_t 
   const int64_t d_head = architecture.d_head;
   const at::Tensor d_out = to_groups(d_z, batch, kv_heads, d_head);  // [G, R·T, d_head]
   const bool grouped = form == KeyValueGradients::kGrouped || per_group == 1;
-  const std::vector<int64_t> sizes =
-      grouped ? std::vector<int64_t>{groups, longest, d_head} : std::vector<int64_t>{groups, per_group, longest, d_head};
+  const std::vector<int64_t> sizes = grouped ? std::vector<int64_t>{groups, longest, d_head}
+                                             : std::vector<int64_t>{groups, per_group, longest, d_head};
   at::Tensor d_k = at::zeros(sizes, cache.k.options());
   at::Tensor d_v = at::zeros(sizes, cache.k.options());
   at::Tensor d_q;

@@ -95,8 +95,9 @@ TEST_P(Tiles, GiveWhatOneTileGives) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Forms, Tiles,
-                         testing::Values(Form{"plain", 4, {}, {}}, Form{"grouped", 2, {}, {}}, Form{"window", 2, 70, {}},
-                                         Form{"wide_window", 1, 300, {}}, Form{"cap", 2, 40, 3.0}),
+                         testing::Values(Form{"plain", 4, {}, {}}, Form{"grouped", 2, {}, {}},
+                                         Form{"window", 2, 70, {}}, Form{"wide_window", 1, 300, {}},
+                                         Form{"cap", 2, 40, 3.0}),
                          [](const auto& each) { return std::string(each.param.name); });
 
 }  // namespace

@@ -112,8 +112,8 @@ AttentionBackward attention_step(const Model& model, const TokenBatch& batch, co
   }
   g.d_z = put_rows(at::mm(d_out, w.w_o.t()), g.rows, tokens);
   through_heads(model, batch, cache, form, rule, &g);
-  g.d_qkv = join_qkv(w.qkv_order, g.heads.d_q, sum_groups(g.heads.d_k, a.n_kv_heads),
-                     sum_groups(g.heads.d_v, a.n_kv_heads));
+  g.d_qkv =
+      join_qkv(w.qkv_order, g.heads.d_q, sum_groups(g.heads.d_k, a.n_kv_heads), sum_groups(g.heads.d_v, a.n_kv_heads));
   if (w.w_qkv.defined()) {
     g.d_y = at::mm(g.d_qkv, w.w_qkv.t());
   } else {

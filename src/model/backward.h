@@ -12,36 +12,36 @@ namespace circuit {
 // norm and the rotation.
 struct AttentionBackward {
   int64_t layer = 0;
-  at::Tensor d_stream;        // [tokens, d_model] at the stream after the layer's heads have written
+  at::Tensor d_stream;  // [tokens, d_model] at the stream after the layer's heads have written
   // Where there is a post-norm: what it normed, at `rows` only (see MlpBackward), with its statistics.
-  at::Tensor rows;            // [n] int64; undefined: every token
-  at::Tensor out;             // [n, d_model] z W_O + b_O; undefined: no post-norm
+  at::Tensor rows;  // [n] int64; undefined: every token
+  at::Tensor out;   // [n, d_model] z W_O + b_O; undefined: no post-norm
   NormStats out_stats;
-  at::Tensor d_out;           // [tokens, d_model] at z W_O + b_O: d_stream, through the post-norm if any
-  at::Tensor d_z;             // [tokens, n_heads · d_head]
+  at::Tensor d_out;  // [tokens, d_model] at z W_O + b_O: d_stream, through the post-norm if any
+  at::Tensor d_z;    // [tokens, n_heads · d_head]
   // [tokens, (H + 2 Hk) · d_head], the group sums, in the layer's QkvOrder; side by side where separate.
   at::Tensor d_qkv;
-  AttentionGradients heads;   // as AttentionGradients, but of the projections' outputs
-  at::Tensor d_q_normed;      // [tokens, H, d_head] at the q norm's output; undefined where there is none
-  at::Tensor d_k_normed;      // [tokens, Hk, d_head]
-  at::Tensor d_y;             // [tokens, d_model] at the norm's output
-  at::Tensor d_reader;        // [tokens, d_model] at the stream the layer reads, through its norm
+  AttentionGradients heads;  // as AttentionGradients, but of the projections' outputs
+  at::Tensor d_q_normed;     // [tokens, H, d_head] at the q norm's output; undefined where there is none
+  at::Tensor d_k_normed;     // [tokens, Hk, d_head]
+  at::Tensor d_y;            // [tokens, d_model] at the norm's output
+  at::Tensor d_reader;       // [tokens, d_model] at the stream the layer reads, through its norm
 };
 
 struct MlpBackward {
   int64_t layer = 0;
-  at::Tensor d_stream;    // [tokens, d_model] at the stream after the MLP has written
+  at::Tensor d_stream;  // [tokens, d_model] at the stream after the MLP has written
   // In the last layer, where the gradient is zero at rows that nobody reads, the next ones are at `rows` only.
-  at::Tensor rows;        // [n] int64; undefined: every token
-  at::Tensor out;         // [n, d_model] what a post-norm normed, output bias included; undefined: no post-norm
+  at::Tensor rows;  // [n] int64; undefined: every token
+  at::Tensor out;   // [n, d_model] what a post-norm normed, output bias included; undefined: no post-norm
   NormStats out_stats;
-  at::Tensor d_out;       // [n, d_model] at the MLP's output: d_stream, through the post-norm if any
-  MlpCache kept;          // what the forward kept: its channels,
-  at::Tensor x;           // [n, d_model] the stream it read, and that norm's statistics
+  at::Tensor d_out;  // [n, d_model] at the MLP's output: d_stream, through the post-norm if any
+  MlpCache kept;     // what the forward kept: its channels,
+  at::Tensor x;      // [n, d_model] the stream it read, and that norm's statistics
   NormStats stats;
   MlpGradients channels;
-  at::Tensor d_y;         // [n, d_model] at the norm's output
-  at::Tensor d_reader;    // [tokens, d_model] at the stream the MLP reads, through its norm
+  at::Tensor d_y;       // [n, d_model] at the norm's output
+  at::Tensor d_reader;  // [tokens, d_model] at the stream the MLP reads, through its norm
 };
 
 class BackwardVisitor {

@@ -19,8 +19,8 @@ std::vector<std::string> shard_names(const std::string& directory) {
   const std::string index_path = directory + "/" + kIndexFile;
   if (file_exists(directory + "/" + kSingleFile)) return {kSingleFile};
   if (!file_exists(index_path)) {
-    fail(directory, "no {} and no {} here. Give a Hugging Face model directory with safetensors weights.",
-         kSingleFile, kIndexFile);
+    fail(directory, "no {} and no {} here. Give a Hugging Face model directory with safetensors weights.", kSingleFile,
+         kIndexFile);
   }
   const Json index = read_json(index_path);
   const Json& map = require(index, "weight_map", index_path);
@@ -54,8 +54,7 @@ bool is_weight_file(const fs::path& file) {
 }
 
 // The base's file byte for byte, its header with it, but for the tensors that changed.
-void write_shard(const TensorFile& shard, const std::map<std::string, at::Tensor>& changed,
-                 const std::string& path) {
+void write_shard(const TensorFile& shard, const std::map<std::string, at::Tensor>& changed, const std::string& path) {
   const MappedFile pristine(shard.path());  // the base's bytes, whatever was written to the mapping in memory
   AtomicFile file(path);
   size_t written = 0;

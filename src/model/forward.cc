@@ -95,7 +95,8 @@ at::Tensor layer_forward(const Pass& pass, int64_t l, const at::Tensor& x, Layer
   const int64_t tokens = pass.batch.tokens();
   const auto everywhere = [&](const at::Tensor& t) { return t.defined() ? put_rows(t, rows, tokens) : t; };
   layer->mlp_hidden = everywhere(layer->mlp_hidden);
-  const bool keep_out = (keeps_nodes(pass.keep) && !layer->mlp_hidden.defined()) || (keeps_backward(pass.keep) && a.post_norms);
+  const bool keep_out =
+      (keeps_nodes(pass.keep) && !layer->mlp_hidden.defined()) || (keeps_backward(pass.keep) && a.post_norms);
   layer->mlp_out = keep_out ? everywhere(layer->mlp_out) : at::Tensor();
   if (pass.keep == Keep::kNodeOutputs) {
     LayerCache nodes;
@@ -159,9 +160,7 @@ at::Tensor token_embedding(const Model& model, const at::Tensor& ids) {
   return scale == 1 ? rows : rows * at::scalar_tensor(scale, at::dtype(rows.scalar_type()));
 }
 
-at::Tensor token_embedding(const Model& model, const TokenBatch& batch) {
-  return token_embedding(model, batch.ids);
-}
+at::Tensor token_embedding(const Model& model, const TokenBatch& batch) { return token_embedding(model, batch.ids); }
 
 ForwardCache forward(const Model& model, const TokenBatch& batch, Keep keep, const ReadRows& read) {
   return forward_from(model, batch, token_embedding(model, batch), keep, read);

@@ -30,27 +30,27 @@ struct QueryKeyNormCache {
 };
 
 struct LayerCache {
-  at::Tensor x_attn;          // [tokens, d_model] stream read by q, k, v
+  at::Tensor x_attn;  // [tokens, d_model] stream read by q, k, v
   NormStats attn_stats;
   QueryKeyNormCache qk_norm;
   AttentionCache attention;
-  at::Tensor z;               // [tokens, n_heads · d_head], input of W_O
-  at::Tensor attn_out;        // [tokens, d_model] z W_O + b_O before its post-norm; undefined where there is none
+  at::Tensor z;         // [tokens, n_heads · d_head], input of W_O
+  at::Tensor attn_out;  // [tokens, d_model] z W_O + b_O before its post-norm; undefined where there is none
   NormStats attn_post_stats;
-  at::Tensor x_mlp;           // [tokens, d_model] stream read by the MLP
+  at::Tensor x_mlp;  // [tokens, d_model] stream read by the MLP
   NormStats mlp_stats;
   MlpCache mlp;
-  at::Tensor mlp_out;         // [tokens, d_model] without the output bias, before a post-norm
-  at::Tensor mlp_hidden;      // [tokens, d_mlp] input of W_out; kept when MLP channels are nodes
+  at::Tensor mlp_out;     // [tokens, d_model] without the output bias, before a post-norm
+  at::Tensor mlp_hidden;  // [tokens, d_mlp] input of W_out; kept when MLP channels are nodes
   NormStats mlp_post_stats;
 };
 
 // What of a forward anyone will read. Most metrics read one token per example: the last MLP and the last
 // heads' W_O are then worked at those rows alone, forward and backward.
 struct ReadRows {
-  at::Tensor rows;                  // [n] int64, ascending, each once; undefined: all
-  bool last_mlp_everywhere = false; // its output is wanted at every row all the same (a mean over tokens)
-  bool mlp_channels = false;        // Keep::kNodeOutputs keeps mlp_hidden instead of mlp_out
+  at::Tensor rows;                   // [n] int64, ascending, each once; undefined: all
+  bool last_mlp_everywhere = false;  // its output is wanted at every row all the same (a mean over tokens)
+  bool mlp_channels = false;         // Keep::kNodeOutputs keeps mlp_hidden instead of mlp_out
 };
 
 // All heads of a layer, or its MLP.

@@ -127,9 +127,8 @@ class Generation {
     }
     const at::Tensor moved = table.to(model_.device());
     cache_.extend();
-    const at::Tensor x =
-        run_layers(model_, moved.select(0, 0), moved.select(0, 1),
-                   [&](int64_t l, const QueryKeyValue& p) { return cache_.attend(l, p.q, p.k, p.v); });
+    const at::Tensor x = run_layers(model_, moved.select(0, 0), moved.select(0, 1),
+                                    [&](int64_t l, const QueryKeyValue& p) { return cache_.attend(l, p.q, p.k, p.v); });
     take_tokens(0, logits_of(model_, x));
   }
 
@@ -140,8 +139,8 @@ class Generation {
     for (int64_t s = live() - 1; s >= first; --s) {
       const size_t owner = owners_[s];
       const int64_t row = s - first;
-      const int64_t token = likeliest.defined() ? likeliest.data_ptr<int64_t>()[row]
-                                                : sample(logits.select(0, row), spec_, rngs_[owner]);
+      const int64_t token =
+          likeliest.defined() ? likeliest.data_ptr<int64_t>()[row] : sample(logits.select(0, row), spec_, rngs_[owner]);
       results_[owner].ids.push_back(token);
       const std::optional<Stop> stop = why_stop(owner);
       if (!stop) continue;
@@ -174,9 +173,9 @@ class Generation {
   const StopTest& stop_;
   std::vector<Generated> results_;
   KeyValueCache cache_;
-  std::vector<Rng> rngs_;        // per prompt
-  std::vector<size_t> owners_;   // the prompt of every live slot
-  size_t next_ = 0;              // first prompt that has not begun
+  std::vector<Rng> rngs_;       // per prompt
+  std::vector<size_t> owners_;  // the prompt of every live slot
+  size_t next_ = 0;             // first prompt that has not begun
 };
 
 }  // namespace

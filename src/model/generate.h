@@ -11,11 +11,11 @@
 namespace circuit {
 
 struct GenerateSpec {
-  int64_t max_tokens = 50;       // new tokens
-  double temperature = 0;        // 0: greedy; of equal logits the first
-  int64_t top_k = 0;             // 0: all
+  int64_t max_tokens = 50;  // new tokens
+  double temperature = 0;   // 0: greedy; of equal logits the first
+  int64_t top_k = 0;        // 0: all
   bool stop_at_eos = true;
-  int64_t batch = 16;            // sequences worked at once; changes no result but by rounding
+  int64_t batch = 16;  // sequences worked at once; changes no result but by rounding
 };
 
 // What ended a sequence: an end token of the model, max_tokens, the model's last position, or the caller's test.

@@ -101,10 +101,11 @@ TEST(Generate, EndsAtTheLastLearnedPosition) {
 TEST(Generate, ChecksEveryPromptBeforeAnyWork) {
   const Model model = tiny_model();
   const auto refused = [&](const Prompts& prompts) {
-    EXPECT_THROW(generate(model, prompts, {}, Rng(0), [](size_t, const std::vector<int64_t>&) -> bool {
-                   ADD_FAILURE() << "worked before it checked";
-                   return true;
-                 }),
+    EXPECT_THROW(generate(model, prompts, {}, Rng(0),
+                          [](size_t, const std::vector<int64_t>&) -> bool {
+                            ADD_FAILURE() << "worked before it checked";
+                            return true;
+                          }),
                  Error);
   };
   refused({});

@@ -53,8 +53,8 @@ TokenLogits token_logits(const Model& model, const at::Tensor& y, const at::Tens
   }
   const at::Tensor logits = soft_cap((y.index_select(0, owners) * rows).sum(1), cap);
   const at::Tensor slopes = soft_cap_slope(logits, *cap);
-  return {at::zeros({y.size(0)}, y.options()).index_add_(0, owners, logits * weights),
-          sums(rows * slopes.unsqueeze(1)), slopes};
+  return {at::zeros({y.size(0)}, y.options()).index_add_(0, owners, logits * weights), sums(rows * slopes.unsqueeze(1)),
+          slopes};
 }
 
 at::Tensor head_backward(const Model& model, const HeadInput& input, const at::Tensor& d_y, int64_t tokens, Rule rule) {

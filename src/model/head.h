@@ -13,7 +13,7 @@ struct HeadInput {
   at::Tensor rows;  // [n] int64, rows of the stream; a row may stand twice
   at::Tensor x;     // [n, d_model]
   NormStats stats;
-  at::Tensor y;     // [n, d_model]
+  at::Tensor y;  // [n, d_model]
 };
 HeadInput head_input(const Model& model, const at::Tensor& x_final, const at::Tensor& rows);
 
@@ -47,7 +47,7 @@ struct Targets {
 enum class LossGradient { kNone, kStream, kStreamAndUnembedding };
 
 struct Loss {
-  at::Tensor nll;            // [n] float64, nats, unweighted
+  at::Tensor nll;  // [n] float64, nats, unweighted
   HeadInput head;
   at::Tensor d_y;            // [n, d_model], of Σ weight · nll
   at::Tensor d_unembedding;  // [vocab, d_model]

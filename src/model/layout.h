@@ -26,11 +26,11 @@ struct LayerLayout {
   TensorRef w_q, w_k, w_v;  // units: query heads, key/value heads; split along the outputs
   TensorRef b_q, b_k, b_v;
   std::string q_norm, k_norm;  // [d_head], shared by the layer's heads; empty: none
-  TensorRef w_o;            // units: query heads; split along the inputs
-  TensorRef w_in, b_in;     // units: MLP channels; split along the outputs. Gated: the "up" matrix
+  TensorRef w_o;               // units: query heads; split along the inputs
+  TensorRef w_in, b_in;        // units: MLP channels; split along the outputs. Gated: the "up" matrix
   TensorRef w_gate, b_gate;
-  TensorRef w_out;          // units: MLP channels; split along the inputs
-  std::string b_o, b_out;   // [d_model], shared by all heads (channels); empty: none
+  TensorRef w_out;                        // units: MLP channels; split along the inputs
+  std::string b_o, b_out;                 // [d_model], shared by all heads (channels); empty: none
   std::string attn_norm, attn_norm_bias;  // [d_model]
   std::string mlp_norm, mlp_norm_bias;
   std::string attn_post_norm, mlp_post_norm;  // [d_model] on what each writes; empty: none
@@ -42,7 +42,7 @@ struct TensorShape {
 };
 
 struct Layout {
-  std::string prefix;  // may stand before every name but the unembedding's, or be absent
+  std::string prefix;                             // may stand before every name but the unembedding's, or be absent
   std::string embedding, positions, unembedding;  // positions empty: none
   std::string final_norm, final_norm_bias;
   std::vector<LayerLayout> layers;

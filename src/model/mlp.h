@@ -24,8 +24,8 @@ at::Tensor mlp_hidden(const Architecture& architecture, const MlpCache& cache);
 
 struct MlpGradients {
   at::Tensor d_hidden;  // [tokens, d_mlp] at h
-  at::Tensor d_in;    // [tokens, d_mlp]
-  at::Tensor d_gate;  // [tokens, d_mlp] or undefined
+  at::Tensor d_in;      // [tokens, d_mlp]
+  at::Tensor d_gate;    // [tokens, d_mlp] or undefined
 };
 MlpGradients mlp_backward(const Architecture& architecture, const LayerWeights& weights, const MlpCache& cache,
                           const at::Tensor& d_out, Rule rule = Rule::kGradient);

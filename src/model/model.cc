@@ -51,8 +51,8 @@ QkvOrder order_of(const LayerLayout& layer) {
   const TensorRef& v = layer.w_v;
   if (q.tensor != k.tensor || k.tensor != v.tensor) return QkvOrder::kSeparate;
   const auto at = [&](int64_t k_first, int64_t v_first, int64_t stride) {
-    return k.first == q.first + k_first && v.first == q.first + v_first && q.stride == stride &&
-           k.stride == stride && v.stride == stride;
+    return k.first == q.first + k_first && v.first == q.first + v_first && q.stride == stride && k.stride == stride &&
+           v.stride == stride;
   };
   const int64_t heads = q.units * q.unit;
   if (at(heads, heads + k.units * k.unit, q.unit)) return QkvOrder::kSideBySide;

@@ -26,16 +26,16 @@ enum class QkvOrder { kSeparate, kSideBySide, kByHead };
 // Views on the parameters; writing to a parameter changes what the forward computes.
 // Matrices read [in, out] whatever the file's order; undefined where the model has none.
 struct LayerWeights {
-  at::Tensor w_q;                  // [d_model, n_heads, d_head]
-  at::Tensor w_k, w_v;             // [d_model, n_kv_heads, d_head]
-  at::Tensor b_q, b_k, b_v;        // [heads, d_head]
+  at::Tensor w_q;            // [d_model, n_heads, d_head]
+  at::Tensor w_k, w_v;       // [d_model, n_kv_heads, d_head]
+  at::Tensor b_q, b_k, b_v;  // [heads, d_head]
   QkvOrder qkv_order = QkvOrder::kSeparate;
-  at::Tensor w_qkv, b_qkv;         // all three in that order, [d_model, (H + 2 Hk) · d_head]; undefined: separate
-  NormWeights q_norm, k_norm;      // [d_head]
-  at::Tensor w_o, b_o;             // [n_heads · d_head, d_model], [d_model]
-  at::Tensor w_in, b_in;           // [d_model, d_mlp]; gated: the up projection
-  at::Tensor w_gate, b_gate;       // [d_model, d_mlp]
-  at::Tensor w_out, b_out;         // [d_mlp, d_model], [d_model]
+  at::Tensor w_qkv, b_qkv;     // all three in that order, [d_model, (H + 2 Hk) · d_head]; undefined: separate
+  NormWeights q_norm, k_norm;  // [d_head]
+  at::Tensor w_o, b_o;         // [n_heads · d_head, d_model], [d_model]
+  at::Tensor w_in, b_in;       // [d_model, d_mlp]; gated: the up projection
+  at::Tensor w_gate, b_gate;   // [d_model, d_mlp]
+  at::Tensor w_out, b_out;     // [d_mlp, d_model], [d_model]
   NormWeights attn_norm, mlp_norm;
   NormWeights attn_post_norm, mlp_post_norm;  // on what each writes, biases included; undefined: none
 };

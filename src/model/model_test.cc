@@ -39,8 +39,7 @@ TEST_P(ReferenceLogits, AgreeInFloat32) {
   const Model model = Model::load(Checkpoint::open(folder.string()), {});
   const TensorFile reference((folder / "reference_first64.safetensors").string());
   const char* ids_name = reference.contains("ids") ? "ids" : "input_ids";
-  const TokenBatch batch =
-      make_token_batch({to_ids(reference.tensor(ids_name))}, model.architecture(), at::kCPU);
+  const TokenBatch batch = make_token_batch({to_ids(reference.tensor(ids_name))}, model.architecture(), at::kCPU);
   const ForwardCache run = forward(model, batch, Keep::kNothing);
   EXPECT_LT(largest_difference(logits_of(model, run.x_final), reference.tensor("logits")), kLogitTolerance);
 }

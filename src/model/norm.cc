@@ -18,8 +18,7 @@ namespace {
 // x̂ ⊙ γ + β in x's dtype, x̂ in that of the statistics. As Hugging Face: rounded before the product with a stored γ
 // (Llama), after it where γ is the weight plus 1 (Gemma). x_hat may be overwritten.
 at::Tensor scaled(const NormWeights& weights, const at::Tensor& x_hat, at::ScalarType dtype) {
-  at::Tensor y =
-      weights.offset != 0 ? (x_hat * norm_scale(weights)).to(dtype) : x_hat.to(dtype).mul_(weights.weight);
+  at::Tensor y = weights.offset != 0 ? (x_hat * norm_scale(weights)).to(dtype) : x_hat.to(dtype).mul_(weights.weight);
   return weights.bias.defined() ? y.add_(weights.bias) : y;
 }
 
@@ -65,16 +64,16 @@ at::Tensor norm_output(const NormWeights& weights, const at::Tensor& x, const No
   return scaled(weights, centred * stats.rstd, x.scalar_type());
 }
 
-at::Tensor norm_backward(const NormWeights& weights, const at::Tensor& x, const NormStats& stats,
-                         const at::Tensor& d_y, Rule rule) {
+at::Tensor norm_backward(const NormWeights& weights, const at::Tensor& x, const NormStats& stats, const at::Tensor& d_y,
+                         Rule rule) {
   if (rule == Rule::kRelevance) {
     // The centring stays: it is linear.
     const at::Tensor g = (d_y * norm_scale(weights)).to(d_y.scalar_type()) * stats.rstd.to(d_y.scalar_type());
     return stats.mean.defined() ? g - g.mean(-1, true) : g;
   }
   if (stats.mean.defined()) {
-    return std::get<0>(at::native_layer_norm_backward(d_y, x, {x.size(-1)}, stats.mean, stats.rstd,
-                                                      norm_scale(weights), weights.bias, {true, false, false}));
+    return std::get<0>(at::native_layer_norm_backward(d_y, x, {x.size(-1)}, stats.mean, stats.rstd, norm_scale(weights),
+                                                      weights.bias, {true, false, false}));
   }
   // ∂x = rstd · (g − x̂ · mean(g ⊙ x̂)) with g = γ ⊙ ∂y
   const at::Tensor x_hat = norm_standardised(x, stats);

@@ -36,7 +36,7 @@ at::Tensor norm_standardised(const at::Tensor& x, const NormStats& stats);
 at::Tensor norm_output(const NormWeights& weights, const at::Tensor& x, const NormStats& stats);
 
 // ∂/∂x from ∂/∂y; [tokens, d_model] each.
-at::Tensor norm_backward(const NormWeights& weights, const at::Tensor& x, const NormStats& stats,
-                         const at::Tensor& d_y, Rule rule = Rule::kGradient);
+at::Tensor norm_backward(const NormWeights& weights, const at::Tensor& x, const NormStats& stats, const at::Tensor& d_y,
+                         Rule rule = Rule::kGradient);
 
 }  // namespace circuit

@@ -40,8 +40,7 @@ RotaryTable make_rotary_table(const std::optional<RotarySpec>& spec, const at::T
   return {angles.cos().to(dtype), angles.sin().to(dtype)};
 }
 
-RotaryTables make_rotary_tables(const Architecture& architecture, const at::Tensor& positions,
-                                at::ScalarType dtype) {
+RotaryTables make_rotary_tables(const Architecture& architecture, const at::Tensor& positions, at::ScalarType dtype) {
   return {make_rotary_table(architecture.rotary, positions, dtype),
           make_rotary_table(architecture.local_rotary, positions, dtype)};
 }

@@ -16,8 +16,7 @@ std::vector<double> rotary_frequencies(const RotarySpec& spec);
 struct RotaryTable {
   at::Tensor cos, sin;  // [tokens, 1, dims/2], dtype of the computation; undefined: the model has none
 };
-RotaryTable make_rotary_table(const std::optional<RotarySpec>& spec, const at::Tensor& positions,
-                              at::ScalarType dtype);
+RotaryTable make_rotary_table(const std::optional<RotarySpec>& spec, const at::Tensor& positions, at::ScalarType dtype);
 
 // The tables of all layers: where the architecture has local_rotary, layers with a window take that.
 struct RotaryTables {
@@ -26,8 +25,7 @@ struct RotaryTables {
     return architecture.local_rotary && architecture.local(layer) ? local : global;
   }
 };
-RotaryTables make_rotary_tables(const Architecture& architecture, const at::Tensor& positions,
-                                at::ScalarType dtype);
+RotaryTables make_rotary_tables(const Architecture& architecture, const at::Tensor& positions, at::ScalarType dtype);
 
 // Rotates the first dims channels of x [tokens, heads, d_head]; kBackward applies the transpose.
 enum class Direction { kForward, kBackward };

@@ -75,8 +75,7 @@ void save_tensors(const std::string& path, const NamedTensors& tensors,
   std::vector<TensorBytes> bytes;
   for (const auto& [name, tensor] : tensors) {
     kept.push_back(tensor.to(at::kCPU).contiguous());
-    bytes.push_back(
-        {name, dtype_name(kept.back().scalar_type()), kept.back().sizes().vec(), kept.back().data_ptr()});
+    bytes.push_back({name, dtype_name(kept.back().scalar_type()), kept.back().sizes().vec(), kept.back().data_ptr()});
   }
   write_safetensors(path, bytes, metadata);
 }

@@ -18,7 +18,7 @@ struct TokenBatch {
   std::vector<int64_t> lengths;  // per sequence, ≥ 1
   std::vector<int64_t> starts;   // first row of each sequence
   int64_t longest = 0;
-  bool equal_lengths = false;    // the grid and the rows are the same
+  bool equal_lengths = false;  // the grid and the rows are the same
 
   int64_t size() const { return static_cast<int64_t>(lengths.size()); }
   int64_t tokens() const { return ids.size(0); }

@@ -10,10 +10,11 @@ asm(BEGIN("page_template") FILE_BYTES(PAGE_DIR "/page.html") END("page_template"
 asm(BEGIN("page_style") FILE_BYTES(PAGE_DIR "/page.css") END("page_style"));
 asm(BEGIN("page_scripts") FILE_BYTES(PAGE_DIR "/charts.js") FILE_BYTES(PAGE_DIR "/table.js")
         FILE_BYTES(PAGE_DIR "/elements.js") FILE_BYTES(PAGE_DIR "/data_table.js") FILE_BYTES(PAGE_DIR "/series.js")
-            FILE_BYTES(PAGE_DIR "/layout.js") FILE_BYTES(PAGE_DIR "/heat_map.js") FILE_BYTES(PAGE_DIR "/circuit_canvas.js")
-                FILE_BYTES(PAGE_DIR "/series_plot.js") FILE_BYTES(PAGE_DIR "/drawing.js") FILE_BYTES(PAGE_DIR "/compare.js")
-                    FILE_BYTES(PAGE_DIR "/updates.js") FILE_BYTES(PAGE_DIR "/explorer.js")
-                        FILE_BYTES(PAGE_DIR "/page.js") END("page_scripts"));
+            FILE_BYTES(PAGE_DIR "/layout.js") FILE_BYTES(PAGE_DIR "/heat_map.js")
+                FILE_BYTES(PAGE_DIR "/circuit_canvas.js") FILE_BYTES(PAGE_DIR "/series_plot.js")
+                    FILE_BYTES(PAGE_DIR "/drawing.js") FILE_BYTES(PAGE_DIR "/compare.js")
+                        FILE_BYTES(PAGE_DIR "/updates.js") FILE_BYTES(PAGE_DIR "/explorer.js")
+                            FILE_BYTES(PAGE_DIR "/page.js") END("page_scripts"));
 asm(BEGIN("live_script") FILE_BYTES(PAGE_DIR "/live.js") END("live_script"));
 asm(BEGIN("evaluation_template") FILE_BYTES(PAGE_DIR "/evaluation.html") END("evaluation_template"));
 asm(BEGIN("evaluation_scripts") FILE_BYTES(PAGE_DIR "/charts.js") FILE_BYTES(PAGE_DIR "/table.js")
@@ -42,9 +43,7 @@ extern const char circuit_notices[], circuit_notices_end[];
 namespace circuit {
 namespace {
 
-std::string_view between(const char* begin, const char* end) {
-  return {begin, static_cast<size_t>(end - begin)};
-}
+std::string_view between(const char* begin, const char* end) { return {begin, static_cast<size_t>(end - begin)}; }
 
 }  // namespace
 
@@ -52,12 +51,8 @@ std::string_view page_template() { return between(circuit_page_template, circuit
 std::string_view page_style() { return between(circuit_page_style, circuit_page_style_end); }
 std::string_view page_scripts() { return between(circuit_page_scripts, circuit_page_scripts_end); }
 std::string_view live_script() { return between(circuit_live_script, circuit_live_script_end); }
-std::string_view evaluation_template() {
-  return between(circuit_evaluation_template, circuit_evaluation_template_end);
-}
-std::string_view evaluation_scripts() {
-  return between(circuit_evaluation_scripts, circuit_evaluation_scripts_end);
-}
+std::string_view evaluation_template() { return between(circuit_evaluation_template, circuit_evaluation_template_end); }
+std::string_view evaluation_scripts() { return between(circuit_evaluation_scripts, circuit_evaluation_scripts_end); }
 std::string_view sweep_template() { return between(circuit_sweep_template, circuit_sweep_template_end); }
 std::string_view sweep_scripts() { return between(circuit_sweep_scripts, circuit_sweep_scripts_end); }
 std::string_view chart_bundles() { return between(circuit_chart_bundles, circuit_chart_bundles_end); }

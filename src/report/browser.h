@@ -88,15 +88,13 @@ inline std::string from_base64(const std::string& text) {
 // `log`.
 class OpenBrowser {
  public:
-  OpenBrowser(const std::string& browser, const std::string& url, const std::string& profile,
-              const std::string& log) {
+  OpenBrowser(const std::string& browser, const std::string& url, const std::string& profile, const std::string& log) {
     const std::string user_data = "--user-data-dir=" + profile;
     child_ = fork();
     if (child_ != 0) return;
     // The browser's own children belong to the group, to be ended with it.
     setpgid(0, 0);
-    if (freopen(log.c_str(), "w", stderr) == nullptr || freopen("/dev/null", "w", stdout) == nullptr)
-      _exit(1);
+    if (freopen(log.c_str(), "w", stderr) == nullptr || freopen("/dev/null", "w", stdout) == nullptr) _exit(1);
     execlp(browser.c_str(), browser.c_str(), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
            "--disable-background-networking", "--disable-component-update", "--enable-logging=stderr",
            "--window-size=1280,1000", "--remote-debugging-port=0", user_data.c_str(), url.c_str(), nullptr);
@@ -117,13 +115,13 @@ class OpenBrowser {
 inline Json seen_in_frame(const std::string& browser, const std::string& folder, int width) {
   write_file(folder + "/around.html", page_around(width));
   const std::string log = folder + "/log";
-  const std::string output = output_of(
-      "timeout 120 " + browser +
-      " --headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-      "--disable-background-networking --disable-component-update --disable-sync --enable-logging=stderr "
-      "--user-data-dir=" +
-      folder + "/profile --window-size=1400,1000 --virtual-time-budget=20000 --dump-dom file://" + folder +
-      "/around.html 2>" + log);
+  const std::string output =
+      output_of("timeout 120 " + browser +
+                " --headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+                "--disable-background-networking --disable-component-update --disable-sync --enable-logging=stderr "
+                "--user-data-dir=" +
+                folder + "/profile --window-size=1400,1000 --virtual-time-budget=20000 --dump-dom file://" + folder +
+                "/around.html 2>" + log);
   const size_t end = output.rfind("@@</output>");
   if (end == std::string::npos) throw std::runtime_error("the page was never ready: " + read_file(log));
   const size_t begin = output.rfind("@@", end - 1);

@@ -77,8 +77,7 @@ Plot plot_of(const LineChart& chart, bool several_runs) {
   }
   const bool share = chart.scale == Scale::kShare;
   plot.x = {{"field", "step"}, {"type", "quantitative"}, {"title", "step"}, {"scale", {{"nice", false}}}};
-  plot.y = {
-      {"field", "value"}, {"type", "quantitative"}, {"title", chart.unit}, {"scale", {{"zero", false}}}};
+  plot.y = {{"field", "value"}, {"type", "quantitative"}, {"title", chart.unit}, {"scale", {{"zero", false}}}};
   plot.y["axis"]["format"] = share ? ".0%" : plot.largest < 1e4 ? "~r" : "~s";
   plot.color = color_encoding(chart, several_runs);
   // Filled points have no stroke for a legend to show.
@@ -89,18 +88,14 @@ Plot plot_of(const LineChart& chart, bool several_runs) {
   if (plot.names.size() > 1) {
     plot.tooltip.push_back(Json{{"field", "series"}, {"type", "nominal"}, {"title", "curve"}});
   }
+  plot.tooltip.push_back(Json{{"field", "step"}, {"type", "quantitative"}, {"title", "step"}, {"format", ","}});
   plot.tooltip.push_back(
-      Json{{"field", "step"}, {"type", "quantitative"}, {"title", "step"}, {"format", ","}});
-  plot.tooltip.push_back(Json{{"field", "value"},
-                              {"type", "quantitative"},
-                              {"title", chart.unit},
-                              {"format", share ? ".1%" : ",.4~r"}});
+      Json{{"field", "value"}, {"type", "quantitative"}, {"title", chart.unit}, {"format", share ? ".1%" : ",.4~r"}});
   return plot;
 }
 
 Json line_layer(const Plot& plot) {
-  Json layer = {{"mark", {{"type", "line"}}},
-                {"encoding", {{"x", plot.x}, {"y", plot.y}, {"color", plot.color}}}};
+  Json layer = {{"mark", {{"type", "line"}}}, {"encoding", {{"x", plot.x}, {"y", plot.y}, {"color", plot.color}}}};
   if (plot.several_runs && plot.names.size() > 1) layer["encoding"]["strokeDash"] = series_encoding();
   return layer;
 }
@@ -126,8 +121,7 @@ void add_line_layers(const Plot& plot, Json& layers) {
     is_sparse["field"] = "series";
     is_sparse["oneOf"] = plot.sparse;
     Json points = line;
-    points["mark"] = {
-        {"type", "point"}, {"shape", "diamond"}, {"filled", true}, {"opacity", 1}, {"size", 100}};
+    points["mark"] = {{"type", "point"}, {"shape", "diamond"}, {"filled", true}, {"opacity", 1}, {"size", 100}};
     points["encoding"].erase("strokeDash");
     if (plot.several_runs) {
       // Colour says which run; the diamond needs a legend of its own.
@@ -152,8 +146,7 @@ Json hover_layer(const Plot& plot) {
   layer["params"] = Json::array({near});
   layer["mark"] = {{"type", "point"}, {"filled", true}, {"size", 70}};
   layer["encoding"] = {{"x", plot.x}, {"y", plot.y}, {"color", plot.color}, {"tooltip", plot.tooltip}};
-  layer["encoding"]["opacity"] = {{"condition", {{"param", "near"}, {"empty", false}, {"value", 1}}},
-                                  {"value", 0}};
+  layer["encoding"]["opacity"] = {{"condition", {{"param", "near"}, {"empty", false}, {"value", 1}}}, {"value", 0}};
   return layer;
 }
 

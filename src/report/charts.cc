@@ -17,9 +17,8 @@ class ChartList {
   // Curves without a point are left out, and so is a chart without a curve.
   void add(LineChart chart) {
     auto& series = chart.series;
-    series.erase(
-        std::remove_if(series.begin(), series.end(), [](const Series& s) { return s.curve.empty(); }),
-        series.end());
+    series.erase(std::remove_if(series.begin(), series.end(), [](const Series& s) { return s.curve.empty(); }),
+                 series.end());
     if (series.empty()) return;
     // Ids carry the position, so that no two names from the database can make the same one.
     charts_.push_back({"chart-" + std::to_string(charts_.size()) + "-" + chart.id, chart.section, chart.title,
@@ -40,8 +39,7 @@ std::vector<Series> per_run(const std::vector<RunData>& runs, const std::string&
   return series;
 }
 
-Curve over_discoveries(const RunData& run,
-                       const std::function<std::optional<double>(const DiscoveryRow&)>& value) {
+Curve over_discoveries(const RunData& run, const std::function<std::optional<double>(const DiscoveryRow&)>& value) {
   Curve curve;
   for (const DiscoveryRow& row : run.discoveries) {
     if (const auto v = value(row)) curve.push_back({static_cast<double>(row.step), *v});
@@ -70,8 +68,7 @@ void add_evaluations(const std::vector<RunData>& runs, ChartList& list) {
       const EvaluationName parts = parse_evaluation_name(name);
       if (!parts.detail.empty()) {
         // A line through two points says less than the table does.
-        if (curve.size() > 2)
-          details[parts.measure + "/" + parts.split].push_back({run.name, parts.detail, curve});
+        if (curve.size() > 2) details[parts.measure + "/" + parts.split].push_back({run.name, parts.detail, curve});
       } else if (parts.measure == "perplexity") {
         charts["perplexity/" + parts.split].push_back({run.name, parts.split, curve});
       } else {
@@ -93,23 +90,19 @@ void add_evaluations(const std::vector<RunData>& runs, ChartList& list) {
     list.add(std::move(chart));
     charts.erase(key);
   };
-  add("metric",
-      "Mean of the tuned metric over the evaluation records; higher means the tuned behaviour is stronger.");
+  add("metric", "Mean of the tuned metric over the evaluation records; higher means the tuned behaviour is stronger.");
   add("accuracy", "Share of readouts where the correct form is likelier than the wrong one.");
   // The order of the map is that of the names: dev, test, untouched.
   std::vector<std::string> rest;
   for (const auto& [key, series] : charts) rest.push_back(key);
-  std::stable_partition(rest.begin(), rest.end(),
-                        [](const std::string& k) { return k.rfind("perplexity/", 0) == 0; });
+  std::stable_partition(rest.begin(), rest.end(), [](const std::string& k) { return k.rfind("perplexity/", 0) == 0; });
   for (const std::string& key : rest) {
-    add(key, key == "perplexity/untouched"
-                 ? "Text that has nothing to do with the task: what the tuning cost."
-                 : "");
+    add(key, key == "perplexity/untouched" ? "Text that has nothing to do with the task: what the tuning cost." : "");
   }
   for (auto& [key, series] : details) {
     const EvaluationName parts = parse_evaluation_name(key);
-    LineChart chart{"detail", "Behaviour and cost",
-                    sentence_case(parts.split) + " by readout, " + parts.measure, "", parts.split};
+    LineChart chart{"detail", "Behaviour and cost", sentence_case(parts.split) + " by readout, " + parts.measure, "",
+                    parts.split};
     if (parts.split == "accuracy") chart.scale = Scale::kShare;
     chart.series = series;
     list.add(std::move(chart));
@@ -122,12 +115,10 @@ void add_training(const std::vector<RunData>& runs, ChartList& list) {
   list.add({"loss", section, "Loss", noisy, "nats per target token", Scale::kNumber, Marks::kNoisyLine,
             per_run(runs, "loss", [](const RunData& run) { return run.loss; })});
   list.add({"gradient-norm", section, "Gradient norm",
-            "Of all trained parameters together. Pale: every step. Strong: a moving mean.", "norm",
-            Scale::kNumber, Marks::kNoisyLine,
-            per_run(runs, "gradient norm", [](const RunData& run) { return run.gradient_norm; })});
+            "Of all trained parameters together. Pale: every step. Strong: a moving mean.", "norm", Scale::kNumber,
+            Marks::kNoisyLine, per_run(runs, "gradient norm", [](const RunData& run) { return run.gradient_norm; })});
   list.add({"training-metric", section, "Metric on the training batches", noisy, "metric", Scale::kNumber,
-            Marks::kNoisyLine,
-            per_run(runs, "metric", [](const RunData& run) { return run.training_metric; })});
+            Marks::kNoisyLine, per_run(runs, "metric", [](const RunData& run) { return run.training_metric; })});
   list.add({"learning-rate", section, "Learning rate", "", "learning rate", Scale::kNumber, Marks::kLine,
             per_run(runs, "learning rate", [](const RunData& run) { return run.learning_rate; })});
 }
@@ -146,36 +137,29 @@ void add_circuit(const std::vector<RunData>& runs, ChartList& list) {
   // A flat line for a number that never changes is a chart wasted.
   const std::optional<int64_t> constant = constant_edges(runs);
   list.add({"nodes", section, "Nodes in the circuit",
-            constant ? "The circuit had " + format_count(*constant) + " edges at every discovery." : "",
-            "nodes", Scale::kNumber, Marks::kLine, over_discoveries(runs, "nodes", [](const Row& row) {
-              return std::optional<double>(row.n_nodes);
-            })});
-  if (!constant)
-    list.add(
-        {"edges", section, "Edges in the circuit", "", "edges", Scale::kNumber, Marks::kLine,
-         over_discoveries(runs, "edges", [](const Row& row) { return std::optional<double>(row.n_edges); })});
-  list.add(
-      {"share", section, "Trainable share", "Parameters the circuit's slices hold, of all parameters.",
-       "share of parameters", Scale::kShare, Marks::kLine,
-       over_discoveries(runs, "share", [](const Row& row) { return std::optional(row.trainable_share); })});
-  list.add({"overlap-edges", section, "Overlap of edges", "Jaccard index |A∩B| / |A∪B| of the edge sets.",
-            "Jaccard", Scale::kNumber, Marks::kLine,
-            join(over_discoveries(runs, "with the previous",
-                                  [](const Row& row) { return row.jaccard_edges_previous; }),
-                 over_discoveries(runs, "with the first",
-                                  [](const Row& row) { return row.jaccard_edges_first; }))});
-  list.add({"overlap-nodes", section, "Overlap of nodes", "The same of the node sets.", "Jaccard",
+            constant ? "The circuit had " + format_count(*constant) + " edges at every discovery." : "", "nodes",
             Scale::kNumber, Marks::kLine,
-            join(over_discoveries(runs, "with the previous",
-                                  [](const Row& row) { return row.jaccard_nodes_previous; }),
-                 over_discoveries(runs, "with the first",
-                                  [](const Row& row) { return row.jaccard_nodes_first; }))});
+            over_discoveries(runs, "nodes", [](const Row& row) { return std::optional<double>(row.n_nodes); })});
+  if (!constant)
+    list.add({"edges", section, "Edges in the circuit", "", "edges", Scale::kNumber, Marks::kLine,
+              over_discoveries(runs, "edges", [](const Row& row) { return std::optional<double>(row.n_edges); })});
+  list.add({"share", section, "Trainable share", "Parameters the circuit's slices hold, of all parameters.",
+            "share of parameters", Scale::kShare, Marks::kLine,
+            over_discoveries(runs, "share", [](const Row& row) { return std::optional(row.trainable_share); })});
+  list.add({"overlap-edges", section, "Overlap of edges", "Jaccard index |A∩B| / |A∪B| of the edge sets.", "Jaccard",
+            Scale::kNumber, Marks::kLine,
+            join(over_discoveries(runs, "with the previous", [](const Row& row) { return row.jaccard_edges_previous; }),
+                 over_discoveries(runs, "with the first", [](const Row& row) { return row.jaccard_edges_first; }))});
+  list.add({"overlap-nodes", section, "Overlap of nodes", "The same of the node sets.", "Jaccard", Scale::kNumber,
+            Marks::kLine,
+            join(over_discoveries(runs, "with the previous", [](const Row& row) { return row.jaccard_nodes_previous; }),
+                 over_discoveries(runs, "with the first", [](const Row& row) { return row.jaccard_nodes_first; }))});
   list.add({"rank-correlation", section, "Rank correlation of the scores",
             "Spearman's rho of all edges' scores with the previous discovery.", "rho", Scale::kNumber,
             Marks::kNoisyLine,
             over_discoveries(runs, "rho", [](const Row& row) { return row.rank_correlation_previous; })});
-  list.add({"turnover", section, "Edges that entered", "At each discovery after the first.", "edges",
-            Scale::kNumber, Marks::kNoisyLine, over_discoveries(runs, "entered", [](const Row& row) {
+  list.add({"turnover", section, "Edges that entered", "At each discovery after the first.", "edges", Scale::kNumber,
+            Marks::kNoisyLine, over_discoveries(runs, "entered", [](const Row& row) {
               return row.jaccard_edges_previous ? std::optional<double>(row.entered) : std::nullopt;
             })});
 }

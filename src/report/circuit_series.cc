@@ -69,8 +69,7 @@ class DiscoveryReader {
   void next() {
     step_ = run_.discoveries[series_.discoveries[position_++]].step;
     do {
-      if (!rows_.step())
-        fail(place_, "discovery at step {}: no longer there. Write the report again.", step_);
+      if (!rows_.step()) fail(place_, "discovery at step {}: no longer there. Write the report again.", step_);
     } while (rows_.integer(0) < step_);
     circuit_.clear();
     for (; more_members_ && members_.integer(0) <= step_; more_members_ = members_.step()) {
@@ -82,8 +81,7 @@ class DiscoveryReader {
   bool kept_scores() const { return !rows_.is_null(1); }
   // Of all edges: the vector, or where it was not kept the circuit's scores.
   void scores(std::vector<float>& values) const {
-    if (kept_scores())
-      return copy_floats(rows_.blob(1), values.size(), what("scores"), place_, values.data());
+    if (kept_scores()) return copy_floats(rows_.blob(1), values.size(), what("scores"), place_, values.data());
     std::fill(values.begin(), values.end(), kNotKept);
     for (const auto& [edge, score] : circuit_) {
       if (static_cast<size_t>(edge) < values.size()) values[static_cast<size_t>(edge)] = score;
@@ -96,9 +94,7 @@ class DiscoveryReader {
   const std::vector<std::pair<int64_t, float>>& circuit() const { return circuit_; }
 
  private:
-  std::string what(const char* column) const {
-    return fmt::format("discovery at step {}, {}", step_, column);
-  }
+  std::string what(const char* column) const { return fmt::format("discovery at step {}, {}", step_, column); }
 
   const RunData& run_;
   const CircuitSeries& series_;
@@ -159,8 +155,7 @@ std::vector<size_t> by_size(const std::vector<EdgeSeries>& edges) {
   std::vector<size_t> ids(edges.size());
   std::iota(ids.begin(), ids.end(), size_t{0});
   ids.erase(std::remove_if(ids.begin(), ids.end(), [&](size_t e) { return !is_named(edges[e]); }), ids.end());
-  std::stable_sort(ids.begin(), ids.end(),
-                   [&](size_t a, size_t b) { return edges[a].largest > edges[b].largest; });
+  std::stable_sort(ids.begin(), ids.end(), [&](size_t a, size_t b) { return edges[a].largest > edges[b].largest; });
   return ids;
 }
 

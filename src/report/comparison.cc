@@ -116,9 +116,8 @@ std::string comparison_table(const std::vector<std::string>& run_folders) {
       return number(value_at_level(run.series, "dev/metric", level, "untouched/perplexity"));
     });
   }
-  add("parameters touched", [](const RunRow& run) {
-    return fmt::format("{:.1f} %", 100 * run.summary.at("touched_share").get<double>());
-  });
+  add("parameters touched",
+      [](const RunRow& run) { return fmt::format("{:.1f} %", 100 * run.summary.at("touched_share").get<double>()); });
   add("best step of steps", [](const RunRow& run) {
     return fmt::format("{} of {}", run.summary.at("best_step").get<int64_t>(), run.summary.at("steps").get<int64_t>());
   });

@@ -8,8 +8,10 @@ namespace circuit {
 namespace {
 
 TEST(ValueAtLevel, InterpolatesWhereTheMetricFirstReachesIt) {
-  const EvaluationSeries series{{0, {{"m", -3.0}, {"p", 40.0}}}, {10, {{"m", -1.0}, {"p", 44.0}}},
-                                {20, {{"m", 1.0}, {"p", 50.0}}}, {30, {{"m", 0.0}, {"p", 90.0}}}};
+  const EvaluationSeries series{{0, {{"m", -3.0}, {"p", 40.0}}},
+                                {10, {{"m", -1.0}, {"p", 44.0}}},
+                                {20, {{"m", 1.0}, {"p", 50.0}}},
+                                {30, {{"m", 0.0}, {"p", 90.0}}}};
   EXPECT_DOUBLE_EQ(value_at_level(series, "m", 0.0, "p"), 47.0);
   EXPECT_DOUBLE_EQ(value_at_level(series, "m", -1.0, "p"), 44.0);
   EXPECT_DOUBLE_EQ(value_at_level(series, "m", -3.0, "p"), 40.0);

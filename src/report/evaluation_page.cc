@@ -25,9 +25,7 @@ std::string percent(double share) {
 }
 
 // A share of edges, which may be far below a tenth of a per cent.
-std::string size_share(double share) {
-  return share > 0 && share < 0.0005 ? format_percent(share) : percent(share);
-}
+std::string size_share(double share) { return share > 0 && share < 0.0005 ? format_percent(share) : percent(share); }
 
 // Three decimals, never a negative zero.
 std::string decimals(double value) {
@@ -51,9 +49,9 @@ std::string own_name(const std::string& path) {
 }
 
 std::string size_phrase(const CircuitEvaluation& e) {
-  std::string text = fmt::format(
-      "{} of the graph’s {} edges ({})", strong(format_count(e.edges)), format_count(e.graph_edges),
-      size_share(static_cast<double>(e.edges) / static_cast<double>(e.graph_edges)));
+  std::string text =
+      fmt::format("{} of the graph’s {} edges ({})", strong(format_count(e.edges)), format_count(e.graph_edges),
+                  size_share(static_cast<double>(e.edges) / static_cast<double>(e.graph_edges)));
   if (e.edges_run != e.edges)
     text += fmt::format(", {} of them on a path from input to logits", format_count(e.edges_run));
   return text;
@@ -76,9 +74,8 @@ std::string accuracy_sentence(const CircuitEvaluation& e) {
 std::string smallest_sentence(const CircuitEvaluation& e) {
   for (const CurvePoint& p : e.curve->by_magnitude) {
     if (p.faithfulness.value < kFaithful) continue;
-    return fmt::format(
-        "On the curve by |score|, the first circuit to carry {} has {} edges, {} of them run. ",
-        percent(kFaithful), strong(format_count(p.edges)), format_count(p.edges_run));
+    return fmt::format("On the curve by |score|, the first circuit to carry {} has {} edges, {} of them run. ",
+                       percent(kFaithful), strong(format_count(p.edges)), format_count(p.edges_run));
   }
   return "";
 }
@@ -88,8 +85,7 @@ std::string sentences_html(const CircuitEvaluation& e, const EvaluationNames& na
   std::string text;
   if (e.faithfulness) {
     text = fmt::format("Run alone, this circuit carries {} of the behaviour (95 % interval {}). It has {}. ",
-                       strong(percent(e.faithfulness->value)), range_of(*e.faithfulness, percent),
-                       size_phrase(e));
+                       strong(percent(e.faithfulness->value)), range_of(*e.faithfulness, percent), size_phrase(e));
   } else {
     text = fmt::format(
         "What share of the behaviour this circuit carries is {}: ablating every edge changes the metric by "
@@ -99,24 +95,22 @@ std::string sentences_html(const CircuitEvaluation& e, const EvaluationNames& na
   const std::string first = text + metric_sentence(e, names.metric) + accuracy_sentence(e);
   text.clear();
   if (e.completeness_gap) {
-    text += "All edges outside it carry " + with_range(*e.completeness_gap, percent) +
-            ": the lower, the more complete. ";
+    text +=
+        "All edges outside it carry " + with_range(*e.completeness_gap, percent) + ": the lower, the more complete. ";
   }
   if (e.minimality) {
-    text +=
-        fmt::format("Of {} edges taken out one at a time, {} moved the metric by at least {} of its range. ",
-                    format_count(e.minimality->sample), with_range(e.minimality->share, percent),
-                    percent(kRedundantShare));
+    text += fmt::format("Of {} edges taken out one at a time, {} moved the metric by at least {} of its range. ",
+                        format_count(e.minimality->sample), with_range(e.minimality->share, percent),
+                        percent(kRedundantShare));
   }
   if (e.curve) {
     text += smallest_sentence(e) + "Over circuits of all sizes from the same scores, CPR is " +
-            with_range(e.curve->cpr, format_value) + " and CMD " + with_range(e.curve->cmd, format_value) +
-            ". ";
+            with_range(e.curve->cpr, format_value) + " and CMD " + with_range(e.curve->cmd, format_value) + ". ";
   }
   if (recovery) {
-    text += fmt::format("Against {}: precision {}, recall {}, AUROC {}. ",
-                        escape_html(own_name(names.against)), strong(format_value(recovery->precision)),
-                        strong(format_value(recovery->recall)), strong(format_value(recovery->auroc)));
+    text += fmt::format("Against {}: precision {}, recall {}, AUROC {}. ", escape_html(own_name(names.against)),
+                        strong(format_value(recovery->precision)), strong(format_value(recovery->recall)),
+                        strong(format_value(recovery->auroc)));
   }
   std::string html = "<p class=\"overview\">" + first + "</p>";
   if (!text.empty()) html += "<p class=\"overview\">" + text + "</p>";
@@ -170,16 +164,14 @@ std::string curve_html(const Json& points) {
          "<div class=\"controls\"><button type=\"button\" id=\"csv\">Save as CSV</button></div></section>\n";
 }
 
-std::string settings_html(const CircuitEvaluation& e, const EvaluationSpec& spec,
-                          const EvaluationNames& names) {
+std::string settings_html(const CircuitEvaluation& e, const EvaluationSpec& spec, const EvaluationNames& names) {
   std::vector<std::pair<std::string, std::string>> rows{
       {"circuit", names.circuit},
       {"model", names.model},
       {"records", names.data + ", " + format_count(e.examples) + " examples"},
       {"metric", names.metric},
       {"ablation", names.ablation},
-      {"pruning",
-       spec.pruning == Pruning::kPrune ? "edges on no path from input to logits are not run" : "none"},
+      {"pruning", spec.pruning == Pruning::kPrune ? "edges on no path from input to logits are not run" : "none"},
       {"intervals", fmt::format("95 %, {} bootstrap resamples of the examples", format_count(kResamples))}};
   if (!names.against.empty()) rows.emplace_back("reference circuit", names.against);
   std::string html = "<dl>";

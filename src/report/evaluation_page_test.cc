@@ -46,9 +46,7 @@ CircuitEvaluation made_up() {
   return e;
 }
 
-EvaluationNames names() {
-  return {"models/small", "data/<b>.jsonl", "runs/</script>.json", "logit_diff", "mean", ""};
-}
+EvaluationNames names() { return {"models/small", "data/<b>.jsonl", "runs/</script>.json", "logit_diff", "mean", ""}; }
 
 // The page without the bundles: what this project wrote.
 std::string own_part(std::string page) {
@@ -58,13 +56,9 @@ std::string own_part(std::string page) {
 
 TEST(EvaluationPage, SaysWhatTheCircuitCarries) {
   const std::string page = own_part(render_evaluation(made_up(), {}, names(), Recovery{0.5, 0.25, 0.875}));
-  EXPECT_THAT(
-      page,
-      HasSubstr(
-          "carries <strong>80\u00A0%</strong> of the behaviour (95 % interval 75\u00A0% to 84\u00A0%)"));
-  EXPECT_THAT(
-      page,
-      HasSubstr("<strong>200</strong> of the graph’s 32,491 edges (0.6\u00A0%), 187 of them on a path"));
+  EXPECT_THAT(page,
+              HasSubstr("carries <strong>80\u00A0%</strong> of the behaviour (95 % interval 75\u00A0% to 84\u00A0%)"));
+  EXPECT_THAT(page, HasSubstr("<strong>200</strong> of the graph’s 32,491 edges (0.6\u00A0%), 187 of them on a path"));
   EXPECT_THAT(page, HasSubstr("over 1,200 examples is <strong>3.25</strong>"));
   EXPECT_THAT(page, HasSubstr("precision <strong>0.500</strong>"));
   EXPECT_THAT(page, Not(HasSubstr("Accuracy")));
@@ -142,8 +136,7 @@ constexpr const char* kProbe = R"js(
 TEST(EvaluationPageInBrowser, IsDrawnAndWorksAtTwoWidths) {
   const std::string browser = find_browser();
   if (browser.empty()) GTEST_SKIP() << "no chromium on this machine: the page was not opened in a browser";
-  const fs::path folder =
-      fs::temp_directory_path() / ("circuit-evaluation-page-test-" + std::to_string(getpid()));
+  const fs::path folder = fs::temp_directory_path() / ("circuit-evaluation-page-test-" + std::to_string(getpid()));
   fs::create_directories(folder);
   write_page(folder.string(), render_evaluation(made_up(), {}, names(), {}), kProbe);
   for (const int width : {390, 1280}) {

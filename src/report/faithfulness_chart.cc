@@ -6,9 +6,8 @@ namespace circuit {
 namespace {
 
 Json point_of(const char* series, double share, int64_t edges, int64_t edges_run, const Estimate& f) {
-  return {{"series", series},       {"share", share},          {"edges", edges},
-          {"edges_run", edges_run}, {"faithfulness", f.value}, {"low", f.interval.low},
-          {"high", f.interval.high}};
+  return {{"series", series},        {"share", share},        {"edges", edges},         {"edges_run", edges_run},
+          {"faithfulness", f.value}, {"low", f.interval.low}, {"high", f.interval.high}};
 }
 
 Json share_axis() {
@@ -62,18 +61,17 @@ Json hover_layer(const Json& x, const Json& color) {
       {{{"name", "near"},
         {"select", {{"type", "point"}, {"on", "pointerover"}, {"nearest", true}, {"clear", "pointerout"}}}}});
   hover["mark"] = {{"type", "point"}, {"filled", true}, {"size", 90}};
-  hover["encoding"] = {
-      {"x", x},
-      {"y", height("faithfulness")},
-      {"color", color},
-      {"opacity", {{"condition", {{"param", "near"}, {"empty", false}, {"value", 1}}}, {"value", 0}}},
-      {"tooltip", Json::array({{{"field", "series"}, {"type", "nominal"}, {"title", "selection"}},
-                               quantity("share", "share of edges", ".2~%"),
-                               quantity("edges", "edges selected", ","),
-                               quantity("edges_run", "edges run", ","),
-                               quantity("faithfulness", "faithfulness", ".3~f"),
-                               quantity("low", "interval from", ".3~f"),
-                               quantity("high", "to", ".3~f")})}};
+  hover["encoding"] = {{"x", x},
+                       {"y", height("faithfulness")},
+                       {"color", color},
+                       {"opacity", {{"condition", {{"param", "near"}, {"empty", false}, {"value", 1}}}, {"value", 0}}},
+                       {"tooltip", Json::array({{{"field", "series"}, {"type", "nominal"}, {"title", "selection"}},
+                                                quantity("share", "share of edges", ".2~%"),
+                                                quantity("edges", "edges selected", ","),
+                                                quantity("edges_run", "edges run", ","),
+                                                quantity("faithfulness", "faithfulness", ".3~f"),
+                                                quantity("low", "interval from", ".3~f"),
+                                                quantity("high", "to", ".3~f")})}};
   return hover;
 }
 
@@ -81,10 +79,8 @@ Json hover_layer(const Json& x, const Json& color) {
 
 Json faithfulness_points(const CircuitEvaluation& e) {
   Json points = Json::array();
-  for (const auto& [name, curve] :
-       {std::pair(kByMagnitude, &e.curve->by_magnitude), {kByScore, &e.curve->by_score}}) {
-    for (const CurvePoint& p : *curve)
-      points.push_back(point_of(name, p.share, p.edges, p.edges_run, p.faithfulness));
+  for (const auto& [name, curve] : {std::pair(kByMagnitude, &e.curve->by_magnitude), {kByScore, &e.curve->by_score}}) {
+    for (const CurvePoint& p : *curve) points.push_back(point_of(name, p.share, p.edges, p.edges_run, p.faithfulness));
   }
   const double share = static_cast<double>(e.edges) / static_cast<double>(e.graph_edges);
   points.push_back(point_of(kEvaluated, share, e.edges, e.edges_run, *e.faithfulness));
@@ -109,9 +105,8 @@ Json faithfulness_spec(const Json& points) {
   layers.push_back(layer({{"type", "line"}, {"point", {{"size", 36}}}}, line, curves));
   Json interval = {{"x", x}, {"y", height("low")}, {"y2", {{"field", "high"}}}, {"color", color}};
   layers.push_back(layer({{"type", "rule"}, {"strokeWidth", 2}}, interval, marked));
-  layers.push_back(
-      layer({{"type", "point"}, {"shape", "diamond"}, {"filled", true}, {"size", 190}, {"opacity", 1}},
-            {{"x", x}, {"y", height("faithfulness")}, {"color", color}}, marked));
+  layers.push_back(layer({{"type", "point"}, {"shape", "diamond"}, {"filled", true}, {"size", 190}, {"opacity", 1}},
+                         {{"x", x}, {"y", height("faithfulness")}, {"color", color}}, marked));
   layers.push_back(hover_layer(x, color));
   return {{"$schema", "https://vega.github.io/schema/vega-lite/v5.json"},
           {"description", "Faithfulness against the share of the graph's edges"},

@@ -29,8 +29,7 @@ std::string runs_state(const std::vector<std::string>& run_folders) {
 }
 
 void serve_report(const std::vector<std::string>& run_folders, int port,
-                  const std::function<void(const std::string& url)>& started,
-                  const std::function<bool()>& stop) {
+                  const std::function<void(const std::string& url)>& started, const std::function<bool()>& stop) {
   std::string state, page;
   const auto refresh = [&] {
     const std::string now = runs_state(run_folders);

@@ -15,7 +15,6 @@ std::string runs_state(const std::vector<std::string>& run_folders);
 // is called once it listens. A page is made when it is asked for and the runs have gone on. Throws Error when
 // the port cannot be had or a run cannot be read at the start; later failures are answers.
 void serve_report(const std::vector<std::string>& run_folders, int port,
-                  const std::function<void(const std::string& url)>& started,
-                  const std::function<bool()>& stop);
+                  const std::function<void(const std::string& url)>& started, const std::function<bool()>& stop);
 
 }  // namespace circuit

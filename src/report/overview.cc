@@ -44,8 +44,7 @@ std::string model_phrase(const RunData& run) {
   std::string phrase = name.empty() ? "a model" : "<strong>" + escape_html(name) + "</strong>";
   std::string facts;
   const auto family = run.architecture.find("family");
-  if (family != run.architecture.end() && family->is_string())
-    facts = escape_html(family->get<std::string>()) + ", ";
+  if (family != run.architecture.end() && family->is_string()) facts = escape_html(family->get<std::string>()) + ", ";
   if (const int64_t layers = architecture_int(run, "n_layers")) facts += fmt::format("{} layers, ", layers);
   if (const int64_t heads = architecture_int(run, "n_heads")) facts += fmt::format("{} heads, ", heads);
   if (const int64_t parameters = architecture_int(run, "parameters")) {
@@ -76,8 +75,7 @@ std::string number(const std::string& text) { return "<strong>" + text + "</stro
 // "from −3.4 to 2.1", the last value being the best step's where it was evaluated, else the last one.
 std::string change_phrase(const RunData& run, const Curve& curve, const std::string& measure) {
   const double after = value_at(curve, static_cast<double>(best_step(run))).value_or(curve.back().value);
-  return "from " + number(formatted(measure, curve.front().value)) + " to " +
-         number(formatted(measure, after));
+  return "from " + number(formatted(measure, curve.front().value)) + " to " + number(formatted(measure, after));
 }
 
 std::string relative_phrase(double before, double after) {
@@ -103,8 +101,7 @@ std::string behaviour_sentences(const RunData& run) {
     if (metric != nullptr) text += split + " metric had gone " + change_phrase(run, *metric, "metric");
     if (metric != nullptr && accuracy != nullptr) text += " and ";
     if (accuracy != nullptr) {
-      text +=
-          std::string(metric ? "" : split + " ") + "accuracy " + change_phrase(run, *accuracy, "accuracy");
+      text += std::string(metric ? "" : split + " ") + "accuracy " + change_phrase(run, *accuracy, "accuracy");
     }
     text += ". ";
   }
@@ -125,10 +122,8 @@ std::string circuit_sentences(const RunData& run) {
   if (run.discoveries.empty()) {
     text = "No circuit discoveries were recorded";
     if (parameters > 0 && !run.trainable_parameters.empty()) {
-      text +=
-          "; " +
-          number(format_percent(run.trainable_parameters.back().value / static_cast<double>(parameters))) +
-          " of the parameters were trainable";
+      text += "; " + number(format_percent(run.trainable_parameters.back().value / static_cast<double>(parameters))) +
+              " of the parameters were trainable";
     }
     return text + ". ";
   }
@@ -138,23 +133,20 @@ std::string circuit_sentences(const RunData& run) {
   for (const DiscoveryRow& row : run.discoveries) share += row.trainable_share;
   share /= static_cast<double>(run.discoveries.size());
   const bool many = run.discoveries.size() > 1;
-  text += fmt::format("The circuit was discovered {}; ",
-                      many ? format_count(run.discoveries.size()) + " times" : "once");
   text +=
-      "its slices held " + number(format_percent(share)) + " of the parameters" + (many ? " on average" : "");
+      fmt::format("The circuit was discovered {}; ", many ? format_count(run.discoveries.size()) + " times" : "once");
+  text += "its slices held " + number(format_percent(share)) + " of the parameters" + (many ? " on average" : "");
   if (run.touched_parameters && parameters > 0) {
     text += ", and " +
-            number(format_percent(static_cast<double>(*run.touched_parameters) /
-                                  static_cast<double>(parameters))) +
+            number(format_percent(static_cast<double>(*run.touched_parameters) / static_cast<double>(parameters))) +
             " were ever trained";
   }
-  text += fmt::format(". {} had {} edges between {} nodes", many ? "The first" : "It",
-                      format_count(first.n_edges), format_count(first.n_nodes));
+  text += fmt::format(". {} had {} edges between {} nodes", many ? "The first" : "It", format_count(first.n_edges),
+                      format_count(first.n_nodes));
   if (many) {
     text += fmt::format(", the last {} between {}", format_count(last.n_edges), format_count(last.n_nodes));
     if (last.jaccard_edges_first) {
-      text +=
-          "; their edges overlap with a Jaccard index of " + number(format_value(*last.jaccard_edges_first));
+      text += "; their edges overlap with a Jaccard index of " + number(format_value(*last.jaccard_edges_first));
     }
   }
   return text + ". ";
@@ -165,8 +157,7 @@ std::tuple<size_t, std::string, size_t> table_order(const EvaluationName& name) 
   const auto rank = [](const std::vector<std::string>& order, const std::string& word) {
     return static_cast<size_t>(std::find(order.begin(), order.end(), word) - order.begin());
   };
-  return {rank({"dev", "test"}, name.split), name.split,
-          rank({"metric", "accuracy", "perplexity"}, name.measure)};
+  return {rank({"dev", "test"}, name.split), name.split, rank({"metric", "accuracy", "perplexity"}, name.measure)};
 }
 
 std::string state_phrase(const RunData& run) {
@@ -189,8 +180,8 @@ int64_t best_step(const RunData& run) {
 }
 
 std::string overview_html(const RunData& run) {
-  std::string text = "This run changed " + model_phrase(run) + " by " + method_phrase(meta(run, "method")) +
-                     ": " + format_count(run.steps) + (run.steps == 1 ? " step" : " steps");
+  std::string text = "This run changed " + model_phrase(run) + " by " + method_phrase(meta(run, "method")) + ": " +
+                     format_count(run.steps) + (run.steps == 1 ? " step" : " steps");
   if (run.target_tokens > 0) text += " over " + format_large(run.target_tokens) + " target tokens";
   if (run.seconds > 0) text += " in " + format_duration(run.seconds);
   text += ". ";

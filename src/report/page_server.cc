@@ -38,9 +38,7 @@ std::string reason(int status) {
   return reasons.at(status);
 }
 
-Response failure(int status, const std::string& text) {
-  return {status, "text/plain; charset=utf-8", text + "\n"};
-}
+Response failure(int status, const std::string& text) { return {status, "text/plain; charset=utf-8", text + "\n"}; }
 
 // The value of the first header of that name (in lower case), or nothing.
 std::string header(const std::string& request, const std::string& name) {
@@ -99,8 +97,7 @@ PageServer::PageServer(int port, Handler handler) : handler_(std::move(handler))
       getsockname(listener_, generic, &size) != 0) {
     const int error = errno;
     close(listener_);
-    fail("serve", "port {}: {}, expected a free one. Leave --port out to have one chosen.", port,
-         std::strerror(error));
+    fail("serve", "port {}: {}, expected a free one. Leave --port out to have one chosen.", port, std::strerror(error));
   }
   port_ = ntohs(address.sin_port);
 }
@@ -180,8 +177,8 @@ void PageServer::serve(const std::function<bool()>& stop) {
     const auto now = Clock::now();
     for (size_t i = connections_.size(); i-- > 0;) {
       Connection& connection = *connections_[i];
-      const bool keep = polled[i + 1].revents != 0 ? go_on(connection, polled[i + 1].revents)
-                                                   : now - connection.last < kPatience;
+      const bool keep =
+          polled[i + 1].revents != 0 ? go_on(connection, polled[i + 1].revents) : now - connection.last < kPatience;
       if (!keep) connections_.erase(connections_.begin() + static_cast<int64_t>(i));
     }
     if (polled[0].revents != 0) accept_all();

@@ -49,8 +49,7 @@ class Client {
   std::string rest() const {
     std::string text;
     char bytes[65536];
-    for (ssize_t n; (n = recv(socket_, bytes, sizeof(bytes), 0)) > 0;)
-      text.append(bytes, static_cast<size_t>(n));
+    for (ssize_t n; (n = recv(socket_, bytes, sizeof(bytes), 0)) > 0;) text.append(bytes, static_cast<size_t>(n));
     return text;
   }
 
@@ -74,9 +73,7 @@ class Served {
     client.say(request);
     return client.rest();
   }
-  std::string get(const std::string& path) const {
-    return ask("GET " + path + " HTTP/1.1\r\n" + host() + "\r\n");
-  }
+  std::string get(const std::string& path) const { return ask("GET " + path + " HTTP/1.1\r\n" + host() + "\r\n"); }
 
  private:
   std::atomic<bool> stop_{false};
@@ -182,8 +179,7 @@ class ServedReport {
   explicit ServedReport(const std::string& run) {
     thread_ = std::thread([this, run] {
       serve_report(
-          {run}, 0, [this](const std::string& where) { url_.set_value(where); },
-          [this] { return stop_.load(); });
+          {run}, 0, [this](const std::string& where) { url_.set_value(where); }, [this] { return stop_.load(); });
     });
     url = url_.get_future().get();
   }
@@ -228,8 +224,7 @@ TEST_F(LiveReport, OnlyAServedPageMayAsk) {
 // The page in a browser loads itself again when the run has gone on, and stands where it stood.
 TEST_F(LiveReport, ThePageFollowsTheRun) {
   const std::string browser = find_browser();
-  if (browser.empty())
-    GTEST_SKIP() << "no chromium on this machine: the served page was not opened in a browser";
+  if (browser.empty()) GTEST_SKIP() << "no chromium on this machine: the served page was not opened in a browser";
   std::atomic<int> loads{0};
   std::promise<std::string> seen;
   const Served served([&](const std::string& path) -> Response {
@@ -244,10 +239,9 @@ TEST_F(LiveReport, ThePageFollowsTheRun) {
     if (path != "/") return {404, "text/plain", ""};
     // The reader goes to the sixth discovery in the first page; the second says where it stands.
     const char* act =
-        ++loads == 1
-            ? "const s = document.getElementById('discovery'); s.value = 5; s.dispatchEvent(new "
-              "Event('input'));"
-            : "setTimeout(() => fetch('/seen/' + btoa(document.getElementById('state').textContent)), 500);";
+        ++loads == 1 ? "const s = document.getElementById('discovery'); s.value = 5; s.dispatchEvent(new "
+                       "Event('input'));"
+                     : "setTimeout(() => fetch('/seen/' + btoa(document.getElementById('state').textContent)), 500);";
     std::string page = render_report({run_}, runs_state({run_}));
     page.insert(page.rfind("</body>"),
                 "<script>(async () => { while (document.body.dataset.state !== 'ready') await new "

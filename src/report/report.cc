@@ -39,8 +39,7 @@ std::string section_html(const std::string& section, const std::vector<Chart>& c
   std::string html = "<section><h2>" + escape_html(section) + "</h2><div class=\"grid\">\n";
   for (const Chart& chart : charts) {
     if (chart.section != section) continue;
-    html += "<figure class=\"card\"><figcaption><div class=\"head\"><h3>" + escape_html(chart.title) +
-            "</h3></div>";
+    html += "<figure class=\"card\"><figcaption><div class=\"head\"><h3>" + escape_html(chart.title) + "</h3></div>";
     if (!chart.caption.empty()) html += "<p>" + escape_html(chart.caption) + "</p>";
     html += "</figcaption><div class=\"chart\" id=\"" + escape_html(chart.id) + "\"></div></figure>\n";
   }
@@ -55,8 +54,7 @@ std::vector<std::string> chart_sections(const std::vector<Chart>& charts) {
   }
   for (const std::string& name : names) html.push_back(section_html(name, charts));
   if (html.empty()) {
-    html.push_back(
-        "<section><p class=\"missing\">No steps, discoveries or evaluations to chart.</p></section>");
+    html.push_back("<section><p class=\"missing\">No steps, discoveries or evaluations to chart.</p></section>");
   }
   return html;
 }
@@ -106,8 +104,7 @@ std::string explore_html(bool any_circuit) {
 }
 
 std::string updates_html(const std::vector<RunData>& runs) {
-  const bool any =
-      std::any_of(runs.begin(), runs.end(), [](const RunData& run) { return !run.updates.empty(); });
+  const bool any = std::any_of(runs.begin(), runs.end(), [](const RunData& run) { return !run.updates.empty(); });
   if (any) return "<section id=\"updates\"></section>";
   return "<section><h2>Where the weights moved</h2><p class=\"missing\">Not recorded: a run's store has the "
          "norms of "
@@ -118,8 +115,7 @@ std::string updates_html(const std::vector<RunData>& runs) {
 Json updates_data(const RunData& run) {
   Json nodes = Json::array();
   for (const NodeUpdates& node : run.updates) {
-    nodes.push_back(
-        {{"node", node.node}, {"path", node.path}, {"steps", node.steps}, {"parameters", node.parameters}});
+    nodes.push_back({{"node", node.node}, {"path", node.path}, {"steps", node.steps}, {"parameters", node.parameters}});
   }
   return {{"name", run.name}, {"nodes", nodes}, {"steps", run.discoveries.size()}, {"all_steps", run.steps}};
 }
@@ -154,23 +150,22 @@ std::string render_report(const std::vector<std::string>& run_folders, const std
     const std::vector<std::string> sections = chart_sections(charts);
     std::string rest;
     for (size_t i = 1; i < sections.size(); ++i) rest += sections[i];
-    return fill_template(
-        page_template(),
-        {{"title", escape_html(page_title(runs))},
-         {"notices", notices_comment()},
-         {"style", std::string(page_style())},
-         {"overviews", overviews},
-         {"behaviour", sections[0]},
-         {"explore", explore_html(!data["circuits"].empty())},
-         {"charts", rest},
-         {"thinning", thinning_html(runs)},
-         {"updates", updates_html(runs)},
-         {"configurations", configurations},
-         {"data", json},
-         {"bundles", std::string(chart_bundles())},
-         {"scripts", std::string(page_scripts()) + std::string(live.empty() ? "" : live_script())},
-         {"connect", live.empty() ? "" : "; connect-src 'self'"},
-         {"body", live.empty() ? "" : " data-runs=\"" + escape_html(live) + "\""}});
+    return fill_template(page_template(),
+                         {{"title", escape_html(page_title(runs))},
+                          {"notices", notices_comment()},
+                          {"style", std::string(page_style())},
+                          {"overviews", overviews},
+                          {"behaviour", sections[0]},
+                          {"explore", explore_html(!data["circuits"].empty())},
+                          {"charts", rest},
+                          {"thinning", thinning_html(runs)},
+                          {"updates", updates_html(runs)},
+                          {"configurations", configurations},
+                          {"data", json},
+                          {"bundles", std::string(chart_bundles())},
+                          {"scripts", std::string(page_scripts()) + std::string(live.empty() ? "" : live_script())},
+                          {"connect", live.empty() ? "" : "; connect-src 'self'"},
+                          {"body", live.empty() ? "" : " data-runs=\"" + escape_html(live) + "\""}});
   };
   // What the rest of the page leaves is the circuits'.
   const size_t rest = page_of(script_json(data)).size();

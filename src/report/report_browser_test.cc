@@ -178,8 +178,7 @@ TEST_F(ReportInBrowser, IsDrawnAndWorksAtTwoWidths) {
     EXPECT_TRUE(std::is_sorted(names.begin(), names.end())) << seen;
     const auto values = seen["evaluations"].get<std::vector<double>>();
     EXPECT_TRUE(std::is_sorted(values.begin(), values.end())) << seen;
-    EXPECT_EQ(seen["figures"], seen["buttons"].get<int>() + 1)
-        << seen;  // the comparison's data is the table below it
+    EXPECT_EQ(seen["figures"], seen["buttons"].get<int>() + 1) << seen;  // the comparison's data is the table below it
     EXPECT_EQ(seen["dialog"], true) << seen;
     EXPECT_GT(seen["shown"], 10) << seen;
     EXPECT_EQ(seen["csv"], Json::parse(R"(["series,step,value", "dev,0,-3.41"])")) << seen;
@@ -215,8 +214,7 @@ TEST_F(ReportInBrowser, RunsAreComparedSideBySide) {
     expect_sound(seen, width);
     EXPECT_EQ(seen["first"].get<std::string>().rfind("Step 290: 200 edges", 0), 0u) << seen;
     EXPECT_EQ(seen["second"].get<std::string>().rfind("Step 290: 100 edges", 0), 0u) << seen;
-    EXPECT_EQ(seen["compared"].get<std::string>().rfind("A (a, step 290) and B (b, step 290) share ", 0), 0u)
-        << seen;
+    EXPECT_EQ(seen["compared"].get<std::string>().rfind("A (a, step 290) and B (b, step 290) share ", 0), 0u) << seen;
     EXPECT_EQ(seen["rows"], 20) << seen;
   }
 }

@@ -136,8 +136,7 @@ TEST(LineChartSpec, MeanIsOfAllPointsNotOfTheThinnedOnes) {
   // Nine in ten points are 0, so the middle between a bucket's extremes is far from the mean.
   LineChart chart{"noise", "", "Noise", "", "", Scale::kNumber, Marks::kNoisyLine, {}};
   chart.series.push_back({"run", "loss", {}});
-  for (int i = 0; i < 30000; ++i)
-    chart.series[0].curve.push_back({static_cast<double>(i), i % 10 == 0 ? 1.0 : 0.0});
+  for (int i = 0; i < 30000; ++i) chart.series[0].curve.push_back({static_cast<double>(i), i % 10 == 0 ? 1.0 : 0.0});
   const Json spec = line_chart_spec(chart, false);
   EXPECT_LE(spec["data"]["values"].size(), kMaxCurvePoints);
   for (const Json& row : spec["data"]["values"]) EXPECT_NEAR(row["mean"].get<double>(), 0.1, 0.01);
@@ -185,9 +184,9 @@ TEST_F(Report, SpecsHoldTheRunsValues) {
   EXPECT_EQ(metric->spec["layer"][1]["encoding"]["x"]["field"], "step");
   EXPECT_EQ(metric->spec["layer"][1]["encoding"]["y"]["field"], "value");
   EXPECT_EQ(metric->spec["layer"][1]["encoding"]["color"]["field"], "series");
-  for (const char* title : {"Accuracy", "Perplexity, dev text", "Perplexity, untouched text", "Loss",
-                            "Gradient norm", "Nodes in the circuit", "Trainable share", "Overlap of edges",
-                            "Overlap of nodes", "Rank correlation of the scores"}) {
+  for (const char* title : {"Accuracy", "Perplexity, dev text", "Perplexity, untouched text", "Loss", "Gradient norm",
+                            "Nodes in the circuit", "Trainable share", "Overlap of edges", "Overlap of nodes",
+                            "Rank correlation of the scores"}) {
     EXPECT_NE(chart_titled(charts, title), nullptr) << title;
   }
   EXPECT_EQ(chart_titled(charts, "Loss")->spec["data"]["values"].size(), 300u);
@@ -366,8 +365,8 @@ TEST_F(Report, PageStandsAlone) {
 
 TEST_F(Report, OverviewSaysWhatChangedAndWhatItCost) {
   const std::string text = overview_html(read_run(make("run")));
-  for (const char* part : {"books-4l", "circuit-tuning", "300 steps", "2.59 M parameters", "2 min 00 s",
-                           "−3.41", "8.30 %", "88.4", "46.2", "30 times", "200 edges"}) {
+  for (const char* part : {"books-4l", "circuit-tuning", "300 steps", "2.59 M parameters", "2 min 00 s", "−3.41",
+                           "8.30 %", "88.4", "46.2", "30 times", "200 edges"}) {
     EXPECT_THAT(text, HasSubstr(part));
   }
 }
@@ -429,14 +428,12 @@ TEST_F(Report, ErrorsNameTheRun) {
   const std::string nowhere = (folder_ / "nowhere").string();
   EXPECT_EQ(message_of([&] { render_report({nowhere}); }),
             "[report " + nowhere + "] run.db: not there, expected a run folder written by `circuit tune`.");
-  EXPECT_EQ(message_of([] { render_report({}); }),
-            "[report] no run given, expected at least one run folder.");
+  EXPECT_EQ(message_of([] { render_report({}); }), "[report] no run given, expected at least one run folder.");
 
   const std::string run = make("run");
   change(run, "UPDATE discoveries SET upstream_strength = x'00' WHERE step = 10");
-  EXPECT_EQ(
-      message_of([&] { render_report({run}); }),
-      "[report " + run + "] discovery at step 10, upstream_strength: found 1 bytes, expected 29 float32.");
+  EXPECT_EQ(message_of([&] { render_report({run}); }),
+            "[report " + run + "] discovery at step 10, upstream_strength: found 1 bytes, expected 29 float32.");
   change(run, "UPDATE meta SET value = '{' WHERE key = 'graph'");
   EXPECT_THAT(message_of([&] { render_report({run}); }), HasSubstr("meta graph"));
   change(run, "DROP TABLE evaluations");

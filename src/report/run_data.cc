@@ -40,8 +40,7 @@ std::vector<std::string> node_names(const RunData& run, const std::string& key, 
   const Json list = meta_json(run, key, place);
   std::vector<std::string> names;
   if (list.is_object() && list.empty()) return names;
-  if (!list.is_array())
-    fail(place, "meta {}: found {}, expected a list of node names.", key, list.type_name());
+  if (!list.is_array()) fail(place, "meta {}: found {}, expected a list of node names.", key, list.type_name());
   for (const Json& name : list) {
     if (!name.is_string()) fail(place, "meta {}: found {}, expected node names only.", key, name.type_name());
     names.push_back(name.get<std::string>());
@@ -60,8 +59,8 @@ void read_meta(Database& database, RunData& run, const std::string& place) {
   while (rows.step()) run.meta[rows.text(0)] = rows.text(1);
   const auto version = run.meta.find("schema_version");
   if (version != run.meta.end() && version->second != std::to_string(kSchemaVersion)) {
-    fail(place, "schema version: found {}, expected {}. Read it with the program that wrote it.",
-         version->second, kSchemaVersion);
+    fail(place, "schema version: found {}, expected {}. Read it with the program that wrote it.", version->second,
+         kSchemaVersion);
   }
   run.architecture = meta_object(run, "architecture", place);
   run.graph = meta_object(run, "graph", place);
@@ -95,8 +94,8 @@ void read_steps(Database& database, RunData& run) {
   while (evaluations.step()) {
     append(run.evaluations[evaluations.text(0)], evaluations, 2, static_cast<double>(evaluations.integer(1)));
   }
-  auto touched = database.prepare(
-      "SELECT SUM(parameters) FROM slices WHERE id IN (SELECT DISTINCT slice FROM slice_norms)");
+  auto touched =
+      database.prepare("SELECT SUM(parameters) FROM slices WHERE id IN (SELECT DISTINCT slice FROM slice_norms)");
   if (touched.step() && !touched.is_null(0)) run.touched_parameters = touched.integer(0);
 }
 

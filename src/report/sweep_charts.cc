@@ -86,7 +86,8 @@ KeyChart key_chart(const std::vector<std::string>& keys, size_t at, const std::v
     c.is_number = c.is_number && value;
     low = std::min(low, value.value_or(-INFINITY));
     high = std::max(high, value.value_or(INFINITY));
-    if (std::find(order.begin(), order.end(), condition.values[at]) == order.end()) order.push_back(condition.values[at]);
+    if (std::find(order.begin(), order.end(), condition.values[at]) == order.end())
+      order.push_back(condition.values[at]);
   }
   for (const Condition& condition : conditions) {
     const auto found = condition.after.find(number);
@@ -132,19 +133,22 @@ Json key_spec(const KeyChart& c, const std::optional<double>& base) {
                       {"encoding", {{"y", {{"datum", *base}, {"type", "quantitative"}}}}}});
   }
   // Names have an order of the command line only: no line between them.
-  if (c.is_number) layers.push_back({{"mark", {{"type", "line"}}}, {"encoding", {{"x", c.x}, {"y", y}, {"color", c.color}}}});
-  layers.push_back(filtered({{"mark", {{"type", "rule"}, {"strokeWidth", 1.5}}},
-                             {"encoding", {{"x", c.x}, {"y", low()}, {"y2", {{"field", "y_high"}}}, {"color", c.color}}}},
-                            "isValid(datum.y_low)"));
-  layers.push_back({{"mark", {{"type", "point"}, {"filled", true}, {"size", 60}, {"opacity", 1}}},
-                    {"encoding",
-                     {{"x", c.x},
-                      {"y", y},
-                      {"color", c.color},
-                      {"tooltip", Json::array({tip("x", c.key, c.is_number ? "quantitative" : "nominal"),
-                                               tip("series", "beside", "nominal"), tip("y", c.number, "quantitative"),
-                                               tip("y_low", "interval from", "quantitative"),
-                                               tip("y_high", "to", "quantitative"), tip("runs", "runs", "quantitative")})}}}});
+  if (c.is_number)
+    layers.push_back({{"mark", {{"type", "line"}}}, {"encoding", {{"x", c.x}, {"y", y}, {"color", c.color}}}});
+  layers.push_back(
+      filtered({{"mark", {{"type", "rule"}, {"strokeWidth", 1.5}}},
+                {"encoding", {{"x", c.x}, {"y", low()}, {"y2", {{"field", "y_high"}}}, {"color", c.color}}}},
+               "isValid(datum.y_low)"));
+  layers.push_back(
+      {{"mark", {{"type", "point"}, {"filled", true}, {"size", 60}, {"opacity", 1}}},
+       {"encoding",
+        {{"x", c.x},
+         {"y", y},
+         {"color", c.color},
+         {"tooltip",
+          Json::array({tip("x", c.key, c.is_number ? "quantitative" : "nominal"), tip("series", "beside", "nominal"),
+                       tip("y", c.number, "quantitative"), tip("y_low", "interval from", "quantitative"),
+                       tip("y_high", "to", "quantitative"), tip("runs", "runs", "quantitative")})}}}});
   return chart(c.number + " against " + c.key, 230, c.rows, layers);
 }
 
@@ -169,7 +173,11 @@ Json scatter_spec(const Sweep& sweep, const std::vector<Condition>& conditions) 
   const std::optional<double> cost = base_value(conditions, sweep.cost);
   Json kinds = Json::array({"on the front", "not on the front"});
   if (target && cost) {
-    rows.push_back({{"label", "before tuning"}, {"values", "before"}, {"kind", "before tuning"}, {"target", *target}, {"cost", *cost}});
+    rows.push_back({{"label", "before tuning"},
+                    {"values", "before"},
+                    {"kind", "before tuning"},
+                    {"target", *target},
+                    {"cost", *cost}});
     kinds.push_back("before tuning");
   }
   Json x = quantity("cost", axis_title(sweep.cost));
@@ -180,29 +188,43 @@ Json scatter_spec(const Sweep& sweep, const std::vector<Condition>& conditions) 
     axis["field"] = field;
     return axis;
   };
-  const Json color = {{"field", "kind"}, {"type", "nominal"}, {"title", nullptr}, {"scale", {{"domain", kinds}}},
+  const Json color = {{"field", "kind"},
+                      {"type", "nominal"},
+                      {"title", nullptr},
+                      {"scale", {{"domain", kinds}}},
                       {"legend", {{"orient", "top"}}}};
   // Told apart without colour, too.
-  const Json shape = {{"field", "kind"}, {"type", "nominal"}, {"title", nullptr},
+  const Json shape = {{"field", "kind"},
+                      {"type", "nominal"},
+                      {"title", nullptr},
                       {"scale", {{"domain", kinds}, {"range", Json::array({"circle", "square", "cross"})}}},
                       {"legend", {{"orient", "top"}}}};
   Json layers = Json::array();
-  layers.push_back(filtered({{"mark", {{"type", "line"}, {"interpolate", "linear"}, {"strokeDash", Json::array({4, 3})}, {"strokeWidth", 1}}},
-                             {"encoding", {{"x", x}, {"y", y}, {"order", {{"field", "cost"}, {"type", "quantitative"}}}, {"color", color}}}},
-                            "datum.kind === 'on the front'"));
-  layers.push_back(filtered({{"mark", {{"type", "rule"}, {"opacity", 0.5}}},
-                             {"encoding", {{"x", x}, {"y", end_of(y, "target_low")}, {"y2", {{"field", "target_high"}}}, {"color", color}}}},
-                            "isValid(datum.target_low)"));
-  layers.push_back(filtered({{"mark", {{"type", "rule"}, {"opacity", 0.5}}},
-                             {"encoding", {{"x", end_of(x, "cost_low")}, {"x2", {{"field", "cost_high"}}}, {"y", y}, {"color", color}}}},
-                            "isValid(datum.cost_low)"));
-  layers.push_back({{"mark", {{"type", "point"}, {"filled", true}, {"size", 90}, {"opacity", 1}}},
-                    {"encoding", {{"x", x}, {"y", y}, {"color", color}, {"shape", shape},
-                                  {"tooltip", Json::array({tip("label", "condition", "nominal"), tip("target", sweep.target, "quantitative"),
-                                                           tip("cost", sweep.cost, "quantitative"), tip("runs", "runs", "quantitative")})}}}});
-  layers.push_back(filtered({{"mark", {{"type", "text"}, {"align", "left"}, {"dx", 8}, {"dy", -7}, {"fontSize", 11}}},
-                             {"encoding", {{"x", x}, {"y", y}, {"text", {{"field", "values"}, {"type", "nominal"}}}, {"color", color}}}},
-                            "datum.kind !== 'not on the front'"));
+  layers.push_back(filtered(
+      {{"mark", {{"type", "line"}, {"interpolate", "linear"}, {"strokeDash", Json::array({4, 3})}, {"strokeWidth", 1}}},
+       {"encoding", {{"x", x}, {"y", y}, {"order", {{"field", "cost"}, {"type", "quantitative"}}}, {"color", color}}}},
+      "datum.kind === 'on the front'"));
+  layers.push_back(filtered(
+      {{"mark", {{"type", "rule"}, {"opacity", 0.5}}},
+       {"encoding", {{"x", x}, {"y", end_of(y, "target_low")}, {"y2", {{"field", "target_high"}}}, {"color", color}}}},
+      "isValid(datum.target_low)"));
+  layers.push_back(filtered(
+      {{"mark", {{"type", "rule"}, {"opacity", 0.5}}},
+       {"encoding", {{"x", end_of(x, "cost_low")}, {"x2", {{"field", "cost_high"}}}, {"y", y}, {"color", color}}}},
+      "isValid(datum.cost_low)"));
+  layers.push_back(
+      {{"mark", {{"type", "point"}, {"filled", true}, {"size", 90}, {"opacity", 1}}},
+       {"encoding",
+        {{"x", x},
+         {"y", y},
+         {"color", color},
+         {"shape", shape},
+         {"tooltip", Json::array({tip("label", "condition", "nominal"), tip("target", sweep.target, "quantitative"),
+                                  tip("cost", sweep.cost, "quantitative"), tip("runs", "runs", "quantitative")})}}}});
+  layers.push_back(filtered(
+      {{"mark", {{"type", "text"}, {"align", "left"}, {"dx", 8}, {"dy", -7}, {"fontSize", 11}}},
+       {"encoding", {{"x", x}, {"y", y}, {"text", {{"field", "values"}, {"type", "nominal"}}}, {"color", color}}}},
+      "datum.kind !== 'not on the front'"));
   return chart(sweep.target + " against " + sweep.cost, 360, rows, layers);
 }
 

@@ -61,26 +61,28 @@ std::string best_sentence(const Sweep& sweep, const std::vector<Condition>& cond
 }
 
 std::string figure(const std::string& id, const std::string& title, const std::string& caption, const char* size) {
-  return fmt::format("<figure class=\"card\"><figcaption><h3>{}</h3><p>{}</p></figcaption><div class=\"chart{}\" "
-                     "id=\"{}\"></div></figure>\n",
-                     escape_html(title), caption, size, id);
+  return fmt::format(
+      "<figure class=\"card\"><figcaption><h3>{}</h3><p>{}</p></figcaption><div class=\"chart{}\" "
+      "id=\"{}\"></div></figure>\n",
+      escape_html(title), caption, size, id);
 }
 
 std::string charts_html(const Sweep& sweep, const Json& scatter, const std::vector<SweepChart>& keys) {
   std::string html;
   if (!scatter.is_null()) {
-    html += "<section><h2>What is gained, and what it costs</h2>" +
-            figure("scatter", sweep.target + " against " + sweep.cost,
-                   "A point a condition, the mean over its seeds with 95 % intervals. On the Pareto front (dashed) are the "
-                   "conditions than which no other is better in one and at least as good in the other.",
-                   " tall") +
-            "</section>\n";
+    html +=
+        "<section><h2>What is gained, and what it costs</h2>" +
+        figure("scatter", sweep.target + " against " + sweep.cost,
+               "A point a condition, the mean over its seeds with 95 % intervals. On the Pareto front (dashed) are the "
+               "conditions than which no other is better in one and at least as good in the other.",
+               " tall") +
+        "</section>\n";
   }
   if (!keys.empty()) {
     html += "<section><h2>By swept key</h2><div class=\"grid\">";
     for (const SweepChart& chart : keys) {
-      html += figure(chart.id, chart.title, chart.caption + " Means over the seeds with 95 % intervals; dashed: before tuning.",
-                     "");
+      html += figure(chart.id, chart.title,
+                     chart.caption + " Means over the seeds with 95 % intervals; dashed: before tuning.", "");
     }
     html += "</div></section>\n";
   }
@@ -97,9 +99,10 @@ std::string cell(const char* tag, const std::string& value, const std::string& s
 }
 
 std::string open_table(const char* id, const char* title) {
-  return fmt::format("<section><h2>{0}</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table "
-                     "class=\"numbers sortable\" id=\"{1}\"><thead><tr>",
-                     title, id);
+  return fmt::format(
+      "<section><h2>{0}</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table "
+      "class=\"numbers sortable\" id=\"{1}\"><thead><tr>",
+      title, id);
 }
 constexpr const char* kCloseTable = "</tbody></table></div></section>\n";
 
@@ -114,7 +117,8 @@ std::string conditions_html(const Sweep& sweep, const std::vector<Condition>& co
   const std::vector<std::string> names = number_names(sweep);
   if (names.empty()) return "";
   const auto evaluated = [&](const std::string& name) {
-    return std::any_of(conditions.begin(), conditions.end(), [&](const Condition& c) { return c.before.count(name) > 0; });
+    return std::any_of(conditions.begin(), conditions.end(),
+                       [&](const Condition& c) { return c.before.count(name) > 0; });
   };
   std::string html = open_table("conditions", "The conditions");
   std::vector<std::string> keys = condition_keys(sweep);
@@ -129,10 +133,11 @@ std::string conditions_html(const Sweep& sweep, const std::vector<Condition>& co
       html += cell(i == 0 ? "th scope=\"row\"" : "td", values[i], escape_html(values[i]));
     }
     html += cell("td", c.on_front ? "1" : "0", c.on_front ? "yes" : "") +
-            cell("td", std::to_string(c.finished), c.finished == c.runs ? std::to_string(c.runs)
-                                                                       : fmt::format("{} of {}", c.finished, c.runs));
+            cell("td", std::to_string(c.finished),
+                 c.finished == c.runs ? std::to_string(c.runs) : fmt::format("{} of {}", c.finished, c.runs));
     for (const std::string& name : names) {
-      if (evaluated(name)) html += number_cell(c.before, name, [](const ReplicateMean& r) { return format_value(r.mean); });
+      if (evaluated(name))
+        html += number_cell(c.before, name, [](const ReplicateMean& r) { return format_value(r.mean); });
       html += number_cell(c.after, name, with_interval);
     }
     html += "</tr>\n";
@@ -164,17 +169,19 @@ std::string runs_html(const Sweep& sweep) {
 
 std::string notes_html(const Sweep& sweep) {
   return fmt::format(
-      "<dl><dt>±</dt><dd>half the width of the 95 % interval of Student’s t over the runs of a condition, which differ in "
+      "<dl><dt>±</dt><dd>half the width of the 95 % interval of Student’s t over the runs of a condition, which differ "
+      "in "
       "{} only: mean ± t(n − 1) s / √n. One run has none. It speaks of the seeds, not of the records.</dd>"
       "<dt>before</dt><dd>the base model; other values are of the best step on dev (without dev: the last)</dd>"
-      "<dt>front</dt><dd>of {} against {}; for perplexities, nats, prejudice risk, shares of parameters, norms and times lower is better, "
+      "<dt>front</dt><dd>of {} against {}; for perplexities, nats, prejudice risk, shares of parameters, norms and "
+      "times lower is better, "
       "for all else higher</dd>"
       "<dt>{}</dt><dd>share of the parameters that the best step has changed</dd>"
       "<dt>{}</dt><dd>largest share of the parameters trained at one step</dd>"
       "<dt>{}</dt><dd>Euclidean norm of the change of all parameters, as an export would hold them</dd>"
       "<dt>{}</dt><dd>training only, evaluations left out</dd></dl>",
-      kReplicateKey, escape_html(sweep.target.empty() ? "nothing" : sweep.target), escape_html(sweep.cost), kTouchedShare,
-      kLargestShare, kChangeNorm, kSecondsPerStep);
+      kReplicateKey, escape_html(sweep.target.empty() ? "nothing" : sweep.target), escape_html(sweep.cost),
+      kTouchedShare, kLargestShare, kChangeNorm, kSecondsPerStep);
 }
 
 }  // namespace

@@ -66,7 +66,8 @@ RunStatus parse_status(const std::string& word, const std::string& place) {
   for (const auto& [each, status] : kStatuses) {
     if (word == each) return status;
   }
-  fail(place, "status: found '{}', expected one of {}.", word, joined(kStatuses, [](const auto& s) { return s.first; }));
+  fail(place, "status: found '{}', expected one of {}.", word,
+       joined(kStatuses, [](const auto& s) { return s.first; }));
 }
 
 std::vector<std::string> condition_keys(const Sweep& sweep) {
@@ -82,8 +83,8 @@ std::vector<Condition> conditions_of(const Sweep& sweep) {
   std::vector<Condition> conditions;
   for (const SweepRun& run : sweep.runs) {
     const std::vector<std::string> values = condition_values(sweep, run);
-    const bool is_new = std::none_of(conditions.begin(), conditions.end(),
-                                     [&](const Condition& c) { return c.values == values; });
+    const bool is_new =
+        std::none_of(conditions.begin(), conditions.end(), [&](const Condition& c) { return c.values == values; });
     if (is_new) conditions.push_back({values, label_of(keys, values), 0, 0, {}, {}, false});
   }
   std::vector<ParetoPoint> points;
@@ -110,7 +111,8 @@ bool lower_is_better(const std::string& number) {
   for (const char* name : {kTouchedShare, kLargestShare, kChangeNorm, kSecondsPerStep}) {
     if (number == name) return true;
   }
-  for (const char* end : {"/perplexity", "/perplexity_per_byte", "/nats_per_token", "/nats_per_byte", "/prejudice_risk"}) {
+  for (const char* end :
+       {"/perplexity", "/perplexity_per_byte", "/nats_per_token", "/nats_per_byte", "/prejudice_risk"}) {
     if (ends_with(number, end)) return true;
   }
   return false;

@@ -15,9 +15,9 @@ namespace circuit {
 constexpr const char* kReplicateKey = "tuning.seed";
 
 // Numbers of a run that are no evaluation, by the names that tables and axes use.
-constexpr const char* kTouchedShare = "touched_share";           // of the parameters, changed by the best step: 0 … 1
+constexpr const char* kTouchedShare = "touched_share";  // of the parameters, changed by the best step: 0 … 1
 constexpr const char* kLargestShare = "largest_trainable_share";  // of the parameters, trained at one step: 0 … 1
-constexpr const char* kChangeNorm = "change_norm";                // ‖ΔW‖₂ over all parameters, best step against base
+constexpr const char* kChangeNorm = "change_norm";  // ‖ΔW‖₂ over all parameters, best step against base
 constexpr const char* kSecondsPerStep = "seconds_per_step";
 
 using Numbers = std::map<std::string, double>;
@@ -31,16 +31,16 @@ struct SweepRun {
   std::string name;                 // of its folder
   std::vector<std::string> values;  // one a key of the sweep, as people write them
   RunStatus status = RunStatus::kWaiting;
-  std::string reason;               // of a failure, one line
-  Numbers before;                   // evaluations of the base model
-  Numbers after;                    // the same of the best step, and the four numbers above
+  std::string reason;  // of a failure, one line
+  Numbers before;      // evaluations of the base model
+  Numbers after;       // the same of the best step, and the four numbers above
 };
 
 struct Sweep {
   std::string name;
   std::vector<std::string> keys;  // of the grid, in its order
   std::vector<SweepRun> runs;
-  std::string target, cost;       // names of numbers: what is to be gained and what it costs; target may be empty
+  std::string target, cost;  // names of numbers: what is to be gained and what it costs; target may be empty
 };
 
 // Runs that differ in the seed only.

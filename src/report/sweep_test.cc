@@ -30,7 +30,8 @@ SweepRun run(std::vector<std::string> values, double metric, double perplexity) 
   r.values = std::move(values);
   r.status = RunStatus::kFinished;
   r.before = {{"test/metric", -3.5}, {"untouched/perplexity", 45}};
-  r.after = {{"test/metric", metric}, {"untouched/perplexity", perplexity}, {kChangeNorm, 0.5}, {"test/accuracy/is", 0.25}};
+  r.after = {
+      {"test/metric", metric}, {"untouched/perplexity", perplexity}, {kChangeNorm, 0.5}, {"test/accuracy/is", 0.25}};
   return r;
 }
 
@@ -38,7 +39,7 @@ SweepRun run(std::vector<std::string> values, double metric, double perplexity) 
 Sweep made_up() {
   Sweep s{"<sizes>", {"selection.n", "tuning.seed"}, {}, "test/metric", "untouched/perplexity"};
   s.runs = {run({"10", "0"}, 0.9, 45.5), run({"10", "1"}, 1.1, 46.5), run({"100", "0"}, 2, 48),
-            run({"100", "1"}, 2, 48),    run({"1000", "0"}, 1.5, 50)};
+            run({"100", "1"}, 2, 48), run({"1000", "0"}, 1.5, 50)};
   SweepRun failed;
   failed.name = "n-1000_seed-1";
   failed.values = {"1000", "1"};
@@ -119,8 +120,8 @@ TEST(SweepJson, IntervalsOfOneRunAreNull) {
 }
 
 TEST(SweepStatus, WordsReadBack) {
-  for (const RunStatus s : {RunStatus::kWaiting, RunStatus::kRunning, RunStatus::kStopped, RunStatus::kFailed,
-                            RunStatus::kFinished}) {
+  for (const RunStatus s :
+       {RunStatus::kWaiting, RunStatus::kRunning, RunStatus::kStopped, RunStatus::kFailed, RunStatus::kFinished}) {
     EXPECT_EQ(parse_status(to_string(s), "here"), s);
   }
   EXPECT_THROW(parse_status("done", "here"), Error);
@@ -173,7 +174,9 @@ TEST(SweepPage, ShowsNamesOfTheUserAsText) {
   const std::string page = own_part(render_sweep(made_up()));
   EXPECT_THAT(page, HasSubstr("<h1>&lt;sizes&gt;</h1>"));
   EXPECT_THAT(page, HasSubstr("<strong>5</strong> of 6 runs finished, in 3 conditions"));
-  EXPECT_THAT(page, HasSubstr("The best test/metric is <strong>2.00 ± 0</strong>, with selection.n = 100; it was −3.50 before"));
+  EXPECT_THAT(
+      page,
+      HasSubstr("The best test/metric is <strong>2.00 ± 0</strong>, with selection.n = 100; it was −3.50 before"));
   EXPECT_THAT(page, Not(HasSubstr("<nan>")));
 }
 

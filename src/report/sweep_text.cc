@@ -124,7 +124,10 @@ std::string sweep_csv(const Sweep& sweep) {
 
 Json sweep_json(const Sweep& sweep) {
   const std::vector<std::string> keys = condition_keys(sweep);
-  Json json = {{"keys", sweep.keys}, {"target", sweep.target}, {"cost", sweep.cost}, {"interval", "95 % Student t over " + std::string(kReplicateKey)}};
+  Json json = {{"keys", sweep.keys},
+               {"target", sweep.target},
+               {"cost", sweep.cost},
+               {"interval", "95 % Student t over " + std::string(kReplicateKey)}};
   json["conditions"] = Json::array();
   for (const Condition& c : conditions_of(sweep)) {
     Json values = Json::object();

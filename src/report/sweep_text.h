@@ -12,8 +12,8 @@ namespace circuit {
 // front. Without accuracies by label, and without dev values where test has them.
 std::string sweep_table(const Sweep& sweep);
 
-// One row a run, in RFC 4180: name, a column a key, status, reason, then each number, evaluations with "before NAME" and
-// "NAME"; numbers not measured are empty. Shortest digits that read back as the same double.
+// One row a run, in RFC 4180: name, a column a key, status, reason, then each number, evaluations with "before NAME"
+// and "NAME"; numbers not measured are empty. Shortest digits that read back as the same double.
 std::string sweep_csv(const Sweep& sweep);
 
 // {"keys", "target", "cost", "conditions": [{"values", "runs", "finished", "on_front", "before", "after": {name:

@@ -78,11 +78,9 @@ inline void write_synthetic_run(const std::string& folder, const SyntheticRun& s
   meta("created", "2026-01-02T03:04:05Z");
   meta("method", spec.method);
   meta("model", spec.model);
-  meta("architecture", Json({{"family", "gpt2"},
-                             {"n_layers", spec.layers},
-                             {"n_heads", spec.heads},
-                             {"parameters", kParameters}})
-                           .dump());
+  meta("architecture",
+       Json({{"family", "gpt2"}, {"n_layers", spec.layers}, {"n_heads", spec.heads}, {"parameters", kParameters}})
+           .dump());
   meta("graph", Json({{"parallel", false}, {"edges", graph.edges.size()}}).dump());
   meta("upstream_nodes", Json(graph.upstream).dump());
   meta("downstream_nodes", Json(graph.downstream).dump());
@@ -145,17 +143,14 @@ inline void write_synthetic_run(const std::string& folder, const SyntheticRun& s
     std::sort(order.begin(), order.end(),
               [&](int64_t a, int64_t b) { return std::abs(scores[a]) > std::abs(scores[b]); });
     order.resize(std::min<size_t>(order.size(), spec.circuit_size));
-    std::vector<float> up(graph.upstream.size()), down(graph.downstream.size()),
-        all(scores.begin(), scores.end());
+    std::vector<float> up(graph.upstream.size()), down(graph.downstream.size()), all(scores.begin(), scores.end());
     std::set<int64_t> now(order.begin(), order.end());
     for (const int64_t e : order) {
       up[graph.edges[e].first] += static_cast<float>(std::abs(scores[e]));
       down[graph.edges[e].second] += static_cast<float>(std::abs(scores[e]));
       circuit_edge.bind(1, int64_t{step}).bind(2, e).bind(3, scores[e]).run();
     }
-    const auto used = [](const std::vector<float>& v) {
-      return v.size() - std::count(v.begin(), v.end(), 0.0f);
-    };
+    const auto used = [](const std::vector<float>& v) { return v.size() - std::count(v.begin(), v.end(), 0.0f); };
     const bool is_first = previous.empty();
     int64_t entered = 0;
     for (const int64_t e : now) entered += static_cast<int64_t>(previous.count(e) == 0);

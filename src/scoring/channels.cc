@@ -63,7 +63,8 @@ ChannelScores score_channels(const Model& model, const std::vector<const Example
   ChannelScores scores{a.n_layers, a.d_mlp, {}, result.metric / n};
   const auto* s = sums.data_ptr<double>();
   for (int64_t i = 0; i < sums.numel(); ++i) {
-    if (!std::isfinite(s[i])) fail("scoring", "the score of channel {} of layer {} is not finite.", i % a.d_mlp, i / a.d_mlp);
+    if (!std::isfinite(s[i]))
+      fail("scoring", "the score of channel {} of layer {} is not finite.", i % a.d_mlp, i / a.d_mlp);
     scores.values.push_back(static_cast<float>(s[i]));
   }
   return scores;

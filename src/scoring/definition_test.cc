@@ -126,7 +126,8 @@ TEST_P(Definition, RelevanceIsExactOnTheFrozenModel) {
       const at::Tensor row = logits[batch_.readout_rows[r].item<int64_t>()];
       const Readout& readout = batch_.readouts[r];
       double m = 0;
-      for (const int64_t id : readout.correct) m += row[id].item<double>() / static_cast<double>(readout.correct.size());
+      for (const int64_t id : readout.correct)
+        m += row[id].item<double>() / static_cast<double>(readout.correct.size());
       for (const int64_t id : readout.wrong) m -= row[id].item<double>() / static_cast<double>(readout.wrong.size());
       sum += m / static_cast<double>(batch_.readouts_per_example[batch_.readout_example[r]]);
     }
@@ -149,7 +150,8 @@ TEST_P(Definition, RelevanceIsExactOnTheFrozenModel) {
 INSTANTIATE_TEST_SUITE_P(Families, Definition,
                          testing::Values(Case{"gemma2", 0}, Case{"gemma2", 7}, Case{"gemma3_text", 0}, Case{"opt", 0},
                                          Case{"gpt2", 0}, Case{"gpt2", 7}, Case{"llama", 0}, Case{"llama", 7},
-                                         Case{"mistral", 0}, Case{"qwen3", 0}, Case{"gpt_neox", 0}, Case{"gpt_neox", 2}),
+                                         Case{"mistral", 0}, Case{"qwen3", 0}, Case{"gpt_neox", 0},
+                                         Case{"gpt_neox", 2}),
                          [](const auto& each) {
                            return std::string(each.param.family) + "_" + std::to_string(each.param.mlp_block);
                          });

@@ -8,7 +8,8 @@ namespace {
 
 // The mean over the scored examples themselves needs no pass of its own.
 bool takes_own_mean(const Model& model, const ScoreSpec& spec) {
-  return !model.architecture().post_norms && spec.ablation == Ablation::kMean && spec.ablation_reference == nullptr && !spec.ablated && spec.spans.empty();
+  return !model.architecture().post_norms && spec.ablation == Ablation::kMean && spec.ablation_reference == nullptr &&
+         !spec.ablated && spec.spans.empty();
 }
 
 class Attribution {
@@ -19,11 +20,14 @@ class Attribution {
         spec_(spec),
         rule_(rule),
         form_(mlp_form(graph)),
-        scores_(model, graph,
-                {takes_own_mean(model, spec) ? Subtract::kMean : Subtract::kNothing, rule, spec.tile_tokens, spec.spans}) {
+        scores_(
+            model, graph,
+            {takes_own_mean(model, spec) ? Subtract::kMean : Subtract::kNothing, rule, spec.tile_tokens, spec.spans}) {
     if (spec.metric.flat_at_clean) {
-      fail("scoring", "metric {} has a gradient of zero at the clean input, where this method takes it. Use "
-           "another one, such as eap-ig-inputs.", spec.metric.name);
+      fail("scoring",
+           "metric {} has a gradient of zero at the clean input, where this method takes it. Use "
+           "another one, such as eap-ig-inputs.",
+           spec.metric.name);
     }
     if (!takes_own_mean(model, spec)) ablated_ = ablated_outputs(model, graph, examples, spec);
   }
@@ -99,8 +103,12 @@ Scorer eap_scorer() {
 }
 
 Scorer relp_scorer() {
-  return {"relp", "relevance patching: coefficients of relevance propagation for gradients; nothing for q and k",
-          score_relevance, false, true, {1, 1}};
+  return {"relp",
+          "relevance patching: coefficients of relevance propagation for gradients; nothing for q and k",
+          score_relevance,
+          false,
+          true,
+          {1, 1}};
 }
 
 }  // namespace circuit

@@ -46,7 +46,8 @@ ScoreResult score_blocks(Blocks which, const Model& model, const Graph& graph,
   const auto ablated = ablated_outputs(model, graph, examples, spec);
   const MlpForm form = mlp_form(graph);
   const std::vector<HeldBlock> blocks = blocks_of(graph);
-  const auto gradients = static_cast<double>(spec.ig_steps) * (which == Blocks::kAll ? static_cast<double>(blocks.size()) : 1);
+  const auto gradients =
+      static_cast<double>(spec.ig_steps) * (which == Blocks::kAll ? static_cast<double>(blocks.size()) : 1);
   ScoreResult result;
   for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
     const TokenBatch& tokens = batch.clean.tokens;
@@ -89,8 +90,12 @@ ScoreResult score_own(const Model& model, const Graph& graph, const std::vector<
 }  // namespace
 
 Scorer eap_ig_activations_scorer() {
-  return {"eap-ig-activations", "mean gradient with one block's output between ablated and clean, over all blocks",
-          score_all, false, true, {2, 3, kRunsAtOnce}};
+  return {"eap-ig-activations",
+          "mean gradient with one block's output between ablated and clean, over all blocks",
+          score_all,
+          false,
+          true,
+          {2, 3, kRunsAtOnce}};
 }
 
 Scorer eap_ig_activations_own_scorer() {

@@ -36,7 +36,8 @@ ScoreResult score_points(const std::vector<Point>& points, const std::string& me
     const at::Tensor clean_embedding = token_embedding(model, tokens);
     const at::Tensor corrupted_embedding = token_embedding(model, corrupted.tokens);
     // Where other rows are read of the corrupted side, `logits` has a gradient there too.
-    const bool one_side = std::all_of(points.begin(), points.end(), [](const Point& p) { return p.readouts == Side::kClean; });
+    const bool one_side =
+        std::all_of(points.begin(), points.end(), [](const Point& p) { return p.readouts == Side::kClean; });
     const bool everywhere = !one_side && !same_rows(batch.read_rows, rows_read(spec.metric, corrupted));
     const ReadRows reads{batch.read_rows, everywhere, form == MlpForm::kChannels};
     // A first point at the clean input takes the run that the outputs come from.
@@ -44,7 +45,8 @@ ScoreResult score_points(const std::vector<Point>& points, const std::string& me
     ForwardCache clean = forward(model, tokens, shared ? Keep::kBackwardAndNodeOutputs : Keep::kNodeOutputs, reads);
     NodeOutputs without = ablated->of(batch.examples, batch.clean, {batch.read_rows, everywhere});
     at::Tensor d_clean;
-    add_metric(model, batch, spec.metric, clean.x_final, without, Rule::kGradient, shared ? &d_clean : nullptr, &result);
+    add_metric(model, batch, spec.metric, clean.x_final, without, Rule::kGradient, shared ? &d_clean : nullptr,
+               &result);
     NodeOutputs with = node_outputs(model.architecture(), clean, form);
     if (shared) {
       release_node_outputs(model.architecture(), &clean);
@@ -76,7 +78,8 @@ ScoreResult score_inputs(const Model& model, const Graph& graph, const std::vect
                          const ScoreSpec& spec, const ProgressCallback& progress) {
   std::vector<Point> points;
   const auto steps = static_cast<double>(spec.ig_steps);
-  for (int64_t k = 0; k < spec.ig_steps; ++k) points.push_back({static_cast<double>(k) / steps, Side::kClean, 1 / steps});
+  for (int64_t k = 0; k < spec.ig_steps; ++k)
+    points.push_back({static_cast<double>(k) / steps, Side::kClean, 1 / steps});
   return score_points(points, "eap-ig-inputs", model, graph, examples, spec, progress);
 }
 
@@ -89,11 +92,17 @@ ScoreResult score_ends(const Model& model, const Graph& graph, const std::vector
 }  // namespace
 
 Scorer eap_ig_inputs_scorer() {
-  return {"eap-ig-inputs", "mean gradient over inputs between corrupted and clean (--ig-steps)", score_inputs, true, true, {1, 1, kRunsAtOnce}};
+  return {"eap-ig-inputs",
+          "mean gradient over inputs between corrupted and clean (--ig-steps)",
+          score_inputs,
+          true,
+          true,
+          {1, 1, kRunsAtOnce}};
 }
 
 Scorer clean_corrupted_scorer() {
-  return {"clean-corrupted", "mean of the gradients at the clean and the corrupted input", score_ends, true, true, {1, 1, 2}};
+  return {"clean-corrupted", "mean of the gradients at the clean and the corrupted input", score_ends, true, true,
+          {1, 1, 2}};
 }
 
 }  // namespace circuit

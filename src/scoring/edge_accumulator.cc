@@ -101,10 +101,11 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
   }
 
   void on_attention(const AttentionBackward& g) override {
-    layers_[g.layer].attention.add(attention_readers(g, run_.layers[g.layer], owner_.folded_[g.layer],
-                                                     by_query_span(g), part_.rows, owner_.spec_.rule));
+    layers_[g.layer].attention.add(attention_readers(g, run_.layers[g.layer], owner_.folded_[g.layer], by_query_span(g),
+                                                     part_.rows, owner_.spec_.rule));
     const bool known = !owner_.model_.architecture().post_norms;
-    const at::Tensor d_z = known ? take_rows(g.d_z, part_.rows) : owner_.direct_heads(g.layer, take_rows(g.d_stream, part_.rows));
+    const at::Tensor d_z =
+        known ? take_rows(g.d_z, part_.rows) : owner_.direct_heads(g.layer, take_rows(g.d_stream, part_.rows));
     add_direct(owner_.graph_.head(g.layer, 0), owner_.graph_.n_heads(), outputs_.z[g.layer], d_z);
     owner_.z_gradient_sums_[g.layer].add_(sum_rows(d_z));
   }
@@ -214,8 +215,8 @@ EdgeAccumulator::EdgeAccumulator(const Model& model, const Graph& graph, const A
   input_gradient_sum_ = at::zeros({a.d_model}, options);
 }
 
-void EdgeAccumulator::add(const TokenBatch& tokens, ForwardCache& run, const at::Tensor& d_final,
-                          NodeOutputs outputs, const ScoredPart& part) {
+void EdgeAccumulator::add(const TokenBatch& tokens, ForwardCache& run, const at::Tensor& d_final, NodeOutputs outputs,
+                          const ScoredPart& part) {
   outputs = scored(std::move(outputs), part);
   std::vector<LayerGradients> layers(graph_.n_layers());
   gather(tokens, run, d_final, outputs, part, &layers);
@@ -447,7 +448,8 @@ EdgeScores EdgeAccumulator::finish(int64_t examples, double* sum_rule_error) con
       for (int64_t i = 0; i < parts; ++i) score += s[u * slots_.count() + slot + i * graph_.kv_nodes()];
       score /= static_cast<double>(examples);
       if (!std::isfinite(score)) {
-        fail("scoring", "the score of edge {} is not finite: activations overflow on this data. When tuning, lower optimizer.lr.",
+        fail("scoring",
+             "the score of edge {} is not finite: activations overflow on this data. When tuning, lower optimizer.lr.",
              graph_.edge_name(graph_.edge_id(u, v)));
       }
       scores.values[graph_.edge_id(u, v)] = static_cast<float>(score);

@@ -34,8 +34,8 @@ enum class Subtract {
 struct AccumulatorSpec {
   Subtract subtract = Subtract::kNothing;
   Rule rule = Rule::kGradient;
-  int64_t tile_tokens = 0;            // see ScoreSpec
-  std::vector<std::string> spans;     // names; empty: scores are not split
+  int64_t tile_tokens = 0;         // see ScoreSpec
+  std::vector<std::string> spans;  // names; empty: scores are not split
 };
 
 // Upstream nodes first … first + count − 1: whole blocks of a layer's heads or MLP nodes, or `input`.
@@ -47,8 +47,8 @@ struct UpstreamRange {
 
 // Which part of a run is added.
 struct ScoredPart {
-  at::Tensor rows;    // positions summed over, ascending; undefined: all
-  at::Tensor labels;  // [tokens] int64 on the CPU, each token's span; undefined unless scores are split
+  at::Tensor rows;                    // positions summed over, ascending; undefined: all
+  at::Tensor labels;                  // [tokens] int64 on the CPU, each token's span; undefined unless scores are split
   CacheUse use = CacheUse::kRelease;  // whether the run's activations are needed afterwards
   const UpstreamRange* upstream = nullptr;  // nodes whose edges are added; null: all
   BackwardVisitor* witness = nullptr;       // sees the backward too; null: nobody
@@ -137,7 +137,7 @@ class EdgeAccumulator {
   at::Tensor sums_;         // [spans, upstream, slots], float64, Σ ⟨outputs_u, g_v⟩
   at::Tensor reader_sums_;  // [downstream, d_model], float64, Σ g_v; for the mean only
   // The sum rule's other side: Σ ⟨A_u, ∂M/∂(stream after u)⟩ per upstream node, and Σ of that gradient.
-  at::Tensor direct_;              // [upstream], float64
+  at::Tensor direct_;                                            // [upstream], float64
   std::vector<at::Tensor> z_gradient_sums_, mlp_gradient_sums_;  // float64 sums over positions, for the mean
   at::Tensor input_gradient_sum_;
 };

@@ -47,7 +47,8 @@ namespace {
 ScoreResult score(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
                   const ScoreSpec& spec, const ProgressCallback& progress) {
   if (examples.empty()) fail("scoring", "there are no examples to score on.");
-  if (spec.positions != Positions::kAll) fail("scoring", "method exact ablates an edge at every position: use positions all.");
+  if (spec.positions != Positions::kAll)
+    fail("scoring", "method exact ablates an edge at every position: use positions all.");
   std::vector<int64_t> edges(graph.n_edges());
   std::iota(edges.begin(), edges.end(), 0);
   ScoreResult result;
@@ -59,6 +60,8 @@ ScoreResult score(const Model& model, const Graph& graph, const std::vector<cons
 
 }  // namespace
 
-Scorer exact_scorer() { return {"exact", "metric lost when one edge is ablated, edge by edge: slow", score, false, false, {0, 0}}; }
+Scorer exact_scorer() {
+  return {"exact", "metric lost when one edge is ablated, edge by edge: slow", score, false, false, {0, 0}};
+}
 
 }  // namespace circuit

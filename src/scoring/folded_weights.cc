@@ -57,7 +57,8 @@ FoldedReaders joined(const FoldedReaders& a, const FoldedReaders& b) {
 FoldedReaders fold_blocks(const Model& model, const Graph& graph, const LayerWeights& w) {
   const auto blocks = [&](const at::Tensor& weight, const at::Tensor& bias) {
     const at::Tensor b = bias.defined() ? bias.view({graph.mlp_blocks(), graph.mlp_block()}) : bias;
-    return fold(model.architecture(), contraction_type(model), weight.unflatten(1, {graph.mlp_blocks(), graph.mlp_block()}), b, w.mlp_norm);
+    return fold(model.architecture(), contraction_type(model),
+                weight.unflatten(1, {graph.mlp_blocks(), graph.mlp_block()}), b, w.mlp_norm);
   };
   const FoldedReaders in = blocks(w.w_in, w.b_in);
   return w.w_gate.defined() ? joined(in, blocks(w.w_gate, w.b_gate)) : in;
@@ -65,9 +66,7 @@ FoldedReaders fold_blocks(const Model& model, const Graph& graph, const LayerWei
 
 }  // namespace
 
-at::ScalarType contraction_type(const Model& model) {
-  return model.dtype() == at::kDouble ? at::kDouble : at::kFloat;
-}
+at::ScalarType contraction_type(const Model& model) { return model.dtype() == at::kDouble ? at::kDouble : at::kFloat; }
 
 std::vector<FoldedLayer> fold_weights(const Model& model, const Graph& graph) {
   const Architecture& a = model.architecture();

@@ -84,7 +84,8 @@ double metric_sum(const Model& model, const ExampleBatch& batch, const Metric& m
 
 void require_pairs(const std::vector<const Example*>& examples, const std::string& method) {
   for (const Example* e : examples) {
-    if (e->counterfactual_ids.empty()) fail(e->place, "the record has no counterfactual; method {} needs pairs.", method);
+    if (e->counterfactual_ids.empty())
+      fail(e->place, "the record has no counterfactual; method {} needs pairs.", method);
   }
 }
 

@@ -71,7 +71,8 @@ ScorePlan plan_score(const Model& model, const Graph& graph, const Scorer& score
   plan.fixed += a.n_layers * folded * a.d_model * wide;
   plan.fixed += at::get_num_threads() * tile_bytes(model, graph, spans);
   const int64_t sums = spans * graph.n_upstream() * ReaderSlots(graph, spans).count();
-  plan.fixed += sums * (static_cast<int64_t>(sizeof(double)) * 2 + at::get_num_threads() * static_cast<int64_t>(sizeof(float)));
+  plan.fixed +=
+      sums * (static_cast<int64_t>(sizeof(double)) * 2 + at::get_num_threads() * static_cast<int64_t>(sizeof(float)));
   // Streams of the runs that wait to be contracted together; a fifth more of everything is what the allocator keeps
   // between blocks of different sizes (peaks at GPT-2-small shape were 1.2 times the sum of the shapes).
   const int64_t waiting = (scorer.memory.runs - 1) * a.d_model + (scorer.memory.runs > 1 ? e.readers : 0);

@@ -17,7 +17,8 @@ ScoreResult score(const Model& model, const Graph& graph, const std::vector<cons
   result.examples = static_cast<int64_t>(examples.size());
   result.metric /= static_cast<double>(result.examples);
   Rng rng = Rng(spec.seed).split("random scores");
-  for (int64_t e = 0; e < graph.n_edges(); ++e) result.scores.values.push_back(static_cast<float>(2 * rng.uniform() - 1));
+  for (int64_t e = 0; e < graph.n_edges(); ++e)
+    result.scores.values.push_back(static_cast<float>(2 * rng.uniform() - 1));
   return result;
 }
 

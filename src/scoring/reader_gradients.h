@@ -20,7 +20,7 @@ struct NormComponent {
 
 // Readers that share one norm input, at n scored positions, summed over runs. d undefined: their gradient is zero.
 struct ReaderGradients {
-  at::Tensor d;  // [n, readers, width] at the projections' outputs, times rstd
+  at::Tensor d;                      // [n, readers, width] at the projections' outputs, times rstd
   std::vector<NormComponent> along;  // one per run
 
   void add(ReaderGradients other);

@@ -6,8 +6,14 @@ namespace circuit {
 
 const std::vector<Scorer>& scorers() {
   static const std::vector<Scorer> all{
-      eap_scorer(),  eap_ig_inputs_scorer(), eap_ig_activations_scorer(), eap_ig_activations_own_scorer(),
-      relp_scorer(), clean_corrupted_scorer(), exact_scorer(), random_scorer(),
+      eap_scorer(),
+      eap_ig_inputs_scorer(),
+      eap_ig_activations_scorer(),
+      eap_ig_activations_own_scorer(),
+      relp_scorer(),
+      clean_corrupted_scorer(),
+      exact_scorer(),
+      random_scorer(),
   };
   return all;
 }
@@ -15,7 +21,8 @@ const std::vector<Scorer>& scorers() {
 const Scorer& find_scorer(const std::string& name) { return find_named(scorers(), "method", name); }
 
 std::shared_ptr<const AblatedOutputs> ablated_outputs(const Model& model, const Graph& graph,
-                                                const std::vector<const Example*>& examples, const ScoreSpec& spec) {
+                                                      const std::vector<const Example*>& examples,
+                                                      const ScoreSpec& spec) {
   if (spec.ablated) return spec.ablated;
   const auto& reference = spec.ablation_reference == nullptr ? examples : *spec.ablation_reference;
   return std::make_shared<AblatedOutputs>(model, spec.ablation, reference, spec.batch, mlp_form(graph));

@@ -30,21 +30,21 @@ struct ScoreSpec {
   Metric metric;
   Ablation ablation = Ablation::kCounterfactual;
   Positions positions = Positions::kAll;
-  int64_t batch = 16;        // examples in one forward; changes memory and speed, not the scores
-  int64_t ig_steps = 5;      // gradients of eap-ig methods
-  uint64_t seed = 0;         // of method random
+  int64_t batch = 16;    // examples in one forward; changes memory and speed, not the scores
+  int64_t ig_steps = 5;  // gradients of eap-ig methods
+  uint64_t seed = 0;     // of method random
   // Examples whose mean `mean` and `mean-positional` take; null: those that are scored.
   const std::vector<const Example*>* ablation_reference = nullptr;
   std::vector<std::string> spans;  // as span_names(): scores are also split by pairs of them; empty: not
   // Ā already worked out (by ablated_outputs), where one serves several scores; null: each works out its own.
   std::shared_ptr<const AblatedOutputs> ablated;
-  int64_t tile_tokens = 0;   // positions rebuilt at a time; 0: chosen for the cache. Changes speed only
+  int64_t tile_tokens = 0;             // positions rebuilt at a time; 0: chosen for the cache. Changes speed only
   BackwardVisitor* witness = nullptr;  // sees the backward of score_run too
 };
 
 struct ScoreResult {
   EdgeScores scores;
-  double metric = 0;          // mean of M_i
+  double metric = 0;  // mean of M_i
   int64_t examples = 0;
   // Largest violation of method.md's sum rule, relative to Σ_v |S(u→v)| of the node, or to a thousandth of the
   // largest node's where that is more; 0 for methods without one.
@@ -92,6 +92,7 @@ Scorer random_scorer();
 
 // Ā as the specification wants it, for a score over `examples`.
 std::shared_ptr<const AblatedOutputs> ablated_outputs(const Model& model, const Graph& graph,
-                                                const std::vector<const Example*>& examples, const ScoreSpec& spec);
+                                                      const std::vector<const Example*>& examples,
+                                                      const ScoreSpec& spec);
 
 }  // namespace circuit

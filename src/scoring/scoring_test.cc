@@ -55,22 +55,23 @@ TEST_P(KnownAnswers, EveryEdgeAgrees) {
   }
   // The reference's fields, per method. Its fields are corrupted − clean; ours are clean − corrupted. Its k and
   // v are per query head.
-  const std::pair<const char*, const char*> methods[] = {{"eap", "eap"}, {"eap-ig-inputs", "eap_ig"}, {"exact", "exact"}};
+  const std::pair<const char*, const char*> methods[] = {
+      {"eap", "eap"}, {"eap-ig-inputs", "eap_ig"}, {"exact", "exact"}};
   ScoreSpec spec;
   spec.metric = logit_diff_metric();
   for (const auto& [method, field] : methods) {
-  SCOPED_TRACE(method);
-  const ScoreResult result = find_scorer(method).score(model, graph, pointers(examples), spec, {});
-  ASSERT_EQ(static_cast<int64_t>(reference.at("edges").size()), graph.n_edges());
-  EXPECT_NEAR(result.metric, reference.at("metric_clean_mean").get<double>(), 1e-4);
-  const double scale = largest(result.scores);
-  for (const Json& edge : reference.at("edges")) {
-    const auto id = graph.find_edge(edge.at("name").get<std::string>());
-    ASSERT_TRUE(id.has_value()) << edge.at("name");
-    EXPECT_NEAR(result.scores.values[*id], -edge.at(field).get<double>(), kKnownAnswerTolerance * scale)
-        << edge.at("name");
-  }
-  EXPECT_LT(result.sum_rule_error, kSumRuleTolerance);
+    SCOPED_TRACE(method);
+    const ScoreResult result = find_scorer(method).score(model, graph, pointers(examples), spec, {});
+    ASSERT_EQ(static_cast<int64_t>(reference.at("edges").size()), graph.n_edges());
+    EXPECT_NEAR(result.metric, reference.at("metric_clean_mean").get<double>(), 1e-4);
+    const double scale = largest(result.scores);
+    for (const Json& edge : reference.at("edges")) {
+      const auto id = graph.find_edge(edge.at("name").get<std::string>());
+      ASSERT_TRUE(id.has_value()) << edge.at("name");
+      EXPECT_NEAR(result.scores.values[*id], -edge.at(field).get<double>(), kKnownAnswerTolerance * scale)
+          << edge.at("name");
+    }
+    EXPECT_LT(result.sum_rule_error, kSumRuleTolerance);
   }
 }
 
@@ -91,8 +92,8 @@ struct Case {
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
-  return out << c.family << "/" << ablation_name(c.ablation) << "/" << positions_name(c.positions) << "/" << c.metric << "/"
-             << c.method << "/" << c.mlp_block;
+  return out << c.family << "/" << ablation_name(c.ablation) << "/" << positions_name(c.positions) << "/" << c.metric
+             << "/" << c.method << "/" << c.mlp_block;
 }
 
 class Properties : public testing::TestWithParam<Case> {
@@ -202,7 +203,8 @@ TEST_P(Properties, PairsOfSpansAddUpToTheScore) {
       for (int64_t whom = 0; whom < 3; ++whom) sum += split.spans->at(e, where, whom);
     }
     EXPECT_NEAR(sum, whole.scores.values[e], kInvarianceTolerance * largest(whole.scores));
-    before += std::fabs(split.spans->at(e, 1, 0)) + std::fabs(split.spans->at(e, 1, 2)) + std::fabs(split.spans->at(e, 2, 0));
+    before +=
+        std::fabs(split.spans->at(e, 1, 0)) + std::fabs(split.spans->at(e, 1, 2)) + std::fabs(split.spans->at(e, 2, 0));
   }
   EXPECT_EQ(before, 0);
 }
@@ -300,7 +302,8 @@ TEST(Spans, CalledRestAreTheRest) {
   const std::vector<std::string> names = span_names({&e});
   EXPECT_EQ(names, (std::vector<std::string>{"verb", "rest"}));
   const at::Tensor labels = span_labels({&e}, names);
-  EXPECT_EQ(std::vector<int64_t>(labels.data_ptr<int64_t>(), labels.data_ptr<int64_t>() + 3), (std::vector<int64_t>{1, 0, 1}));
+  EXPECT_EQ(std::vector<int64_t>(labels.data_ptr<int64_t>(), labels.data_ptr<int64_t>() + 3),
+            (std::vector<int64_t>{1, 0, 1}));
 }
 
 class Pairs : public testing::TestWithParam<const char*> {

@@ -40,9 +40,8 @@ Verification verify_scores(const Model& model, const Graph& graph, const std::ve
   std::vector<int64_t> sampled = permutation(graph.n_edges(), rng);
   std::vector<int64_t> top(graph.n_edges());
   for (int64_t e = 0; e < graph.n_edges(); ++e) top[e] = e;
-  std::stable_sort(top.begin(), top.end(), [&](int64_t a, int64_t b) {
-    return std::fabs(scores.values[a]) > std::fabs(scores.values[b]);
-  });
+  std::stable_sort(top.begin(), top.end(),
+                   [&](int64_t a, int64_t b) { return std::fabs(scores.values[a]) > std::fabs(scores.values[b]); });
   sampled.resize(take);
   top.resize(take);
   std::map<int64_t, double> effect;

@@ -52,8 +52,7 @@ TEST_P(Greedy, EqualsTheNaiveSearchOnRandomScores) {
         spec.n = n;
         EXPECT_EQ(c.select("greedy", spec).edges, naive_greedy(c, spec)) << "seed " << seed << ", n " << n;
         spec.signed_scores = true;
-        EXPECT_EQ(c.select("greedy", spec).edges, naive_greedy(c, spec))
-            << "signed, seed " << seed << ", n " << n;
+        EXPECT_EQ(c.select("greedy", spec).edges, naive_greedy(c, spec)) << "signed, seed " << seed << ", n " << n;
       }
     }
   }
@@ -95,8 +94,8 @@ TEST(GreedyByHand, OneHeadOpensTheReadersOfItsGroup) {
     c.scores.values[*c.graph.find_edge(name)] = 1;
   }
   const Circuit circuit = c.select("greedy", {});
-  EXPECT_EQ(circuit.edges, (std::vector<int64_t>{*c.graph.find_edge("input->a1.kv1<k>"),
-                                                 *c.graph.find_edge("a1.h3->logits")}));
+  EXPECT_EQ(circuit.edges,
+            (std::vector<int64_t>{*c.graph.find_edge("input->a1.kv1<k>"), *c.graph.find_edge("a1.h3->logits")}));
 }
 
 }  // namespace

@@ -40,8 +40,7 @@ Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
 }  // namespace
 
 Selector param_budget_selector() {
-  return {"param-budget", "the most edges of largest |score| whose trainable share stays within the budget",
-          select};
+  return {"param-budget", "the most edges of largest |score| whose trainable share stays within the budget", select};
 }
 
 }  // namespace circuit

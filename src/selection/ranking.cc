@@ -17,9 +17,7 @@ std::vector<int64_t> wanted(const std::vector<double>& strength) {
 }
 
 auto stronger(const std::vector<double>& strength) {
-  return [&strength](int64_t a, int64_t b) {
-    return strength[a] != strength[b] ? strength[a] > strength[b] : a < b;
-  };
+  return [&strength](int64_t a, int64_t b) { return strength[a] != strength[b] ? strength[a] > strength[b] : a < b; };
 }
 
 }  // namespace

@@ -164,8 +164,7 @@ TEST_F(Selectors, AnEdgeWeighsMoreBetweenNodesThatMatter) {
   case_.scores.values[edge("m0->logits")] = 3;        // 3 · 3 · 3: alone at both ends
   case_.scores.values[edge("input->m1")] = 2;         // 2 · (2 + 5) · 2 = 28
   case_.scores.values[edge("input->a0.h0<q>")] = -5;  // 5 · (2 + 5) · 5
-  EXPECT_EQ(select("top-edges-weighted", 2).edges,
-            (std::vector<int64_t>{edge("input->a0.h0<q>"), edge("input->m1")}));
+  EXPECT_EQ(select("top-edges-weighted", 2).edges, (std::vector<int64_t>{edge("input->a0.h0<q>"), edge("input->m1")}));
 }
 
 // A file shows float32 0.7, which lies below the double 0.7.
@@ -178,9 +177,7 @@ TEST_F(Selectors, AThresholdIsMetByTheScoreThatPrintsAlike) {
 }
 
 TEST_F(Selectors, RandomFirstReachesTheTrainableSizeOfTopEdges) {
-  const auto trainable = [&](const Circuit& c) {
-    return case_.slices.parameters(case_.slices.of_circuit(c, {}));
-  };
+  const auto trainable = [&](const Circuit& c) { return case_.slices.parameters(case_.slices.of_circuit(c, {})); };
   const int64_t target = trainable(select("top-edges", 5));
   const Circuit random = select("random", 5);
   EXPECT_GE(trainable(random), target);
@@ -190,12 +187,10 @@ TEST_F(Selectors, RandomFirstReachesTheTrainableSizeOfTopEdges) {
 
 TEST_F(Selectors, AllNameTheEdgeOfAScoreThatIsNotFinite) {
   constexpr int64_t kEdge = 17;
-  for (const float score :
-       {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+  for (const float score : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
     case_.scores.values[kEdge] = score;
     for (const Selector& selector : selectors()) {
-      EXPECT_THAT(refusal(selector.name, {}), HasSubstr("'" + case_.graph.edge_name(kEdge) + "'"))
-          << selector.name;
+      EXPECT_THAT(refusal(selector.name, {}), HasSubstr("'" + case_.graph.edge_name(kEdge) + "'")) << selector.name;
     }
   }
 }

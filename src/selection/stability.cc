@@ -37,8 +37,8 @@ EdgeScores whole_scores(const PartScores& scores) {
 }
 
 std::vector<float> selection_stability(const PartScores& scores,
-                                       const std::function<Circuit(const EdgeScores&)>& select,
-                                       int64_t resamples, Rng& rng) {
+                                       const std::function<Circuit(const EdgeScores&)>& select, int64_t resamples,
+                                       Rng& rng) {
   std::vector<int64_t> selected(scores.parts[0].values.size());
   for (int64_t r = 0; r < resamples; ++r) {
     std::vector<int64_t> times(scores.parts.size());

@@ -28,8 +28,8 @@ EdgeScores whole_scores(const PartScores& scores);
 // Per edge, in edge order, the share of `resamples` draws of as many parts with replacement in whose weighted
 // mean `select` takes the edge. resamples ≥ 1.
 std::vector<float> selection_stability(const PartScores& scores,
-                                       const std::function<Circuit(const EdgeScores&)>& select,
-                                       int64_t resamples, Rng& rng);
+                                       const std::function<Circuit(const EdgeScores&)>& select, int64_t resamples,
+                                       Rng& rng);
 
 // The edges of a circuit that were selected in at least `share` of the resamples.
 Circuit stable_edges(const Circuit& circuit, const std::vector<float>& stability, double share);

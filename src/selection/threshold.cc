@@ -12,8 +12,7 @@ namespace {
 
 Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
   if (!std::isfinite(spec.threshold) || spec.threshold < 0) {
-    throw UsageError(
-        fmt::format("[selection] threshold: found {}, expected a number of at least 0.", spec.threshold));
+    throw UsageError(fmt::format("[selection] threshold: found {}, expected a number of at least 0.", spec.threshold));
   }
   const std::vector<double> strength = strengths(input, spec);
   // Rounded as scores are, so that a τ copied from a file's "0.7" takes the edge that has it.
@@ -28,8 +27,6 @@ Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
 
 }  // namespace
 
-Selector threshold_selector() {
-  return {"threshold", "the edges whose |score| reaches the threshold", select};
-}
+Selector threshold_selector() { return {"threshold", "the edges whose |score| reaches the threshold", select}; }
 
 }  // namespace circuit

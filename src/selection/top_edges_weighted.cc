@@ -35,8 +35,7 @@ Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
 }  // namespace
 
 Selector top_edges_weighted_selector() {
-  return {"top-edges-weighted", "the N edges of largest |score| times the summed |score| at both ends",
-          select};
+  return {"top-edges-weighted", "the N edges of largest |score| times the summed |score| at both ends", select};
 }
 
 }  // namespace circuit

@@ -24,7 +24,8 @@ Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
   Circuit circuit;
   for (int64_t v = 0; v < graph.n_downstream(); ++v) {
     const std::vector<int64_t> writers = writers_of(graph, v);
-    const bool read = v == graph.logits() || std::any_of(writers.begin(), writers.end(), [&](int64_t u) { return chosen[u]; });
+    const bool read =
+        v == graph.logits() || std::any_of(writers.begin(), writers.end(), [&](int64_t u) { return chosen[u]; });
     if (!read) continue;
     for (int64_t u = 0; u < graph.visible(v); ++u) {
       if (chosen[u]) circuit.edges.push_back(graph.edge_id(u, v));
@@ -35,8 +36,6 @@ Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
 
 }  // namespace
 
-Selector top_nodes_selector() {
-  return {"top-nodes", "all edges among the n nodes of largest |summed score|", select};
-}
+Selector top_nodes_selector() { return {"top-nodes", "all edges among the n nodes of largest |summed score|", select}; }
 
 }  // namespace circuit

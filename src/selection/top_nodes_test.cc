@@ -27,7 +27,10 @@ Architecture shape() {
 
 class TopNodes : public testing::Test {
  protected:
-  TopNodes() : model_(Model::random(shape(), 0.1, 1, {})), graph_(model_.architecture(), KeyValueNodes::kGrouped), slices_(graph_, model_) {
+  TopNodes()
+      : model_(Model::random(shape(), 0.1, 1, {})),
+        graph_(model_.architecture(), KeyValueNodes::kGrouped),
+        slices_(graph_, model_) {
     Rng rng(3);
     for (int64_t e = 0; e < graph_.n_edges(); ++e) scores_.values.push_back(static_cast<float>(rng.normal()));
   }
@@ -54,7 +57,8 @@ TEST_F(TopNodes, TakeEveryEdgeAmongTheStrongestAndNoOther) {
     for (int64_t e = 0; e < graph_.n_edges(); ++e) {
       const Edge edge = graph_.edge(e);
       bool read = edge.downstream == graph_.logits();
-      for (int64_t u = 0; u < graph_.n_upstream(); ++u) read = read || (chosen(u) && reads_for(graph_, edge.downstream, u));
+      for (int64_t u = 0; u < graph_.n_upstream(); ++u)
+        read = read || (chosen(u) && reads_for(graph_, edge.downstream, u));
       EXPECT_EQ(std::binary_search(circuit.edges.begin(), circuit.edges.end(), e), chosen(edge.upstream) && read)
           << n << " " << graph_.edge_name(e);
     }

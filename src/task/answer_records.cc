@@ -50,7 +50,8 @@ std::vector<AnswerRecord> read_answer_records(const std::string& path, const Laz
       fail(place, "scorer: found '{}', but {} has '{}'. Put them in files of their own.", last.scorer, first.place,
            first.scorer);
     }
-    if (last.labels != first.labels) fail(place, "labels: are not those of {}. They are one set for a file.", first.place);
+    if (last.labels != first.labels)
+      fail(place, "labels: are not those of {}. They are one set for a file.", first.place);
   });
   if (records.empty()) fail(path, "there are no records in it.");
   return records;

@@ -73,7 +73,8 @@ TEST_F(AnswerRecords, AChoiceCountsFromTheFirstTokenThatReachesIntoIt) {
   EXPECT_EQ(read[0].choices[1].first_target, 2);
   EXPECT_EQ(read[0].answer, 2);
   // A space at the prompt's end is part of the choice's first token.
-  EXPECT_THAT(choices(R"({"prompt": "a: ", "choices": ["a", "b"], "answer": 0})")[0].choices[0].ids, ElementsAre(0, 7, 4));
+  EXPECT_THAT(choices(R"({"prompt": "a: ", "choices": ["a", "b"], "answer": 0})")[0].choices[0].ids,
+              ElementsAre(0, 7, 4));
   EXPECT_EQ(choices(R"({"prompt": "a: ", "choices": ["a", "b"], "answer": 0})")[0].choices[0].first_target, 2);
   // So is what a merge joins.
   EXPECT_THAT(choices(R"({"prompt": "ca", "choices": ["b", "c"], "answer": 0})")[0].choices[0].ids, ElementsAre(2, 6));
@@ -108,7 +109,8 @@ TEST_F(AnswerRecords, BadChoicesAreRefusedWithTheirLine) {
 }
 
 TEST_F(AnswerRecords, ThePromptIsReadAloneAndTheCompletionIsNot) {
-  const auto read = answers(R"({"prompt": "a:", "completion": " b", "scorer": "label", "answers": ["b"], "labels": ["a", "b"]})");
+  const auto read =
+      answers(R"({"prompt": "a:", "completion": " b", "scorer": "label", "answers": ["b"], "labels": ["a", "b"]})");
   ASSERT_EQ(read.size(), 1u);
   EXPECT_THAT(read[0].prompt, ElementsAre(0, 7));
   EXPECT_EQ(read[0].scorer, "label");
@@ -128,7 +130,8 @@ TEST_F(AnswerRecords, BadOnesAreRefusedWithTheirLine) {
 }
 
 TEST_F(AnswerRecords, TrainingReadsThemAsPromptAndCompletion) {
-  const std::string line = R"({"prompt": "a:", "completion": " b", "scorer": "label", "answers": ["b"], "labels": ["a", "b"]})";
+  const std::string line =
+      R"({"prompt": "a:", "completion": " b", "scorer": "label", "answers": ["b"], "labels": ["a", "b"]})";
   const Dataset data = read_dataset(file(line), *tokenizer_, {});
   ASSERT_EQ(data.examples.size(), 1u);
   EXPECT_THAT(data.examples[0].ids, ElementsAre(0, 7, 5));

@@ -21,7 +21,8 @@ ChoiceRecord::Choice encode_choice(const Tokenizer& tokenizer, const std::string
     if (t.end <= prompt.size()) ++first;
   }
   choice.first_target = first;
-  if (first < 1) fail(place, "prompt: no token comes before a choice, so nothing predicts it. Give a prompt, or --bos always.");
+  if (first < 1)
+    fail(place, "prompt: no token comes before a choice, so nothing predicts it. Give a prompt, or --bos always.");
   return choice;
 }
 

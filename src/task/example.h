@@ -12,9 +12,9 @@ namespace circuit {
 
 // A place where the metric reads the logits that predict token `position` (those of position − 1).
 struct Readout {
-  int64_t position = 0;               // 1 … length, in ids as they are (begin token included)
+  int64_t position = 0;  // 1 … length, in ids as they are (begin token included)
   std::vector<int64_t> correct, wrong;
-  std::string label;                  // names the readout in tables (per verb): as the record says, else `correct`
+  std::string label;  // names the readout in tables (per verb): as the record says, else `correct`
 };
 
 struct Span {
@@ -29,13 +29,13 @@ enum class Gender { kNone, kMale, kFemale };
 struct Example {
   std::vector<int64_t> ids;
   std::vector<Readout> readouts;
-  std::vector<int64_t> counterfactual_ids;        // empty: the record has none
-  std::vector<Readout> counterfactual_readouts;   // empty: as `readouts`
-  int64_t first_target = 1;  // the loss counts tokens first_target … length − 1
+  std::vector<int64_t> counterfactual_ids;       // empty: the record has none
+  std::vector<Readout> counterfactual_readouts;  // empty: as `readouts`
+  int64_t first_target = 1;                      // the loss counts tokens first_target … length − 1
   std::vector<Span> spans;
-  std::string occupation;    // of whom the readouts speak, for the measures of bias; empty: not such a record
+  std::string occupation;  // of whom the readouts speak, for the measures of bias; empty: not such a record
   Gender gender = Gender::kNone;
-  std::string place;         // "file:line", for errors
+  std::string place;  // "file:line", for errors
 };
 
 enum class Side { kClean, kCounterfactual };
@@ -52,10 +52,10 @@ struct ExampleBatch {
   // One entry per readout:
   std::vector<Readout> readouts;
   std::vector<int64_t> readout_example;
-  at::Tensor readout_rows;    // [readouts] int64; undefined when there is none
+  at::Tensor readout_rows;  // [readouts] int64; undefined when there is none
   std::vector<int64_t> readouts_per_example;
   // One entry per target token:
-  Targets targets;            // rows and ids; undefined tensors when there is none
+  Targets targets;  // rows and ids; undefined tensors when there is none
   std::vector<int64_t> target_example;
   // [readouts, d_model] the last stream of the whole model at the readouts, for metrics that compare a run with it;
   // undefined unless the caller sets it.

@@ -12,13 +12,11 @@ ChatMessage read_message(const Json& item, const std::string& place) {
       {"system", Role::kSystem}, {"user", Role::kUser}, {"assistant", Role::kAssistant}};
   if (!item.is_object()) fail(place, "messages: found a {} in the list, expected objects.", item.type_name());
   for (const auto& [key, value] : item.items()) {
-    if (key != "role" && key != "content")
-      fail(place, "messages: unknown key '{}'. Known: content, role.", key);
+    if (key != "role" && key != "content") fail(place, "messages: unknown key '{}'. Known: content, role.", key);
   }
   const std::string role = require_string(item, "role", place);
   const auto known = roles.find(role);
-  if (known == roles.end())
-    fail(place, "messages: role '{}' is not known. Known: system, user, assistant.", role);
+  if (known == roles.end()) fail(place, "messages: role '{}' is not known. Known: system, user, assistant.", role);
   return {known->second, require_string(item, "content", place)};
 }
 

@@ -95,11 +95,9 @@ TEST_F(MessageRecords, WhatIsNoConversationIsRefusedWithItsLine) {
   EXPECT_THAT(refusal(R"({"messages": "Hi"})"),
               HasSubstr("records.jsonl:1] messages: found a string, expected a list"));
   EXPECT_THAT(refusal(R"({"messages": ["Hi"]})"), HasSubstr("messages: found a string in the list"));
-  EXPECT_THAT(refusal(R"({"messages": [{"role": "user", "text": "Hi"}]})"),
-              HasSubstr("messages: unknown key 'text'"));
+  EXPECT_THAT(refusal(R"({"messages": [{"role": "user", "text": "Hi"}]})"), HasSubstr("messages: unknown key 'text'"));
   EXPECT_THAT(refusal(R"({"messages": [{"role": "user"}]})"), HasSubstr("content"));
-  EXPECT_THAT(refusal(R"({"messages": [{"role": "tool", "content": "x"}]})"),
-              HasSubstr("role 'tool' is not known"));
+  EXPECT_THAT(refusal(R"({"messages": [{"role": "tool", "content": "x"}]})"), HasSubstr("role 'tool' is not known"));
   EXPECT_THAT(refusal(R"({"messages": [], "prompt": "x"})"), HasSubstr("unknown key 'prompt'"));
 }
 

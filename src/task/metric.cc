@@ -13,11 +13,7 @@ namespace circuit {
 
 const std::vector<Metric>& metrics() {
   static const std::vector<Metric> all{
-      logit_diff_metric(),
-      prob_diff_metric(),
-      log_prob_metric(),
-      nll_metric(),
-      kl_metric(),
+      logit_diff_metric(), prob_diff_metric(), log_prob_metric(), nll_metric(), kl_metric(),
   };
   return all;
 }
@@ -27,10 +23,13 @@ const Metric& find_metric(const std::string& name) { return find_named(metrics()
 void check_metric(const Metric& metric, const Example& example) {
   if (metric.reads == Reads::kTargets) return;
   const bool answer = metric.reads == Reads::kAnswer;
-  if (example.readouts.empty() && !answer) fail(example.place, "the record has no readouts; metric {} needs at least one.", metric.name);
+  if (example.readouts.empty() && !answer)
+    fail(example.place, "the record has no readouts; metric {} needs at least one.", metric.name);
   for (const Readout& r : example.readouts) {
     if (metric.flat_at_clean || (!r.correct.empty() && (answer || !r.wrong.empty()))) continue;
-    if (answer) fail(example.place, "the readout at position {} lacks 'correct', which metric {} needs.", r.position, metric.name);
+    if (answer)
+      fail(example.place, "the readout at position {} lacks 'correct', which metric {} needs.", r.position,
+           metric.name);
     fail(example.place, "the readout at position {} lacks 'correct' or 'wrong', which metric {} needs.", r.position,
          metric.name);
   }
@@ -67,9 +66,8 @@ Answers answer_tokens(const ExampleBatch& batch) {
 }
 
 bool has_both_answers(const ExampleBatch& batch) {
-  return batch.n_readouts() > 0 && std::all_of(batch.readouts.begin(), batch.readouts.end(), [](const Readout& r) {
-           return !r.correct.empty() && !r.wrong.empty();
-         });
+  return batch.n_readouts() > 0 && std::all_of(batch.readouts.begin(), batch.readouts.end(),
+                                               [](const Readout& r) { return !r.correct.empty() && !r.wrong.empty(); });
 }
 
 at::Tensor readout_rows(const ExampleBatch& batch) {

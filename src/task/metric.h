@@ -57,7 +57,7 @@ at::Tensor rows_read(const Metric& metric, const ExampleBatch& batch);
 
 // The tokens of the answers of a batch (Reads::kAnswer), one entry each: of a readout any of its `correct`.
 struct Answers {
-  at::Tensor rows;                        // [n] int64
+  at::Tensor rows;  // [n] int64
   std::vector<std::vector<int64_t>> ids;
   std::vector<int64_t> example;
 };

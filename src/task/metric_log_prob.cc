@@ -21,7 +21,7 @@ constexpr int64_t kMaxLogitBytes = int64_t{128} << 20;
 // Values of rows first … first + count − 1 into `values`; returns ∂/∂y of their sum, [count, d_model], if wanted.
 at::Tensor work_part(const Model& model, const Answers& answers, const at::Tensor& y, int64_t first, bool wanted,
                      MetricValues* result) {
-  const at::Tensor logits = head_logits(model, y);                           // [count, vocab]
+  const at::Tensor logits = head_logits(model, y);  // [count, vocab]
   const at::Tensor log_probs = at::_log_softmax(logits, 1, false);
   at::Tensor others = at::full_like(log_probs, -std::numeric_limits<double>::infinity(), at::kCPU);
   for (int64_t r = 0; r < y.size(0); ++r) {
@@ -48,8 +48,8 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
   const at::Tensor d_y = at::zeros_like(head.y);
   MetricValues result;
   result.values.resize(batch.examples);
-  const int64_t part =
-      std::max<int64_t>(1, kMaxLogitBytes / (model.architecture().vocab * static_cast<int64_t>(x_final.element_size())));
+  const int64_t part = std::max<int64_t>(
+      1, kMaxLogitBytes / (model.architecture().vocab * static_cast<int64_t>(x_final.element_size())));
   for (int64_t first = 0; first < n; first += part) {
     const int64_t count = std::min(part, n - first);
     const at::Tensor d = work_part(model, answers, head.y.narrow(0, first, count), first, wanted, &result);

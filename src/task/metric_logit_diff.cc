@@ -48,8 +48,10 @@ AnswerWeights answer_weights(const Model& model, const ExampleBatch& batch, cons
   for (int64_t r = 0; r < batch.n_readouts(); ++r) {
     const Readout& readout = batch.readouts[r];
     if (readout.correct.empty() || readout.wrong.empty()) {
-      fail(batch.places[batch.readout_example[r]], "the readout at position {} lacks 'correct' or 'wrong', which "
-           "{} needs.", readout.position, who);
+      fail(batch.places[batch.readout_example[r]],
+           "the readout at position {} lacks 'correct' or 'wrong', which "
+           "{} needs.",
+           readout.position, who);
     }
     const auto add = [&](const std::vector<int64_t>& tokens, double sign) {
       for (const int64_t id : tokens) {

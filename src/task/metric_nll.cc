@@ -25,6 +25,8 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
 
 }  // namespace
 
-Metric nll_metric() { return {"nll", "log-likelihood of the target tokens (minus their summed nll)", compute, Reads::kTargets}; }
+Metric nll_metric() {
+  return {"nll", "log-likelihood of the target tokens (minus their summed nll)", compute, Reads::kTargets};
+}
 
 }  // namespace circuit

@@ -35,8 +35,8 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
   // ∂/∂logits of Σ_v p_v s_v is p ⊙ (s − Σ p s)
   const at::Tensor w = at::tensor(weights, at::kDouble).to(model.device(), model.dtype()).unsqueeze(1);
   const at::Tensor d_logits = head_logits_backward(model, logits, probs * (signs - differences) * w);
-  result.d_final = head_backward(model, head, at::mm(d_logits, model.unembedding()),
-                                 batch.tokens.tokens(), rule_of(gradient));
+  result.d_final =
+      head_backward(model, head, at::mm(d_logits, model.unembedding()), batch.tokens.tokens(), rule_of(gradient));
   return result;
 }
 

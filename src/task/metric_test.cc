@@ -66,8 +66,8 @@ TEST_P(Metrics, LogitDifferencesAreThoseOfTheLogits) {
 
 INSTANTIATE_TEST_SUITE_P(Each, Metrics,
                          testing::Values(Case{"logit_diff", "gpt2"}, Case{"logit_diff", "gemma2"},
-                                         Case{"prob_diff", "gpt2"}, Case{"prob_diff", "gemma2"},
-                                         Case{"nll", "gpt2"}, Case{"nll", "gemma2"}));
+                                         Case{"prob_diff", "gpt2"}, Case{"prob_diff", "gemma2"}, Case{"nll", "gpt2"},
+                                         Case{"nll", "gemma2"}));
 
 }  // namespace
 }  // namespace circuit

@@ -21,7 +21,8 @@ ReadoutPenalty readout_penalty(const Model& model, const ExampleBatch& batch, co
   at::Tensor factors = answers.weights * signs.index_select(0, answers.owners);
   if (found.slopes.defined()) factors = factors * found.slopes;
   penalty.d_unembedding = at::zeros_like(model.unembedding());
-  penalty.d_unembedding.index_add_(0, answers.ids, penalty.head.y.index_select(0, answers.owners) * factors.unsqueeze(1));
+  penalty.d_unembedding.index_add_(0, answers.ids,
+                                   penalty.head.y.index_select(0, answers.owners) * factors.unsqueeze(1));
   return penalty;
 }
 

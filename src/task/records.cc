@@ -34,9 +34,9 @@ std::vector<int64_t> id_list(const Json& value, const std::string& key, const st
 // A text or its ids, as the record gives them.
 struct Encoded {
   std::string text;
-  std::vector<Token> tokens;   // of the text, no begin token; empty when ids were given
-  std::vector<int64_t> ids;    // begin token included
-  int64_t offset = 0;          // begin tokens before the text
+  std::vector<Token> tokens;  // of the text, no begin token; empty when ids were given
+  std::vector<int64_t> ids;   // begin token included
+  int64_t offset = 0;         // begin tokens before the text
   bool from_text = false;
 };
 
@@ -88,8 +88,8 @@ class RecordReader {
 
   Example contrast(const Json& record) {
     allow_keys(record,
-               {"text", "text_ids", "counterfactual", "counterfactual_ids", "readouts", "counterfactual_readouts", "spans",
-                "occupation", "gender"},
+               {"text", "text_ids", "counterfactual", "counterfactual_ids", "readouts", "counterfactual_readouts",
+                "spans", "occupation", "gender"},
                place_);
     Example example;
     read_person(record, &example);
@@ -255,9 +255,9 @@ class RecordReader {
       if (list == &e->readouts) data_->dropped_readouts += list->end() - kept;
       list->erase(kept, list->end());
     }
-    e->spans.erase(std::remove_if(e->spans.begin(), e->spans.end(),
-                                  [&](const Span& s) { return s.end >= spec_.max_length; }),
-                   e->spans.end());
+    e->spans.erase(
+        std::remove_if(e->spans.begin(), e->spans.end(), [&](const Span& s) { return s.end >= spec_.max_length; }),
+        e->spans.end());
     const bool keep = had_readouts ? !e->readouts.empty() : e->first_target < spec_.max_length;
     if (!keep) ++data_->dropped_records;
     return keep;
@@ -319,7 +319,8 @@ std::vector<MinimalPair> read_minimal_pairs(const std::string& path, const LazyT
     const bool blimp = record.contains("sentence_good");
     if (!blimp) allow_keys(record, {"good", "bad"}, place);
     MinimalPair pair;
-    pair.good = encode_text(tokenizer.get(), require_string(record, blimp ? "sentence_good" : "good", place), begin_token);
+    pair.good =
+        encode_text(tokenizer.get(), require_string(record, blimp ? "sentence_good" : "good", place), begin_token);
     pair.bad = encode_text(tokenizer.get(), require_string(record, blimp ? "sentence_bad" : "bad", place), begin_token);
     if (blimp) pair.group = optional_string(record, "UID", "", place);
     pair.place = place;

@@ -38,10 +38,10 @@ struct ReadSpec {
 
 struct Dataset {
   std::vector<Example> examples;
-  bool begin_token = false;       // whether texts were given one
-  int64_t truncated = 0;          // records shortened to max_length
-  int64_t dropped_readouts = 0;   // by shortening
-  int64_t dropped_records = 0;    // all of whose readouts were dropped
+  bool begin_token = false;      // whether texts were given one
+  int64_t truncated = 0;         // records shortened to max_length
+  int64_t dropped_readouts = 0;  // by shortening
+  int64_t dropped_records = 0;   // all of whose readouts were dropped
 };
 
 // Contrast, prompt/completion and messages records of a file. Throws Error "file:line" for an unknown key, a value of

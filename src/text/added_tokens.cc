@@ -13,8 +13,7 @@ namespace {
 // Letters, marks, digits and connectors: what a word is made of.
 bool is_word(int32_t code_point) {
   const utf8proc_category_t category = utf8proc_category(code_point);
-  return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) ||
-         category == UTF8PROC_CATEGORY_PC;
+  return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) || category == UTF8PROC_CATEGORY_PC;
 }
 
 bool inside_word(std::string_view text, Range range) {
@@ -87,8 +86,7 @@ void AddedTokens::add(const AddedToken& token, const Bpe& model, const std::stri
   }
   const auto in_model = model.id_of(token.content);
   if (in_model && *in_model != token.id) {
-    fail(place, "added token '{}': found id {}, but the vocabulary gives it {}.", token.content, token.id,
-         *in_model);
+    fail(place, "added token '{}': found id {}, but the vocabulary gives it {}.", token.content, token.id, *in_model);
   }
   const AddedToken* same_content = find(token.content);
   if (same_content != nullptr && same_content->id != token.id) {

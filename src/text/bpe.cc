@@ -32,8 +32,7 @@ struct Links {
 
 }  // namespace
 
-Bpe::Bpe(Vocabulary vocabulary, const std::vector<Merge>& merges, const BpeOptions& options,
-         const std::string& place)
+Bpe::Bpe(Vocabulary vocabulary, const std::vector<Merge>& merges, const BpeOptions& options, const std::string& place)
     : vocabulary_(std::move(vocabulary)),
       fuse_unk_(options.fuse_unk),
       byte_fallback_(options.byte_fallback),
@@ -73,8 +72,7 @@ const std::string* Bpe::token_of(int64_t id) const {
 }
 
 void Bpe::encode(std::string_view piece, std::vector<BpeToken>& tokens) const {
-  if (piece.size() >= kNone)
-    fail("tokenizer", "a piece of {} bytes; at most {} are read.", piece.size(), kNone - 1);
+  if (piece.size() >= kNone) fail("tokenizer", "a piece of {} bytes; at most {} are read.", piece.size(), kNone - 1);
   if (ignore_merges_) {
     if (const auto id = id_of(std::string(piece))) {
       tokens.push_back({*id, piece.size()});
@@ -184,8 +182,7 @@ Vocabulary read_vocabulary(const Json& json, const std::string& place) {
   std::unordered_map<uint32_t, std::string> token_of;
   token_of.reserve(json.size());
   for (const auto& [token, id] : json.items()) {
-    if (!id.is_number_integer())
-      fail(place, "vocab['{}']: found a {}, expected an integer.", token, id.type_name());
+    if (!id.is_number_integer()) fail(place, "vocab['{}']: found a {}, expected an integer.", token, id.type_name());
     const auto value = id.get<int64_t>();
     if (value < 0 || value > kMaxTokenId) {
       fail(place, "vocab['{}']: found id {}, expected 0 to {}.", token, value, kMaxTokenId);

@@ -34,8 +34,7 @@ class Bpe {
 
   // merges: by rank, the first is applied first. Throws Error naming `place` and the merge or option
   // whose tokens are not in the vocabulary.
-  Bpe(Vocabulary vocabulary, const std::vector<Merge>& merges, const BpeOptions& options,
-      const std::string& place);
+  Bpe(Vocabulary vocabulary, const std::vector<Merge>& merges, const BpeOptions& options, const std::string& place);
 
   // Appends the tokens of `piece`, which cover it from start to end; O(n log n) in its length. Throws
   // Error for a character outside the vocabulary when neither bytes nor an unknown token stand for it.

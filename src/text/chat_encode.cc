@@ -23,8 +23,7 @@ void check_turns(const std::vector<ChatMessage>& messages, const std::string& pl
          "assistant in turn.",
          i + 1, name_of(messages[i].role), name_of(expected));
   }
-  if (messages.back().role != Role::kAssistant)
-    fail(place, "messages: the last one must be the assistant's.");
+  if (messages.back().role != Role::kAssistant) fail(place, "messages: the last one must be the assistant's.");
 }
 
 std::string trimmed(const std::string& text, const char* what) {
@@ -103,8 +102,7 @@ class ChatEncoder {
     const std::optional<int64_t> id = tokenizer_.id_of(marker);
     if (!id) fail(chat_.place, "chat_template: the tokenizer has no token {}.", marker);
     if (!tokenizer_.is_special(*id)) {
-      fail(chat_.place,
-           "chat_template: the tokenizer does not flag {} special, so that a message could write it.",
+      fail(chat_.place, "chat_template: the tokenizer does not flag {} special, so that a message could write it.",
            marker);
     }
     encoded_.ids.push_back(*id);
@@ -149,8 +147,8 @@ class ChatEncoder {
 
 }  // namespace
 
-EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat,
-                        const std::vector<ChatMessage>& messages, const std::string& place) {
+EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::vector<ChatMessage>& messages,
+                        const std::string& place) {
   check_turns(messages, place);
   return ChatEncoder(tokenizer, chat).encode(messages, place);
 }

@@ -17,9 +17,8 @@ constexpr const char* kAccepted =
 
 // Markers that a template of each form may hold; those of images and tools are in branches that are not
 // taken.
-const std::set<std::string> kChatMlMarkers{"<|im_start|>",     "<|im_end|>",     "<|endoftext|>",
-                                           "<|vision_start|>", "<|vision_end|>", "<|image_pad|>",
-                                           "<|video_pad|>"};
+const std::set<std::string> kChatMlMarkers{"<|im_start|>",   "<|im_end|>",    "<|endoftext|>", "<|vision_start|>",
+                                           "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"};
 const std::set<std::string> kLlama3Markers{"<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>",
                                            "<|end_header_id|>", "<|eot_id|>",      "<|eom_id|>",
                                            "<|python_tag|>",    "<|image|>"};
@@ -117,16 +116,14 @@ std::string chat_ml_default(std::string_view text, const std::string& place) {
   for (const char* name : {" system_message", "default_system_message"}) {
     if (literal_set_to(text, name, &value) && !value.empty()) found.insert(value);
   }
-  if (found.size() > 1)
-    fail(place, "chat_template: it has {} default system messages. {}", found.size(), kAccepted);
+  if (found.size() > 1) fail(place, "chat_template: it has {} default system messages. {}", found.size(), kAccepted);
   return found.empty() ? "" : *found.begin();
 }
 
 ChatTemplate chat_ml(std::string_view text, const std::string& place) {
   ChatTemplate chat;
   chat.form = ChatForm::kChatMl;
-  if (!holds(text, "<|im_end|>"))
-    fail(place, "chat_template: <|im_start|> without <|im_end|>. {}", kAccepted);
+  if (!holds(text, "<|im_end|>")) fail(place, "chat_template: <|im_start|> without <|im_end|>. {}", kAccepted);
   chat.default_system = chat_ml_default(text, place);
   const bool thoughts = holds(text, "<think>") || holds(text, "</think>");
   chat.thinks = thoughts && holds(text, "enable_thinking") && holds(text, "reasoning_content");
@@ -165,8 +162,7 @@ ChatTemplate llama3(std::string_view text, const std::string& place) {
   // own fallback is taken, as Llama 3.1 does always.
   std::string date;
   if (!holds(text, "Today Date: ") || !literal_set_to(text, "date_string", &date)) {
-    fail(place,
-         "chat_template: it has a knowledge date, but no \"Today Date: \" with a fixed date_string. {}",
+    fail(place, "chat_template: it has a knowledge date, but no \"Today Date: \" with a fixed date_string. {}",
          kAccepted);
   }
   const std::string_view line = text.substr(at, text.find('\n', at) - at);
@@ -198,8 +194,7 @@ ChatTemplate recognise_chat_template(std::string_view text, const std::string& p
   std::string squeezed = plain;
   squeezed.erase(std::remove(squeezed.begin(), squeezed.end(), ' '), squeezed.end());
   chat.trims = holds(squeezed, "|trim");
-  if (chat.trims && chat.thinks)
-    fail(place, "chat_template: its <think> blocks are not those of Qwen3. {}", kAccepted);
+  if (chat.trims && chat.thinks) fail(place, "chat_template: its <think> blocks are not those of Qwen3. {}", kAccepted);
   chat.begin_token = holds(plain, "bos_token") || markers.count("<|begin_of_text|>") > 0;
   return chat;
 }
@@ -221,11 +216,9 @@ ChatTemplate load_chat_template(const std::string& folder) {
          "completion.");
   }
   if (found->is_string()) return recognise_chat_template(found->get<std::string>(), config);
-  if (!found->is_array())
-    fail(config, "chat_template: found a {}, expected a string or a list.", found->type_name());
+  if (!found->is_array()) fail(config, "chat_template: found a {}, expected a string or a list.", found->type_name());
   for (const Json& entry : *found) {
-    if (!entry.is_object())
-      fail(config, "chat_template: found a {} in the list, expected objects.", entry.type_name());
+    if (!entry.is_object()) fail(config, "chat_template: found a {} in the list, expected objects.", entry.type_name());
     if (require_string(entry, "name", config) == "default") {
       return recognise_chat_template(require_string(entry, "template", config), config);
     }

@@ -60,7 +60,7 @@ struct EncodedChat {
 // Markers of the template are looked up as special tokens; what messages spell out is text
 // (encode_user_text). Throws Error naming the template's file when the tokenizer lacks a marker or does not
 // flag it special.
-EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat,
-                        const std::vector<ChatMessage>& messages, const std::string& place);
+EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::vector<ChatMessage>& messages,
+                        const std::string& place);
 
 }  // namespace circuit

@@ -18,8 +18,8 @@ using testing::HasSubstr;
 Tokenizer chat_tokenizer(const std::vector<std::string>& not_special = {}) {
   Json json = byte_level_json();
   int64_t id = 300;
-  for (const char* marker : {"<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|start_header_id|>",
-                             "<|end_header_id|>", "<|eot_id|>"}) {
+  for (const char* marker :
+       {"<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"}) {
     const bool special = std::find(not_special.begin(), not_special.end(), marker) == not_special.end();
     json["added_tokens"].push_back({{"id", id++}, {"content", marker}, {"special", special}});
   }
@@ -30,8 +30,7 @@ Tokenizer chat_tokenizer(const std::vector<std::string>& not_special = {}) {
         {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
       {"pair", Json::array()},
       {"special_tokens",
-       {{"<|begin_of_text|>",
-         {{"id", "<|begin_of_text|>"}, {"ids", {302}}, {"tokens", {"<|begin_of_text|>"}}}}}}};
+       {{"<|begin_of_text|>", {{"id", "<|begin_of_text|>"}, {"ids", {302}}, {"tokens", {"<|begin_of_text|>"}}}}}}};
   return tokenizer_of(json);
 }
 
@@ -89,13 +88,11 @@ TEST(ChatTemplate, ChatMlAddsItsDefaultSystemMessageWhereThereIsNone) {
             "<|im_start|>system\nYou're a "
             "helper.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
   EXPECT_EQ(r.targets, "Yo<|im_end|>");
-  EXPECT_THAT(render(kQwen25, kLong).prompt,
-              testing::StartsWith("<|im_start|>system\n Be kind. <|im_end|>\n"));
+  EXPECT_THAT(render(kQwen25, kLong).prompt, testing::StartsWith("<|im_start|>system\n Be kind. <|im_end|>\n"));
 }
 
 TEST(ChatTemplate, ChatMlWithoutADefaultHasNoSystemTurn) {
-  EXPECT_EQ(render(kPlainChatMl, kQuestion).prompt,
-            "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(render(kPlainChatMl, kQuestion).prompt, "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
   const std::string set = "{% set system_message = 'Set.' %}" + kPlainChatMl;
   EXPECT_THAT(render(set, kQuestion).prompt, testing::StartsWith("<|im_start|>system\nSet.<|im_end|>\n"));
 }
@@ -115,8 +112,7 @@ TEST(ChatTemplate, LaterLlamasOpenEveryConversationWithTheDatesOfTheTemplate) {
   const std::string dates =
       "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: May 2000\n"
       "Today Date: 1 Jan 2001\n\n";
-  EXPECT_THAT(render(kLlama32, kQuestion).prompt,
-              testing::StartsWith(dates + "<|eot_id|><|start_header_id|>user"));
+  EXPECT_THAT(render(kLlama32, kQuestion).prompt, testing::StartsWith(dates + "<|eot_id|><|start_header_id|>user"));
   EXPECT_THAT(render(kLlama32, kLong).prompt, testing::StartsWith(dates + "Be kind.<|eot_id|>"));
 }
 
@@ -128,10 +124,9 @@ TEST(ChatTemplate, Qwen3KeepsThoughtsInTheLastAnswerOnly) {
                                            {Role::kAssistant, "<think>\nold\n</think>\n\nb"},
                                            {Role::kUser, "c"},
                                            {Role::kAssistant, "<think>\nnew\n</think>\n\nd"}});
-  EXPECT_EQ(
-      thought.prompt,
-      "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n<|im_start|>user\nc<|im_end|>\n"
-      "<|im_start|>assistant\n");
+  EXPECT_EQ(thought.prompt,
+            "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n<|im_start|>user\nc<|im_end|>\n"
+            "<|im_start|>assistant\n");
   EXPECT_EQ(thought.targets, "<think>\nnew\n</think>\n\nd<|im_end|>");
 }
 
@@ -158,22 +153,18 @@ TEST(ChatTemplate, AMarkerThatMessagesCouldWriteIsRefused) {
   EXPECT_THAT(message, HasSubstr("[folder/tokenizer_config.json]"));
   EXPECT_THAT(message, HasSubstr("does not flag <|im_end|> special"));
   const Tokenizer none = tokenizer_of(byte_level_json());
-  EXPECT_THAT(message_of([&] { encode_chat(none, chat, kQuestion, "here:1"); }),
-              HasSubstr("no token <|im_start|>"));
+  EXPECT_THAT(message_of([&] { encode_chat(none, chat, kQuestion, "here:1"); }), HasSubstr("no token <|im_start|>"));
 }
 
 TEST(ChatTemplate, UnknownFormsAreRefusedWithWhatIsAccepted) {
-  const auto refusal = [](const std::string& text) {
-    return message_of([&] { recognise_chat_template(text, "f"); });
-  };
+  const auto refusal = [](const std::string& text) { return message_of([&] { recognise_chat_template(text, "f"); }); };
   for (const std::string& text :
        {std::string("{{ '[INST] ' + messages[0].content }}"), std::string(""), kPlainChatMl + kLlama3,
         kPlainChatMl + "{{ '<|im_sep|>' }}", kPlainChatMl + "{{ '<think>' }}", kPlainChatMl + "[INST]",
         kPlainChatMl + "{{ strftime_now('%Y') }}", kLlama3 + "{{ '<think>' }}", std::string("<|im_start|>"),
         std::string("<|start_header_id|>"), kPlainChatMl + "{{ '<|im_start|>user\\nTask: ' + m.content }}",
         kLlama3 + "{{ '<|start_header_id|>system<|end_header_id|>\\n\\nBe kind.<|eot_id|>' }}",
-        kLlama3 + "{% set system_message = 'Be kind.' %}",
-        kLlama3 + "{{ 'Cutting Knowledge Date: ' + when }}"}) {
+        kLlama3 + "{% set system_message = 'Be kind.' %}", kLlama3 + "{{ 'Cutting Knowledge Date: ' + when }}"}) {
     const std::string message = refusal(text);
     EXPECT_THAT(message, HasSubstr("[f] chat_template: ")) << text;
     EXPECT_THAT(message, HasSubstr("Accepted: ChatML as Qwen 1.5 to 3 publish it")) << text;
@@ -190,8 +181,7 @@ TEST(ChatTemplate, TurnsMustAlternateAndEndWithAnAnswer) {
   EXPECT_THAT(refusal({}), HasSubstr("[here:7] messages: the list is empty"));
   EXPECT_THAT(refusal({{Role::kUser, "a"}}), HasSubstr("the last one must be the assistant's"));
   EXPECT_THAT(refusal({{Role::kSystem, "a"}}), HasSubstr("the last one must be the assistant's"));
-  EXPECT_THAT(refusal({{Role::kAssistant, "a"}}),
-              HasSubstr("message 1 is the assistant's, expected the user's"));
+  EXPECT_THAT(refusal({{Role::kAssistant, "a"}}), HasSubstr("message 1 is the assistant's, expected the user's"));
   EXPECT_THAT(refusal({{Role::kUser, "a"}, {Role::kSystem, "b"}}), HasSubstr("message 2 is the system's"));
   EXPECT_THAT(refusal({{Role::kUser, "a"}, {Role::kAssistant, ""}}), HasSubstr("the last one is empty"));
 }
@@ -229,9 +219,8 @@ TEST(ChatTemplate, QwenFilesGiveTheIdsOfTheRenderedText) {
   const std::string folder = std::string(CIRCUIT_SOURCE_DIR) + "/../shared/data/tokenizers/qwen2";
   if (!file_exists(folder + "/vocab.json")) GTEST_SKIP() << "../shared is absent";
   const Tokenizer tokenizer = Tokenizer::load(folder);
-  const EncodedChat chat =
-      encode_chat(tokenizer, load_chat_template(folder),
-                  {{Role::kUser, "What is 2 + 2?"}, {Role::kAssistant, "It's 4."}}, "here:1");
+  const EncodedChat chat = encode_chat(tokenizer, load_chat_template(folder),
+                                       {{Role::kUser, "What is 2 + 2?"}, {Role::kAssistant, "It's 4."}}, "here:1");
   const std::string prompt =
       "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\nWhat is 2 + "
       "2?<|im_end|>\n"

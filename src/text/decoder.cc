@@ -70,8 +70,7 @@ class FuseDecoder : public Decoder {
 
 class ReplaceDecoder : public Decoder {
  public:
-  ReplaceDecoder(Pattern pattern, std::string content)
-      : pattern_(std::move(pattern)), content_(std::move(content)) {}
+  ReplaceDecoder(Pattern pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
   double growth() const override { return pattern_.growth(content_); }
   Strings apply(Strings tokens, DecodeFrom /*from*/) const override {
     for (std::string& token : tokens) {
@@ -208,13 +207,10 @@ std::unique_ptr<Decoder> read_step(const Json& json, const std::string& place) {
   }
   if (type == "Replace") {
     refuse_unknown_keys(json, {"pattern", "content"}, place);
-    return std::make_unique<ReplaceDecoder>(
-        Pattern::read(require(json, "pattern", place), place + ".pattern"),
-        require_string(json, "content", place));
+    return std::make_unique<ReplaceDecoder>(Pattern::read(require(json, "pattern", place), place + ".pattern"),
+                                            require_string(json, "content", place));
   }
-  fail(place,
-       "type: found '{}', expected ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace or Sequence.",
-       type);
+  fail(place, "type: found '{}', expected ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace or Sequence.", type);
 }
 
 }  // namespace

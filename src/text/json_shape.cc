@@ -12,11 +12,10 @@ std::string require_type(const Json& json, const std::string& place) {
   return require_string(json, "type", place);
 }
 
-void refuse_unknown_keys(const Json& object, std::initializer_list<const char*> known,
-                         const std::string& place) {
+void refuse_unknown_keys(const Json& object, std::initializer_list<const char*> known, const std::string& place) {
   for (const auto& [key, value] : object.items()) {
-    const bool is_known = key == "type" || std::any_of(known.begin(), known.end(),
-                                                       [&name = key](const char* k) { return name == k; });
+    const bool is_known =
+        key == "type" || std::any_of(known.begin(), known.end(), [&name = key](const char* k) { return name == k; });
     if (!is_known) fail(place, "{}: not a key this version knows.", key);
   }
 }
@@ -38,8 +37,7 @@ std::string optional_character(const Json& object, const std::string& key, const
 
 void check_growth(double growth, const std::string& place) {
   if (growth > kMaxGrowth) {
-    fail(place, "these steps could lengthen a text more than {}-fold, which no tokenizer in use does.",
-         kMaxGrowth);
+    fail(place, "these steps could lengthen a text more than {}-fold, which no tokenizer in use does.", kMaxGrowth);
   }
 }
 

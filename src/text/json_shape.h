@@ -12,8 +12,7 @@ namespace circuit {
 std::string require_type(const Json& json, const std::string& place);
 
 // Throws Error naming the first key of `object` that is not among `known` ("type" always is).
-void refuse_unknown_keys(const Json& object, std::initializer_list<const char*> known,
-                         const std::string& place);
+void refuse_unknown_keys(const Json& object, std::initializer_list<const char*> known, const std::string& place);
 
 // The array under `key`; Error when it is missing or of another type.
 const Json& require_array(const Json& object, const std::string& key, const std::string& place);

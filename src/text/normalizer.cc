@@ -61,8 +61,7 @@ class Prepend : public Normalizer {
 
 class Replace : public Normalizer {
  public:
-  Replace(Pattern pattern, std::string content)
-      : pattern_(std::move(pattern)), content_(std::move(content)) {}
+  Replace(Pattern pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
   double growth() const override { return pattern_.growth(content_); }
   AlignedText apply(AlignedText in) const override {
     if (in.text.empty()) return in;
@@ -142,9 +141,7 @@ std::unique_ptr<Normalizer> read_step(const Json& json, const std::string& place
     return std::make_unique<Replace>(Pattern::read(require(json, "pattern", place), place + ".pattern"),
                                      require_string(json, "content", place));
   }
-  fail(place,
-       "type: found '{}', expected NFC, NFD, NFKC, NFKD, Lowercase, Strip, Prepend, Replace or Sequence.",
-       type);
+  fail(place, "type: found '{}', expected NFC, NFD, NFKC, NFKD, Lowercase, Strip, Prepend, Replace or Sequence.", type);
 }
 
 }  // namespace

@@ -24,8 +24,7 @@ const OnigUChar* bytes_of(std::string_view text) { return reinterpret_cast<const
 
 std::string onig_message(int code, OnigErrorInfo* info) {
   OnigUChar buffer[ONIG_MAX_ERROR_MESSAGE_LEN];
-  const int size =
-      info != nullptr ? onig_error_code_to_str(buffer, code, info) : onig_error_code_to_str(buffer, code);
+  const int size = info != nullptr ? onig_error_code_to_str(buffer, code, info) : onig_error_code_to_str(buffer, code);
   return replace_invalid_utf8({reinterpret_cast<const char*>(buffer), static_cast<size_t>(size)});
 }
 
@@ -73,8 +72,7 @@ Pattern Pattern::literal(std::string text) {
 
 Pattern Pattern::regex(const std::string& expression, const std::string& place) {
   if (expression.size() > kMaxExpressionBytes) {
-    fail(place, "a regular expression of {} bytes; at most {} are read.", expression.size(),
-         kMaxExpressionBytes);
+    fail(place, "a regular expression of {} bytes; at most {} are read.", expression.size(), kMaxExpressionBytes);
   }
   initialize_onig();
   Pattern out;
@@ -82,8 +80,8 @@ Pattern Pattern::regex(const std::string& expression, const std::string& place) 
   out.regex_ = std::make_unique<Regex>();
   OnigErrorInfo info;
   const OnigUChar* start = bytes_of(expression);
-  const int code = onig_new(&out.regex_->handle, start, start + expression.size(), ONIG_OPTION_NONE,
-                            ONIG_ENCODING_UTF8, ONIG_SYNTAX_DEFAULT, &info);
+  const int code = onig_new(&out.regex_->handle, start, start + expression.size(), ONIG_OPTION_NONE, ONIG_ENCODING_UTF8,
+                            ONIG_SYNTAX_DEFAULT, &info);
   if (code != ONIG_NORMAL) {
     out.regex_->handle = nullptr;
     fail(place, "regular expression '{}': {}.", expression, onig_message(code, &info));
@@ -104,8 +102,7 @@ std::vector<Range> Pattern::find_all(std::string_view text) const {
   if (regex_ != nullptr) return regex_->find_all(text, source_);
   std::vector<Range> matches;
   if (source_.empty()) return matches;
-  for (size_t at = text.find(source_); at != std::string_view::npos;
-       at = text.find(source_, at + source_.size())) {
+  for (size_t at = text.find(source_); at != std::string_view::npos; at = text.find(source_, at + source_.size())) {
     matches.push_back({at, at + source_.size()});
   }
   return matches;
@@ -113,8 +110,7 @@ std::vector<Range> Pattern::find_all(std::string_view text) const {
 
 double Pattern::growth(const std::string& content) const {
   const auto size = static_cast<double>(content.size());
-  if (regex_ == nullptr)
-    return std::max(1.0, size / std::max<double>(1, static_cast<double>(source_.size())));
+  if (regex_ == nullptr) return std::max(1.0, size / std::max<double>(1, static_cast<double>(source_.size())));
   // An expression may match the empty string between any two characters.
   return 1 + 2 * size;
 }
@@ -131,8 +127,8 @@ std::vector<Range> Pattern::Regex::find_all(std::string_view text, const std::st
   const OnigUChar* end = begin + text.size();
   size_t at = 0;
   while (at <= text.size()) {
-    const int code = onig_search_with_param(handle, begin, end, begin + at, end, region.get(),
-                                            ONIG_OPTION_NONE, param.get());
+    const int code =
+        onig_search_with_param(handle, begin, end, begin + at, end, region.get(), ONIG_OPTION_NONE, param.get());
     if (code == ONIG_MISMATCH) break;
     if (code < 0) fail("tokenizer", "regular expression '{}': {}.", expression, onig_message(code, nullptr));
     const Range match{static_cast<size_t>(region->beg[0]), static_cast<size_t>(region->end[0])};

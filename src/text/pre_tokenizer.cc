@@ -10,8 +10,7 @@
 
 namespace circuit {
 
-const char* const kGpt2Pattern =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+const char* const kGpt2Pattern = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 namespace {
 
@@ -74,8 +73,7 @@ class ByteLevel : public PreTokenizer {
     for (const Range piece : in.ranges) {
       const size_t begin = out.aligned.text.size();
       for (size_t at = piece.begin; at < piece.end; ++at) {
-        out.aligned.append(byte_characters()[static_cast<unsigned char>(in.aligned.text[at])],
-                           in.aligned.origin[at]);
+        out.aligned.append(byte_characters()[static_cast<unsigned char>(in.aligned.text[at])], in.aligned.origin[at]);
       }
       out.ranges.push_back({begin, out.aligned.text.size()});
     }
@@ -129,8 +127,7 @@ class Metaspace : public PreTokenizer {
 
 class PreTokenizerSequence : public PreTokenizer {
  public:
-  explicit PreTokenizerSequence(std::vector<std::unique_ptr<PreTokenizer>> steps)
-      : steps_(std::move(steps)) {}
+  explicit PreTokenizerSequence(std::vector<std::unique_ptr<PreTokenizer>> steps) : steps_(std::move(steps)) {}
   double growth() const override {
     double product = 1;
     for (const auto& step : steps_) product *= step->growth();
@@ -160,8 +157,7 @@ std::unique_ptr<PreTokenizer> read_split(const Json& json, const std::string& pl
   Pattern pattern = Pattern::read(require(json, "pattern", place), place + ".pattern");
   const SplitBehavior behavior = parse_split_behavior(require_string(json, "behavior", place), place);
   const bool invert = optional_bool(json, "invert", false, place);
-  return std::make_unique<Split>(std::move(pattern), behavior,
-                                 invert ? SplitAt::kBetweenMatches : SplitAt::kMatches);
+  return std::make_unique<Split>(std::move(pattern), behavior, invert ? SplitAt::kBetweenMatches : SplitAt::kMatches);
 }
 
 PrependScheme read_prepend_scheme(const Json& json, const std::string& place) {
@@ -211,8 +207,8 @@ std::unique_ptr<PreTokenizer> read_step(const Json& json, const std::string& pla
   if (type == "Digits") {
     refuse_unknown_keys(json, {"individual_digits"}, place);
     const bool individual = optional_bool(json, "individual_digits", false, place);
-    return make_split(R"(\p{N})", individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous,
-                      SplitAt::kMatches, place);
+    return make_split(R"(\p{N})", individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous, SplitAt::kMatches,
+                      place);
   }
   if (type == "Punctuation") {
     refuse_unknown_keys(json, {"behavior"}, place);

@@ -88,16 +88,13 @@ SplitBehavior parse_split_behavior(const std::string& name, const std::string& p
   if (name == "MergedWithPrevious") return SplitBehavior::kMergedWithPrevious;
   if (name == "MergedWithNext") return SplitBehavior::kMergedWithNext;
   if (name == "Contiguous") return SplitBehavior::kContiguous;
-  fail(place,
-       "behavior: found '{}', expected Isolated, Removed, MergedWithPrevious, MergedWithNext or Contiguous.",
+  fail(place, "behavior: found '{}', expected Isolated, Removed, MergedWithPrevious, MergedWithNext or Contiguous.",
        name);
 }
 
-std::vector<Range> split_text(std::string_view text, const Pattern& pattern, SplitBehavior behavior,
-                              SplitAt at) {
+std::vector<Range> split_text(std::string_view text, const Pattern& pattern, SplitBehavior behavior, SplitAt at) {
   std::vector<Range> pieces = pieces_of(parts_of(text, pattern, at), behavior);
-  pieces.erase(std::remove_if(pieces.begin(), pieces.end(), [](const Range& r) { return r.empty(); }),
-               pieces.end());
+  pieces.erase(std::remove_if(pieces.begin(), pieces.end(), [](const Range& r) { return r.empty(); }), pieces.end());
   return pieces;
 }
 

@@ -20,7 +20,6 @@ SplitBehavior parse_split_behavior(const std::string& name, const std::string& p
 enum class SplitAt { kMatches, kBetweenMatches };
 
 // The pieces of `text` as byte ranges in order, without empty ones.
-std::vector<Range> split_text(std::string_view text, const Pattern& pattern, SplitBehavior behavior,
-                              SplitAt at);
+std::vector<Range> split_text(std::string_view text, const Pattern& pattern, SplitBehavior behavior, SplitAt at);
 
 }  // namespace circuit

@@ -31,8 +31,7 @@ std::string decoded(const std::string& json, const Strings& tokens) {
 }
 
 std::string split_json(const std::string& pattern, const std::string& behavior, const std::string& invert) {
-  return R"({"type":"Split","pattern":)" + pattern + R"(,"behavior":")" + behavior + R"(","invert":)" +
-         invert + "}";
+  return R"({"type":"Split","pattern":)" + pattern + R"(,"behavior":")" + behavior + R"(","invert":)" + invert + "}";
 }
 
 TEST(Normalizer, UnicodeFormsDifferAsTheStandardSays) {
@@ -54,8 +53,7 @@ TEST(Normalizer, UnicodeFormComposesHangulAndOrdersMarks) {
 
 TEST(Normalizer, UnicodeFormIsIdempotent) {
   Rng rng(11);
-  for (const char* json :
-       {R"({"type":"NFC"})", R"({"type":"NFD"})", R"({"type":"NFKC"})", R"({"type":"NFKD"})"}) {
+  for (const char* json : {R"({"type":"NFC"})", R"({"type":"NFD"})", R"({"type":"NFKC"})", R"({"type":"NFKD"})"}) {
     for (int i = 0; i < 200; ++i) {
       const std::string once = normalized(json, random_text(rng)).text;
       EXPECT_EQ(normalized(json, once).text, once) << json;
@@ -99,8 +97,7 @@ TEST(Normalizer, ReplaceTakesStringsAndExpressions) {
   const AlignedText out = normalized(R"({"type":"Replace","pattern":{"String":" "},"content":"▁"})", "a b");
   EXPECT_EQ(out.text, "a▁b");
   EXPECT_EQ(out.origin_of({1, 4}), (Range{1, 2}));
-  EXPECT_EQ(normalized(R"({"type":"Replace","pattern":{"Regex":" +"},"content":"-"})", "a   b c").text,
-            "a-b-c");
+  EXPECT_EQ(normalized(R"({"type":"Replace","pattern":{"Regex":" +"},"content":"-"})", "a   b c").text, "a-b-c");
   EXPECT_EQ(normalized(R"({"type":"Replace","pattern":{"Regex":"$"},"content":"!"})", "ab").text, "ab!");
 }
 
@@ -131,14 +128,11 @@ TEST(PreTokenizer, SplitBehavioursTreatTheMatchDifferently) {
   const std::string dash = R"({"String":"-"})";
   const std::string text = "the-final--countdown";
   EXPECT_EQ(pieces(split_json(dash, "Removed", "false"), text), (Strings{"the", "final", "countdown"}));
-  EXPECT_EQ(pieces(split_json(dash, "Isolated", "false"), text),
-            (Strings{"the", "-", "final", "-", "-", "countdown"}));
+  EXPECT_EQ(pieces(split_json(dash, "Isolated", "false"), text), (Strings{"the", "-", "final", "-", "-", "countdown"}));
   EXPECT_EQ(pieces(split_json(dash, "MergedWithPrevious", "false"), text),
             (Strings{"the-", "final-", "-", "countdown"}));
-  EXPECT_EQ(pieces(split_json(dash, "MergedWithNext", "false"), text),
-            (Strings{"the", "-final", "-", "-countdown"}));
-  EXPECT_EQ(pieces(split_json(dash, "Contiguous", "false"), text),
-            (Strings{"the", "-", "final", "--", "countdown"}));
+  EXPECT_EQ(pieces(split_json(dash, "MergedWithNext", "false"), text), (Strings{"the", "-final", "-", "-countdown"}));
+  EXPECT_EQ(pieces(split_json(dash, "Contiguous", "false"), text), (Strings{"the", "-", "final", "--", "countdown"}));
 }
 
 TEST(PreTokenizer, InvertedSplitKeepsTheMatches) {
@@ -146,8 +140,7 @@ TEST(PreTokenizer, InvertedSplitKeepsTheMatches) {
 }
 
 TEST(PreTokenizer, SplitAtEmptyMatchesLosesNothing) {
-  EXPECT_EQ(pieces(split_json(R"x({"Regex":"(?=\\d)"})x", "Isolated", "false"), "a12"),
-            (Strings{"a", "1", "2"}));
+  EXPECT_EQ(pieces(split_json(R"x({"Regex":"(?=\\d)"})x", "Isolated", "false"), "a12"), (Strings{"a", "1", "2"}));
 }
 
 TEST(PreTokenizer, ByteLevelCutsWordsAndMapsBytes) {
@@ -155,28 +148,23 @@ TEST(PreTokenizer, ByteLevelCutsWordsAndMapsBytes) {
             (Strings{"I", "'ve", "ĠÃ©", "Ġ", "Ġ12", "!"}));
   EXPECT_EQ(pieces(R"({"type":"ByteLevel","add_prefix_space":true})", "a b"), (Strings{"Ġa", "Ġb"}));
   EXPECT_EQ(pieces(R"({"type":"ByteLevel","add_prefix_space":true})", " a"), (Strings{"Ġa"}));
-  EXPECT_EQ(pieces(R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":false})", "a b"),
-            (Strings{"aĠb"}));
+  EXPECT_EQ(pieces(R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":false})", "a b"), (Strings{"aĠb"}));
 }
 
 TEST(PreTokenizer, MetaspaceSchemesDifferAtTheStart) {
   EXPECT_EQ(pieces(R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"always"})", "a b"),
             (Strings{"▁a", "▁b"}));
-  EXPECT_EQ(pieces(R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"never"})", "a b"),
-            (Strings{"a", "▁b"}));
-  EXPECT_EQ(
-      pieces(R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":false})", "a b"),
-      (Strings{"▁a▁b"}));
-  EXPECT_EQ(pieces(R"({"type":"Metaspace","replacement":"▁","add_prefix_space":true})", " a"),
-            (Strings{"▁a"}));
+  EXPECT_EQ(pieces(R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"never"})", "a b"), (Strings{"a", "▁b"}));
+  EXPECT_EQ(pieces(R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":false})", "a b"),
+            (Strings{"▁a▁b"}));
+  EXPECT_EQ(pieces(R"({"type":"Metaspace","replacement":"▁","add_prefix_space":true})", " a"), (Strings{"▁a"}));
   const std::string after_digit = R"({"type":"Sequence","pretokenizers":[{"type":"Digits"},
       {"type":"Metaspace","replacement":"▁","prepend_scheme":"first"}]})";
   EXPECT_EQ(pieces(after_digit, "a1b"), (Strings{"▁a", "1", "b"}));
 }
 
 TEST(PreTokenizer, DigitsTogetherOrOneByOne) {
-  EXPECT_EQ(pieces(R"({"type":"Digits","individual_digits":true})", "a12½b"),
-            (Strings{"a", "1", "2", "½", "b"}));
+  EXPECT_EQ(pieces(R"({"type":"Digits","individual_digits":true})", "a12½b"), (Strings{"a", "1", "2", "½", "b"}));
   EXPECT_EQ(pieces(R"({"type":"Digits","individual_digits":false})", "a12b"), (Strings{"a", "12", "b"}));
 }
 

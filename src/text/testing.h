@@ -15,9 +15,7 @@
 
 namespace circuit {
 
-inline Tokenizer tokenizer_of(const Json& json) {
-  return Tokenizer(read_tokenizer_json(json.dump(), "t.json"));
-}
+inline Tokenizer tokenizer_of(const Json& json) { return Tokenizer(read_tokenizer_json(json.dump(), "t.json")); }
 
 // The message of the Error that `action` throws; empty when it throws none.
 inline std::string message_of(const std::function<void()>& action) {
@@ -51,8 +49,7 @@ inline Json letters_json(const std::string& letters) {
     vocab[letters.substr(at, size)] = id++;
     at += size;
   }
-  return {{"decoder", {{"type", "Fuse"}}},
-          {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", Json::array()}}}};
+  return {{"decoder", {{"type", "Fuse"}}}, {"model", {{"type", "BPE"}, {"vocab", vocab}, {"merges", Json::array()}}}};
 }
 
 // Characters of every UTF-8 length, with spaces, line ends and combining marks among them.

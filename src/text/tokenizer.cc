@@ -71,8 +71,7 @@ void Tokenizer::encode_text(std::string_view text, AddedSearch search, std::vect
 
 // A chunk between added tokens of the raw text: normalise, find added tokens of the normalised text, cut
 // what is between them into pieces, tokenise each. Words repeat, so each is tokenised once per chunk.
-void Tokenizer::encode_chunk(std::string_view text, Range range, AddedSearch search,
-                             std::vector<Token>& tokens) const {
+void Tokenizer::encode_chunk(std::string_view text, Range range, AddedSearch search, std::vector<Token>& tokens) const {
   AlignedText chunk = AlignedText::identity(text, range);
   if (parts_->normalizer != nullptr) chunk = parts_->normalizer->apply(std::move(chunk));
   for (const Segment& segment : parts_->added.in_normalized_text(search).split(chunk.text)) {
@@ -153,15 +152,13 @@ std::optional<int64_t> Tokenizer::eos_id() const { return parts_->eos_id; }
 bool Tokenizer::adds_bos() const { return !parts_->before.empty(); }
 size_t Tokenizer::vocab_size() const { return static_cast<size_t>(parts_->largest_id() + 1); }
 
-size_t token_at_byte(const std::vector<Token>& tokens, std::string_view text, size_t byte,
-                     const std::string& place) {
+size_t token_at_byte(const std::vector<Token>& tokens, std::string_view text, size_t byte, const std::string& place) {
   if (byte > text.size()) fail(place, "byte {}: the text has only {} bytes.", byte, text.size());
   if (byte == text.size()) return tokens.size();
   if ((static_cast<unsigned char>(text[byte]) & 0xC0) == 0x80) {
     fail(place, "byte {}: it is inside a character, expected a word's first byte.", byte);
   }
-  const auto token =
-      std::find_if(tokens.begin(), tokens.end(), [byte](const Token& t) { return t.end > byte; });
+  const auto token = std::find_if(tokens.begin(), tokens.end(), [byte](const Token& t) { return t.end > byte; });
   if (token == tokens.end() || token->begin > byte) {
     fail(place, "byte {}: no token covers it; the tokenizer drops this part of the text.", byte);
   }

@@ -77,7 +77,6 @@ class Tokenizer {
 // Index in `tokens` (encoded without specials) of the token that covers byte `byte` of `text`; for
 // byte == text.size() it is tokens.size(). Throws Error naming `place` and the token when the token has
 // anything but white space before that byte, and when no token covers it.
-size_t token_at_byte(const std::vector<Token>& tokens, std::string_view text, size_t byte,
-                     const std::string& place);
+size_t token_at_byte(const std::vector<Token>& tokens, std::string_view text, size_t byte, const std::string& place);
 
 }  // namespace circuit

@@ -43,8 +43,7 @@ void put_named(std::vector<NamedToken>& named, const std::string& key, AddedToke
   token.special = true;
   token.normalized = false;
   const bool is_list = std::find(std::begin(kRoles), std::end(kRoles), key) == std::end(kRoles);
-  const auto same =
-      std::find_if(named.begin(), named.end(), [&](const NamedToken& n) { return n.key == key; });
+  const auto same = std::find_if(named.begin(), named.end(), [&](const NamedToken& n) { return n.key == key; });
   if (is_list || same == named.end()) {
     named.push_back({key, std::move(token)});
   } else {
@@ -54,13 +53,11 @@ void put_named(std::vector<NamedToken>& named, const std::string& key, AddedToke
 
 void read_named(const Json& json, const std::string& path, std::vector<NamedToken>& named) {
   for (const char* key : kRoles) {
-    if (json.contains(key) && !json[key].is_null())
-      put_named(named, key, read_token(json[key], path + ":" + key));
+    if (json.contains(key) && !json[key].is_null()) put_named(named, key, read_token(json[key], path + ":" + key));
   }
   for (const char* key : kRoleLists) {
     if (!json.contains(key) || json[key].is_null()) continue;
-    if (!json[key].is_structured())
-      fail(path, "{}: found a {}, expected an array.", key, json[key].type_name());
+    if (!json[key].is_structured()) fail(path, "{}: found a {}, expected an array.", key, json[key].type_name());
     for (const Json& token : json[key]) put_named(named, key, read_token(token, path + ":" + key));
   }
 }
@@ -68,8 +65,7 @@ void read_named(const Json& json, const std::string& path, std::vector<NamedToke
 void read_added_tokens_json(const std::string& path, TokenizerConfig& config) {
   const Json ids = read_object(path);
   for (const auto& [content, id] : ids.items()) {
-    if (!id.is_number_integer())
-      fail(path, "'{}': found a {}, expected an integer.", content, id.type_name());
+    if (!id.is_number_integer()) fail(path, "'{}': found a {}, expected an integer.", content, id.type_name());
     AddedToken token;
     token.content = content;
     token.id = id.get<int64_t>();
@@ -97,8 +93,7 @@ void read_added_tokens_decoder(const Json& json, const std::string& path, Tokeni
 }
 
 // Makes the named token a special added token. Returns its id, or nothing when no token has its content.
-std::optional<int64_t> mark_special(const NamedToken& named, const std::string& place,
-                                    TokenizerParts& parts) {
+std::optional<int64_t> mark_special(const NamedToken& named, const std::string& place, TokenizerParts& parts) {
   const auto id = parts.id_of(named.token.content);
   if (!id) return std::nullopt;
   const AddedToken* known = parts.added.find(*id);
@@ -122,8 +117,7 @@ TokenizerConfig read_tokenizer_config(const std::string& folder) {
   read_added_tokens_decoder(json, config.place, config);
   config.tokenizer_class = optional_string(json, "tokenizer_class", "", config.place);
   const size_t size = config.tokenizer_class.size();
-  if (size > 4 && config.tokenizer_class.compare(size - 4, 4, "Fast") == 0)
-    config.tokenizer_class.resize(size - 4);
+  if (size > 4 && config.tokenizer_class.compare(size - 4, 4, "Fast") == 0) config.tokenizer_class.resize(size - 4);
   config.add_prefix_space = optional_bool(json, "add_prefix_space", false, config.place);
   config.add_bos_token = optional_bool(json, "add_bos_token", false, config.place);
   config.add_eos_token = optional_bool(json, "add_eos_token", false, config.place);
@@ -145,10 +139,8 @@ void apply_tokenizer_config(const TokenizerConfig& config, TokenizerParts& parts
     if (named.key == "eos_token") parts.eos_id = id;
   }
   if (parts.has_template) return;
-  if (config.add_bos_token && !parts.bos_id)
-    fail(config.place, "add_bos_token: true, but there is no bos_token.");
-  if (config.add_eos_token && !parts.eos_id)
-    fail(config.place, "add_eos_token: true, but there is no eos_token.");
+  if (config.add_bos_token && !parts.bos_id) fail(config.place, "add_bos_token: true, but there is no bos_token.");
+  if (config.add_eos_token && !parts.eos_id) fail(config.place, "add_eos_token: true, but there is no eos_token.");
   if (config.add_bos_token) parts.before = {*parts.bos_id};
   if (config.add_eos_token) parts.after = {*parts.eos_id};
 }

@@ -55,10 +55,8 @@ std::vector<Bpe::Merge> read_merges(const std::string& path) {
     if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
     if (line.empty() || line.substr(0, 8) == "#version") continue;
     const size_t space = line.find(' ');
-    const bool one_space =
-        space != std::string_view::npos && line.find(' ', space + 1) == std::string_view::npos;
-    if (!one_space)
-      fail(fmt::format("{}:{}", path, number), "found '{}', expected two tokens and one space.", line);
+    const bool one_space = space != std::string_view::npos && line.find(' ', space + 1) == std::string_view::npos;
+    if (!one_space) fail(fmt::format("{}:{}", path, number), "found '{}', expected two tokens and one space.", line);
     merges.emplace_back(line.substr(0, space), line.substr(space + 1));
   }
   return merges;
@@ -93,8 +91,8 @@ TokenizerParts read_tokenizer_files(const std::string& folder) {
   const std::string vocab_path = folder + "/vocab.json";
   const std::string merges_path = folder + "/merges.txt";
   TokenizerParts parts;
-  parts.model = std::make_unique<Bpe>(read_vocabulary(read_json(vocab_path), vocab_path),
-                                      read_merges(merges_path), BpeOptions{}, merges_path);
+  parts.model = std::make_unique<Bpe>(read_vocabulary(read_json(vocab_path), vocab_path), read_merges(merges_path),
+                                      BpeOptions{}, merges_path);
   if (kind.normalizer != nullptr) parts.normalizer = make_unicode_form(kind.normalizer);
   parts.pre_tokenizer = make_pre_tokenizer(kind, config);
   parts.decoder = read_decoder(Json{{"type", "ByteLevel"}}, config.place);

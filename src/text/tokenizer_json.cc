@@ -56,8 +56,7 @@ std::unique_ptr<Bpe> read_model(const Json& json, const std::string& place) {
 
 AddedToken read_added_token(const Json& json, const std::string& place) {
   if (!json.is_object()) fail(place, "found a {}, expected an object.", json.type_name());
-  refuse_unknown_keys(json, {"id", "content", "special", "single_word", "lstrip", "rstrip", "normalized"},
-                      place);
+  refuse_unknown_keys(json, {"id", "content", "special", "single_word", "lstrip", "rstrip", "normalized"}, place);
   AddedToken token;
   token.id = require_int(json, "id", place);
   token.content = require_string(json, "content", place);

@@ -21,12 +21,9 @@ std::string refusal(const std::string& pointer, const std::string& value) {
 TEST(TokenizerJson, TheUnchangedFileIsRead) { EXPECT_EQ(refusal("/version", "\"1.0\""), ""); }
 
 TEST(TokenizerJson, RefusesWhatIsNoTokenizer) {
-  EXPECT_NE(message_of([] { read_tokenizer_json("", "t.json"); }).find("[t.json] not valid JSON"),
-            std::string::npos);
-  EXPECT_NE(message_of([] { read_tokenizer_json("[]", "t.json"); }).find("expected an object"),
-            std::string::npos);
-  EXPECT_NE(message_of([] { read_tokenizer_json("{}", "t.json"); }).find("key 'model' is missing"),
-            std::string::npos);
+  EXPECT_NE(message_of([] { read_tokenizer_json("", "t.json"); }).find("[t.json] not valid JSON"), std::string::npos);
+  EXPECT_NE(message_of([] { read_tokenizer_json("[]", "t.json"); }).find("expected an object"), std::string::npos);
+  EXPECT_NE(message_of([] { read_tokenizer_json("{}", "t.json"); }).find("key 'model' is missing"), std::string::npos);
 }
 
 TEST(TokenizerJson, RefusesUnknownKeysAndTypes) {
@@ -71,10 +68,8 @@ TEST(TokenizerJson, RefusesBrokenSteps) {
   EXPECT_REFUSAL("/pre_tokenizer", R"({"type":"Split","pattern":{"String":"a"},"behavior":"Torn"})",
                  "behavior: found 'Torn'");
   EXPECT_REFUSAL("/pre_tokenizer", R"({"type":"Metaspace","replacement":"ab"})", "expected one character");
-  EXPECT_REFUSAL("/pre_tokenizer", R"({"type":"Metaspace","prepend_scheme":"x"})",
-                 "prepend_scheme: found 'x'");
-  EXPECT_REFUSAL("/pre_tokenizer",
-                 R"({"type":"Metaspace","prepend_scheme":"first","add_prefix_space":false})",
+  EXPECT_REFUSAL("/pre_tokenizer", R"({"type":"Metaspace","prepend_scheme":"x"})", "prepend_scheme: found 'x'");
+  EXPECT_REFUSAL("/pre_tokenizer", R"({"type":"Metaspace","prepend_scheme":"first","add_prefix_space":false})",
                  "add_prefix_space");
   EXPECT_REFUSAL("/decoder", R"({"type":"Strip","content":" ","start":-1})", "start, stop: found -1");
 }
@@ -84,10 +79,8 @@ TEST(TokenizerJson, RefusesChainsThatWouldFillTheMemory) {
   for (int i = 0; i < 20; ++i) {
     steps += std::string(i == 0 ? "" : ",") + R"({"type":"Replace","pattern":{"String":"a"},"content":"aa"})";
   }
-  EXPECT_REFUSAL("/normalizer", R"({"type":"Sequence","normalizers":[)" + steps + "]}",
-                 "[t.json:normalizer] these");
-  EXPECT_REFUSAL("/decoder", R"({"type":"Sequence","decoders":[)" + steps + "]}",
-                 "[t.json:decoder] these steps");
+  EXPECT_REFUSAL("/normalizer", R"({"type":"Sequence","normalizers":[)" + steps + "]}", "[t.json:normalizer] these");
+  EXPECT_REFUSAL("/decoder", R"({"type":"Sequence","decoders":[)" + steps + "]}", "[t.json:decoder] these steps");
 }
 
 TEST(TokenizerJson, RefusesBrokenAddedTokens) {
@@ -111,21 +104,16 @@ TEST(TokenizerJson, RefusesBrokenTemplates) {
   EXPECT_REFUSAL("/post_processor", post("[]"), "single: the text itself");
   EXPECT_REFUSAL("/post_processor", post("[" + text + "," + text + "]"), "single[1]] found sequence A");
   EXPECT_REFUSAL("/post_processor", post(R"([{"Sequence":{"id":"B"}}])"), "found sequence B");
-  EXPECT_REFUSAL("/post_processor", post(R"([{"SpecialToken":{"id":"<y>"}},)" + text + "]"),
-                 "key '<y>' is missing");
-  EXPECT_REFUSAL("/post_processor", post(R"([{"SpecialToken":{"id":"<x>"}},)" + text + "]"),
-                 "no token has id 999");
+  EXPECT_REFUSAL("/post_processor", post(R"([{"SpecialToken":{"id":"<y>"}},)" + text + "]"), "key '<y>' is missing");
+  EXPECT_REFUSAL("/post_processor", post(R"([{"SpecialToken":{"id":"<x>"}},)" + text + "]"), "no token has id 999");
   EXPECT_REFUSAL("/post_processor", post("[3]"), "single[0]] found 3");
 }
 
 TEST(TokenizerJson, BacktrackingWithoutEndIsAnError) {
   Json json = byte_level_json();
-  json["pre_tokenizer"] = {
-      {"type", "Split"}, {"pattern", {{"Regex", "(?:a|aa)+$"}}}, {"behavior", "Isolated"}};
+  json["pre_tokenizer"] = {{"type", "Split"}, {"pattern", {{"Regex", "(?:a|aa)+$"}}}, {"behavior", "Isolated"}};
   const Tokenizer tokenizer = tokenizer_of(json);
-  EXPECT_NE(message_of([&] {
-              tokenizer.encode(std::string(60, 'a') + "b", SpecialTokens::kNone);
-            }).find("retry-limit"),
+  EXPECT_NE(message_of([&] { tokenizer.encode(std::string(60, 'a') + "b", SpecialTokens::kNone); }).find("retry-limit"),
             std::string::npos);
 }
 

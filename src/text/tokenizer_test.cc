@@ -32,8 +32,7 @@ TEST(Bpe, AppliesMergesByRankThenFromTheLeft) {
 }
 
 // Merges the lowest-ranked, leftmost pair until none is left: the definition, one scan per merge.
-Ids merged_by_definition(Ids ids,
-                         const std::vector<std::pair<std::pair<int64_t, int64_t>, int64_t>>& merges) {
+Ids merged_by_definition(Ids ids, const std::vector<std::pair<std::pair<int64_t, int64_t>, int64_t>>& merges) {
   while (true) {
     bool merged = false;
     for (const auto& [pair, to] : merges) {
@@ -123,8 +122,7 @@ TEST(Bpe, ACharacterThatNoTokenStandsForIsAnError) {
 }
 
 TEST(Tokenizer, RefusesTextThatIsNoUtf8) {
-  EXPECT_NE(message_of([] { ids_of(byte_level_json(), "a\xFF"); }).find("not valid UTF-8"),
-            std::string::npos);
+  EXPECT_NE(message_of([] { ids_of(byte_level_json(), "a\xFF"); }).find("not valid UTF-8"), std::string::npos);
 }
 
 TEST(Tokenizer, ByteLevelRoundTripsAndItsRangesReproduceTheText) {
@@ -204,8 +202,7 @@ TEST(AddedTokens, LongestOfTheLeftmostMatchesWins) {
 }
 
 TEST(AddedTokens, SingleWordIsNotFoundInsideAWord) {
-  EXPECT_EQ(ids_of(with_added(R"(,"single_word":true)"), "xy axy xy_ xy"),
-            (Ids{100, 2, 0, 3, 4, 2, 3, 4, 7, 2, 100}));
+  EXPECT_EQ(ids_of(with_added(R"(,"single_word":true)"), "xy axy xy_ xy"), (Ids{100, 2, 0, 3, 4, 2, 3, 4, 7, 2, 100}));
 }
 
 TEST(AddedTokens, StripFlagsTakeTheSpaceAround) {
@@ -252,10 +249,8 @@ TEST(Tokenizer, DecodeLeavesOutSpecialTokensOnRequest) {
   EXPECT_EQ(tokenizer.decode({259, 258, 'a'}, SpecialTokens::kNone), " thea");
   EXPECT_EQ(tokenizer.decode({259, 258, 'a'}, SpecialTokens::kAdd), "<s> thea");
   EXPECT_EQ(tokenizer.decode({0xC3}, SpecialTokens::kNone), "\uFFFD");
-  EXPECT_NE(message_of([&] { tokenizer.decode({260}, SpecialTokens::kNone); }).find("id 260"),
-            std::string::npos);
-  EXPECT_NE(message_of([&] { tokenizer.decode({-1}, SpecialTokens::kNone); }).find("id -1"),
-            std::string::npos);
+  EXPECT_NE(message_of([&] { tokenizer.decode({260}, SpecialTokens::kNone); }).find("id 260"), std::string::npos);
+  EXPECT_NE(message_of([&] { tokenizer.decode({-1}, SpecialTokens::kNone); }).find("id -1"), std::string::npos);
 }
 
 TEST(Tokenizer, WithoutDecoderTokensAreJoinedBySpaces) {
@@ -300,9 +295,8 @@ TEST(TokenAtByte, MayHaveOnlyWhiteSpaceBeforeTheByte) {
 }
 
 TEST(TokenAtByte, RefusesTheMiddleOfATokenOrCharacter) {
-  EXPECT_NE(
-      message_of([] { position_of("a the", 3); }).find("[d.jsonl:3] byte 3: it is inside token 1 (' the')"),
-      std::string::npos);
+  EXPECT_NE(message_of([] { position_of("a the", 3); }).find("[d.jsonl:3] byte 3: it is inside token 1 (' the')"),
+            std::string::npos);
   EXPECT_NE(message_of([] { position_of("é", 1); }).find("inside a character"), std::string::npos);
   EXPECT_NE(message_of([] { position_of("a", 2); }).find("only 1 bytes"), std::string::npos);
 }

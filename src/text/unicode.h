@@ -18,7 +18,8 @@ CodePoint code_point_at(std::string_view text, size_t at);
 
 void append_utf8(int32_t code_point, std::string& out);
 
-// The lower-case form of a character: its simple mapping, but "i" and a dot above for "İ". Final sigmas are not told apart.
+// The lower-case form of a character: its simple mapping, but "i" and a dot above for "İ". Final sigmas are not told
+// apart.
 void append_lower_case(int32_t code_point, std::string& out);
 std::string lower_case(std::string_view text);
 

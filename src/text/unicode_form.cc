@@ -57,8 +57,8 @@ class UnicodeForm : public Normalizer {
     const int32_t first = parts[0];
     if (first >= 0x1160 && first <= 0x11FF) return false;
     const utf8proc_category_t category = utf8proc_category(first);
-    const bool mark = category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_MC ||
-                      category == UTF8PROC_CATEGORY_ME;
+    const bool mark =
+        category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_MC || category == UTF8PROC_CATEGORY_ME;
     return !mark && combining_class(first) == 0;
   }
 
@@ -90,8 +90,7 @@ class UnicodeForm : public Normalizer {
     while (run != points.end()) {
       run = std::find_if(run, points.end(), [](int32_t c) { return combining_class(c) != 0; });
       const auto end = std::find_if(run, points.end(), [](int32_t c) { return combining_class(c) == 0; });
-      std::stable_sort(run, end,
-                       [](int32_t a, int32_t b) { return combining_class(a) < combining_class(b); });
+      std::stable_sort(run, end, [](int32_t a, int32_t b) { return combining_class(a) < combining_class(b); });
       run = end;
     }
   }
@@ -104,10 +103,8 @@ class UnicodeForm : public Normalizer {
 std::unique_ptr<Normalizer> make_unicode_form(const std::string& name) {
   if (name == "NFC") return std::make_unique<UnicodeForm>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
   if (name == "NFD") return std::make_unique<UnicodeForm>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE);
-  if (name == "NFKC")
-    return std::make_unique<UnicodeForm>(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
-  if (name == "NFKD")
-    return std::make_unique<UnicodeForm>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
+  if (name == "NFKC") return std::make_unique<UnicodeForm>(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
+  if (name == "NFKD") return std::make_unique<UnicodeForm>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
   return nullptr;
 }
 

@@ -26,9 +26,10 @@ CircuitNodes matching(const Graph& graph, const std::vector<std::string>& patter
       nodes.downstream[v] = any = true;
     }
     if (any) continue;
-    throw UsageError(fmt::format("[{}] '{}' is the name of no node. Names are as in {}, {}, {}; * stands for any "
-                                 "characters.", key, pattern, graph.upstream_name(1), graph.downstream_name(0),
-                                 graph.upstream_name(graph.mlp(0))));
+    throw UsageError(
+        fmt::format("[{}] '{}' is the name of no node. Names are as in {}, {}, {}; * stands for any "
+                    "characters.",
+                    key, pattern, graph.upstream_name(1), graph.downstream_name(0), graph.upstream_name(graph.mlp(0))));
   }
   return nodes;
 }
@@ -73,9 +74,10 @@ CircuitPolicy::CircuitPolicy(const Graph& graph, const SliceTable& table, Policy
       always_(matching(graph, spec_.always, "selection.always")),
       never_(matching(graph, spec_.never, "selection.never")) {
   if (spec_.leave_rank != 0 && spec_.leave_rank < std::max(spec_.selection.n, spec_.n_final)) {
-    throw UsageError(fmt::format("[selection.leave_rank] found {}, expected at least N = {}: an edge leaves at a lower "
-                                 "rank than it enters.", spec_.leave_rank,
-                                 std::max(spec_.selection.n, spec_.n_final)));
+    throw UsageError(
+        fmt::format("[selection.leave_rank] found {}, expected at least N = {}: an edge leaves at a lower "
+                    "rank than it enters.",
+                    spec_.leave_rank, std::max(spec_.selection.n, spec_.n_final)));
   }
 }
 
@@ -84,8 +86,8 @@ int64_t CircuitPolicy::n_at(int64_t step) const {
   if (spec_.size == SizeSchedule::kConstant || spec_.steps < 2) return spec_.selection.n;
   const auto last = static_cast<double>(std::max<int64_t>(1, spec_.n_final));
   const double done = static_cast<double>(step) / static_cast<double>(spec_.steps - 1);
-  const double n = spec_.size == SizeSchedule::kLinear ? first + (last - first) * done
-                                                       : first * std::pow(last / first, done);
+  const double n =
+      spec_.size == SizeSchedule::kLinear ? first + (last - first) * done : first * std::pow(last / first, done);
   return std::max<int64_t>(1, std::llround(n));
 }
 
@@ -95,7 +97,8 @@ EdgeScores CircuitPolicy::smoothed(const EdgeScores& scores) {
     state_.smoothed = scores.values;
   } else {
     for (size_t e = 0; e < scores.values.size(); ++e) {
-      state_.smoothed[e] = static_cast<float>(spec_.smoothing * state_.smoothed[e] + (1 - spec_.smoothing) * scores.values[e]);
+      state_.smoothed[e] =
+          static_cast<float>(spec_.smoothing * state_.smoothed[e] + (1 - spec_.smoothing) * scores.values[e]);
     }
   }
   return {state_.smoothed};

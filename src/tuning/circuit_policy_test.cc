@@ -24,7 +24,10 @@ TEST(Patterns, StarsStandForAnyCharacters) {
 
 class Policies : public testing::Test {
  protected:
-  Policies() : model(Model::random(tiny_architecture("llama"), 0.3, 2, {})), graph(model.architecture(), KeyValueNodes::kGrouped), table(graph, model) {
+  Policies()
+      : model(Model::random(tiny_architecture("llama"), 0.3, 2, {})),
+        graph(model.architecture(), KeyValueNodes::kGrouped),
+        table(graph, model) {
     spec.selector = top_edges_selector();
     spec.selection.n = 5;
     spec.steps = 11;
@@ -112,7 +115,8 @@ TEST_F(Policies, AnEdgeStaysUntilItLeavesTheLowerRank) {
   const Circuit after = policy.choose(1, scores, rng).circuit;
   EXPECT_EQ(after.edges.size(), 6u);
   EXPECT_TRUE(std::binary_search(after.edges.begin(), after.edges.end(), staying));
-  for (const int64_t e : strongest_five.edges) EXPECT_TRUE(std::binary_search(after.edges.begin(), after.edges.end(), e));
+  for (const int64_t e : strongest_five.edges)
+    EXPECT_TRUE(std::binary_search(after.edges.begin(), after.edges.end(), e));
   spec.leave_rank = 3;
   EXPECT_THROW(CircuitPolicy(graph, table, spec), UsageError);
 }

@@ -115,13 +115,11 @@ at::Tensor with_slices(const at::Tensor& base, const std::vector<Placed>& placed
 }
 
 // Shape and dtype: before any slice of it is looked at.
-void check_fits(const at::Tensor& tensor, const Placed& p, const std::vector<Delta>& deltas,
-                const std::string& model) {
+void check_fits(const at::Tensor& tensor, const Placed& p, const std::vector<Delta>& deltas, const std::string& model) {
   const Region& r = p.slice->region;
   const bool fits = tensor.scalar_type() == p.slice->value.scalar_type() && r.dim < tensor.dim() &&
                     r.end <= tensor.size(r.dim) && r.of(tensor).sizes() == p.slice->value.sizes();
-  if (!fits)
-    fail(deltas[p.delta].name, "'{}' has another shape or dtype than the tensor of {}.", r.name(), model);
+  if (!fits) fail(deltas[p.delta].name, "'{}' has another shape or dtype than the tensor of {}.", r.name(), model);
 }
 
 void check_model(const Checkpoint& model, const ByTensor& placed, const std::vector<Delta>& deltas) {
@@ -142,8 +140,7 @@ void check_base(const at::Tensor& tensor, const std::string& name, const std::ve
     const Delta& delta = deltas[p.delta];
     if (delta.base_sha256.at(name) != hash) fail(delta.name, "tensor '{}' {}", name, expected_of);
     if (same_bytes(p.slice->region.of(tensor), p.slice->base)) continue;
-    fail(delta.name, "the base values of '{}' are not the base's: the file is damaged.",
-         p.slice->region.name());
+    fail(delta.name, "the base values of '{}' are not the base's: the file is damaged.", p.slice->region.name());
   }
 }
 
@@ -161,10 +158,8 @@ void refuse_overlaps(const Checkpoint& model, const std::vector<Delta>& deltas, 
 }  // namespace
 
 const std::vector<OverlapRule>& overlap_rules() {
-  static const std::vector<OverlapRule> kRules{{"last", OnOverlap::kLast},
-                                               {"first", OnOverlap::kFirst},
-                                               {"mean", OnOverlap::kMean},
-                                               {"sum", OnOverlap::kSum}};
+  static const std::vector<OverlapRule> kRules{
+      {"last", OnOverlap::kLast}, {"first", OnOverlap::kFirst}, {"mean", OnOverlap::kMean}, {"sum", OnOverlap::kSum}};
   return kRules;
 }
 

@@ -24,8 +24,7 @@ struct Overlap {
   size_t first = 0;    // indices of the deltas
   size_t second = 0;
   int64_t elements = 0;
-  double disagreement =
-      0;  // ‖W_first − W_second‖ / max(‖ΔW_first‖, ‖ΔW_second‖) there: 0 the same, 2 opposite
+  double disagreement = 0;  // ‖W_first − W_second‖ / max(‖ΔW_first‖, ‖ΔW_second‖) there: 0 the same, 2 opposite
 };
 
 // By disagreement, the largest first. Throws Error naming a slice that `model` does not have in that shape.

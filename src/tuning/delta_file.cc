@@ -27,8 +27,7 @@ constexpr const char* kResultHashes = "result_sha256";
 
 using Hashes = std::map<std::string, std::string>;
 
-Hashes hashes_of(const std::map<std::string, std::string>& metadata, const std::string& key,
-                 const std::string& path) {
+Hashes hashes_of(const std::map<std::string, std::string>& metadata, const std::string& key, const std::string& path) {
   const auto found = metadata.find(key);
   if (found == metadata.end()) fail(path, "{} is missing from its metadata.", key);
   const std::string place = path + ", " + key;
@@ -155,8 +154,7 @@ std::string sha256_of(const at::Tensor& tensor) {
   return sha256_hex(bytes.data_ptr(), bytes.nbytes());
 }
 
-Delta make_delta(const Checkpoint& base, const std::string& values,
-                 const std::map<std::string, std::string>& meta) {
+Delta make_delta(const Checkpoint& base, const std::string& values, const std::map<std::string, std::string>& meta) {
   const TensorFile file(values);
   Delta delta;
   delta.name = values;
@@ -198,9 +196,8 @@ void write_delta(const Delta& delta, const std::string& folder) {
     if (s.master.defined()) tensors.emplace_back(s.region.name() + kMaster, s.master);
   }
   // Large elements first, as the reference writer does: all stand aligned.
-  std::stable_sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) {
-    return a.second.element_size() > b.second.element_size();
-  });
+  std::stable_sort(tensors.begin(), tensors.end(),
+                   [](const auto& a, const auto& b) { return a.second.element_size() > b.second.element_size(); });
   std::map<std::string, std::string> metadata = delta.meta;
   metadata["format"] = kFormat;
   metadata["format_version"] = kVersion;
@@ -222,17 +219,14 @@ Delta read_delta(const std::string& path) {
   if (delta.meta["format"] != kFormat)
     fail(file.path(), "this is no delta. Write one with circuit export RUN --delta.");
   if (delta.meta["format_version"] != kVersion) {
-    fail(file.path(),
-         "format_version: found '{}', expected '{}': written by another version of this program.",
+    fail(file.path(), "format_version: found '{}', expected '{}': written by another version of this program.",
          delta.meta["format_version"], kVersion);
   }
   delta.base_sha256 = hashes_of(delta.meta, kBaseHashes, file.path());
   delta.result_sha256 = hashes_of(delta.meta, kResultHashes, file.path());
   for (const char* key : {"format", "format_version", kBaseHashes, kResultHashes}) delta.meta.erase(key);
   for (const TensorEntry& entry : file.header().tensors) {
-    const char* suffix = ends_with(entry.name, kBase)     ? kBase
-                         : ends_with(entry.name, kMaster) ? kMaster
-                                                          : nullptr;
+    const char* suffix = ends_with(entry.name, kBase) ? kBase : ends_with(entry.name, kMaster) ? kMaster : nullptr;
     if (suffix == nullptr) {
       delta.slices.push_back(read_slice(file, entry.name));
       continue;

@@ -43,8 +43,7 @@ struct Delta {
 
 // The values of a run's checkpoint (slices.safetensors) against its base; slices without a change are left
 // out. Throws Error naming the tensor when the base is not the one the values were trained from.
-Delta make_delta(const Checkpoint& base, const std::string& values,
-                 const std::map<std::string, std::string>& meta);
+Delta make_delta(const Checkpoint& base, const std::string& values, const std::map<std::string, std::string>& meta);
 
 // Writes the folder, with one file; it must not exist.
 void write_delta(const Delta& delta, const std::string& folder);

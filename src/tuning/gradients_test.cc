@@ -28,8 +28,8 @@ TEST_P(Families, EverySlicesGradientIsACentralDifference) {
   };
   SliceGradients gradients(model, table.slices());
   ForwardCache run = forward(model, batch.tokens, Keep::kBackward, {batch.targets.rows});
-  weight_gradients(model, batch.tokens, run, nll_loss(model, run.x_final, batch.targets, LossGradient::kStreamAndUnembedding),
-                   1, gradients);
+  weight_gradients(model, batch.tokens, run,
+                   nll_loss(model, run.x_final, batch.targets, LossGradient::kStreamAndUnembedding), 1, gradients);
   constexpr double kEps = 1e-5;
   // Truncation error of a central difference is O(eps²) times a third derivative of order 10.
   constexpr double kTolerance = 1e-6;

@@ -109,7 +109,8 @@ LoraStore::LoraStore(const Model& model, const LoraSpec& spec, const AdapterReac
     if (adapter.a_mask.defined()) adapter.a.mul_(adapter.a_mask);
     adapter.b = at::zeros({layer.outputs, spec.rank}, options);
     by_tensor_[layer.tensor] = adapters_.size();
-    const int64_t parameters = spec.rank * (reached(adapter.a_mask, layer.inputs) + reached(adapter.b_mask, layer.outputs));
+    const int64_t parameters =
+        spec.rank * (reached(adapter.a_mask, layer.inputs) + reached(adapter.b_mask, layer.outputs));
     table_.push_back({"lora", layer.tensor, 0, 0, model.parameter(layer.tensor).size(0), parameters});
     adapters_.push_back(std::move(adapter));
   }
@@ -210,7 +211,8 @@ void LoraStore::merge(const Adapter& adapter) const {
 int64_t LoraStore::state_bytes() const {
   int64_t bytes = 0;
   for (const Adapter& x : adapters_) {
-    for (const at::Tensor* t : {&x.base, &x.a, &x.b, &x.a_state.first, &x.a_state.second, &x.b_state.first, &x.b_state.second}) {
+    for (const at::Tensor* t :
+         {&x.base, &x.a, &x.b, &x.a_state.first, &x.a_state.second, &x.b_state.first, &x.b_state.second}) {
       if (t->defined()) bytes += static_cast<int64_t>(t->nbytes());
     }
   }

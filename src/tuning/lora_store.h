@@ -21,7 +21,7 @@ struct LoraSpec {
 // The linear layers of a model: tensor name (layout), inputs, outputs.
 struct LinearLayer {
   std::string tensor;
-  std::string module;   // the tensor's name without ".weight"
+  std::string module;  // the tensor's name without ".weight"
   int64_t inputs = 0;
   int64_t outputs = 0;
   bool transposed = false;  // stored [out, in]
@@ -62,10 +62,10 @@ class LoraStore : public ParameterStore {
 
   struct Adapter {
     LinearLayer layer;
-    at::Tensor base;             // W₀ as stored, a copy
-    at::Tensor a;                // [rank, in] float32 (float64 in tests)
-    at::Tensor b;                // [out, rank]
-    at::Tensor a_mask, b_mask;   // [1, in], [out, 1] of 0 and 1; undefined: all
+    at::Tensor base;            // W₀ as stored, a copy
+    at::Tensor a;               // [rank, in] float32 (float64 in tests)
+    at::Tensor b;               // [out, rank]
+    at::Tensor a_mask, b_mask;  // [1, in], [out, 1] of 0 and 1; undefined: all
     SliceState a_state, b_state;
     at::Tensor a_gradient, b_gradient;
   };

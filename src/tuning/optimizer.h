@@ -13,19 +13,19 @@ namespace circuit {
 
 struct OptimizerSpec {
   std::string kind = "adamw";
-  double momentum = 0.9;      // sgd
-  double beta1 = 0.9;         // adamw
+  double momentum = 0.9;  // sgd
+  double beta1 = 0.9;     // adamw
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0;
-  bool decay_biases = true;   // false: weight decay skips biases (one-dimensional parameters)
+  bool decay_biases = true;  // false: weight decay skips biases (one-dimensional parameters)
 };
 
 // What an optimiser remembers of one slice; tensors have the slice's shape, float32 (float64 in tests).
 struct SliceState {
-  at::Tensor master;   // the slice in full precision, where the model computes in BF16; else undefined
-  at::Tensor first;    // SGD: momentum; AdamW: first moment. Undefined before the first update
-  at::Tensor second;   // AdamW: second moment
+  at::Tensor master;  // the slice in full precision, where the model computes in BF16; else undefined
+  at::Tensor first;   // SGD: momentum; AdamW: first moment. Undefined before the first update
+  at::Tensor second;  // AdamW: second moment
   int64_t updates = 0;
 };
 

@@ -16,10 +16,10 @@
 namespace circuit {
 
 struct UpdateNorms {
-  double gradient = 0;                    // global norm before clipping
-  std::vector<int64_t> slices;            // ids of the entries updated; this and the next two when asked for
-  std::vector<double> slice_gradients;    // ‖g‖ after clipping
-  std::vector<double> slice_updates;      // ‖Δw‖
+  double gradient = 0;                  // global norm before clipping
+  std::vector<int64_t> slices;          // ids of the entries updated; this and the next two when asked for
+  std::vector<double> slice_gradients;  // ‖g‖ after clipping
+  std::vector<double> slice_updates;    // ‖Δw‖
 };
 
 // What a gradient of this norm is multiplied with so that none is longer than `clip` (0: no clipping). Throws Error on

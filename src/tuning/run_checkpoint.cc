@@ -51,7 +51,8 @@ std::string checkpoint_folder(const std::string& run, int64_t step) {
   return fmt::format("{}/checkpoints/step-{:06}", run, step);
 }
 
-void save_checkpoint(const std::string& run, const ParameterStore& store, const Checkpoint& base, const RunState& state) {
+void save_checkpoint(const std::string& run, const ParameterStore& store, const Checkpoint& base,
+                     const RunState& state) {
   const NamedTensors values = store.value_tensors();
   Json hashes = Json::object();
   for (const auto& [key, tensor] : values) {
@@ -77,9 +78,8 @@ std::vector<int64_t> checkpoint_steps(const std::string& run) {
   for (const auto& item : fs::directory_iterator(run + "/checkpoints", ignored)) {
     const std::string name = item.path().filename().string();
     // "step-000500" exactly: a folder still being written has a longer name.
-    const bool digits = name.size() >= 11 && std::all_of(name.begin() + 5, name.end(), [](char c) {
-                          return c >= '0' && c <= '9';
-                        });
+    const bool digits =
+        name.size() >= 11 && std::all_of(name.begin() + 5, name.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (name.rfind("step-", 0) == 0 && digits) steps.push_back(std::stoll(name.substr(5)));
   }
   std::sort(steps.begin(), steps.end());

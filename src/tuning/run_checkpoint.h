@@ -11,16 +11,17 @@
 namespace circuit {
 
 struct RunState {
-  int64_t step = 0;                    // updates done
-  std::optional<int64_t> best_step;    // by the dev metric
+  int64_t step = 0;                  // updates done
+  std::optional<int64_t> best_step;  // by the dev metric
   double best_metric = 0;
   int64_t evaluations_since_best = 0;
-  PolicyState policy;                  // of the circuits found so far
+  PolicyState policy;  // of the circuits found so far
 };
 
 // Writes the checkpoint folder of state.step below `run`, replacing one of the same step.
 // base: the model's checkpoint, whose tensors' sha256 the values are tied to.
-void save_checkpoint(const std::string& run, const ParameterStore& store, const Checkpoint& base, const RunState& state);
+void save_checkpoint(const std::string& run, const ParameterStore& store, const Checkpoint& base,
+                     const RunState& state);
 
 // Steps that have a checkpoint, ascending.
 std::vector<int64_t> checkpoint_steps(const std::string& run);

@@ -149,7 +149,8 @@ void SliceStore::restore(const TensorFile& values, const TensorFile& states, con
     const int64_t id = found->second;
     const at::Tensor value = values.tensor(entry.name);
     const at::Tensor view = view_of(id);
-    if (value.sizes() != view.sizes()) fail(values.path(), "'{}' has another shape than the model's slice.", entry.name);
+    if (value.sizes() != view.sizes())
+      fail(values.path(), "'{}' has another shape than the model's slice.", entry.name);
     enter(id);
     SliceState& state = states_[id];
     if (state.master.defined()) state.master.copy_(value);

@@ -27,10 +27,10 @@ ExampleList all_of(const std::vector<ExampleList>& parts) {
 
 struct Trainer::Step {
   int64_t number = 0;
-  std::vector<ExampleList> examples;   // of the task
-  std::vector<ExampleBatch> batches;   // those, then replayed ones
+  std::vector<ExampleList> examples;  // of the task
+  std::vector<ExampleBatch> batches;  // those, then replayed ones
   int64_t target_tokens = 0, readouts = 0;
-  double loss_sum = 0;                 // Σ nll · weight, and the regulariser on the same scale
+  double loss_sum = 0;  // Σ nll · weight, and the regulariser on the same scale
   double metric = std::numeric_limits<double>::quiet_NaN();
   double learning_rate = 0;
   // What discovery leaves for the loss: the forward of the first batch, and its backward.
@@ -89,7 +89,8 @@ void Trainer::discover(Step* step, TuneObserver& observer) {
   const Clock::time_point start = Clock::now();
   const DiscoverySpec& d = spec_.discovery;
   ScoreResult result;
-  const bool shares = d.batches == 0 && spec_.batches.accumulation == 1 && d.scorer.score_run != nullptr && !spec_.recompute;
+  const bool shares =
+      d.batches == 0 && spec_.batches.accumulation == 1 && d.scorer.score_run != nullptr && !spec_.recompute;
   if (shares) {
     step->shared = forward(model_, step->batches[0].tokens, Keep::kBackwardAndNodeOutputs);
     step->has_shared = true;
@@ -114,15 +115,16 @@ void Trainer::discover(Step* step, TuneObserver& observer) {
 }
 
 void Trainer::add_loss(Step* step, const ExampleBatch& batch, ForwardCache run, WeightSink& sink) {
-  const LossGradient wanted = sink.wants(model_.layout().unembedding) ? LossGradient::kStreamAndUnembedding
-                                                                      : LossGradient::kStream;
+  const LossGradient wanted =
+      sink.wants(model_.layout().unembedding) ? LossGradient::kStreamAndUnembedding : LossGradient::kStream;
   run.read_rows = batch.targets.rows;
   Loss loss = nll_loss(model_, run.x_final, batch.targets, wanted);
   const at::Tensor terms = batch.targets.weights.defined() ? loss.nll * batch.targets.weights : loss.nll;
   step->loss_sum += terms.sum().item<double>();
   if (spec_.regulariser > 0 && batch.n_readouts() > 0) {
     // On the scale of the loss's sum, which is divided by the number of target tokens at last.
-    const double weight = spec_.regulariser * static_cast<double>(step->target_tokens) / static_cast<double>(step->readouts);
+    const double weight =
+        spec_.regulariser * static_cast<double>(step->target_tokens) / static_cast<double>(step->readouts);
     const ReadoutPenalty penalty = readout_penalty(model_, batch, run.x_final, wanted);
     step->loss_sum += weight * penalty.sum;
     loss = with_penalty(std::move(loss), penalty, weight);
@@ -158,10 +160,13 @@ void Trainer::check_loss(const Step& step, TuneObserver& observer) const {
   if (finite && (spec_.max_loss == 0 || loss <= spec_.max_loss)) return;
   observer.on_failure({step.number, loss, step.learning_rate, all_of(step.examples)});
   if (!finite) {
-    fail("tune", "step {}: the loss is not finite. Lower optimizer.lr, set optimizer.clip, or check the data.", step.number);
+    fail("tune", "step {}: the loss is not finite. Lower optimizer.lr, set optimizer.clip, or check the data.",
+         step.number);
   }
-  fail("tune", "step {}: the loss is {:.4g}, above tuning.max_loss = {:.4g}. Lower optimizer.lr, set optimizer.clip, or "
-       "check the data.", step.number, loss, spec_.max_loss);
+  fail("tune",
+       "step {}: the loss is {:.4g}, above tuning.max_loss = {:.4g}. Lower optimizer.lr, set optimizer.clip, or "
+       "check the data.",
+       step.number, loss, spec_.max_loss);
 }
 
 void Trainer::step(int64_t s, TuneObserver& observer) {

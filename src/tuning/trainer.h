@@ -23,7 +23,7 @@ namespace circuit {
 // How circuits are found. Methods without one train what their store holds.
 struct DiscoverySpec {
   Scorer scorer;
-  ScoreSpec score;      // metric, ablation, positions; its batch is the run's
+  ScoreSpec score;  // metric, ablation, positions; its batch is the run's
   PolicySpec policy;
   int64_t every = 1;    // K, steps between discoveries
   int64_t batches = 0;  // 0: discovery on the step's own batch; n: n batches drawn from the data
@@ -37,18 +37,18 @@ struct TunerSpec {
   OptimizerSpec optimizer;
   Schedule schedule;
   double clip = 0;
-  double readout_weight = 1;     // factor of the loss terms of readout tokens
-  bool readout_only = false;     // the loss counts readout tokens only
-  double regulariser = 0;        // β of β · mean |logit difference|
-  double max_loss = 0;           // nats per target token above which the run stops; 0: no bound
-  bool recompute = false;        // activations are made again in the backward instead of kept
+  double readout_weight = 1;  // factor of the loss terms of readout tokens
+  bool readout_only = false;  // the loss counts readout tokens only
+  double regulariser = 0;     // β of β · mean |logit difference|
+  double max_loss = 0;        // nats per target token above which the run stops; 0: no bound
+  bool recompute = false;     // activations are made again in the backward instead of kept
 };
 
 struct DiscoveryEvent {
   int64_t step;
   const EdgeScores& scores;
   const Circuit& circuit;
-  double metric;            // mean over the discovery's examples
+  double metric;  // mean over the discovery's examples
   int64_t examples;
   double sum_rule_error;
   double seconds;
@@ -56,12 +56,12 @@ struct DiscoveryEvent {
 
 struct StepEvent {
   int64_t step;
-  double loss;              // mean nats per target token, as optimised (regulariser included)
-  double metric;            // of the discovery on this step, or NaN
+  double loss;    // mean nats per target token, as optimised (regulariser included)
+  double metric;  // of the discovery on this step, or NaN
   double learning_rate;
   int64_t target_tokens;
   int64_t trainable_parameters;
-  UpdateNorms norms;        // per slice on discovery steps only
+  UpdateNorms norms;  // per slice on discovery steps only
   double seconds;
 };
 
@@ -115,7 +115,7 @@ class Trainer {
   const Model& model_;
   ParameterStore& store_;
   TunerSpec spec_;
-  const Graph* graph_ = nullptr;    // with circuits
+  const Graph* graph_ = nullptr;  // with circuits
   SliceStore* slices_ = nullptr;
   std::unique_ptr<CircuitPolicy> policy_;
 };

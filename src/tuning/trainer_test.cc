@@ -241,7 +241,8 @@ Trained train_with(const TunerSpec& spec, const char* family, at::ScalarType dty
 void expect_equal(const Trained& a, const Trained& b, double tolerance) {
   ASSERT_EQ(a.losses.size(), b.losses.size());
   for (size_t i = 0; i < a.losses.size(); ++i) EXPECT_NEAR(a.losses[i], b.losses[i], tolerance);
-  for (const auto& [name, tensor] : a.weights) EXPECT_TRUE(tensor.allclose(b.weights.at(name), tolerance, tolerance)) << name;
+  for (const auto& [name, tensor] : a.weights)
+    EXPECT_TRUE(tensor.allclose(b.weights.at(name), tolerance, tolerance)) << name;
 }
 
 constexpr double kRounding = 1e-9;  // float64, sums in another order, through a few updates
@@ -274,7 +275,8 @@ TEST_P(Steps, RecomputedActivationsGiveTheSameUpdates) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Steps,
-                         testing::Values("gpt2", "llama", "mistral", "gpt_neox", "qwen3", "gemma2", "gemma3_text", "opt"));
+                         testing::Values("gpt2", "llama", "mistral", "gpt_neox", "qwen3", "gemma2", "gemma3_text",
+                                         "opt"));
 
 // ‖g‖² of the regularised loss against a central difference along g, the unembedding's part included.
 TEST(Trainer, TheRegularisersGradientIsItsSlope) {

@@ -30,15 +30,16 @@ void look(const Model& model, const std::vector<const Example*>& examples, Looks
     std::vector<double>& sum = looks->sum[span];
     sum.resize(static_cast<size_t>(a.n_layers * a.n_heads));
     const at::Tensor part = weights.narrow(1, begin, end - begin + 1).sum(1).to(at::kCPU, at::kDouble).contiguous();
-    for (int64_t h = 0; h < a.n_heads; ++h) sum[static_cast<size_t>(layer * a.n_heads + h)] += part.data_ptr<double>()[h];
+    for (int64_t h = 0; h < a.n_heads; ++h)
+      sum[static_cast<size_t>(layer * a.n_heads + h)] += part.data_ptr<double>()[h];
     if (layer == 0) ++looks->readouts[span];
   };
   for (size_t i = 0; i < examples.size(); ++i) {
     for (const Readout& readout : examples[i]->readouts) {
       const int64_t query = readout.position - 1;
       for (int64_t l = 0; l < a.n_layers; ++l) {
-        const at::Tensor weights = attention_of_query(a, l, batch.tokens, cache.layers[static_cast<size_t>(l)].attention,
-                                                      static_cast<int64_t>(i), query);
+        const at::Tensor weights = attention_of_query(
+            a, l, batch.tokens, cache.layers[static_cast<size_t>(l)].attention, static_cast<int64_t>(i), query);
         add(kFirst, weights, 0, 0, l);
         add(kSelf, weights, query, query, l);
         for (const Span& span : examples[i]->spans) {
@@ -54,7 +55,9 @@ Looks looks_of(const Model& model, const ModelStates& states) {
   const std::vector<const Example*>& all = states.examples();
   const auto batch = static_cast<size_t>(std::max<int64_t>(1, states.spec().batch));
   for (size_t first = 0; first < all.size(); first += batch) {
-    look(model, {all.begin() + static_cast<int64_t>(first), all.begin() + static_cast<int64_t>(std::min(all.size(), first + batch))},
+    look(model,
+         {all.begin() + static_cast<int64_t>(first),
+          all.begin() + static_cast<int64_t>(std::min(all.size(), first + batch))},
          &looks);
   }
   return looks;
@@ -93,7 +96,8 @@ AnalysisResult run(const AnalysisInput& input) {
   AnalysisResult result;
   if (marked == 0) {
     result.findings.push_back(
-        "The records mark no spans (`spans`, docs/formats.md): only the first token and the token itself are told apart.");
+        "The records mark no spans (`spans`, docs/formats.md): only the first token and the token itself are told "
+        "apart.");
   }
   if (!table.rows.empty()) {
     const std::vector<Json>& top = table.rows.front();

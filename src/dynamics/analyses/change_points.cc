@@ -57,8 +57,8 @@ AnalysisResult run(const AnalysisInput& input) {
   }
   const auto points = static_cast<int64_t>(chosen.size());
   if (points < kLeastPoints + 1) {
-    fail("change-points", "the run has {} equally spaced discoveries, expected at least {}. Discover more often.", points,
-         kLeastPoints + 1);
+    fail("change-points", "the run has {} equally spaced discoveries, expected at least {}. Discover more often.",
+         points, kLeastPoints + 1);
   }
   const std::vector<Series> series = series_of(input.run.graph(), chosen);
   StepNulls nulls(input.seed);
@@ -89,8 +89,8 @@ AnalysisResult run(const AnalysisInput& input) {
   std::stable_sort(table.rows.begin(), table.rows.end(), [](const auto& a, const auto& b) { return a[4] < b[4]; });
   AnalysisResult result;
   result.findings.push_back(fmt::format(
-      "{} of {} series jump at a false discovery rate of {} ({} discoveries; held against autocorrelated series).", jumping,
-      series.size(), kFalseDiscoveryRate, points));
+      "{} of {} series jump at a false discovery rate of {} ({} discoveries; held against autocorrelated series).",
+      jumping, series.size(), kFalseDiscoveryRate, points));
   result.tables.push_back(std::move(table));
   return result;
 }

@@ -53,14 +53,16 @@ AnalysisResult run(const AnalysisInput& input) {
   int64_t ever = 0;
   for (const int64_t c : count) ever += c > 0;
   AnalysisResult result;
-  result.findings.push_back(fmt::format(
-      "The core has {} edges (in at least {:.0f} % of {} discoveries), {:.0f} % of a mean circuit of {:.0f}; {} edges were "
-      "in some circuit.",
-      core.edges.size(), 100 * kCoreShare, d.size(), mean == 0 ? 0 : 100 * static_cast<double>(core.edges.size()) / mean,
-      mean, ever));
+  result.findings.push_back(
+      fmt::format("The core has {} edges (in at least {:.0f} % of {} discoveries), {:.0f} % of a mean circuit of "
+                  "{:.0f}; {} edges were "
+                  "in some circuit.",
+                  core.edges.size(), 100 * kCoreShare, d.size(),
+                  mean == 0 ? 0 : 100 * static_cast<double>(core.edges.size()) / mean, mean, ever));
   if (!core.edges.empty()) {
-    result.findings.push_back(fmt::format("{} of the core's edges ({:.0f} %) were in the base model's circuit.", from_first,
-                                          100 * static_cast<double>(from_first) / static_cast<double>(core.edges.size())));
+    result.findings.push_back(
+        fmt::format("{} of the core's edges ({:.0f} %) were in the base model's circuit.", from_first,
+                    100 * static_cast<double>(from_first) / static_cast<double>(core.edges.size())));
   }
   // Reused or replaced: the cores of the two halves.
   const size_t half = d.size() / 2;
@@ -68,10 +70,10 @@ AnalysisResult run(const AnalysisInput& input) {
   const Circuit late = core_of(presence(graph, d, half, d.size()), d.size() - half);
   const ChanceOverlap chance = chance_overlap(static_cast<int64_t>(early.edges.size()),
                                               static_cast<int64_t>(late.edges.size()), graph.n_edges());
-  result.findings.push_back(fmt::format(
-      "Core of the first half ({} edges) and of the second ({}): Jaccard {:.3f} (by chance {:.3f}): {}.", early.edges.size(),
-      late.edges.size(), jaccard_edges(early, late), chance.jaccard,
-      jaccard_edges(early, late) >= 0.5 ? "mostly reused" : "mostly replaced"));
+  result.findings.push_back(
+      fmt::format("Core of the first half ({} edges) and of the second ({}): Jaccard {:.3f} (by chance {:.3f}): {}.",
+                  early.edges.size(), late.edges.size(), jaccard_edges(early, late), chance.jaccard,
+                  jaccard_edges(early, late) >= 0.5 ? "mostly reused" : "mostly replaced"));
   result.tables.push_back(std::move(table));
   return result;
 }
@@ -79,7 +81,8 @@ AnalysisResult run(const AnalysisInput& input) {
 }  // namespace
 
 Analysis core_circuit_analysis() {
-  return {"core-circuit", "edges in at least 90 % of discoveries, and whether the core is reused or replaced", false, run};
+  return {"core-circuit", "edges in at least 90 % of discoveries, and whether the core is reused or replaced", false,
+          run};
 }
 
 }  // namespace circuit

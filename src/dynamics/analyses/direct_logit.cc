@@ -8,8 +8,8 @@
 namespace circuit {
 namespace {
 
-// The edge u → logits against an output of zero, under the rules that hold norms constant, is that attribution: the node's
-// output times the direction that the run's final norm and the unembedding make of the metric.
+// The edge u → logits against an output of zero, under the rules that hold norms constant, is that attribution: the
+// node's output times the direction that the run's final norm and the unembedding make of the metric.
 std::vector<double> attribution(const Model& model, const Graph& graph, const ModelStates& states) {
   ScoreSpec spec = states.spec();
   spec.ablation = Ablation::kZero;

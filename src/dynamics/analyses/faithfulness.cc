@@ -29,11 +29,13 @@ AnalysisResult run(const AnalysisInput& input) {
   }
   AnalysisTable own{"faithfulness",
                     "circuits on the model of their time",
-                    {"model_step", "discovery_step", "edges", "edges_pruned", "metric", "metric_empty", "faithfulness", "low",
-                     "high", "completeness_gap"},
+                    {"model_step", "discovery_step", "edges", "edges_pruned", "metric", "metric_empty", "faithfulness",
+                     "low", "high", "completeness_gap"},
                     {}};
-  AnalysisTable cross{
-      "cross_application", "circuit of one step on the model of another", {"model_step", "circuit_step", "faithfulness", "low", "high"}, {}};
+  AnalysisTable cross{"cross_application",
+                      "circuit of one step on the model of another",
+                      {"model_step", "circuit_step", "faithfulness", "low", "high"},
+                      {}};
   Rng rng = Rng(input.seed).split("faithfulness");
   double least = 1e300;
   double first_on_last = 0;
@@ -50,8 +52,12 @@ AnalysisResult run(const AnalysisInput& input) {
     const CircuitOutcome& empty = outcomes[outcomes.size() - 2];
     const bool defined = is_defined(metric_range(full, empty, rng));
     all_defined = all_defined && defined;
-    std::vector<Json> row{step, found[t]->step, found[t]->circuit.edges.size(), circuits[t].edges.size(),
-                          mean_estimate(full.metric, rng).value, mean_estimate(empty.metric, rng).value};
+    std::vector<Json> row{step,
+                          found[t]->step,
+                          found[t]->circuit.edges.size(),
+                          circuits[t].edges.size(),
+                          mean_estimate(full.metric, rng).value,
+                          mean_estimate(empty.metric, rng).value};
     if (!defined) {
       row.insert(row.end(), {nullptr, nullptr, nullptr, nullptr});
       own.rows.push_back(std::move(row));
@@ -71,9 +77,10 @@ AnalysisResult run(const AnalysisInput& input) {
   }
   AnalysisResult result;
   if (!own.rows.back()[6].is_null()) {
-    result.findings.push_back(fmt::format(
-        "On the model of step {}: its own circuit has faithfulness {:.3f}, the base model's circuit {:.3f} ({} records).",
-        states.steps().back(), own.rows.back()[6].get<double>(), first_on_last, states.examples().size()));
+    result.findings.push_back(
+        fmt::format("On the model of step {}: its own circuit has faithfulness {:.3f}, the base model's circuit {:.3f} "
+                    "({} records).",
+                    states.steps().back(), own.rows.back()[6].get<double>(), first_on_last, states.examples().size()));
     result.findings.push_back(fmt::format("The least faithful circuit on the model of its time: {:.3f}.", least));
   }
   if (!all_defined) {

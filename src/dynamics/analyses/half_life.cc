@@ -42,23 +42,23 @@ AnalysisResult run(const AnalysisInput& input) {
     result.findings.push_back(
         fmt::format("Half of a circuit's edges are gone after {:.1f} discoveries ({:.0f} steps).", *half, *half * gap));
   } else {
-    result.findings.push_back(fmt::format(
-        "A circuit never loses half of its edges: after {} discoveries {:.0f} % are there.", lags.back(), 100 * shares.back()));
+    result.findings.push_back(
+        fmt::format("A circuit never loses half of its edges: after {} discoveries {:.0f} % are there.", lags.back(),
+                    100 * shares.back()));
   }
   result.findings.push_back(fmt::format("Of random circuits {:.1f} % would be there.", 100 * chance));
   result.findings.push_back(
-      s.median ? fmt::format("An edge stays {:.0f} discoveries without a break (median; {} stays, {} cut off by the run's "
-                             "end, Kaplan-Meier).",
-                             *s.median, s.count, s.censored)
-               : fmt::format("More than half of {} stays outlast the run.", s.count));
+      s.median
+          ? fmt::format("An edge stays {:.0f} discoveries without a break (median; {} stays, {} cut off by the run's "
+                        "end, Kaplan-Meier).",
+                        *s.median, s.count, s.censored)
+          : fmt::format("More than half of {} stays outlast the run.", s.count));
   result.tables.push_back(std::move(table));
   return result;
 }
 
 }  // namespace
 
-Analysis half_life_analysis() {
-  return {"half-life", "how long edges stay in the circuit", false, run};
-}
+Analysis half_life_analysis() { return {"half-life", "how long edges stay in the circuit", false, run}; }
 
 }  // namespace circuit

@@ -35,8 +35,10 @@ AnalysisResult run(const AnalysisInput& input) {
   std::vector<Series> all = node_series(input.run);
   const auto last = [](const Series& s) { return s.values.back(); };
   std::stable_sort(all.begin(), all.end(), [&](const Series& a, const Series& b) { return last(a) > last(b); });
-  AnalysisTable table{
-      "node_strength", "nodes by strength at the end", {"node", "first", "last", "change", "mean", "largest", "at_step"}, {}};
+  AnalysisTable table{"node_strength",
+                      "nodes by strength at the end",
+                      {"node", "first", "last", "change", "mean", "largest", "at_step"},
+                      {}};
   double gained = 0;
   double lost = 0;
   const Series* riser = nullptr;
@@ -47,7 +49,8 @@ AnalysisResult run(const AnalysisInput& input) {
     double mean = 0;
     for (const float v : s.values) mean += v / static_cast<double>(s.values.size());
     const double change = static_cast<double>(s.values.back()) - s.values.front();
-    table.rows.push_back({s.node, s.values.front(), s.values.back(), change, mean, s.values[top], discoveries[top].step});
+    table.rows.push_back(
+        {s.node, s.values.front(), s.values.back(), change, mean, s.values[top], discoveries[top].step});
     if (change > gained) {
       gained = change;
       riser = &s;
@@ -65,10 +68,11 @@ AnalysisResult run(const AnalysisInput& input) {
                                           riser->node, riser->values.front(), riser->values.back()));
   }
   if (faller != nullptr) {
-    result.findings.push_back(fmt::format("{} lost most: {:.3g} to {:.3g}.", faller->node, faller->values.front(),
-                                          faller->values.back()));
+    result.findings.push_back(
+        fmt::format("{} lost most: {:.3g} to {:.3g}.", faller->node, faller->values.front(), faller->values.back()));
   }
-  AnalysisTable along{"node_strength_series", "strength of every node at every discovery", {"step", "node", "strength"}, {}};
+  AnalysisTable along{
+      "node_strength_series", "strength of every node at every discovery", {"step", "node", "strength"}, {}};
   for (const Series& s : all) {
     for (size_t d = 0; d < discoveries.size(); ++d) {
       if (s.values[d] != 0) along.rows.push_back({discoveries[d].step, s.node, s.values[d]});

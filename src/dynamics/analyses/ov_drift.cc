@@ -41,17 +41,20 @@ AnalysisResult run(const AnalysisInput& input) {
                             alignment(drift.output, directions.principal)});
     }
   }
-  std::stable_sort(table.rows.begin(), table.rows.end(),
-                   [](const auto& x, const auto& y) { return x[2].template get<double>() > y[2].template get<double>(); });
+  std::stable_sort(table.rows.begin(), table.rows.end(), [](const auto& x, const auto& y) {
+    return x[2].template get<double>() > y[2].template get<double>();
+  });
   AnalysisResult result;
-  result.findings.push_back(fmt::format("{} of {} heads changed what they write.", table.rows.size(), a.n_layers * a.n_heads));
+  result.findings.push_back(
+      fmt::format("{} of {} heads changed what they write.", table.rows.size(), a.n_layers * a.n_heads));
   if (!table.rows.empty()) {
     const std::vector<Json>& top = table.rows.front();
-    result.findings.push_back(fmt::format(
-        "{} most: its largest direction is {:.0f} % of the change; |cos| with the unembedding differences of {} readouts "
-        "{:.3f} (mean) and {:.3f} (principal); of random directions {:.3f}.",
-        top[0].get<std::string>(), 100 * top[6].get<double>(), directions.readouts, top[7].get<double>(),
-        top[8].get<double>(), std::sqrt(2 / (kPi * static_cast<double>(a.d_model)))));
+    result.findings.push_back(
+        fmt::format("{} most: its largest direction is {:.0f} % of the change; |cos| with the unembedding differences "
+                    "of {} readouts "
+                    "{:.3f} (mean) and {:.3f} (principal); of random directions {:.3f}.",
+                    top[0].get<std::string>(), 100 * top[6].get<double>(), directions.readouts, top[7].get<double>(),
+                    top[8].get<double>(), std::sqrt(2 / (kPi * static_cast<double>(a.d_model)))));
   }
   result.tables.push_back(std::move(table));
   return result;
@@ -60,7 +63,8 @@ AnalysisResult run(const AnalysisInput& input) {
 }  // namespace
 
 Analysis ov_drift_analysis() {
-  return {"ov-drift", "singular values of the change of W_V W_O per head, and its alignment with the readouts", true, run};
+  return {"ov-drift", "singular values of the change of W_V W_O per head, and its alignment with the readouts", true,
+          run};
 }
 
 }  // namespace circuit

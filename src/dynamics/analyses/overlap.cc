@@ -14,9 +14,9 @@ namespace {
 constexpr int64_t kDraws = 200;
 
 struct Shared {
-  double edges = 0, nodes = 0;           // Jaccard
-  double edges_chance = 0;               // expected of random circuits of the same numbers of edges
-  double excess = 0;                     // (shared edges − expected) / standard deviation
+  double edges = 0, nodes = 0;  // Jaccard
+  double edges_chance = 0;      // expected of random circuits of the same numbers of edges
+  double excess = 0;            // (shared edges − expected) / standard deviation
 };
 
 Shared shared(const Graph& graph, const Circuit& a, const Circuit& b) {
@@ -53,18 +53,19 @@ AnalysisResult run(const AnalysisInput& input) {
       previous += before.edges / static_cast<double>(d.size() - 1);
       row.insert(row.end(), {before.edges, before.nodes});
     }
-    row.insert(row.end(), {first.edges, first.nodes, last.edges, last.nodes, last.edges_chance, number_or_null(last.excess)});
+    row.insert(row.end(),
+               {first.edges, first.nodes, last.edges, last.nodes, last.edges_chance, number_or_null(last.excess)});
     table.rows.push_back(std::move(row));
   }
   const Shared ends = shared(graph, d.front().circuit, d.back().circuit);
   Rng rng = Rng(input.seed).split("overlap");
-  const double nodes_chance =
-      chance_jaccard_nodes(graph, static_cast<int64_t>(d.front().circuit.edges.size()),
-                           static_cast<int64_t>(d.back().circuit.edges.size()), kDraws, rng);
+  const double nodes_chance = chance_jaccard_nodes(graph, static_cast<int64_t>(d.front().circuit.edges.size()),
+                                                   static_cast<int64_t>(d.back().circuit.edges.size()), kDraws, rng);
   AnalysisResult result;
-  result.findings.push_back(fmt::format(
-      "First and last circuit: Jaccard of edges {:.3f} (random circuits of these sizes: {:.3f}), of nodes {:.3f} ({:.3f}).",
-      ends.edges, ends.edges_chance, ends.nodes, nodes_chance));
+  result.findings.push_back(
+      fmt::format("First and last circuit: Jaccard of edges {:.3f} (random circuits of these sizes: {:.3f}), of nodes "
+                  "{:.3f} ({:.3f}).",
+                  ends.edges, ends.edges_chance, ends.nodes, nodes_chance));
   result.findings.push_back(
       fmt::format("Neighbouring discoveries share {:.3f} (mean Jaccard of edges over {}).", previous, d.size() - 1));
   result.tables.push_back(std::move(table));

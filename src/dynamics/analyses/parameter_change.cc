@@ -12,7 +12,9 @@
 namespace circuit {
 namespace {
 
-double norm(const at::Tensor& t) { return at::linalg_vector_norm(t, 2, c10::nullopt, false, at::kDouble).item<double>(); }
+double norm(const at::Tensor& t) {
+  return at::linalg_vector_norm(t, 2, c10::nullopt, false, at::kDouble).item<double>();
+}
 
 AnalysisResult run(const AnalysisInput& input) {
   ModelStates& states = *input.states;
@@ -22,10 +24,11 @@ AnalysisResult run(const AnalysisInput& input) {
   const SliceTable table(states.graph(), before);
   std::map<std::pair<std::string, std::string>, SlicePath> paths;
   for (const SlicePath& path : input.run.slice_paths()) paths[{path.node, path.tensor}] = path;
-  AnalysisTable out{"parameter_change",
-                    fmt::format("slices by relative change between the base and step {}", last),
-                    {"node", "tensor", "parameters", "relative_change", "change", "norm_before", "recorded_steps", "path"},
-                    {}};
+  AnalysisTable out{
+      "parameter_change",
+      fmt::format("slices by relative change between the base and step {}", last),
+      {"node", "tensor", "parameters", "relative_change", "change", "norm_before", "recorded_steps", "path"},
+      {}};
   int64_t moved = 0;
   int64_t all = 0;
   for (const Slice& slice : table.slices()) {
@@ -45,8 +48,8 @@ AnalysisResult run(const AnalysisInput& input) {
     return key(x[3]) > key(y[3]);
   });
   AnalysisResult result;
-  result.findings.push_back(fmt::format("{} of {} slices moved, {:.1f} % of the parameters that have a node.", out.rows.size(),
-                                        table.slices().size(),
+  result.findings.push_back(fmt::format("{} of {} slices moved, {:.1f} % of the parameters that have a node.",
+                                        out.rows.size(), table.slices().size(),
                                         all == 0 ? 0 : 100 * static_cast<double>(moved) / static_cast<double>(all)));
   if (!out.rows.empty() && !out.rows.front()[3].is_null()) {
     const std::vector<Json>& top = out.rows.front();

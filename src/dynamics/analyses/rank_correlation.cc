@@ -22,7 +22,8 @@ std::vector<float> magnitudes(const ScoreSeries& series, size_t point) {
 AnalysisResult run(const AnalysisInput& input) {
   const ScoreSeries& series = input.run.scores();
   if (series.points() < 2) {
-    fail("rank-correlation", "the run has {} equally spaced discoveries with scores, expected at least 2.", series.points());
+    fail("rank-correlation", "the run has {} equally spaced discoveries with scores, expected at least 2.",
+         series.points());
   }
   const auto points = static_cast<size_t>(series.points());
   AnalysisTable along{"rank_correlation", "Spearman's rho of |S| over all edges", {"step", "previous", "first"}, {}};
@@ -35,22 +36,24 @@ AnalysisResult run(const AnalysisInput& input) {
     const double with_previous = rank_correlation(before, now);
     ends = rank_correlation(first, now);
     neighbours += with_previous / static_cast<double>(points - 1);
-    along.rows.push_back(
-        {static_cast<int64_t>(series.steps[i]), number_or_null(with_previous), number_or_null(ends)});
+    along.rows.push_back({static_cast<int64_t>(series.steps[i]), number_or_null(with_previous), number_or_null(ends)});
     before = std::move(now);
   }
-  AnalysisTable matrix{"rank_correlation_matrix", "between discoveries spread over the run", {"step", "other", "rho"}, {}};
+  AnalysisTable matrix{
+      "rank_correlation_matrix", "between discoveries spread over the run", {"step", "other", "rho"}, {}};
   const std::vector<size_t> chosen = spread_indices(points, kMatrix);
   for (size_t i = 0; i < chosen.size(); ++i) {
     for (size_t j = i + 1; j < chosen.size(); ++j) {
-      matrix.rows.push_back({static_cast<int64_t>(series.steps[chosen[i]]), static_cast<int64_t>(series.steps[chosen[j]]),
-                             number_or_null(rank_correlation(magnitudes(series, chosen[i]), magnitudes(series, chosen[j])))});
+      matrix.rows.push_back(
+          {static_cast<int64_t>(series.steps[chosen[i]]), static_cast<int64_t>(series.steps[chosen[j]]),
+           number_or_null(rank_correlation(magnitudes(series, chosen[i]), magnitudes(series, chosen[j])))});
     }
   }
   AnalysisResult result;
-  result.findings.push_back(fmt::format(
-      "|S| of all {} edges: Spearman's rho {:.3f} between neighbouring discoveries (mean), {:.3f} between first and last.",
-      series.edges, neighbours, ends));
+  result.findings.push_back(
+      fmt::format("|S| of all {} edges: Spearman's rho {:.3f} between neighbouring discoveries (mean), {:.3f} between "
+                  "first and last.",
+                  series.edges, neighbours, ends));
   result.tables.push_back(std::move(along));
   result.tables.push_back(std::move(matrix));
   return result;

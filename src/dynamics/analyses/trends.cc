@@ -45,17 +45,17 @@ AnalysisResult run(const AnalysisInput& input) {
     if (direction == Trending::kNone) continue;
     const bool rises = direction == Trending::kStrengthened;
     ++(rises ? up : down);
-    table.rows.push_back({graph.edge_name(e), rises ? "strengthened" : "weakened", 100 * t.slope, t.correlation, t.p, t.q,
-                          magnitudes[e], magnitudes[(series.points() - 1) * series.edges + e]});
+    table.rows.push_back({graph.edge_name(e), rises ? "strengthened" : "weakened", 100 * t.slope, t.correlation, t.p,
+                          t.q, magnitudes[e], magnitudes[(series.points() - 1) * series.edges + e]});
   }
   AnalysisResult result;
   result.findings.push_back(fmt::format(
       "{} of {} edges strengthened and {} weakened at a false discovery rate of {}, held against autocorrelated series "
       "({} discoveries).",
       up, series.edges, down, spec.false_discovery_rate, series.points()));
-  result.findings.push_back(fmt::format(
-      "By |r| > {} alone, as published, they would be {} and {}: series that only wander are among those.",
-      spec.least_correlation, up_by_r, down_by_r));
+  result.findings.push_back(
+      fmt::format("By |r| > {} alone, as published, they would be {} and {}: series that only wander are among those.",
+                  spec.least_correlation, up_by_r, down_by_r));
   result.tables.push_back(std::move(table));
   return result;
 }

@@ -14,16 +14,8 @@ int64_t require_within(const Json& config, const std::string& key, int64_t max, 
 
 const std::vector<Family>& families() {
   static const std::vector<Family> all{
-      gpt2_family(),
-      llama_family(),
-      mistral_family(),
-      qwen2_family(),
-      gpt_neox_family(),
-      qwen3_family(),
-      gemma2_family(),
-      gemma3_text_family(),
-      gemma3_family(),
-      opt_family(),
+      gpt2_family(),  llama_family(),  mistral_family(),     qwen2_family(),  gpt_neox_family(),
+      qwen3_family(), gemma2_family(), gemma3_text_family(), gemma3_family(), opt_family(),
   };
   return all;
 }
@@ -72,8 +64,8 @@ void note_dropout(const Json& config, Architecture* architecture) {
   for (const auto& [key, value] : config.items()) {
     const bool dropout = key.find("pdrop") != std::string::npos || key.find("dropout") != std::string::npos;
     if (dropout && value.is_number() && value.get<double>() > 0) {
-      architecture->notes.push_back(fmt::format("{} = {} is ignored: dropout is never applied", key,
-                                                value.get<double>()));
+      architecture->notes.push_back(
+          fmt::format("{} = {} is ignored: dropout is never applied", key, value.get<double>()));
     }
   }
 }

@@ -48,15 +48,16 @@ Json config_of(const Case& c) {
     config.erase("head_dim");
     config["hidden_size"] = 16;
   } else if (family == "gpt_neox") {
-    config = {{"model_type", family},   {"num_hidden_layers", 2},  {"num_attention_heads", 2},
-              {"hidden_size", 16},      {"hidden_act", "gelu"},    {"rotary_pct", 0.5},
-              {"rotary_emb_base", 100}, {"vocab_size", kVocab},    {"intermediate_size", kMlp},
-              {"max_position_embeddings", 32}};
+    config = {{"model_type", family},      {"num_hidden_layers", 2},
+              {"num_attention_heads", 2},  {"hidden_size", 16},
+              {"hidden_act", "gelu"},      {"rotary_pct", 0.5},
+              {"rotary_emb_base", 100},    {"vocab_size", kVocab},
+              {"intermediate_size", kMlp}, {"max_position_embeddings", 32}};
   }
   if (family == "opt") {
-    config = {{"model_type", family},   {"num_hidden_layers", 2},          {"num_attention_heads", 2},
-              {"hidden_size", 16},      {"ffn_dim", kMlp},                 {"vocab_size", kVocab},
-              {"word_embed_proj_dim", 16}, {"max_position_embeddings", 32}};
+    config = {
+        {"model_type", family}, {"num_hidden_layers", 2}, {"num_attention_heads", 2},  {"hidden_size", 16},
+        {"ffn_dim", kMlp},      {"vocab_size", kVocab},   {"word_embed_proj_dim", 16}, {"max_position_embeddings", 32}};
   } else if (family.rfind("gemma", 0) == 0) {
     // Layers of both kinds, and no factor that another family has by default.
     config.update({{"num_hidden_layers", 3}, {"sliding_window", 3}, {"query_pre_attn_scalar", 10}});
@@ -279,13 +280,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"llama_biases", "llama", R"({"attention_bias": true, "mlp_bias": true})"},
                     Case{"mistral", "mistral", R"({"sliding_window": null, "rope_theta": 100.0})"},
                     Case{"mistral_window", "mistral", R"({"sliding_window": 3})"},
-                    Case{"mistral_window_1", "mistral", R"({"sliding_window": 1})"},
-                    Case{"qwen2", "qwen2", "{}"},
+                    Case{"mistral_window_1", "mistral", R"({"sliding_window": 1})"}, Case{"qwen2", "qwen2", "{}"},
                     Case{"qwen2_tied", "qwen2",
                          R"({"tie_word_embeddings": true, "use_sliding_window": false, "sliding_window": 2,
                              "max_window_layers": 1})"},
-                    Case{"gpt_neox", "gpt_neox", "{}"},
-                    Case{"gpt_neox_quarter", "gpt_neox", R"({"rotary_pct": 0.25})"},
+                    Case{"gpt_neox", "gpt_neox", "{}"}, Case{"gpt_neox_quarter", "gpt_neox", R"({"rotary_pct": 0.25})"},
                     Case{"gpt_neox_newer_config", "gpt_neox",
                          R"({"rotary_emb_base": null, "rotary_pct": null,
                              "rope_parameters": {"rope_theta": 100, "partial_rotary_factor": 0.25}})"},
@@ -309,8 +308,7 @@ INSTANTIATE_TEST_SUITE_P(
                              "rope_parameters": {
                                "full_attention": {"rope_type": "linear", "rope_theta": 500.0, "factor": 2},
                                "sliding_attention": {"rope_type": "default", "rope_theta": 20.0}}})"},
-                    Case{"gemma3", "gemma3", "{}"},
-                    Case{"opt", "opt", "{}"},
+                    Case{"gemma3", "gemma3", "{}"}, Case{"opt", "opt", "{}"},
                     Case{"opt_plain", "opt", R"({"enable_bias": false, "tie_word_embeddings": false})"}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
@@ -338,38 +336,38 @@ TEST_P(RefusedConfigs, NameTheKey) {
 
 INSTANTIATE_TEST_SUITE_P(
     Families, RefusedConfigs,
-    testing::Values(
-        Refusal{"mistral", R"({"sliding_window": 0})", "sliding_window"},
-        Refusal{"mistral", R"({"sliding_window": "all"})", "sliding_window"},
-        Refusal{"mistral", R"({"rope_scaling": {"rope_type": "yarn"}})", "rope_type"},
-        Refusal{"llama", R"({"partial_rotary_factor": 0.5})", "partial_rotary_factor"},
-        Refusal{"mistral", R"({"rope_parameters": {"partial_rotary_factor": 0.5}})", "partial_rotary_factor"},
-        Refusal{"qwen2", R"({"use_sliding_window": true})", "use_sliding_window"},
-        Refusal{"qwen2", R"({"layer_types": ["full_attention", "sliding_attention"]})", "layer_types"},
-        Refusal{"qwen2", R"({"use_mrope": true})", "use_mrope"},
-        Refusal{"gpt_neox", R"({"rotary_pct": 0})", "rotary_pct"},
-        Refusal{"gpt_neox", R"({"rotary_pct": 0.4})", "rotary_pct"},
-        Refusal{"gpt_neox", R"({"num_attention_heads": 3})", "num_attention_heads"},
-        Refusal{"gpt_neox", R"({"hidden_act": "tanh"})", "hidden_act"},
-        Refusal{"qwen3", R"({"head_dim": null})", "head_dim"},
-        Refusal{"qwen3", R"({"use_sliding_window": true})", "use_sliding_window"},
-        Refusal{"qwen3", R"({"num_key_value_heads": 3})", "num_key_value_heads"},
-        Refusal{"gemma2", R"({"head_dim": null})", "head_dim"},
-        Refusal{"gemma2", R"({"sliding_window": null})", "sliding_window"},
-        Refusal{"gemma2", R"({"attn_logit_softcapping": 0})", "attn_logit_softcapping"},
-        Refusal{"gemma2", R"({"query_pre_attn_scalar": 0})", "query_pre_attn_scalar"},
-        Refusal{"gemma2", R"({"layer_types": ["full_attention"]})", "layer_types"},
-        Refusal{"gemma2", R"({"layer_types": ["chunked_attention"]})", "layer_types"},
-        Refusal{"gemma3_text", R"({"use_bidirectional_attention": true})", "use_bidirectional_attention"},
-        Refusal{"gemma3_text", R"({"sliding_window_pattern": 0})", "sliding_window_pattern"},
-        Refusal{"gemma3_text", R"({"attn_logit_softcapping": 50})", "attn_logit_softcapping"},
-        Refusal{"gemma3_text", R"({"rope_scaling": {"rope_type": "yarn"}})", "rope_type"},
-        Refusal{"gemma3_text", R"({"rope_local_base_freq": 0})", "rope_local_base_freq"},
-        Refusal{"gemma3", R"({"text_config": null})", "text_config"},
-        Refusal{"gemma3", R"({"text_config": {"num_key_value_heads": 3}})", "num_key_value_heads"},
-        Refusal{"opt", R"({"do_layer_norm_before": false})", "do_layer_norm_before"},
-        Refusal{"opt", R"({"word_embed_proj_dim": 8})", "word_embed_proj_dim"},
-        Refusal{"opt", R"({"num_attention_heads": 3})", "num_attention_heads"}));
+    testing::Values(Refusal{"mistral", R"({"sliding_window": 0})", "sliding_window"},
+                    Refusal{"mistral", R"({"sliding_window": "all"})", "sliding_window"},
+                    Refusal{"mistral", R"({"rope_scaling": {"rope_type": "yarn"}})", "rope_type"},
+                    Refusal{"llama", R"({"partial_rotary_factor": 0.5})", "partial_rotary_factor"},
+                    Refusal{"mistral", R"({"rope_parameters": {"partial_rotary_factor": 0.5}})",
+                            "partial_rotary_factor"},
+                    Refusal{"qwen2", R"({"use_sliding_window": true})", "use_sliding_window"},
+                    Refusal{"qwen2", R"({"layer_types": ["full_attention", "sliding_attention"]})", "layer_types"},
+                    Refusal{"qwen2", R"({"use_mrope": true})", "use_mrope"},
+                    Refusal{"gpt_neox", R"({"rotary_pct": 0})", "rotary_pct"},
+                    Refusal{"gpt_neox", R"({"rotary_pct": 0.4})", "rotary_pct"},
+                    Refusal{"gpt_neox", R"({"num_attention_heads": 3})", "num_attention_heads"},
+                    Refusal{"gpt_neox", R"({"hidden_act": "tanh"})", "hidden_act"},
+                    Refusal{"qwen3", R"({"head_dim": null})", "head_dim"},
+                    Refusal{"qwen3", R"({"use_sliding_window": true})", "use_sliding_window"},
+                    Refusal{"qwen3", R"({"num_key_value_heads": 3})", "num_key_value_heads"},
+                    Refusal{"gemma2", R"({"head_dim": null})", "head_dim"},
+                    Refusal{"gemma2", R"({"sliding_window": null})", "sliding_window"},
+                    Refusal{"gemma2", R"({"attn_logit_softcapping": 0})", "attn_logit_softcapping"},
+                    Refusal{"gemma2", R"({"query_pre_attn_scalar": 0})", "query_pre_attn_scalar"},
+                    Refusal{"gemma2", R"({"layer_types": ["full_attention"]})", "layer_types"},
+                    Refusal{"gemma2", R"({"layer_types": ["chunked_attention"]})", "layer_types"},
+                    Refusal{"gemma3_text", R"({"use_bidirectional_attention": true})", "use_bidirectional_attention"},
+                    Refusal{"gemma3_text", R"({"sliding_window_pattern": 0})", "sliding_window_pattern"},
+                    Refusal{"gemma3_text", R"({"attn_logit_softcapping": 50})", "attn_logit_softcapping"},
+                    Refusal{"gemma3_text", R"({"rope_scaling": {"rope_type": "yarn"}})", "rope_type"},
+                    Refusal{"gemma3_text", R"({"rope_local_base_freq": 0})", "rope_local_base_freq"},
+                    Refusal{"gemma3", R"({"text_config": null})", "text_config"},
+                    Refusal{"gemma3", R"({"text_config": {"num_key_value_heads": 3}})", "num_key_value_heads"},
+                    Refusal{"opt", R"({"do_layer_norm_before": false})", "do_layer_norm_before"},
+                    Refusal{"opt", R"({"word_embed_proj_dim": 8})", "word_embed_proj_dim"},
+                    Refusal{"opt", R"({"num_attention_heads": 3})", "num_attention_heads"}));
 
 }  // namespace
 }  // namespace circuit

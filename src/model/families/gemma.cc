@@ -14,8 +14,8 @@ std::vector<bool> read_layer_types(const Json& config, const std::string& place,
   std::vector<bool> windowed;
   const auto types = config.find("layer_types");
   if (types == config.end() || types->is_null()) {
-    const int64_t every = pattern.key.empty() ? pattern.fallback
-                                              : optional_int(config, pattern.key, pattern.fallback, place);
+    const int64_t every =
+        pattern.key.empty() ? pattern.fallback : optional_int(config, pattern.key, pattern.fallback, place);
     if (every < 1) fail(place, "{}: found {}, expected a positive number.", pattern.key, every);
     for (int64_t l = 0; l < n_layers; ++l) windowed.push_back((l + 1) % every != 0);
     return windowed;

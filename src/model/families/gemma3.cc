@@ -44,10 +44,10 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 // What Hugging Face takes where text_config leaves a key out; published files leave out most.
 Json with_defaults(const Json& text) {
-  Json config = {{"vocab_size", 262208},         {"num_attention_heads", 8}, {"num_key_value_heads", 4},
-                 {"head_dim", 256},              {"hidden_size", 2304},      {"intermediate_size", 9216},
-                 {"num_hidden_layers", 26},      {"sliding_window", 4096},   {"max_position_embeddings", 131072},
-                 {"bos_token_id", 2},            {"eos_token_id", 1}};
+  Json config = {{"vocab_size", 262208},    {"num_attention_heads", 8}, {"num_key_value_heads", 4},
+                 {"head_dim", 256},         {"hidden_size", 2304},      {"intermediate_size", 9216},
+                 {"num_hidden_layers", 26}, {"sliding_window", 4096},   {"max_position_embeddings", 131072},
+                 {"bos_token_id", 2},       {"eos_token_id", 1}};
   config.update(text);
   return config;
 }

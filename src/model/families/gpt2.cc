@@ -20,8 +20,8 @@ Architecture read_config(const Json& config, const std::string& place) {
   a.n_positions = require_size(config, "n_positions", place);
   a.norm = NormKind::kLayerNorm;
   a.norm_eps = optional_number(config, "layer_norm_epsilon", 1e-5, place);
-  a.activation = parse_activation(optional_string(config, "activation_function", "gelu_new", place),
-                                  "activation_function", place);
+  a.activation =
+      parse_activation(optional_string(config, "activation_function", "gelu_new", place), "activation_function", place);
   a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
   a.learned_positions = true;
   a.tied_unembedding = optional_bool(config, "tie_word_embeddings", true, place);

@@ -8,8 +8,8 @@
 
 namespace circuit {
 
-// Everything but the family's name, biases, q/k norm, window and post-norms. Throws Error naming the key that is missing
-// or not supported.
+// Everything but the family's name, biases, q/k norm, window and post-norms. Throws Error naming the key that is
+// missing or not supported.
 Architecture read_llama_like(const Json& config, const std::string& place);
 
 // Throws Error where use_sliding_window or layer_types asks for a window.

@@ -23,7 +23,9 @@ inline Vector plus(Vector a, const Vector& b) {
   return a;
 }
 
-inline Vector part(const Vector& x, int64_t first, int64_t count) { return {x.begin() + first, x.begin() + first + count}; }
+inline Vector part(const Vector& x, int64_t first, int64_t count) {
+  return {x.begin() + first, x.begin() + first + count};
+}
 
 class Published {
  public:
@@ -279,7 +281,8 @@ class Published {
     const int64_t width = config_.at("hidden_size").get<int64_t>() / heads;
     const bool newer = config_.contains("rope_parameters");
     const Json& rope = newer ? config_.at("rope_parameters") : config_;
-    const auto dims = static_cast<int64_t>(width * rope.at(newer ? "partial_rotary_factor" : "rotary_pct").get<double>());
+    const auto dims =
+        static_cast<int64_t>(width * rope.at(newer ? "partial_rotary_factor" : "rotary_pct").get<double>());
     const double theta = rope.at(newer ? "rope_theta" : "rotary_emb_base");
     Rows x;
     for (const int64_t id : ids) x.push_back(row("gpt_neox.embed_in.weight", id));

@@ -52,8 +52,7 @@ HerReading opposite_of(const std::vector<std::string>& words, size_t at) {
   return {nullptr, nullptr};
 }
 
-void import_row(const CsvRow& row, const ImportOptions& options, const EmitRecord& emit,
-                ImportReport* report) {
+void import_row(const CsvRow& row, const ImportOptions& options, const EmitRecord& emit, ImportReport* report) {
   ++report->rows;
   const std::string& text = row.at("sentence_text");
   const std::vector<std::string> words = split_at_spaces(text);
@@ -77,8 +76,7 @@ void import_row(const CsvRow& row, const ImportOptions& options, const EmitRecor
 
 }  // namespace
 
-ImportReport import_bug(const std::vector<std::string>& files, const ImportOptions& options,
-                        const EmitRecord& emit) {
+ImportReport import_bug(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
   ImportReport report;
   for (const std::string& path : files) {
     const MappedFile file(path);

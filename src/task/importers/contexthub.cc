@@ -43,8 +43,7 @@ class ContextHub {
   void formula(const Json& entry, const std::string& place) {
     if (!entry.is_object()) fail(place, "found a {}, expected an object.", entry.type_name());
     const std::string answer = label_of(require(entry, "answer", place));
-    if (answer.empty())
-      fail(place, "answer: found {}, expected true, false or \"N/A\".", entry["answer"].dump());
+    if (answer.empty()) fail(place, "answer: found {}, expected true, false or \"N/A\".", entry["answer"].dump());
     for (const auto& [domain, instances] : entry.items()) {
       if (!instances.is_object()) continue;  // "question" and "answer"
       for (const auto& [name, instance] : instances.items()) {
@@ -69,13 +68,10 @@ class ContextHub {
       ++report.refused["the chain of thought ends in another answer"];
       return;
     }
-    ++report.counts[thoughts.empty() ? "answers without a chain of thought"
-                                     : "answers with a chain of thought"];
-    const std::string text =
-        puzzle + "\nThink step by step, then answer True, False or N/A (it cannot be determined).";
+    ++report.counts[thoughts.empty() ? "answers without a chain of thought" : "answers with a chain of thought"];
+    const std::string text = puzzle + "\nThink step by step, then answer True, False or N/A (it cannot be determined).";
     Json record = question_record(
-        {text,
-         "Answer:", thoughts.empty() ? "Thus, the answer is <answer>" + answer + "</answer>" : thoughts},
+        {text, "Answer:", thoughts.empty() ? "Thus, the answer is <answer>" + answer + "</answer>" : thoughts},
         options_.form);
     record["scorer"] = "label";
     record["labels"] = labels();
@@ -95,8 +91,7 @@ ImportReport import_contexthub(const std::vector<std::string>& files, const Impo
   ContextHub importer(options, emit);
   for (const std::string& path : files) {
     const Json entries = read_json(path);
-    if (!entries.is_array())
-      fail(path, "found a {}, expected ContextHub's list of formulas.", entries.type_name());
+    if (!entries.is_array()) fail(path, "found a {}, expected ContextHub's list of formulas.", entries.type_name());
     for (size_t i = 0; i < entries.size(); ++i) importer.formula(entries[i], fmt::format("{}:[{}]", path, i));
   }
   return importer.report;

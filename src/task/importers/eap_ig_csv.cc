@@ -40,17 +40,15 @@ std::vector<int64_t> ids_of(const std::string& cell, const std::string& column, 
   const Json value = Json::parse(cell, nullptr, false);
   std::vector<int64_t> ids;
   for (const Json& item : value.is_array() ? value : Json::array({value})) {
-    if (!item.is_number_integer())
-      fail(place, "{}: found '{}', expected a token id or a list of them.", column, cell);
+    if (!item.is_number_integer()) fail(place, "{}: found '{}', expected a token id or a list of them.", column, cell);
     ids.push_back(item.get<int64_t>());
   }
   return ids;
 }
 
 // Empty: the row can be a record.
-std::string refusal(const std::string& clean, const std::string& corrupted,
-                    const std::vector<int64_t>& correct, const std::vector<int64_t>& wrong,
-                    const ImportOptions& options) {
+std::string refusal(const std::string& clean, const std::string& corrupted, const std::vector<int64_t>& correct,
+                    const std::vector<int64_t>& wrong, const ImportOptions& options) {
   if (clean.empty() || corrupted.empty()) return "a text is empty";
   if (correct.empty() || wrong.empty()) return "a list of answers is empty";
   if (correct == wrong) return "both answers are the same";

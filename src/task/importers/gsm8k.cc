@@ -23,8 +23,7 @@ std::string final_number(const std::string& answer) {
 
 }  // namespace
 
-ImportReport import_gsm8k(const std::vector<std::string>& files, const ImportOptions& options,
-                          const EmitRecord& emit) {
+ImportReport import_gsm8k(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
   ImportReport report;
   for (const std::string& path : files) {
     const MappedFile file(path);

@@ -10,33 +10,31 @@ using Words = std::set<std::string>;
 // Words that cannot open a noun phrase after a possessive: "her" before one is an object.
 const Words kNoNounPhrase{
     // determiners and pronouns
-    "a", "an", "the", "this", "that", "these", "those", "some", "any", "each", "every", "no", "another",
-    "all", "both", "i", "you", "he", "she", "it", "we", "they", "me", "him", "us", "them", "my", "your",
-    "his", "her", "its", "our", "their", "himself", "herself", "itself", "themselves", "who", "whom", "whose",
-    "which", "what",
+    "a", "an", "the", "this", "that", "these", "those", "some", "any", "each", "every", "no", "another", "all", "both",
+    "i", "you", "he", "she", "it", "we", "they", "me", "him", "us", "them", "my", "your", "his", "her", "its", "our",
+    "their", "himself", "herself", "itself", "themselves", "who", "whom", "whose", "which", "what",
     // prepositions
-    "about", "above", "across", "after", "against", "along", "among", "around", "as", "at", "before",
-    "behind", "below", "beneath", "beside", "besides", "between", "beyond", "by", "despite", "down", "during",
-    "except", "for", "from", "in", "inside", "into", "like", "near", "of", "off", "on", "onto", "out",
-    "outside", "over", "per", "since", "than", "through", "throughout", "till", "to", "toward", "towards",
-    "under", "until", "up", "upon", "via", "with", "within", "without",
+    "about", "above", "across", "after", "against", "along", "among", "around", "as", "at", "before", "behind", "below",
+    "beneath", "beside", "besides", "between", "beyond", "by", "despite", "down", "during", "except", "for", "from",
+    "in", "inside", "into", "like", "near", "of", "off", "on", "onto", "out", "outside", "over", "per", "since", "than",
+    "through", "throughout", "till", "to", "toward", "towards", "under", "until", "up", "upon", "via", "with", "within",
+    "without",
     // conjunctions and question words
-    "and", "or", "but", "nor", "yet", "so", "because", "although", "though", "while", "whilst", "if",
-    "unless", "whether", "when", "where", "why", "how", "once", "lest", "whereas",
+    "and", "or", "but", "nor", "yet", "so", "because", "although", "though", "while", "whilst", "if", "unless",
+    "whether", "when", "where", "why", "how", "once", "lest", "whereas",
     // auxiliaries and modals
-    "am", "is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "do", "does", "did",
-    "will", "would", "can", "could", "shall", "should", "may", "might", "must", "not", "n't",
+    "am", "is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "do", "does", "did", "will", "would",
+    "can", "could", "shall", "should", "may", "might", "must", "not", "n't",
     // adverbs that follow an object
-    "again", "ago", "alone", "already", "also", "always", "anymore", "anyway", "apart", "aside", "away",
-    "either", "else", "enough", "ever", "however", "immediately", "instead", "later", "never", "now", "often",
-    "personally", "quickly", "soon", "still", "there", "therefore", "together", "tomorrow", "tonight", "too",
-    "twice", "well", "yesterday"};
+    "again", "ago", "alone", "already", "also", "always", "anymore", "anyway", "apart", "aside", "away", "either",
+    "else", "enough", "ever", "however", "immediately", "instead", "later", "never", "now", "often", "personally",
+    "quickly", "soon", "still", "there", "therefore", "together", "tomorrow", "tonight", "too", "twice", "well",
+    "yesterday"};
 
 // "…let her go": verbs whose object does what the next word says.
-const Words kCausative{"make",    "makes", "made",    "making", "help",    "helps",   "helped",
-                       "helping", "see",   "sees",    "saw",    "seen",    "seeing",  "hear",
-                       "hears",   "heard", "hearing", "watch",  "watches", "watched", "watching",
-                       "have",    "has",   "had",     "let",    "lets",    "letting"};
+const Words kCausative{"make",    "makes",   "made",     "making", "help", "helps", "helped", "helping", "see",
+                       "sees",    "saw",     "seen",     "seeing", "hear", "hears", "heard",  "hearing", "watch",
+                       "watches", "watched", "watching", "have",   "has",  "had",   "let",    "lets",    "letting"};
 const Words kBareVerb{"be",   "become", "come",    "do",      "feel",       "find",  "forget", "get",
                       "give", "go",     "have",    "keep",    "know",       "leave", "lose",   "make",
                       "put",  "read",   "realise", "realize", "see",        "seem",  "sing",   "speak",

@@ -46,8 +46,7 @@ struct Importer {
   RecordKind kind = RecordKind::kReadouts;
   // Emits records in the order of the rows. Throws Error naming file and line (key) where a file is not of
   // the published form at all; single rows that cannot become records are counted in `refused`.
-  ImportReport (*import)(const std::vector<std::string>& files, const ImportOptions& options,
-                         const EmitRecord& emit);
+  ImportReport (*import)(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit);
 };
 
 const std::vector<Importer>& importers();

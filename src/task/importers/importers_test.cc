@@ -8,8 +8,7 @@ using testing::HasSubstr;
 TEST_F(Importers, EapIgCsvReadsBothPublishedPairsOfColumns) {
   const std::string a =
       write("a.csv", ",clean,corrupted,corrupted_hard,correct_idx,incorrect_idx\n7,\"ab, c\",abbb,x,3,4\n");
-  const std::string b =
-      write("b.csv", "clean,corrupted,answers_idx,corrupted_answers_idx\nab,ba,\"[1, 2]\",[5]\n");
+  const std::string b = write("b.csv", "clean,corrupted,answers_idx,corrupted_answers_idx\nab,ba,\"[1, 2]\",[5]\n");
   const Imported found = import_files("eap-ig-csv", {a, b});
   ASSERT_EQ(found.records.size(), 2u);
   EXPECT_EQ(found.records[0]["text"], "ab, c");
@@ -67,8 +66,7 @@ TEST_F(Importers, ContextHubTakesTheFormulasAnswer) {
   EXPECT_EQ(found.records[0]["labels"], Json({"True", "False", "N/A"}));
   EXPECT_EQ(found.records[1]["completion"], " Thus, the answer is <answer>N/A</answer>");
   EXPECT_EQ(found.report.refused, (Counts{{"the chain of thought ends in another answer", 1}}));
-  EXPECT_THAT(refusal("contexthub", R"([{"answer": "maybe"}])"),
-              HasSubstr("bad:[0]] answer: found \"maybe\""));
+  EXPECT_THAT(refusal("contexthub", R"([{"answer": "maybe"}])"), HasSubstr("bad:[0]] answer: found \"maybe\""));
   EXPECT_THAT(refusal("contexthub", "{}"), HasSubstr("expected ContextHub's list"));
 }
 
@@ -98,13 +96,12 @@ TEST(Questions, EveryPublishedRowIsARecordOrCounted) {
   const Imported gsm8k = import_files("gsm8k", {tasks + "gsm8k/train.jsonl", tasks + "gsm8k/test.jsonl"});
   EXPECT_EQ(gsm8k.report.records, 7473 + 1319);
   const Imported squad = import_files("squad", {tasks + "squad/cs224n_dev-v2.0.json"});
-  EXPECT_EQ(squad.report.counts,
-            (Counts{{"questions with an answer", 2910}, {"questions without an answer", 3168}}));
+  EXPECT_EQ(squad.report.counts, (Counts{{"questions with an answer", 2910}, {"questions without an answer", 3168}}));
   const Imported hidden = import_files("squad", {tasks + "squad/cs224n_test-v2.0.json"});
   EXPECT_EQ(hidden.report.refused, (Counts{{"whether it has an answer is not given (a test file)", 5915}}));
   const std::string hub = tasks + "contexthub/data_level1/";
-  const Imported thoughts = import_files(
-      "contexthub", {hub + "abductive_logic_traincot.json", hub + "deductive_logic_traincot.json"});
+  const Imported thoughts =
+      import_files("contexthub", {hub + "abductive_logic_traincot.json", hub + "deductive_logic_traincot.json"});
   EXPECT_EQ(thoughts.report.records, 960);
   EXPECT_EQ(thoughts.report.counts, (Counts{{"answers with a chain of thought", 960}}));
 }

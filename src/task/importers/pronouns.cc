@@ -14,8 +14,7 @@ std::string capital(std::string word) {
 
 // The tokens of `word` when it stands after `before`: ids, or none when its first token begins inside
 // `before`.
-std::vector<int64_t> tokens_in_place(const Tokenizer& tokenizer, const std::string& before,
-                                     const std::string& word) {
+std::vector<int64_t> tokens_in_place(const Tokenizer& tokenizer, const std::string& before, const std::string& word) {
   std::vector<int64_t> ids;
   for (const Token& token : tokenizer.encode_with_offsets(before + word, SpecialTokens::kNone)) {
     if (token.end <= before.size()) continue;
@@ -58,10 +57,8 @@ std::optional<std::string> emit_pronoun_record(const std::string& text, const st
     if (correct.empty() || wrong.empty()) return "a pronoun begins inside a token";
     if (correct[0] == wrong[0]) return "both pronouns begin with the same token";
     if (correct.size() > 1 || wrong.size() > 1) {
-      readout = {{"byte", use.byte},
-                 {"correct_id", correct[0]},
-                 {"wrong_id", wrong[0]},
-                 {"label", space + use.pronoun}};
+      readout = {
+          {"byte", use.byte}, {"correct_id", correct[0]}, {"wrong_id", wrong[0]}, {"label", space + use.pronoun}};
       ++report->counts["records with the ids of first tokens"];
     }
   }

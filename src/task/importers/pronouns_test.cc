@@ -60,10 +60,9 @@ TEST_F(Importers, BugSetsEachPronounAgainstItsOpposite) {
   EXPECT_EQ(found.report.refused, (Counts{{"the pronoun is the first word, which nothing predicts", 1},
                                           {"the pronoun is not the word at g_first_index", 1},
                                           {"the word is no pronoun with an opposite", 1}}));
-  EXPECT_EQ(found.report.counts, (Counts{{"her → him: a function word follows", 1},
-                                         {"himself → herself", 1},
-                                         {"his → her", 1},
-                                         {"she → he", 1}}));
+  EXPECT_EQ(
+      found.report.counts,
+      (Counts{{"her → him: a function word follows", 1}, {"himself → herself", 1}, {"his → her", 1}, {"she → he", 1}}));
   EXPECT_THAT(refusal("bug", "sentence_text,profession,g,g_first_index\na,b,he,x\n"),
               HasSubstr("bad:2] g_first_index: found 'x'"));
 }
@@ -95,8 +94,7 @@ TEST(Bug, EveryPublishedRowIsARecordOrCounted) {
   const Imported found = import_files("bug", {path});
   EXPECT_EQ(found.report.rows, 25504);
   EXPECT_EQ(found.report.refused.at("the pronoun is not the word at g_first_index"), 23);
-  for (const auto& [reason, count] : found.report.refused)
-    RecordProperty("refused: " + reason, std::to_string(count));
+  for (const auto& [reason, count] : found.report.refused) RecordProperty("refused: " + reason, std::to_string(count));
   for (const Json& record : found.records) {
     const std::string text = record["text"];
     const Json& readout = record["readouts"][0];
@@ -136,31 +134,27 @@ TEST(HerRule, AgreesWithTheLabelledRows) {
   EXPECT_EQ(right_him, 6);
 }
 
-std::string wino(const std::string& bracketed, const std::string& pronoun,
-                 const std::string& occupation = "the Cook") {
+std::string wino(const std::string& bracketed, const std::string& pronoun, const std::string& occupation = "the Cook") {
   std::string sentence;
   for (const char c : bracketed) {
     if (c != '[' && c != ']') sentence += c;
   }
-  return Json{{"sentence", sentence},
-              {"orig_sentence", bracketed},
-              {"pronoun", pronoun},
-              {"occupation", occupation}}
+  return Json{{"sentence", sentence}, {"orig_sentence", bracketed}, {"pronoun", pronoun}, {"occupation", occupation}}
              .dump() +
          "\n";
 }
 
 TEST_F(Importers, WinoBiasTakesTheOppositeFromThePartnersLine) {
-  const std::string pro = write(
-      "pro", wino("I met [the cook] and told her that [her] dog bit [her].", "her") +
-                 wino("It woke [the cook], for [him] to see.", "him", "A construction worker") +
-                 wino("We saw [the cook] and [he] ran.", "he") + wino("We saw [the cook] by him.", "him") +
-                 wino("We met [the cook] and [her] dog.", "her"));
-  const std::string anti = write(
-      "anti", wino("I met [the cook] and told her that [his] dog bit [him].", "his") +
-                  wino("It woke [the cook], for [him] to see.", "him") +
-                  wino("We saw [the cook] and [him] ran.", "her") + wino("We saw [the cook] by her.", "her") +
-                  wino("We met [a cook] and [his] dog.", "his"));
+  const std::string pro =
+      write("pro", wino("I met [the cook] and told her that [her] dog bit [her].", "her") +
+                       wino("It woke [the cook], for [him] to see.", "him", "A construction worker") +
+                       wino("We saw [the cook] and [he] ran.", "he") + wino("We saw [the cook] by him.", "him") +
+                       wino("We met [the cook] and [her] dog.", "her"));
+  const std::string anti =
+      write("anti", wino("I met [the cook] and told her that [his] dog bit [him].", "his") +
+                        wino("It woke [the cook], for [him] to see.", "him") +
+                        wino("We saw [the cook] and [him] ran.", "her") + wino("We saw [the cook] by her.", "her") +
+                        wino("We met [a cook] and [his] dog.", "his"));
   const Imported found = import_files("winobias", {pro, anti});
   ASSERT_EQ(found.records.size(), 2u);
   EXPECT_EQ(found.records[0]["text"], "I met the cook and told her that her dog bit her.");

@@ -36,8 +36,7 @@ class Squad {
     std::vector<std::string> answers;  // in the order of the file, each once
     for (const Json& answer : list_of(question, "answers", place)) {
       const std::string words = require_string(answer, "text", place);
-      if (!words.empty() && std::find(answers.begin(), answers.end(), words) == answers.end())
-        answers.push_back(words);
+      if (!words.empty() && std::find(answers.begin(), answers.end(), words) == answers.end()) answers.push_back(words);
     }
     if (!question.contains("is_impossible")) {
       ++report.refused["whether it has an answer is not given (a test file)"];
@@ -45,8 +44,7 @@ class Squad {
     }
     const bool impossible = optional_bool(question, "is_impossible", false, place);
     if (impossible != answers.empty()) {
-      ++report.refused[impossible ? "marked impossible, but has answers"
-                                  : "marked possible, but has no answer"];
+      ++report.refused[impossible ? "marked impossible, but has answers" : "marked possible, but has no answer"];
       return;
     }
     ++report.counts[impossible ? "questions without an answer" : "questions with an answer"];
@@ -65,8 +63,7 @@ class Squad {
 
 }  // namespace
 
-ImportReport import_squad(const std::vector<std::string>& files, const ImportOptions& options,
-                          const EmitRecord& emit) {
+ImportReport import_squad(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
   Squad importer(options, emit);
   for (const std::string& path : files) {
     const Json root = read_json(path);

@@ -3,8 +3,7 @@
 namespace circuit {
 namespace {
 
-Json sentence(const std::string& clean, const std::string& flipped,
-              const std::vector<std::vector<int64_t>>& verbs) {
+Json sentence(const std::string& clean, const std::string& flipped, const std::vector<std::vector<int64_t>>& verbs) {
   Json row{{"clean_text", clean}, {"corr_text", flipped}};
   const char* keys[] = {"clean_verb_pos", "clean_verb_ids", "corr_verb_pos", "corr_verb_ids"};
   for (size_t i = 0; i < 4; ++i) row[keys[i]] = verbs[i];
@@ -29,17 +28,15 @@ TEST_F(Importers, SubjectVerbCountsWhatItMergesAndDrops) {
   const std::string lines =
       sentence("keys are old", text, {{4, 4}, {61, 61}, {4, 4}, {60, 60}}).dump() + "\n" +  // twice the same
       sentence("keys is old", text, {{4}, {60}, {4}, {60}}).dump() + "\n" +                 // one form
-      sentence("keys are old", text, {{4}, {61}, {5}, {60}}).dump() + "\n" +     // not where it says
-      sentence("keys are old", text, {{5}, {61}, {4}, {60}}).dump() + "\n" +     // untouched text disagrees
-      sentence("are", " is", {{0}, {61}, {0}, {60}}).dump() + "\n" +             // the first token
-      sentence("keys are old", text, {{4}, {61}, {4, 5}, {60}}).dump() + "\n" +  // uneven lists
-      sentence("keys are old", text, {{4}, {99}, {4}, {60}}).dump() + "\n";      // no such id
-  const Imported found =
-      import_files("subject-verb", {write("a", lines)}, {&letters_, AnswerForm::kPromptCompletion});
+      sentence("keys are old", text, {{4}, {61}, {5}, {60}}).dump() + "\n" +                // not where it says
+      sentence("keys are old", text, {{5}, {61}, {4}, {60}}).dump() + "\n" +                // untouched text disagrees
+      sentence("are", " is", {{0}, {61}, {0}, {60}}).dump() + "\n" +                        // the first token
+      sentence("keys are old", text, {{4}, {61}, {4, 5}, {60}}).dump() + "\n" +             // uneven lists
+      sentence("keys are old", text, {{4}, {99}, {4}, {60}}).dump() + "\n";                 // no such id
+  const Imported found = import_files("subject-verb", {write("a", lines)}, {&letters_, AnswerForm::kPromptCompletion});
   EXPECT_EQ(found.report.rows, 7);
   EXPECT_EQ(found.report.records, 2);
-  EXPECT_EQ(found.report.refused,
-            (Counts{{"lists of verbs of different lengths", 1}, {"no verb is left", 4}}));
+  EXPECT_EQ(found.report.refused, (Counts{{"lists of verbs of different lengths", 1}, {"no verb is left", 4}}));
   EXPECT_EQ(found.report.counts, (Counts{{"verbs", 2},
                                          {"verbs merged: position and id twice in a row", 1},
                                          {"verbs dropped: both forms are one token", 1},

@@ -31,12 +31,11 @@ struct Imported {
 inline Imported import_files(const std::string& format, const std::vector<std::string>& files,
                              const ImportOptions& options = {}) {
   Imported result;
-  result.report = find_importer(format).import(files, options,
-                                               [&](const Json& record) { result.records.push_back(record); });
+  result.report =
+      find_importer(format).import(files, options, [&](const Json& record) { result.records.push_back(record); });
   // What every importer owes: each row is a record or counted as refused.
-  const int64_t refused =
-      std::accumulate(result.report.refused.begin(), result.report.refused.end(), int64_t{0},
-                      [](int64_t sum, const auto& entry) { return sum + entry.second; });
+  const int64_t refused = std::accumulate(result.report.refused.begin(), result.report.refused.end(), int64_t{0},
+                                          [](int64_t sum, const auto& entry) { return sum + entry.second; });
   EXPECT_EQ(result.report.rows, result.report.records + refused);
   EXPECT_EQ(result.report.records, static_cast<int64_t>(result.records.size()));
   return result;
@@ -63,8 +62,7 @@ class Importers : public testing::Test {
   Dataset read(const std::vector<Json>& records) {
     std::string lines;
     for (const Json& record : records) lines += record.dump() + "\n";
-    return read_dataset(write("records.jsonl", lines), LazyTokenizer(write("letters.json", letters_json())),
-                        {});
+    return read_dataset(write("records.jsonl", lines), LazyTokenizer(write("letters.json", letters_json())), {});
   }
   // One token a letter (ids 0 … 25, 26 …), but " is" 60, " are" 61.
   static std::string letters_json() {

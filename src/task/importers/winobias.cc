@@ -16,9 +16,8 @@ std::vector<Line> read_lines(const std::string& path) {
   std::vector<Line> lines;
   const MappedFile file(path);
   each_json_line(file.text(), path, [&](const Json& record, const std::string& place) {
-    lines.push_back({require_string(record, "sentence", place),
-                     require_string(record, "orig_sentence", place), require_string(record, "pronoun", place),
-                     require_string(record, "occupation", place), place});
+    lines.push_back({require_string(record, "sentence", place), require_string(record, "orig_sentence", place),
+                     require_string(record, "pronoun", place), require_string(record, "occupation", place), place});
   });
   return lines;
 }
@@ -48,8 +47,7 @@ std::string occupation_of(const std::string& text) {
 
 // he/she, him/her, his/her and the reflexives; "she" against "him" is a slip of the published files.
 bool are_opposites(const std::string& a, const std::string& b) {
-  if (gender_of_pronoun(a) == Gender::kFemale)
-    return gender_of_pronoun(b) == Gender::kMale && are_opposites(b, a);
+  if (gender_of_pronoun(a) == Gender::kFemale) return gender_of_pronoun(b) == Gender::kMale && are_opposites(b, a);
   const std::string male = lower_case(a);
   const std::string female = lower_case(b);
   if (male == "he") return female == "she";
@@ -84,15 +82,13 @@ ImportReport import_winobias(const std::vector<std::string>& files, const Import
       ++report.refused["the pronouns are not each other's opposite"];
       continue;
     }
-    if (without_brackets(line.bracketed, line.pronoun, &use.byte) != line.sentence ||
-        use.byte == std::string::npos) {
+    if (without_brackets(line.bracketed, line.pronoun, &use.byte) != line.sentence || use.byte == std::string::npos) {
       ++report.refused["the sentence has no bracketed pronoun"];
       continue;
     }
     size_t partner_byte = 0;
     std::string expected = without_brackets(partner.bracketed, partner.pronoun, &partner_byte);
-    if (partner_byte != std::string::npos)
-      expected.replace(partner_byte, partner.pronoun.size(), line.pronoun);
+    if (partner_byte != std::string::npos) expected.replace(partner_byte, partner.pronoun.size(), line.pronoun);
     const bool same = expected == line.sentence;
     const std::string occupation = occupation_of(line.occupation);
     if (occupation.empty()) fail(line.place, "occupation: is empty.");

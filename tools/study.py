@@ -1,12 +1,13 @@
 """How a model unlearns agreement, from its own circuits: trains, analyses, and writes the tables of docs/study.md.
 
-    python3 tools/study.py                      # about an hour on one core; goes on where it was stopped
-    python3 tools/study.py --seeds 2 --steps 60 # a short look
+    python3 tools/study.py --jobs 2                          # half an hour on two cores; goes on where it was stopped
+    python3 tools/study.py --seeds 2 --steps 60 --out runs/x # a short look
 
-Runs of `circuit`, `complement` and `random` for every seed, each with `circuit analyse`. Means over seeds with half the
+Runs of `circuit`, `complement` and `random` for every seed, each with `circuit analyse`. Means over seeds ± half the
 95 % t interval. Standard library only.
 """
 import argparse
+import concurrent.futures
 import json
 import math
 import pathlib
@@ -19,10 +20,10 @@ T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2
 
 
 def mean_of(values):
-    """Mean and half-width as text; the half-width is left out for one value."""
+    """Mean and half-width as text; the half-width is left out for one value, a dash stands for none."""
     values = [v for v in values if v is not None]
     if not values:
-        return "undefined"
+        return "–"
     mean = sum(values) / len(values)
     if len(values) == 1:
         return f"{mean:.3g}"
@@ -40,6 +41,7 @@ class Run:
             command = (["tune", "--resume", str(self.folder)] if self.folder.exists() else
                        ["tune", options.config, "--set", f"run.path={self.folder}", "--set", f"tuning.method={method}",
                         "--set", f"tuning.seed={seed}", "--set", f"tuning.steps={options.steps}",
+                        "--set", f"optimizer.lr={options.lr}",
                         "--set", "discovery.mlp_block=64", "--set", "selection.n=100", "--set", "discovery.every=10",
                         "--set", "discovery.batches=8", "--set", "evaluation.every=100",
                         "--set", "evaluation.keep=all"])
@@ -83,29 +85,94 @@ def outcomes(runs):
     return table(["method", *names, "trainable at most", "touched"], rows)
 
 
-def nodes(group, analysis, name, columns, count):
+def nodes(group, analysis, name, columns, count, wanted=lambda node: True):
     """Nodes by the mean of the first column over runs, with all columns."""
     values = {}
     for run in group:
         for row in run.rows(analysis, name):
-            values.setdefault(row["node"], []).append([row[c] for c in columns])
+            if wanted(row["node"]):
+                values.setdefault(row["node"], []).append([row[c] for c in columns])
     order = sorted(values, key=lambda n: -abs(sum(v[0] for v in values[n])))
     return table(["node", *columns], [[f"`{n}`", *(mean_of(list(column)) for column in zip(*values[n]))] for n in order[:count]])
 
 
-def trends(group, least):
-    found = {}
+def is_head(node):
+    return node.startswith("a")
+
+
+def layers(group, last):
+    """What the nodes of every layer write into the metric, summed, and where the squared change of the weights lies."""
+    attributed, changed = {}, {}
+    for index, run in enumerate(group):
+        for row in run.rows("direct-logit", "direct_logit"):
+            kind = row["node"].split(".")[0]
+            pair = attributed.setdefault(kind, [[0.0, 0.0] for _ in group])[index]
+            pair[0] += row["step_0"]
+            pair[1] += row[last]
+        rows = run.rows("parameter-change", "parameter_change")
+        total = sum(row["change"] ** 2 for row in rows)
+        for row in rows:
+            kind = row["node"].split(".")[0]
+            changed.setdefault(kind, [0.0] * len(group))[index] += row["change"] ** 2 / total
+    kinds = sorted(set(attributed) | set(changed), key=lambda k: (k[0] not in "am", k[1:], k))
+    rows = []
+    for kind in kinds:
+        pairs = attributed.get(kind)
+        first, then = ([p[0] for p in pairs], [p[1] for p in pairs]) if pairs else ([], [])
+        rows.append([f"`{kind}`", mean_of(first), mean_of(then), mean_of([t - f for f, t in zip(first, then)]),
+                     mean_of(changed.get(kind, []))])
+    return table(["layer", "attribution before", "after", "change", "share of the squared change of weights"], rows)
+
+
+def two_sided_p(t, freedom):
+    """Of Student's t, by Simpson's rule over its density."""
+    scale = math.gamma((freedom + 1) / 2) / (math.sqrt(freedom * math.pi) * math.gamma(freedom / 2))
+    density = lambda x: scale * (1 + x * x / freedom) ** (-(freedom + 1) / 2)
+    # The tail as x = |t| + u / (1 - u), u from 0 to 1.
+    count = 2000
+    total = 0.0
+    for i in range(count):
+        u = i / count
+        weight = 1 if i == 0 else 4 if i % 2 else 2
+        total += weight * density(abs(t) + u / (1 - u)) / (1 - u) ** 2
+    return min(1.0, 2 * total / (3 * count))
+
+
+def edge_changes(group, steps, count):
+    """|S| of the last three discoveries less that of the first three: a t test over seeds for every edge, q by BH."""
+    query = ("SELECT upstream || '->' || downstream AS edge, avg(abs(score)) FILTER (WHERE step <= 20) AS first, "
+             f"avg(abs(score)) FILTER (WHERE step >= {steps - 30}) AS last, "
+             "avg(score) FILTER (WHERE step <= 20) AS signed_first, "
+             f"avg(score) FILTER (WHERE step >= {steps - 30}) AS signed_last FROM edge_series GROUP BY upstream, downstream")
+    edges = {}
     for run in group:
-        for row in run.rows("trends", "trends"):
-            found.setdefault((row["edge"], row["direction"]), []).append(row)
-    rows = [[f"`{edge}`", direction, f"{len(all_)} of {len(group)}", mean_of([r["slope_per_100_steps"] for r in all_]),
-             mean_of([r["first"] for r in all_]), mean_of([r["last"] for r in all_])]
-            for (edge, direction), all_ in found.items() if len(all_) >= least]
-    rows.sort(key=lambda row: -abs(float(row[3].split()[0])))
-    counts = [[sum(r["direction"] == d for r in run.rows("trends", "trends")) for run in group]
-              for d in ("strengthened", "weakened")]
-    return (f"Strengthened {mean_of(counts[0])}, weakened {mean_of(counts[1])} edges a run.\n\n" +
-            table(["edge", "direction", "seeds", "slope per 100 steps", "|S| first", "|S| last"], rows))
+        for row in json.loads(run.call("query", str(run.folder), query, "--json")):
+            edges.setdefault(row["edge"], []).append(row)
+    tested = []
+    for edge, rows in edges.items():
+        changes = [r["last"] - r["first"] for r in rows]
+        mean = sum(changes) / len(changes)
+        deviation = math.sqrt(sum((c - mean) ** 2 for c in changes) / (len(changes) - 1))
+        if deviation > 0:
+            tested.append([two_sided_p(mean / deviation * math.sqrt(len(changes)), len(changes) - 1), edge, mean])
+    tested.sort()
+    q = 1.0
+    found = []
+    for rank in range(len(tested), 0, -1):
+        p, edge, mean = tested[rank - 1]
+        q = min(q, p * len(tested) / rank)
+        if q <= 0.05:
+            found.append((mean, q, edge))
+    text = (f"Of {len(tested):,} edges, at a false discovery rate of 5 % over seeds: {sum(f[0] > 0 for f in found)} strengthened, "
+            f"{sum(f[0] < 0 for f in found)} weakened. The largest of each:\n\n")
+    rows = []
+    for sign, direction in ((-1, "weakened"), (1, "strengthened")):
+        for mean, q, edge in sorted(found, key=lambda f: f[0] * -sign):
+            if mean * sign < 0 or sum(row[1] == direction for row in rows) == count:
+                continue
+            columns = zip(*([r[c] for c in ("first", "last", "signed_first", "signed_last")] for r in edges[edge]))
+            rows.append([f"`{edge}`", direction, *(mean_of(list(c)) for c in columns), f"{q:.2g}"])
+    return text + table(["edge", "", "\\|S\\| first", "\\|S\\| last", "S first", "S last", "q"], rows)
 
 
 def last_of(run, analysis, name, column):
@@ -117,7 +184,8 @@ def stability(runs):
     rows = []
     for method, group in runs.items():
         core = [run.rows("core-circuit", "core_circuit") for run in group]
-        overlap = [run.rows("overlap", "overlap") for run in group]
+        # A method that draws its circuit once has nothing to compare.
+        overlap = [o for o in (run.rows("overlap", "overlap") for run in group) if len(o) > 1]
         rows.append([method, mean_of([len(c) for c in core]),
                      mean_of([sum(e["in_first"] for e in c) / len(c) if c else None for c in core]),
                      mean_of([o[0]["last"] for o in overlap]), mean_of([o[0]["chance_with_last"] for o in overlap]),
@@ -148,17 +216,24 @@ def main():
     parser.add_argument("--out", default="runs/study")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--lr", default="1e-3")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once, one thread each")
     options = parser.parse_args()
-    runs = {}
-    for seed in range(options.seeds):
-        for method in METHODS:
-            runs.setdefault(method, []).append(Run(options, method, seed))
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        started = {m: [pool.submit(Run, options, m, s) for s in range(options.seeds)] for m in METHODS}
+        runs = {method: [each.result() for each in group] for method, group in started.items()}
     group = runs["circuit"]
     last = f"step_{options.steps}"
+    direct = ["step_0", last, "change"]
     parts = [("Outcome", outcomes(runs)),
-             ("Direct logit attribution, circuit-tuning", nodes(group, "direct-logit", "direct_logit", ["step_0", last, "change"], 10)),
-             ("Node strength, circuit-tuning", nodes(group, "node-strength", "node_strength", ["first", "last", "mean"], 12)),
-             ("Edges that strengthened or weakened, circuit-tuning", trends(group, (options.seeds + 1) // 2)),
+             ("Layers: direct logit attribution and change of weights, circuit-tuning", layers(group, last)),
+             ("Heads: direct logit attribution, circuit-tuning", nodes(group, "direct-logit", "direct_logit", direct, 8, is_head)),
+             ("MLP blocks: direct logit attribution, circuit-tuning",
+              nodes(group, "direct-logit", "direct_logit", direct, 8, lambda n: not is_head(n))),
+             ("Heads: strength in circuits, circuit-tuning",
+              nodes(group, "node-strength", "node_strength", ["first", "last", "mean"], 12, is_head)),
+             ("Edges that strengthened or weakened, circuit-tuning", edge_changes(group, options.steps, 10)),
+             ("The same of the complement", edge_changes(runs["complement"], options.steps, 5)),
              ("What stays", stability(runs)),
              ("Faithfulness", faithfulness(runs)),
              ("Drift of W_V W_O, circuit-tuning",

@@ -14,6 +14,7 @@
 
 #include "model/mlp.h"
 #include "model/soft_cap.h"
+#include "model/wide.h"
 
 namespace circuit {
 namespace {
@@ -62,6 +63,38 @@ at::Tensor head_backward(const Model& model, const HeadInput& input, const at::T
   return at::zeros({tokens, d_x.size(1)}, d_x.options()).index_add_(0, input.rows, d_x);
 }
 
+namespace {
+
+// Rows of a soft-max taken at once: on a CPU as many as its caches hold.
+int64_t softmax_rows(const at::Tensor& logits) {
+  constexpr int64_t kCached = int64_t{2} << 20;
+  const int64_t row_bytes = logits.size(1) * static_cast<int64_t>(sizeof(float));
+  return logits.is_cpu() ? std::max<int64_t>(16, kCached / row_bytes) : logits.size(0);
+}
+
+// −log softmax(logits)[id] of every row into `nll`; with `gradient`, logits [rows, vocab] become their own gradient
+// times `weights` (undefined: 1), before any soft cap: ∂nll/∂logits = softmax − onehot.
+void row_losses(const Model& model, const at::Tensor& logits, const at::Tensor& ids, const at::Tensor& weights,
+                bool gradient, const at::Tensor& nll) {
+  const int64_t rows = logits.size(0);
+  const int64_t part = softmax_rows(logits);
+  for (int64_t first = 0; first < rows; first += part) {
+    const int64_t count = std::min(part, rows - first);
+    const at::Tensor some = logits.narrow(0, first, count);
+    const at::Tensor values = wide(some);
+    const at::Tensor some_ids = ids.narrow(0, first, count).unsqueeze(1);
+    const at::Tensor log_probs = at::_log_softmax(values, 1, false);
+    nll.narrow(0, first, count).copy_(log_probs.gather(1, some_ids).squeeze(1).neg());
+    if (!gradient) continue;
+    at::Tensor d = log_probs.exp_();
+    d.scatter_add_(1, some_ids, at::ones({count, 1}, d.options()).neg_());
+    if (weights.defined()) d.mul_(weights.narrow(0, first, count).unsqueeze(1));
+    some.copy_(head_logits_backward(model, values, d));
+  }
+}
+
+}  // namespace
+
 Loss nll_loss(const Model& model, const at::Tensor& x_final, const Targets& targets, LossGradient gradient) {
   Loss loss;
   loss.head = head_input(model, x_final, targets.rows);
@@ -76,17 +109,12 @@ Loss nll_loss(const Model& model, const at::Tensor& x_final, const Targets& targ
     const int64_t count = std::min(part, n - first);
     const at::Tensor y_part = y.narrow(0, first, count);
     const at::Tensor logits = head_logits(model, y_part);
-    at::Tensor log_probs = at::_log_softmax(logits, 1, false);
-    const at::Tensor ids = targets.ids.narrow(0, first, count).unsqueeze(1);
-    loss.nll.narrow(0, first, count).copy_(log_probs.gather(1, ids).squeeze(1).neg());
+    const at::Tensor weights = targets.weights.defined() ? targets.weights.narrow(0, first, count) : at::Tensor();
+    row_losses(model, logits, targets.ids.narrow(0, first, count), weights, gradient != LossGradient::kNone,
+               loss.nll.narrow(0, first, count));
     if (gradient == LossGradient::kNone) continue;
-    // ∂nll/∂logits = softmax − onehot
-    at::Tensor d_logits = log_probs.exp_();
-    d_logits.scatter_add_(1, ids, at::ones({count, 1}, d_logits.options()).neg_());
-    if (targets.weights.defined()) d_logits.mul_(targets.weights.narrow(0, first, count).unsqueeze(1));
-    d_logits = head_logits_backward(model, logits, d_logits);
-    loss.d_y.narrow(0, first, count).copy_(at::mm(d_logits, model.unembedding()));
-    if (loss.d_unembedding.defined()) loss.d_unembedding.addmm_(d_logits.t(), y_part);
+    loss.d_y.narrow(0, first, count).copy_(at::mm(logits, model.unembedding()));
+    if (loss.d_unembedding.defined()) loss.d_unembedding.addmm_(logits.t(), y_part);
   }
   return loss;
 }

@@ -1,6 +1,7 @@
 #include "model/mlp.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
 #include <ATen/ops/mm.h>
@@ -13,12 +14,15 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
+
 #include "core/error.h"
+#include "model/wide.h"
 
 namespace circuit {
 namespace {
 
-at::Tensor activate(Activation activation, const at::Tensor& x) {
+at::Tensor activate_wide(Activation activation, const at::Tensor& x) {
   switch (activation) {
     case Activation::kGeluTanh:
       return at::gelu(x, "tanh");
@@ -32,7 +36,7 @@ at::Tensor activate(Activation activation, const at::Tensor& x) {
   fail("mlp", "unknown activation.");
 }
 
-at::Tensor activate_backward(Activation activation, const at::Tensor& d_h, const at::Tensor& x) {
+at::Tensor activate_backward_wide(Activation activation, const at::Tensor& d_h, const at::Tensor& x) {
   switch (activation) {
     case Activation::kGeluTanh:
       return at::gelu_backward(d_h, x, "tanh");
@@ -44,6 +48,32 @@ at::Tensor activate_backward(Activation activation, const at::Tensor& d_h, const
       return at::threshold_backward(d_h, x, 0);
   }
   fail("mlp", "unknown activation.");
+}
+
+// f of some rows of x [rows, width] at a time, so that the wide copies of narrow types stay in a CPU's caches.
+template <class F>
+at::Tensor by_rows(const at::Tensor& x, F f) {
+  constexpr int64_t kElements = int64_t{1} << 17;
+  if (!x.is_cpu() || x.dim() != 2 || wide(x.scalar_type()) == x.scalar_type())
+    return f(0, x.size(0)).to(x.scalar_type());
+  const at::Tensor y = at::empty(x.sizes(), x.options());
+  const int64_t part = std::max<int64_t>(1, kElements / x.size(1));
+  for (int64_t first = 0; first < x.size(0); first += part) {
+    const int64_t count = std::min(part, x.size(0) - first);
+    y.narrow(0, first, count).copy_(f(first, count));
+  }
+  return y;
+}
+
+at::Tensor activate(Activation activation, const at::Tensor& x) {
+  return by_rows(
+      x, [&](int64_t first, int64_t count) { return activate_wide(activation, wide(x.narrow(0, first, count))); });
+}
+
+at::Tensor activate_backward(Activation activation, const at::Tensor& d_h, const at::Tensor& x) {
+  return by_rows(x, [&](int64_t first, int64_t count) {
+    return activate_backward_wide(activation, wide(d_h.narrow(0, first, count)), wide(x.narrow(0, first, count)));
+  });
 }
 
 // f(x)/x, which relevance takes for the derivative; at 0 the derivative is its limit.

@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "model/rows.h"
+#include "model/wide.h"
 
 namespace circuit {
 namespace {
@@ -26,8 +27,7 @@ at::Tensor scaled(const NormWeights& weights, const at::Tensor& x_hat, at::Scala
 
 at::Tensor norm_scale(const NormWeights& weights) {
   if (weights.offset == 0) return weights.weight;
-  const bool wide = weights.weight.scalar_type() == at::kDouble;
-  return (wide ? weights.weight : weights.weight.to(at::kFloat)) + weights.offset;
+  return wide(weights.weight) + weights.offset;
 }
 
 NormStats take_rows(const NormStats& stats, const at::Tensor& rows) {
@@ -37,16 +37,16 @@ NormStats take_rows(const NormStats& stats, const at::Tensor& rows) {
 at::Tensor norm_forward(const Architecture& architecture, const NormWeights& weights, const at::Tensor& x,
                         NormStats* stats) {
   if (architecture.norm == NormKind::kLayerNorm) {
-    auto [y, mean, rstd] =
-        at::native_layer_norm(x, {x.size(-1)}, norm_scale(weights), weights.bias, architecture.norm_eps);
+    auto [y, mean, rstd] = at::native_layer_norm(wide(x), {x.size(-1)}, wide(norm_scale(weights)), wide(weights.bias),
+                                                 architecture.norm_eps);
     if (stats != nullptr) *stats = {mean, rstd};
-    return y;
+    return y.to(x.scalar_type());
   }
   // The mean of squares in at least float32: with BF16 activations its own rounding would dominate.
-  const at::Tensor wide = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
-  const at::Tensor rstd = wide.square().mean(-1, true).add_(architecture.norm_eps).rsqrt_();
+  const at::Tensor w = wide(x);
+  const at::Tensor rstd = w.square().mean(-1, true).add_(architecture.norm_eps).rsqrt_();
   if (stats != nullptr) *stats = {at::Tensor(), rstd};
-  return scaled(weights, wide * rstd, x.scalar_type());
+  return scaled(weights, w * rstd, x.scalar_type());
 }
 
 at::Tensor post_norm_forward(const Architecture& architecture, const NormWeights& weights, const at::Tensor& x,
@@ -72,8 +72,10 @@ at::Tensor norm_backward(const NormWeights& weights, const at::Tensor& x, const 
     return stats.mean.defined() ? g - g.mean(-1, true) : g;
   }
   if (stats.mean.defined()) {
-    return std::get<0>(at::native_layer_norm_backward(d_y, x, {x.size(-1)}, stats.mean, stats.rstd, norm_scale(weights),
-                                                      weights.bias, {true, false, false}));
+    const at::Tensor d_x = std::get<0>(at::native_layer_norm_backward(wide(d_y), wide(x), {x.size(-1)}, stats.mean,
+                                                                      stats.rstd, wide(norm_scale(weights)),
+                                                                      wide(weights.bias), {true, false, false}));
+    return d_x.to(x.scalar_type());
   }
   // ∂x = rstd · (g − x̂ · mean(g ⊙ x̂)) with g = γ ⊙ ∂y
   const at::Tensor x_hat = norm_standardised(x, stats);

@@ -9,7 +9,7 @@
 
 namespace circuit {
 
-// Statistics of one run, kept for the backward. [tokens, 1]; mean undefined for RMSNorm.
+// Statistics of one run, kept for the backward. [tokens, 1], float32 at least; mean undefined for RMSNorm.
 struct NormStats {
   at::Tensor mean, rstd;
 };

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "model/forward.h"
+#include "model/wide.h"
 #include "task/metric.h"
 
 namespace circuit {
@@ -20,9 +21,9 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
          batch.n_readouts(), batch.full.size(0));
   }
   const HeadInput head = head_input(model, x_final, batch.readout_rows);
-  const at::Tensor logits = head_logits(model, head.y);
+  const at::Tensor logits = wide(head_logits(model, head.y));
   const at::Tensor run = at::_log_softmax(logits, 1, false);  // [readouts, vocab]
-  const at::Tensor full = at::_log_softmax(logits_of(model, batch.full), 1, false);
+  const at::Tensor full = at::_log_softmax(wide(logits_of(model, batch.full)), 1, false);
   const at::Tensor p = full.exp();
   const at::Tensor kl = (p * (full - run)).sum(1).to(at::kCPU, at::kDouble).contiguous();
   MetricValues result;
@@ -32,8 +33,9 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
   }
   if (gradient == MetricGradient::kNone) return result;
   // ∂(−KL)/∂logits of the run = p − softmax(run)
-  const at::Tensor w = at::tensor(weights, at::kDouble).to(model.device(), model.dtype()).unsqueeze(1);
-  const at::Tensor d_y = at::mm(head_logits_backward(model, logits, (p - run.exp()) * w), model.unembedding());
+  const at::Tensor w = at::tensor(weights, at::kDouble).to(logits.options()).unsqueeze(1);
+  const at::Tensor d_logits = head_logits_backward(model, logits, (p - run.exp()) * w);
+  const at::Tensor d_y = at::mm(d_logits.to(model.dtype()), model.unembedding());
   result.d_final = head_backward(model, head, d_y, batch.tokens.tokens(), rule_of(gradient));
   return result;
 }

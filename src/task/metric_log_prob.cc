@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "model/wide.h"
 #include "task/metric.h"
 
 namespace circuit {
@@ -21,7 +22,7 @@ constexpr int64_t kMaxLogitBytes = int64_t{128} << 20;
 // Values of rows first … first + count − 1 into `values`; returns ∂/∂y of their sum, [count, d_model], if wanted.
 at::Tensor work_part(const Model& model, const Answers& answers, const at::Tensor& y, int64_t first, bool wanted,
                      MetricValues* result) {
-  const at::Tensor logits = head_logits(model, y);  // [count, vocab]
+  const at::Tensor logits = wide(head_logits(model, y));  // [count, vocab]
   const at::Tensor log_probs = at::_log_softmax(logits, 1, false);
   at::Tensor others = at::full_like(log_probs, -std::numeric_limits<double>::infinity(), at::kCPU);
   for (int64_t r = 0; r < y.size(0); ++r) {
@@ -35,7 +36,7 @@ at::Tensor work_part(const Model& model, const Answers& answers, const at::Tenso
   if (!wanted) return {};
   // ∂/∂logits of log Σ_{v∈A} p_v is p restricted to A and normalised, less p.
   const at::Tensor d_logits = (of_answer - value).exp() - log_probs.exp();
-  return at::mm(head_logits_backward(model, logits, d_logits), model.unembedding());
+  return at::mm(head_logits_backward(model, logits, d_logits).to(y.scalar_type()), model.unembedding());
 }
 
 MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,

@@ -16,7 +16,7 @@ struct Factors {
   double keep, scale, beta1, beta2, rate, root, epsilon;
 };
 
-template <class T>
+template <class T, class G>
 void in_one_pass(const Factors& f, const at::Tensor& weight, const at::Tensor& gradient, SliceState* state) {
   const auto keep = static_cast<T>(f.keep);
   const auto scale = static_cast<T>(f.scale);
@@ -27,15 +27,15 @@ void in_one_pass(const Factors& f, const at::Tensor& weight, const at::Tensor& g
   const auto rate = static_cast<T>(f.rate);
   const auto root = static_cast<T>(f.root);
   const auto epsilon = static_cast<T>(f.epsilon);
-  const auto row = [=](T* __restrict w, const T* __restrict gradients, T* __restrict m, T* __restrict v, int64_t n) {
+  const auto row = [=](T* __restrict w, const G* __restrict gradients, T* __restrict m, T* __restrict v, int64_t n) {
     for (int64_t i = 0; i < n; ++i) {
-      const T g = gradients[i] * scale;
+      const T g = static_cast<T>(gradients[i]) * scale;
       m[i] = beta1 * m[i] + rest1 * g;
       v[i] = beta2 * v[i] + rest2 * g * g;
       w[i] = keep * w[i] - rate * m[i] / (std::sqrt(v[i]) * root + epsilon);
     }
   };
-  for_rows<T>(row, weight, gradient, state->first, state->second);
+  for_rows<T, G>(row, weight, gradient, state->first, state->second);
 }
 
 void with_operations(const Factors& f, const at::Tensor& weight, const at::Tensor& gradient, SliceState* state) {
@@ -61,13 +61,9 @@ void update(const OptimizerSpec& spec, const UpdateStep& step, const at::Tensor&
                   step.lr / (1 - std::pow(spec.beta1, t)),
                   1 / std::sqrt(1 - std::pow(spec.beta2, t)),
                   spec.epsilon};
-  if (!walks_by_rows(weight) || !walks_by_rows(gradient)) {
-    with_operations(f, weight, gradient, state);
-  } else if (weight.scalar_type() == at::kFloat) {
-    in_one_pass<float>(f, weight, gradient, state);
-  } else {
-    in_one_pass<double>(f, weight, gradient, state);
-  }
+  const auto walk = [&](auto w, auto g) { in_one_pass<decltype(w), decltype(g)>(f, weight, gradient, state); };
+  if (walks_by_rows(weight) && walks_by_rows(gradient) && with_types(weight, gradient, walk)) return;
+  with_operations(f, weight, gradient.to(weight.scalar_type()), state);
 }
 
 }  // namespace

@@ -2,12 +2,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
-#include <cmath>
+
+#include "model/wide.h"
+#include "tuning/squares.h"
 
 namespace circuit {
 namespace {
@@ -63,11 +64,13 @@ const std::vector<SliceGradients::Part>* SliceGradients::parts_of(const std::str
 
 void SliceGradients::give(size_t slice, const at::Tensor& gradient) {
   at::Tensor& sum = gradients_[slice];
-  if (sum.defined()) {
-    sum.add_(gradient);
-  } else {
+  if (!sum.defined()) {
     sum = gradient;
+    return;
   }
+  // In float32 from the second on: a BF16 sum would lose what is 256 times smaller than itself.
+  sum = wide(sum);
+  sum.add_(gradient);
 }
 
 void SliceGradients::linear(const TensorRef& ref, Units units, int64_t first, const at::Tensor& input,
@@ -91,22 +94,22 @@ void SliceGradients::vector(const std::string& tensor, int64_t first, const at::
 
 void SliceGradients::lookup(const std::string& tensor, const at::Tensor& index, const at::Tensor& d) {
   at::Tensor& gradient = gradients_[parts_of(tensor)->front().slice];
-  if (!gradient.defined()) gradient = at::zeros_like(model_.parameter(tensor));
-  gradient.index_add_(0, index, d);
+  const at::Tensor& parameter = model_.parameter(tensor);
+  gradient = gradient.defined() ? wide(gradient)
+                                : at::zeros_like(parameter, parameter.options().dtype(wide(parameter.scalar_type())));
+  gradient.index_add_(0, index, wide(d));
 }
 
 void SliceGradients::whole(const std::string& tensor, const at::Tensor& gradient) {
   give(parts_of(tensor)->front().slice, gradient);
 }
 
-double SliceGradients::norm() const {
-  double squares = 0;
+std::vector<double> SliceGradients::norms() const {
+  std::vector<double> norms;
   for (const at::Tensor& g : gradients_) {
-    if (!g.defined()) continue;
-    const double n = at::linalg_vector_norm(g).item<double>();
-    squares += n * n;
+    norms.push_back(g.defined() ? euclidean_norm(g) : 0);
   }
-  return std::sqrt(squares);
+  return norms;
 }
 
 }  // namespace circuit

@@ -26,8 +26,8 @@ class SliceGradients : public WeightSink {
 
   // In the order of the slices given; undefined where no backward reached the slice's tensor.
   const std::vector<at::Tensor>& gradients() const { return gradients_; }
-  // √Σ‖g‖² over all slices, float64.
-  double norm() const;
+  // ‖g‖₂ of each, in that order; 0 where undefined.
+  std::vector<double> norms() const;
 
  private:
   struct Part {

@@ -38,8 +38,8 @@ struct UpdateStep {
 
 struct Optimizer {
   std::string name;
-  // One update in place. weight: the slice (its master, where there is one); gradient: same shape and dtype, may be
-  // overwritten; it counts `scale` times (clipping).
+  // One update in place. weight: the slice (its master, where there is one); gradient: same shape, its dtype or BF16,
+  // may be overwritten; it counts `scale` times (clipping).
   void (*update)(const OptimizerSpec& spec, const UpdateStep& step, const at::Tensor& weight,
                  const at::Tensor& gradient, SliceState* state);
   int states;  // tensors of state per slice, for memory plans

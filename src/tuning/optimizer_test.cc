@@ -83,5 +83,28 @@ TEST(Optimizers, OnePassAndOperationsAgree) {
   }
 }
 
+// The columns of a head inside the gradient of a whole matrix, as BF16 models have them.
+TEST(Optimizers, GradientsInBf16CountAsTheirValues) {
+  Rng rng(4);
+  const auto noise = [&](int64_t columns) {
+    at::Tensor t = at::empty({7, columns}, at::kFloat);
+    for (int64_t i = 0; i < t.numel(); ++i) t.data_ptr<float>()[i] = static_cast<float>(rng.normal());
+    return t;
+  };
+  for (const Optimizer& optimizer : optimizers()) {
+    OptimizerSpec spec;
+    SliceState narrow;
+    SliceState wide;
+    const at::Tensor w = noise(5);
+    const at::Tensor expected = w.clone();
+    for (int step = 0; step < 3; ++step) {
+      const at::Tensor g = noise(12).to(at::kBFloat16).narrow(1, 4, 5);
+      optimizer.update(spec, {0.05, 0.1, 0.7}, w, g, &narrow);
+      optimizer.update(spec, {0.05, 0.1, 0.7}, expected, g.to(at::kFloat), &wide);
+    }
+    EXPECT_TRUE(w.equal(expected)) << optimizer.name;
+  }
+}
+
 }  // namespace
 }  // namespace circuit

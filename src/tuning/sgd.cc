@@ -8,7 +8,7 @@
 namespace circuit {
 namespace {
 
-template <class T>
+template <class T, class G>
 void in_one_pass(const UpdateStep& step, double momentum, const at::Tensor& weight, const at::Tensor& gradient,
                  SliceState* state) {
   const auto lr = static_cast<T>(step.lr);
@@ -16,19 +16,19 @@ void in_one_pass(const UpdateStep& step, double momentum, const at::Tensor& weig
   const auto scale = static_cast<T>(step.scale);
   const auto keep = static_cast<T>(momentum);
   if (momentum == 0) {
-    const auto row = [=](T* __restrict w, const T* __restrict g, int64_t n) {
-      for (int64_t i = 0; i < n; ++i) w[i] -= lr * (g[i] * scale + decay * w[i]);
+    const auto row = [=](T* __restrict w, const G* __restrict g, int64_t n) {
+      for (int64_t i = 0; i < n; ++i) w[i] -= lr * (static_cast<T>(g[i]) * scale + decay * w[i]);
     };
-    for_rows<T>(row, weight, gradient);
+    for_rows<T, G>(row, weight, gradient);
     return;
   }
-  const auto row = [=](T* __restrict w, const T* __restrict g, T* __restrict m, int64_t n) {
+  const auto row = [=](T* __restrict w, const G* __restrict g, T* __restrict m, int64_t n) {
     for (int64_t i = 0; i < n; ++i) {
-      m[i] = keep * m[i] + (g[i] * scale + decay * w[i]);
+      m[i] = keep * m[i] + (static_cast<T>(g[i]) * scale + decay * w[i]);
       w[i] -= lr * m[i];
     }
   };
-  for_rows<T>(row, weight, gradient, state->first);
+  for_rows<T, G>(row, weight, gradient, state->first);
 }
 
 void with_operations(const UpdateStep& step, double momentum, const at::Tensor& weight, const at::Tensor& gradient,
@@ -48,13 +48,11 @@ void update(const OptimizerSpec& spec, const UpdateStep& step, const at::Tensor&
   ++state->updates;
   // From zero, the first m is g.
   if (spec.momentum != 0 && !state->first.defined()) state->first = at::zeros(weight.sizes(), weight.options());
-  if (!walks_by_rows(weight) || !walks_by_rows(gradient)) {
-    with_operations(step, spec.momentum, weight, gradient, state);
-  } else if (weight.scalar_type() == at::kFloat) {
-    in_one_pass<float>(step, spec.momentum, weight, gradient, state);
-  } else {
-    in_one_pass<double>(step, spec.momentum, weight, gradient, state);
-  }
+  const auto walk = [&](auto w, auto g) {
+    in_one_pass<decltype(w), decltype(g)>(step, spec.momentum, weight, gradient, state);
+  };
+  if (walks_by_rows(weight) && walks_by_rows(gradient) && with_types(weight, gradient, walk)) return;
+  with_operations(step, spec.momentum, weight, gradient.to(weight.scalar_type()), state);
 }
 
 }  // namespace

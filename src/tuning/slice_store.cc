@@ -75,7 +75,8 @@ SliceGradients& SliceStore::begin_step() { return gradients_.emplace(model_, cur
 UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip, Detail detail) {
   const SliceGradients& gradients = *gradients_;
   UpdateNorms norms;
-  norms.gradient = gradients.norm();
+  const std::vector<double> lengths = gradients.norms();
+  norms.gradient = std::sqrt(std::inner_product(lengths.begin(), lengths.end(), lengths.begin(), 0.0));
   const double factor = clip_factor(norms.gradient, clip);
   const Optimizer& optimizer = find_optimizer(spec.kind);
   for (size_t i = 0; i < current_.size(); ++i) {
@@ -88,7 +89,7 @@ UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip
     at::Tensor before;
     if (detail == Detail::kPerSlice) {
       norms.slices.push_back(id);
-      norms.slice_gradients.push_back(factor * at::linalg_vector_norm(gradient).item<double>());
+      norms.slice_gradients.push_back(factor * lengths[i]);
       before = weight.clone();
     }
     const bool bias = view.dim() == 1;
@@ -96,7 +97,7 @@ UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip
     step.lr = rates_.empty() ? lr : lr * rates_[id];
     step.weight_decay = bias && !spec.decay_biases ? 0 : spec.weight_decay;
     step.scale = factor;
-    optimizer.update(spec, step, weight, gradient.to(weight.scalar_type()), &state);
+    optimizer.update(spec, step, weight, gradient, &state);
     if (state.master.defined()) view.copy_(state.master);
     if (detail == Detail::kPerSlice) {
       norms.slice_updates.push_back(at::linalg_vector_norm(before.sub_(weight)).item<double>());

@@ -76,6 +76,12 @@ TEST_F(Analyse, WritesTablesAndJson) {
   EXPECT_EQ(read_json(runs_.run("out") + "/trends.json")["analysis"], "trends");
 }
 
+TEST_F(Analyse, SaysThatItWorksInFloat32) {
+  const ProgramResult result = run_quiet({"analyse", run(), "--only", "parameter-change", "--dtype", "bf16"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.err, HasSubstr("--dtype bf16 is not followed"));
+}
+
 TEST_F(Analyse, RefusesWhatItCannotSay) {
   expect_refused(runs_.scratch(), {"analyse", run(), "--only", "trend"}, {"'trend'", "trends"}, kWrongUse);
   expect_refused(runs_.scratch(), {"analyse", runs_.run("none")}, {"run.db", "there is no such file"});

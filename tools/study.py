@@ -13,6 +13,7 @@ import math
 import pathlib
 import sqlite3
 import subprocess
+import tempfile
 
 METHODS = ("circuit", "complement", "random")
 # Half-widths of the 95 % interval in standard errors, by degrees of freedom.
@@ -29,6 +30,25 @@ def mean_of(values):
         return f"{mean:.3g}"
     deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
     return f"{mean:.3g} ± {T[len(values) - 1] * deviation / math.sqrt(len(values)):.2g}"
+
+
+def call(binary, *arguments):
+    return subprocess.run([binary, *arguments, "--quiet", "--threads", "1"], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout
+
+
+def test_circuit(options, folder):
+    """Nodes and edges found on the test records: of a run's last model, or of the base model where the folder is no run."""
+    kept = folder / "test-circuit.json"
+    if not kept.exists():
+        with tempfile.TemporaryDirectory() as scratch:
+            model = options.model
+            if (folder / "run.db").exists():
+                model = f"{scratch}/model"
+                call(options.binary, "export", str(folder), "--step", str(options.steps), "-o", model)
+            call(options.binary, "discover", model, options.test, "--ablation", "mean", "--mlp-block", "64", "--top-edges",
+                 "100", "-o", str(kept))
+    return json.loads(kept.read_text())
 
 
 class Run:
@@ -52,9 +72,10 @@ class Run:
             kept.write_text(text)
         self.analyses = {each["analysis"]: each for each in json.loads(kept.read_text())}
 
+        self.circuit = test_circuit(options, self.folder)
+
     def call(self, *arguments):
-        return subprocess.run([self.binary, *arguments, "--quiet", "--threads", "1"], check=True,
-                              stdout=subprocess.PIPE, text=True).stdout
+        return call(self.binary, *arguments)
 
     def rows(self, analysis, table):
         """A table as dictionaries; empty where the analysis was not done."""
@@ -175,6 +196,50 @@ def edge_changes(group, steps, count):
     return text + table(["edge", "", "\\|S\\| first", "\\|S\\| last", "S first", "S last", "q"], rows)
 
 
+def heads_before(base, runs, count):
+    """Heads by Σ |S| of their edges in the base's graph, with the sum of S of those they write, then and after."""
+    strength = {}
+    for edge, value in base["edges"].items():
+        for end in edge.split("->"):
+            node = end.split("<")[0]
+            if is_head(node):
+                strength[node] = strength.get(node, 0) + abs(value["score"])
+    def largest(node, index):
+        return max((e for e in base["edges"] if e.split("->")[index].split("<")[0] == node),
+                   key=lambda e: abs(base["edges"][e]["score"]))
+    rows = []
+    for node in sorted(strength, key=lambda n: -strength[n])[:count]:
+        written, read = largest(node, 0), largest(node, 1)
+        rows.append([f"`{node}`", f"{strength[node]:.3f}", f"{base['nodes'][node]['score']:.3f}",
+                     *(mean_of([run.circuit["nodes"][node]["score"] for run in group]) for group in runs.values()),
+                     f"`{read}` {base['edges'][read]['score']:.3f}", f"`{written}` {base['edges'][written]['score']:.3f}"])
+    return table(["head", "Σ \\|S\\| at it", "Σ S it writes, before", *(f"after {m}" for m in runs), "strongest it reads",
+                  "strongest it writes"], rows)
+
+
+def last_circuits(base, runs):
+    def edges(circuit):
+        return {edge for edge, value in circuit["edges"].items() if value["in_graph"]}
+
+    def jaccard(a, b):
+        return len(a & b) / len(a | b)
+
+    def rho(a, b):
+        ranks = []
+        for circuit in (a, b):
+            order = sorted(base["edges"], key=lambda e: abs(circuit["edges"][e]["score"]))
+            ranks.append({edge: i for i, edge in enumerate(order)})
+        n = len(base["edges"])
+        return 1 - 6 * sum((ranks[0][e] - ranks[1][e]) ** 2 for e in base["edges"]) / (n * (n * n - 1))
+
+    return table(["last model of", "Jaccard with the base's circuit", "ρ of \\|S\\| with the base's",
+                  *(f"Jaccard with that of {m}, same seed" for m in runs)],
+                 [[method, mean_of([jaccard(edges(r.circuit), edges(base)) for r in group]),
+                   mean_of([rho(r.circuit, base) for r in group]),
+                   *("–" if m == method else mean_of([jaccard(edges(a.circuit), edges(b.circuit)) for a, b in zip(group, other)])
+                     for m, other in runs.items())] for method, group in runs.items()])
+
+
 def last_of(run, analysis, name, column):
     rows = run.rows(analysis, name)
     return rows[-1][column] if rows else None
@@ -213,6 +278,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default="build/release/circuit")
     parser.add_argument("--config", default="examples/agreement/circuit.toml")
+    parser.add_argument("--model", default="examples/books-4l", help="of the configuration")
+    parser.add_argument("--test", default="examples/agreement/test.jsonl")
     parser.add_argument("--out", default="runs/study")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=300)
@@ -224,17 +291,18 @@ def main():
         runs = {method: [each.result() for each in group] for method, group in started.items()}
     group = runs["circuit"]
     last = f"step_{options.steps}"
+    base = test_circuit(options, pathlib.Path(options.out))
     direct = ["step_0", last, "change"]
     parts = [("Outcome", outcomes(runs)),
+             ("Heads of the base's circuit, on test", heads_before(base, runs, 10)),
              ("Layers: direct logit attribution and change of weights, circuit-tuning", layers(group, last)),
              ("Heads: direct logit attribution, circuit-tuning", nodes(group, "direct-logit", "direct_logit", direct, 8, is_head)),
              ("MLP blocks: direct logit attribution, circuit-tuning",
               nodes(group, "direct-logit", "direct_logit", direct, 8, lambda n: not is_head(n))),
-             ("Heads: strength in circuits, circuit-tuning",
-              nodes(group, "node-strength", "node_strength", ["first", "last", "mean"], 12, is_head)),
              ("Edges that strengthened or weakened, circuit-tuning", edge_changes(group, options.steps, 10)),
              ("The same of the complement", edge_changes(runs["complement"], options.steps, 5)),
              ("What stays", stability(runs)),
+             ("Circuits of the last models, on test", last_circuits(base, runs)),
              ("Faithfulness", faithfulness(runs)),
              ("Drift of W_V W_O, circuit-tuning",
               nodes([Heads(run) for run in group], "ov-drift", "ov_drift",

@@ -57,9 +57,7 @@ Json overlap_json(const std::vector<Overlap>& overlaps, const std::vector<Delta>
 void add_adapters(const Options& o, const std::vector<std::string>& adapters, const Checkpoint& base,
                   std::map<std::string, at::Tensor>* changed) {
   if (adapters.empty()) return;
-  CommonOptions exact = o.common;
-  exact.dtype = "f32";
-  const OpenModel open(o.model, exact);
+  const OpenModel open(o.model, in_float32(o.common));
   for (const std::string& folder : adapters) {
     for (auto& [name, tensor] : merge_adapter(base, open.model, folder)) {
       if (changed->emplace(name, std::move(tensor)).second) continue;

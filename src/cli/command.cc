@@ -75,6 +75,12 @@ void apply_common(const CommonOptions& options) {
   warn_of_slow_blas();
 }
 
+CommonOptions in_float32(CommonOptions options) {
+  if (options.dtype != "f32") log_warning("--dtype {} is not followed: this command works in float32.", options.dtype);
+  options.dtype = "f32";
+  return options;
+}
+
 LoadOptions load_options(const CommonOptions& options) {
   LoadOptions load;
   load.dtype = options.dtype == "bf16" ? at::kBFloat16 : at::kFloat;

@@ -56,6 +56,10 @@ void add_common(CLI::App& command, CommonOptions* options);
 // device that is not there.
 void apply_common(const CommonOptions& options);
 
+// The same with float32, whatever --dtype says, which is then answered by a warning: for commands whose results are
+// values of float32 checkpoints.
+CommonOptions in_float32(CommonOptions options);
+
 LoadOptions load_options(const CommonOptions& options);
 int64_t memory_limit(const CommonOptions& options);  // bytes
 

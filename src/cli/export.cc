@@ -86,9 +86,8 @@ int run(const Options& o) {
   TuneConfig config;
   read_config(o.run + "/config.toml", config.fields());
   if (o.delta) return export_delta(o, config);
-  CommonOptions exact = o.common;
-  exact.dtype = "f32";  // the checkpoint's values are float32 whatever the run computed in
-  TuneModel model(config, exact);
+  // The checkpoint's values are float32 whatever the run computed in.
+  TuneModel model(config, in_float32(o.common));
   const int64_t step = choose_step(o);
   const std::unique_ptr<ParameterStore> store = stored_parameters(config, o.run, model);
   load_checkpoint(o.run, step, model.open.checkpoint, *store);

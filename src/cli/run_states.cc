@@ -8,8 +8,7 @@ namespace circuit {
 
 RunStates::RunStates(const std::string& run, const CommonOptions& options, const std::string& data, int64_t count,
                      int64_t states)
-    : run_(run), options_(options) {
-  options_.dtype = "f32";  // the checkpoint's values are float32 whatever the run computed in
+    : run_(run), options_(in_float32(options)) {
   read_config(run + "/config.toml", config_.fields());
   std::vector<int64_t> saved = checkpoint_steps(run);
   if (saved.empty()) fail(run, "there is no checkpoint in it yet: no model to hold against the base.");

@@ -17,25 +17,36 @@ double rounded(double value) {
   return std::isfinite(scale) ? std::round(value * scale) / scale : value;
 }
 
-Json color_encoding(const LineChart& chart, bool several_runs) {
+// In columns that a telephone's width holds: a legend in one row is cut off there.
+Json top_legend(const Json& names) {
+  size_t longest = 0;
+  for (const Json& name : names) longest = std::max(longest, name.get_ref<const std::string&>().size());
+  constexpr size_t kShort = 8;
+  return {{"orient", "top"}, {"columns", longest <= kShort ? 4 : 2}, {"values", names}};
+}
+
+Json color_encoding(const LineChart& chart, const std::vector<std::string>& runs) {
+  const bool several_runs = runs.size() > 1;
   Json names = Json::array();
   std::set<std::string> seen;
   for (const Series& series : chart.series) {
     const std::string& name = several_runs ? series.run : series.name;
     if (seen.insert(name).second) names.push_back(name);
   }
+  const Json domain = several_runs ? Json(runs) : names;
   Json color = {{"field", several_runs ? "run" : "series"},
                 {"type", "nominal"},
                 {"title", nullptr},
-                {"scale", {{"domain", names}}}};
+                {"scale", {{"domain", domain}}}};
+  if (domain.size() > kPageColours) color["scale"]["scheme"] = "tableau20";
   // One curve needs no legend: the title says what it is.
-  color["legend"] = names.size() > 1 ? Json{{"orient", "top"}} : Json(nullptr);
+  color["legend"] = names.size() > 1 ? top_legend(names) : Json(nullptr);
   return color;
 }
 
 // Tells the series of one run apart, by dash or by the shape of its points.
-Json series_encoding() {
-  return {{"field", "series"}, {"type", "nominal"}, {"title", nullptr}, {"legend", {{"orient", "top"}}}};
+Json series_encoding(const Json& names) {
+  return {{"field", "series"}, {"type", "nominal"}, {"title", nullptr}, {"legend", top_legend(names)}};
 }
 
 // What the layers of one chart share.
@@ -49,9 +60,9 @@ struct Plot {
   Json x, y, color, tooltip;
 };
 
-Plot plot_of(const LineChart& chart, bool several_runs) {
+Plot plot_of(const LineChart& chart, const std::vector<std::string>& runs) {
   Plot plot;
-  plot.several_runs = several_runs;
+  const bool several_runs = plot.several_runs = runs.size() > 1;
   for (const Series& series : chart.series) {
     const Curve curve = thin(series.curve, kMaxCurvePoints);
     // The mean is of all points, not of the extremes that thinning keeps.
@@ -79,7 +90,7 @@ Plot plot_of(const LineChart& chart, bool several_runs) {
   plot.x = {{"field", "step"}, {"type", "quantitative"}, {"title", "step"}, {"scale", {{"nice", false}}}};
   plot.y = {{"field", "value"}, {"type", "quantitative"}, {"title", chart.unit}, {"scale", {{"zero", false}}}};
   plot.y["axis"]["format"] = share ? ".0%" : plot.largest < 1e4 ? "~r" : "~s";
-  plot.color = color_encoding(chart, several_runs);
+  plot.color = color_encoding(chart, runs);
   // Filled points have no stroke for a legend to show.
   if (plot.sparse.size() == plot.names.size() && !plot.color["legend"].is_null())
     plot.color["legend"]["symbolType"] = "circle";
@@ -96,7 +107,13 @@ Plot plot_of(const LineChart& chart, bool several_runs) {
 
 Json line_layer(const Plot& plot) {
   Json layer = {{"mark", {{"type", "line"}}}, {"encoding", {{"x", plot.x}, {"y", plot.y}, {"color", plot.color}}}};
-  if (plot.several_runs && plot.names.size() > 1) layer["encoding"]["strokeDash"] = series_encoding();
+  if (plot.several_runs && plot.names.size() > 1) {
+    Json lines = Json::array();
+    for (const std::string& name : plot.names) {
+      if (std::find(plot.sparse.begin(), plot.sparse.end(), name) == plot.sparse.end()) lines.push_back(name);
+    }
+    layer["encoding"]["strokeDash"] = series_encoding(lines);
+  }
   return layer;
 }
 
@@ -126,7 +143,7 @@ void add_line_layers(const Plot& plot, Json& layers) {
     if (plot.several_runs) {
       // Colour says which run; the diamond needs a legend of its own.
       points["mark"].erase("shape");
-      points["encoding"]["shape"] = series_encoding();
+      points["encoding"]["shape"] = series_encoding(plot.sparse);
       points["encoding"]["shape"]["scale"]["range"] = Json::array({"diamond", "square", "triangle-up"});
     }
     points["transform"][0]["filter"] = is_sparse;
@@ -183,8 +200,8 @@ Curve moving_mean(const Curve& curve, size_t half) {
   return mean;
 }
 
-Json line_chart_spec(const LineChart& chart, bool several_runs) {
-  const Plot plot = plot_of(chart, several_runs);
+Json line_chart_spec(const LineChart& chart, const std::vector<std::string>& runs) {
+  const Plot plot = plot_of(chart, runs);
   Json layers = Json::array();
   if (chart.marks == Marks::kNoisyLine && plot.longest > kPointsShown) {
     add_noisy_layers(plot, layers);

@@ -28,8 +28,12 @@ struct LineChart {
 
 // The specification (Vega-Lite 5). Rows of data.values have step, value, series, with
 // several runs run, and in a noisy line mean.
-// One run: curves are coloured by series; several: by run, and dashed by series.
-Json line_chart_spec(const LineChart& chart, bool several_runs);
+// One run: curves are coloured by series; several: by run, and dashed by series. `runs`: the names of all runs of the
+// page, so that a run has one colour in every chart, whichever have a curve in this one.
+Json line_chart_spec(const LineChart& chart, const std::vector<std::string>& runs);
+
+// The colours of page.css; more curves than that take a palette of twenty.
+constexpr size_t kPageColours = 6;
 
 // A curve with more points is thinned to this many, keeping each bucket's smallest and largest value.
 constexpr size_t kMaxCurvePoints = 2000;

@@ -12,7 +12,9 @@ namespace {
 
 class ChartList {
  public:
-  explicit ChartList(size_t runs) : several_runs_(runs > 1) {}
+  explicit ChartList(const std::vector<RunData>& runs) {
+    for (const RunData& run : runs) runs_.push_back(run.name);
+  }
 
   // Curves without a point are left out, and so is a chart without a curve.
   void add(LineChart chart) {
@@ -22,12 +24,12 @@ class ChartList {
     if (series.empty()) return;
     // Ids carry the position, so that no two names from the database can make the same one.
     charts_.push_back({"chart-" + std::to_string(charts_.size()) + "-" + chart.id, chart.section, chart.title,
-                       chart.caption, line_chart_spec(chart, several_runs_)});
+                       chart.caption, line_chart_spec(chart, runs_)});
   }
   std::vector<Chart> take() { return std::move(charts_); }
 
  private:
-  bool several_runs_;
+  std::vector<std::string> runs_;
   std::vector<Chart> charts_;
 };
 
@@ -175,7 +177,7 @@ EvaluationName parse_evaluation_name(const std::string& name) {
 }
 
 std::vector<Chart> make_charts(const std::vector<RunData>& runs) {
-  ChartList list(runs.size());
+  ChartList list(runs);
   add_evaluations(runs, list);
   add_training(runs, list);
   add_circuit(runs, list);

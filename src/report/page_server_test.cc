@@ -226,9 +226,12 @@ TEST_F(LiveReport, ThePageFollowsTheRun) {
   const std::string browser = find_browser();
   if (browser.empty()) GTEST_SKIP() << "no chromium on this machine: the served page was not opened in a browser";
   std::atomic<int> loads{0};
+  std::atomic<bool> failed{false};
   std::promise<std::string> seen;
   const Served served([&](const std::string& path) -> Response {
     if (path == "/state") {
+      // The first time the run cannot be read: the page stays and asks again.
+      if (!failed.exchange(true)) return {500, "text/plain", "run.db: not there"};
       if (loads == 1) step();
       return {200, "text/plain", runs_state({run_})};
     }
@@ -237,11 +240,14 @@ TEST_F(LiveReport, ThePageFollowsTheRun) {
       return {};
     }
     if (path != "/") return {404, "text/plain", ""};
-    // The reader goes to the sixth discovery in the first page; the second says where it stands.
+    // The reader goes to the sixth discovery in the first page and sets a filter; the second says where it stands.
     const char* act =
-        ++loads == 1 ? "const s = document.getElementById('discovery'); s.value = 5; s.dispatchEvent(new "
-                       "Event('input'));"
-                     : "setTimeout(() => fetch('/seen/' + btoa(document.getElementById('state').textContent)), 500);";
+        ++loads == 1 ? "const set = (id, value) => { const c = document.getElementById(id); c.value = value; "
+                       "c.dispatchEvent(new Event('input')); }; set('discovery', 5); set('limit', 50); "
+                       "document.querySelector('[data-into=q]').click();"
+                     : "setTimeout(() => fetch('/seen/' + btoa(document.getElementById('state').textContent + '|' + "
+                       "document.getElementById('limit').value + document.querySelector('[data-into=q]').checked)), "
+                       "500);";
     std::string page = render_report({run_}, runs_state({run_}));
     page.insert(page.rfind("</body>"),
                 "<script>(async () => { while (document.body.dataset.state !== 'ready') await new "
@@ -254,7 +260,9 @@ TEST_F(LiveReport, ThePageFollowsTheRun) {
   std::future<std::string> state = seen.get_future();
   ASSERT_EQ(state.wait_for(std::chrono::seconds(60)), std::future_status::ready)
       << read_file((folder_ / "log").string());
-  EXPECT_THAT(state.get(), StartsWith("Step 50: 200 edges"));
+  const std::string stands = state.get();
+  EXPECT_THAT(stands, StartsWith("Step 50: 200 edges"));
+  EXPECT_THAT(stands, HasSubstr("|50false"));
   EXPECT_EQ(loads, 2);
 }
 

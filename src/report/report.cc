@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <map>
+#include <set>
 
 #include "core/error.h"
 #include "io/files.h"
@@ -27,10 +27,10 @@ constexpr size_t kLeastCircuitBytes = 1'000'000;
 
 // Two folders may have the same own name: the charts need names that differ.
 void make_names_differ(std::vector<RunData>& runs) {
-  std::map<std::string, int> uses;
+  std::set<std::string> used;
   for (RunData& run : runs) {
-    const int use = ++uses[run.name];
-    if (use > 1) run.name += fmt::format(" ({})", use);
+    const std::string own = run.name;
+    for (int use = 2; !used.insert(run.name).second; ++use) run.name = fmt::format("{} ({})", own, use);
   }
 }
 

@@ -106,6 +106,30 @@ constexpr const char* kProbe = R"js(
   document.querySelector("[data-state=shared]").click();
   seen.unshared = at("changes").tBodies[0].rows.length;
 
+  // The data of a figure are those of the step at which they were asked for.
+  set("discovery", 3, "input");
+  await frame();
+  document.querySelector("#heat .data-button").click();
+  const column = () => cells(document.querySelector("dialog table"), 1).join();
+  const asked = column();
+  set("discovery", 20, "input");
+  await frame();
+  for (let i = 0; i < 2; ++i) document.querySelectorAll("dialog th button")[0].click();
+  for (let i = 0; i < 2; ++i) document.querySelectorAll("dialog th button")[1].click();
+  seen.kept = [...asked.split(",")].sort().join() === [...column().split(",")].sort().join();
+  document.querySelector("dialog").dispatchEvent(new PointerEvent("pointerdown", { clientX: innerWidth / 2, clientY: innerHeight / 2, bubbles: true }));
+  seen.open = !!document.querySelector("dialog");
+  document.querySelector("dialog").dispatchEvent(new PointerEvent("pointerdown", { clientX: 1, clientY: 1, bubbles: true }));
+  seen.shut = !document.querySelector("dialog");
+
+  // What is missing stands last, whichever way a table is sorted.
+  const made = document.createElement("table");
+  made.innerHTML = "<thead><tr><th><button></button></th></tr></thead><tbody>" + ["2", "", "-1", "x", "10"].map((v) => `<tr><td data-value="${v}">${v}</td></tr>`).join("") + "</tbody>";
+  sortTable(made, 0, false);
+  seen.rising = cells(made, 0);
+  sortTable(made, 0, true);
+  seen.falling = cells(made, 0);
+
   const canvas = document.querySelector(".chart canvas"), box = canvas.getBoundingClientRect();
   for (const kind of ["pointerover", "pointermove"]) {
     canvas.dispatchEvent(new PointerEvent(kind, { clientX: box.x + box.width / 2, clientY: box.y + 60, bubbles: true }));
@@ -183,6 +207,11 @@ TEST_F(ReportInBrowser, IsDrawnAndWorksAtTwoWidths) {
     EXPECT_GT(seen["shown"], 10) << seen;
     EXPECT_EQ(seen["csv"], Json::parse(R"(["series,step,value", "dev,0,-3.41"])")) << seen;
     EXPECT_EQ(seen["closed"], true) << seen;
+    EXPECT_EQ(seen["kept"], true) << seen;
+    EXPECT_EQ(seen["open"], true) << seen;
+    EXPECT_EQ(seen["shut"], true) << seen;
+    EXPECT_EQ(seen["rising"], Json::parse(R"(["-1", "2", "10", "x", ""])")) << seen;
+    EXPECT_EQ(seen["falling"], Json::parse(R"(["x", "10", "2", "-1", ""])")) << seen;
     EXPECT_NE(text("compared"), text("same")) << seen;
     EXPECT_NE(text("same").find("share 200 edges; 0 are only in A and 0 only in B (Jaccard index 1.00)"),
               std::string::npos)
@@ -201,6 +230,7 @@ constexpr const char* kTwoRunsProbe = R"js(
   seen.second = at("state").textContent;
   seen.compared = at("compared").textContent;
   seen.rows = at("changes").tBodies[0].rows.length;
+  seen.sliders = ["discovery", "step-A", "step-B"].map((id) => at(id).getBoundingClientRect().width);
 )js";
 
 TEST_F(ReportInBrowser, RunsAreComparedSideBySide) {
@@ -208,14 +238,17 @@ TEST_F(ReportInBrowser, RunsAreComparedSideBySide) {
   grouped.kv_heads = 2;
   grouped.mlp_blocks = 3;
   grouped.circuit_size = 100;
-  const std::string a = make("a"), b = make("b", grouped);
+  // As long as a sweep's: the sliders keep their room beside them.
+  const std::string a = make("a_lr-0.0003_seed-0_of-a-sweep"), b = make("b_lr-0.0003_seed-0_of-a-sweep", grouped);
   for (const int width : kWidths) {
     const Json seen = work({a, b}, kTwoRunsProbe, width);
     expect_sound(seen, width);
     EXPECT_EQ(seen["first"].get<std::string>().rfind("Step 290: 200 edges", 0), 0u) << seen;
     EXPECT_EQ(seen["second"].get<std::string>().rfind("Step 290: 100 edges", 0), 0u) << seen;
-    EXPECT_EQ(seen["compared"].get<std::string>().rfind("A (a, step 290) and B (b, step 290) share ", 0), 0u) << seen;
+    EXPECT_EQ(seen["compared"].get<std::string>().rfind("A (a_lr-0.0003_seed-0_of-a-sweep, step 290) and B (b_", 0), 0u)
+        << seen;
     EXPECT_EQ(seen["rows"], 20) << seen;
+    for (const Json& slider : seen["sliders"]) EXPECT_GT(slider.get<double>(), 120) << seen;
   }
 }
 

@@ -137,7 +137,7 @@ TEST(LineChartSpec, MeanIsOfAllPointsNotOfTheThinnedOnes) {
   LineChart chart{"noise", "", "Noise", "", "", Scale::kNumber, Marks::kNoisyLine, {}};
   chart.series.push_back({"run", "loss", {}});
   for (int i = 0; i < 30000; ++i) chart.series[0].curve.push_back({static_cast<double>(i), i % 10 == 0 ? 1.0 : 0.0});
-  const Json spec = line_chart_spec(chart, false);
+  const Json spec = line_chart_spec(chart, {"run"});
   EXPECT_LE(spec["data"]["values"].size(), kMaxCurvePoints);
   for (const Json& row : spec["data"]["values"]) EXPECT_NEAR(row["mean"].get<double>(), 0.1, 0.01);
   EXPECT_EQ(spec["layer"][1]["encoding"]["y"]["field"], "mean");
@@ -220,10 +220,26 @@ TEST_F(Report, SeveralRunsAreToldApart) {
   EXPECT_EQ(spec["data"]["values"].back()["run"], "b");
 }
 
+// A run without a curve in a chart leaves the others their colours there.
+TEST_F(Report, ARunHasOneColourInAllCharts) {
+  SyntheticRun none;
+  none.steps = 10;  // one discovery overlaps with no other
+  const std::vector<std::string> runs{make("a"), make("b", none), make("c")};
+  bool left_out = false;
+  const Json data = data_of(render_report(runs));
+  for (const Json& chart : data["charts"]) {
+    const Json& color = chart["spec"]["layer"][0]["encoding"]["color"];
+    EXPECT_EQ(color["scale"]["domain"], Json::parse(R"(["a", "b", "c"])")) << chart["spec"]["description"];
+    left_out = left_out || color["legend"]["values"] == Json::parse(R"(["a", "c"])");
+  }
+  EXPECT_TRUE(left_out);
+}
+
 TEST_F(Report, RunsOfTheSameFolderNameGetNamesThatDiffer) {
-  const Json data = data_of(render_report({make("x/run"), make("y/run")}));
+  const Json data = data_of(render_report({make("x/run"), make("y/run"), make("run (2)")}));
   EXPECT_EQ(data["circuits"][0]["name"], "run");
   EXPECT_EQ(data["circuits"][1]["name"], "run (2)");
+  EXPECT_EQ(data["circuits"][2]["name"], "run (2) (2)");
 }
 
 constexpr size_t kRoom = 20'000'000;  // more than any of these runs needs

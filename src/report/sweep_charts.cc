@@ -8,11 +8,10 @@
 #include <optional>
 #include <set>
 
+#include "report/chart_spec.h"
+
 namespace circuit {
 namespace {
-
-// More series than the page has colours.
-constexpr size_t kPageColours = 6;
 
 std::optional<double> number_of(const std::string& text) {
   char* end = nullptr;

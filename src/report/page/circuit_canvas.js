@@ -3,7 +3,7 @@
 
 const MANY_BOXES = 600;  // from here on they are drawn more plainly, to keep up with the slider
 
-// actions: {node(name), edge(edge)}: something was chosen.
+// actions: {node(name), edge(edge)}: something was chosen; null: nothing can be.
 class CircuitCanvas {
   constructor(parent, actions) {
     this.actions = actions;
@@ -14,7 +14,7 @@ class CircuitCanvas {
     this.canvas.addEventListener("pointermove", (event) => this.hover(event));
     this.canvas.addEventListener("pointerleave", () => this.leave());
     this.canvas.addEventListener("blur", () => { this.cursor = null; this.leave(); });
-    this.canvas.addEventListener("click", (event) => {
+    if (actions) this.canvas.addEventListener("click", (event) => {
       const found = this.find(positionIn(this.canvas, event));
       if (found?.node) actions.node(baseName(found.node)); else if (found?.line) actions.edge(found.line.edge);
     });
@@ -34,7 +34,7 @@ class CircuitCanvas {
     if (this.planned?.series !== series || this.planned.width !== width) this.planned = { series, width, plan: layOut(series, width), paths: new Map() };
     const { plan, paths } = this.planned;
     this.plan = plan;
-    this.canvas.setAttribute("aria-label", `${picture.label}. Arrow keys move from node to node, Enter chooses one.`);
+    this.canvas.setAttribute("aria-label", `${picture.label}. Arrow keys move from node to node${this.actions ? ", Enter chooses one" : ""}.`);
     const c = prepare(this.canvas, plan.width, plan.height);
     this.lines = [];
     for (const line of picture.lines) {
@@ -116,7 +116,7 @@ class CircuitCanvas {
   }
   hover(event) {
     const found = this.find(positionIn(this.canvas, event));
-    this.canvas.style.cursor = found ? "pointer" : "default";
+    this.canvas.style.cursor = found && this.actions ? "pointer" : "default";
     const same = found?.node === this.hovered?.node && found?.line?.edge === this.hovered?.line?.edge;
     this.hovered = found;
     if (!same) this.redraw();
@@ -129,7 +129,7 @@ class CircuitCanvas {
   }
   key(event) {
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    if (event.key === "Enter" && this.cursor) return this.actions.node(baseName(this.cursor));
+    if (event.key === "Enter" && this.cursor) return this.actions?.node(baseName(this.cursor));
     if (event.key === "Escape") return this.leave();
     const move = moves[event.key];
     if (!move) return;
@@ -139,6 +139,7 @@ class CircuitCanvas {
     const next = here ? nearest(here, inside, move) : inside[0];
     if (!next) return;
     this.cursor = next.name;
+    if (next.x < this.stage.scrollLeft || next.x + next.width > this.stage.scrollLeft + this.stage.clientWidth) this.stage.scrollLeft = next.x - this.stage.clientWidth / 2;
     this.redraw();
     const { text } = this.picture.node(next.name);
     this.live.textContent = text.replaceAll("\n", ", ");

@@ -21,7 +21,7 @@ class Comparison {
     }
     this.boxes = [...keys.querySelectorAll("input")];
     this.note = element(figure, "p", { class: "note" });
-    this.canvas = new CircuitCanvas(figure, { node() {}, edge() {} });
+    this.canvas = new CircuitCanvas(figure, null);
     this.table = new DataTable(section, {
       id: "changes", label: "edges compared", shown: 20,
       columns: [
@@ -114,7 +114,7 @@ class Comparison {
       if (of[row.state]++ < DRAWN_OF_EACH) drawn.push(row);
     }
     const size = (r) => Math.max(Math.abs(r.a) || 0, Math.abs(r.b) || 0), most = drawn.length ? size(drawn[0]) : 1;
-    const over = Math.max(...Object.values(of)) > DRAWN_OF_EACH ? `Drawn are the ${DRAWN_OF_EACH} strongest of each.` : "All are drawn.";
+    const over = states.size === 0 ? "Nothing is ticked." : Math.max(...Object.values(of)) > DRAWN_OF_EACH ? `Drawn are the ${DRAWN_OF_EACH} strongest of each.` : "All are drawn.";
     this.note.textContent = over + (missing ? ` ${plural(missing, "edge")} without scores on the page are in the table only.` : "");
     const ta = +A.slider.value, tb = +B.slider.value, colour = { shared: palette.muted, removed: palette.negative, added: palette.positive };
     const rank = { shared: 0, removed: 1, added: 1 };

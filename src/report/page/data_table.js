@@ -33,7 +33,7 @@ class DataTable {
     // Numbers are mostly looked at from the largest.
     const first = this.columns[column].kind === "number";
     this.order = this.order?.column === column ? { column, falling: !this.order.falling } : { column, falling: first };
-    this.show(this.rows);
+    this.show(this.rows, this.more);
   }
   sorted() {
     if (!this.order) return this.rows;
@@ -45,8 +45,10 @@ class DataTable {
       return x < y ? -sign : x > y ? sign : 0;
     });
   }
-  show(rows) {
+  // more: what else the note below the table is to say.
+  show(rows, more = "") {
     this.rows = rows;
+    this.more = more;
     this.heads.forEach((cell, i) => {
       if (this.order?.column === i) cell.setAttribute("aria-sort", this.order.falling ? "descending" : "ascending");
       else cell.removeAttribute("aria-sort");
@@ -58,6 +60,7 @@ class DataTable {
     }
     this.body.replaceChildren(body);
     this.note.textContent = rows.length > this.shown ? `${count(this.shown)} of ${count(rows.length)} rows; the file has all.` : plural(rows.length, "row");
+    if (more) this.note.textContent = this.note.textContent.replace(/\.?$/, ".") + more;
   }
   save() { download(`${fileName(this.label)}.csv`, csvText(this.columns, this.sorted())); }
 }
@@ -74,7 +77,11 @@ function dataButton(parent, title, data) {
     const { columns, rows } = data();
     new DataTable(dialog, { label: title, columns }).show(rows);
     dialog.addEventListener("close", close);  // by the escape key
-    dialog.addEventListener("click", (event) => { if (event.target === dialog) close(); });
+    // Pressed on the ground beside it, not on its own edge nor where a selection of its text ends.
+    dialog.addEventListener("pointerdown", (event) => {
+      const { left, right, top, bottom } = dialog.getBoundingClientRect();
+      if (event.clientX < left || event.clientX > right || event.clientY < top || event.clientY > bottom) close();
+    });
     dialog.showModal();
   });
   return button;

@@ -95,6 +95,7 @@ class CircuitDrawing {
     for (let i = 0; i < series.upstream.length; ++i) total += series.writes.at(t, i);
     const whole = this.change.value === "all" && total > 0 ? ` (${(100 * Math.min(1, sum / total)).toFixed(0)} % of the summed |score|)` : "";
     this.note.textContent = (drawn.length === asked ? (asked === 0 ? "There is no such edge at this step." : `All ${plural(asked, "edge")} drawn.`)
+      : drawn.length === asked - unscored ? `Drawn: ${count(drawn.length)} of ${plural(asked, "edge")}.`
       : `Drawn: ${count(drawn.length)} of ${plural(asked, "edge")}, the strongest that pass the filters${whole}.`) +
       (unscored ? ` ${plural(unscored, "edge")} cannot be drawn: the page does not have ${unscored === 1 ? "its score" : "their scores"} at this step.` : "");
     const nodeMost = explorer.fixed ? explorer.strongestNode() : this.strongestNow(t);
@@ -131,10 +132,10 @@ class CircuitDrawing {
     return most;
   }
   data() {
-    const { series, explorer } = this, rows = this.edgesAt(explorer.t).shown;
+    const { series } = this, { t } = this.explorer, rows = this.edgesAt(t).shown;  // of now: the slider may move on
     return {
       columns: [{ title: "edge", value: (r) => series.edgeName(r.edge), kind: "edge" }, { title: "score", value: (r) => r.score, text: (r) => signed(r.score), kind: "number" },
-        { title: "in circuit", value: (r) => (series.inCircuit(explorer.t, r.edge) ? "yes" : "no") }],
+        { title: "in circuit", value: (r) => (series.inCircuit(t, r.edge) ? "yes" : "no") }],
       rows,
     };
   }

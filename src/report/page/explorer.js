@@ -115,7 +115,7 @@ class Explorer {
     this.thinned.textContent = kept + (series.length < series.discoveries ? `The slider has ${count(series.length)} of ${count(series.discoveries)} discoveries, evenly spread. ` : "") +
       (series.scored < series.graphEdges ? `The page holds the scores of the ${count(series.scored)} edges of largest |score| over the run, of ${count(series.graphEdges)}; when the others were in the circuit is here too` +
         (series.leftOut ? `, but for ${count(series.leftOut)} weak ones that found no room` : "") + ". Any edge: " : "");
-    if (series.scored < series.graphEdges) element(this.thinned, "code", {}, `circuit query RUN "SELECT step, score FROM edge_series WHERE upstream = 'm0' AND downstream = 'logits'"`);
+    if (series.scored < series.graphEdges) element(this.thinned, "code", {}, `circuit query RUN "SELECT step, score FROM edge_series WHERE upstream = '${series.from(0)}' AND downstream = '${series.to(0)}'"`);
     let strongest = series.upstream[0];
     for (const name of series.upstream) if (series.strength(this.t, name) > series.strength(this.t, strongest)) strongest = name;
     this.selected = { node: strongest };
@@ -186,6 +186,7 @@ class Explorer {
   // Moves there; at most one drawing a frame of the screen.
   show(t) {
     this.t = t;
+    tip.hide();  // it says what was
     if (this.pending) { this.stale = true; return; }
     this.pending = true;
     this.draw(false);
@@ -222,7 +223,9 @@ class Explorer {
     const found = edge === undefined ? undefined : this.series.edgeByName(edge);
     if (found !== undefined) this.selected = { edge: found }; else if (node !== undefined) this.selected = { node };
     this.focused = focused;
-    if (step !== null) this.t = Math.max(0, this.series.steps.indexOf(step));
+    // Of a long run the page has other discoveries each time: the next one then.
+    const at = step === null ? -1 : this.series.steps.findIndex((s) => s >= step);
+    this.t = at < 0 ? this.series.length - 1 : at;
     this.setMeasure();
   }
 
@@ -252,8 +255,12 @@ class Explorer {
   }
   drawTable() {
     const { series, t } = this, inside = [];
-    for (let e = 0; e < series.scored; ++e) if (series.inCircuit(t, e) && !Number.isNaN(series.score(t, e))) inside.push(e);
-    this.table.show(inside);
+    let unscored = 0;
+    for (let e = 0; e < series.edges; ++e) {
+      if (!series.inCircuit(t, e)) continue;
+      if (Number.isNaN(series.score(t, e))) ++unscored; else inside.push(e);
+    }
+    this.table.show(inside, unscored ? ` Of ${plural(unscored, "more edge")} of the circuit the page has no score at this step.` : "");
   }
   curves() {
     const { series, selected } = this;
@@ -276,17 +283,19 @@ class Explorer {
     if (isEdge && Number.isNaN(series.score(t, selected.edge))) this.courseQuery.textContent = "The score at this step is not on the page.";
   }
   courseData() {
-    const curves = this.curves();
+    const curves = this.curves(), { steps } = this.series, inside = steps.map((_, t) => this.isInside(t));
     return {
-      columns: [{ title: "step", value: (t) => this.series.steps[t], kind: "number" },
+      columns: [{ title: "step", value: (t) => steps[t], kind: "number" },
         ...curves.map((c) => ({ title: c.label, value: c.at, text: (t) => number(c.at(t)), kind: "number" })),
-        { title: "in circuit", value: (t) => (this.isInside(t) ? "yes" : "no") }],
-      rows: this.series.steps.map((_, t) => t),
+        { title: "in circuit", value: (t) => (inside[t] ? "yes" : "no") }],
+      rows: steps.map((_, t) => t),
     };
   }
   heatData() {
+    const { t, series, values } = this;  // of now: the slider may move on behind the table
+    const at = (cell) => cell.items.reduce((sum, item) => sum + values.at(t, item), 0);
     return {
-      columns: [{ title: "node", value: (c) => c.name, kind: "edge" }, { title: `strength (${this.measure.value}) at step ${this.series.steps[this.t]}`, value: (c) => this.cellValue(this.t, c), text: (c) => number(this.cellValue(this.t, c)), kind: "number" }],
+      columns: [{ title: "node", value: (c) => c.name, kind: "edge" }, { title: `strength (${this.measure.value}) at step ${series.steps[t]}`, value: at, text: (c) => number(at(c)), kind: "number" }],
       rows: [...this.heat.grid.cells.values()],
     };
   }

@@ -41,14 +41,14 @@ class HeatMap {
     this.live = element(parent, "p", { class: "unseen", "aria-live": "polite" });
     this.canvas.addEventListener("pointermove", (event) => {
       const cell = this.cellAt(positionIn(this.canvas, event));
-      this.canvas.style.cursor = cell ? "pointer" : "default";
+      this.canvas.style.cursor = cell && source.select ? "pointer" : "default";
       if (cell) tip.show(source.text(cell), event); else tip.hide();
     });
     this.canvas.addEventListener("pointerleave", () => tip.hide());
     this.canvas.addEventListener("blur", () => { this.cursor = null; tip.hide(); this.draw(); });
     this.canvas.addEventListener("click", (event) => {
       const cell = this.cellAt(positionIn(this.canvas, event));
-      if (cell) source.select(cell.name);
+      if (cell) source.select?.(cell.name);
     });
     this.canvas.addEventListener("keydown", (event) => this.key(event));
     onWidth(this.stage, () => this.draw());
@@ -77,7 +77,7 @@ class HeatMap {
   draw() {
     if (!this.grid || this.stage.clientWidth === 0) return;
     const { grid, source } = this, plan = (this.drawn = this.plan()), c = prepare(this.canvas, plan.width, plan.height);
-    this.canvas.setAttribute("aria-label", `${source.label()}. Arrow keys move from node to node, Enter chooses one.`);
+    this.canvas.setAttribute("aria-label", `${source.label()}. Arrow keys move from node to node${source.select ? ", Enter chooses one" : ""}.`);
     const most = source.most(), selected = source.selected();
     c.font = `11px ${palette.font}`;
     c.textBaseline = "middle";
@@ -119,7 +119,7 @@ class HeatMap {
   key(event) {
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const { boxes } = this.drawn, here = boxes.find((b) => b.place.name === this.cursor);
-    if (event.key === "Enter" && here) return this.source.select(here.place.name);
+    if (event.key === "Enter" && here) return this.source.select?.(here.place.name);
     if (event.key === "Escape") return tip.hide();
     const move = moves[event.key];
     if (!move) return;

@@ -1,6 +1,7 @@
 // Curves against the step on a canvas, with a band where something was in the circuit and a mark at the step shown.
 "use strict";
 
+const KEY_ROW = 16;
 const POINTS_SHOWN = 40;  // of fewer discoveries each is seen
 
 class SeriesPlot {
@@ -21,7 +22,8 @@ class SeriesPlot {
   draw() {
     if (!this.picture || this.stage.clientWidth === 0) return;
     const { steps, curves, inside, t, label } = this.picture, n = steps.length;
-    const width = this.stage.clientWidth, height = 230, left = 58, right = 14, top = 26, bottom = 44, c = prepare(this.canvas, width, height);
+    const width = this.stage.clientWidth, left = 58, right = 14, bottom = 44, keys = this.keys(curves, left, width - right);
+    const rows = keys[keys.length - 1].row, top = 26 + KEY_ROW * rows, height = 230 + KEY_ROW * rows, c = prepare(this.canvas, width, height);
     this.canvas.setAttribute("aria-label", label);
     let low = 0, high = 0;
     for (const { at } of curves) {
@@ -56,7 +58,7 @@ class SeriesPlot {
     // The band: in the circuit from this discovery to the next.
     c.fillStyle = palette.faint;
     c.fillRect(left, height - bottom + 9, width - left - right, 8);
-    c.fillStyle = palette.c2;
+    c.fillStyle = palette.c5;
     for (let i = 0, end; i < n; i = end) {
       for (end = i + 1; end < n && inside(i) && inside(end); ++end);
       if (inside(i)) c.fillRect(x(i), height - bottom + 9, Math.max(1.5, (end < n ? x(end) : width - right) - x(i)), 8);
@@ -88,19 +90,26 @@ class SeriesPlot {
     c.setLineDash([3, 3]);
     line(c, x(t), top - 6, x(t), height - bottom + 17);
     c.setLineDash([]);
-    this.legend(c, curves, left);
-  }
-  legend(c, curves, left) {
-    let at = left;
     c.textAlign = "left";
-    const keys = [...curves.map((curve, k) => [palette[`c${k % 6}`], curve.label, 3]), [palette.c2, "in the circuit", 8]];
-    for (const [colour, text, height] of keys) {
+    for (const { colour, text, thick, at, row } of keys) {
       c.fillStyle = colour;
-      c.fillRect(at, 10 - height / 2, 16, height);
+      c.fillRect(at, 10 + KEY_ROW * row - thick / 2, 16, thick);
       c.fillStyle = palette.ink;
-      c.fillText(text, at + 21, 10.5);
-      at += 21 + c.measureText(text).width + 16;
+      c.fillText(text, at + 21, 10.5 + KEY_ROW * row);
     }
+  }
+  // The legend's entries and where they stand: in rows that end before `right`.
+  keys(curves, left, right) {
+    const c = this.canvas.getContext("2d");
+    c.font = `11px ${palette.font}`;
+    let at = left, row = 0;
+    return [...curves.map((curve, k) => [palette[`c${k % 6}`], curve.label, 3]), [palette.c5, "in the circuit", 8]].map(([colour, text, thick]) => {
+      const width = 21 + c.measureText(text).width;
+      if (at > left && at + width > right) [at, row] = [left, row + 1];
+      const key = { colour, text, thick, at, row };
+      at += width + 16;
+      return key;
+    });
   }
   positionAt(event) {
     const { x } = positionIn(this.canvas, event);

@@ -22,7 +22,6 @@ class UpdateMap {
       most: () => Math.max(0, ...[...this.heat.grid.cells.values()].map((cell) => cell.items[0].path)),
       text: (cell) => `${cell.items[0].node}\npath ${number(cell.items[0].path)}\n${count(cell.items[0].steps)} updates, ${count(cell.items[0].parameters)} parameters`,
       selected: () => null,
-      select: () => {},
     });
     const legend = element(figure, "div", { class: "legend" });
     element(legend, "span", { class: "ramp" });

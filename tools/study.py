@@ -257,7 +257,7 @@ def stability(runs):
                      mean_of([sum(r["previous"] for r in o[1:]) / (len(o) - 1) for o in overlap]),
                      mean_of([last_of(run, "rank-correlation", "rank_correlation", "first") for run in group])])
     return table(["method", "core edges", "of them in the base's circuit", "Jaccard first–last", "by chance",
-                  "Jaccard of neighbours", "ρ of |S|, first–last"], rows)
+                  "Jaccard of neighbours", "ρ of \\|S\\|, first–last"], rows)
 
 
 def faithfulness(runs):
@@ -297,8 +297,8 @@ def main():
              ("Heads of the base's circuit, on test", heads_before(base, runs, 10)),
              ("Layers: direct logit attribution and change of weights, circuit-tuning", layers(group, last)),
              ("Heads: direct logit attribution, circuit-tuning", nodes(group, "direct-logit", "direct_logit", direct, 8, is_head)),
-             ("MLP blocks: direct logit attribution, circuit-tuning",
-              nodes(group, "direct-logit", "direct_logit", direct, 8, lambda n: not is_head(n))),
+             ("MLP blocks whose direct logit attribution changed most, circuit-tuning",
+              nodes(group, "direct-logit", "direct_logit", ["change", "step_0", last], 8, lambda n: not is_head(n))),
              ("Edges that strengthened or weakened, circuit-tuning", edge_changes(group, options.steps, 10)),
              ("The same of the complement", edge_changes(runs["complement"], options.steps, 5)),
              ("What stays", stability(runs)),
@@ -310,6 +310,8 @@ def main():
     text = "".join(f"### {title}\n\n{body}\n" for title, body in parts)
     path = pathlib.Path(options.out) / "study.md"
     path.write_text(text)
+    first = f"{options.out}/circuit-0"
+    call(options.binary, "diff", f"{first}:0", first, "--svg", f"{options.out}/study-circuit.svg")
     print(text + f"written to {path}")
 
 

@@ -435,7 +435,8 @@ TEST_F(Finer, MemoryIsPlannedOnStderrAndBatchesShrinkToStayInside) {
       run_program(command(gpt2_, {"--threads", "1", "--memory", std::to_string(static_cast<int64_t>(bytes))}));
   ASSERT_EQ(tight.exit_code, 0) << tight.err;
   EXPECT_THAT(tight.err, testing::HasSubstr("instead of 16"));
-  for (const auto& [name, edge] : read_json(out_)["edges"].items()) {
+  const Json found_again = read_json(out_);  // items() of a temporary would outlive it
+  for (const auto& [name, edge] : found_again["edges"].items()) {
     EXPECT_NEAR(edge["score"].get<double>(), expected[name]["score"].get<double>(), kRounding) << name;
   }
 }

@@ -226,12 +226,15 @@ TuneMemory tune_memory(const TuneConfig& config, const TuneModel& model, const T
     const ScorePlan score = plan_score(weights, model.graph, spec.discovery.scorer, spec.discovery.score, longest);
     memory.activations = std::max(memory.activations, score.total(config.tuning_batch) - score.weights);
   }
-  // A gradient in the model's dtype, the optimiser's states, and a master where that dtype is not float32; LoRA trains
-  // in float32 throughout, and keeps the weights it adapts.
+  // A gradient in the model's dtype, in float32 where several add up (SliceGradients: micro-batches, replay, lookups of
+  // embeddings); the optimiser's states, and a master where that dtype is not float32. LoRA trains in float32
+  // throughout, and keeps the weights it adapts.
   const bool lora = config.tuning_method == "lora";
+  const bool embeddings = config.tuning_method == "full" || config.tuning_train_embeddings;
+  const bool summed = lora || embeddings || config.tuning_accumulation > 1 || !config.data_replay.empty();
   const int64_t states = find_optimizer(config.optimizer_kind).states;
   const bool master = lora || element < 4;
-  memory.state = trained * ((lora ? 4 : element) + 4 * states + (master ? 4 : 0));
+  memory.state = trained * ((summed ? 4 : element) + 4 * states + (master ? 4 : 0));
   if (lora) memory.state += memory.weights;
   return memory;
 }

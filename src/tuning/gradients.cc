@@ -8,7 +8,7 @@
 #include <algorithm>
 
 #include "model/wide.h"
-#include "tuning/squares.h"
+#include "tuning/euclidean_norm.h"
 
 namespace circuit {
 namespace {

@@ -1,7 +1,6 @@
 #include "tuning/slice_store.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/scalar_tensor.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "tuning/euclidean_norm.h"
 
 namespace circuit {
 
@@ -100,7 +100,7 @@ UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip
     optimizer.update(spec, step, weight, gradient, &state);
     if (state.master.defined()) view.copy_(state.master);
     if (detail == Detail::kPerSlice) {
-      norms.slice_updates.push_back(at::linalg_vector_norm(before.sub_(weight)).item<double>());
+      norms.slice_updates.push_back(euclidean_norm(before.sub_(weight)));
     }
   }
   gradients_.reset();

@@ -1,4 +1,4 @@
-#include "tuning/squares.h"
+#include "tuning/euclidean_norm.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>

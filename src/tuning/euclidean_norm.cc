@@ -1,4 +1,4 @@
-#include "tuning/squares.h"
+#include "tuning/euclidean_norm.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <type_traits>
 #include <vector>
 
 #include "model/wide.h"

@@ -23,7 +23,7 @@ int run(const Options& o) {
   apply_common(o.common);
   const OpenModel open(o.model, o.common);
   const Tokenizer& tokenizer = open.tokenizer.get();
-  const std::vector<int64_t> prompt = encode_text(tokenizer, o.prompt, parse_begin_token(o.bos));
+  const std::vector<int64_t> prompt = encode_text(tokenizer, o.prompt, parse_begin_token(o.bos)).ids;
   if (prompt.empty()) fail("--prompt", "is empty and the model has no begin token. Give some text.");
   GenerateSpec spec = o.spec;
   spec.stop_at_eos = !o.ignore_eos;

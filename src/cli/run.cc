@@ -249,11 +249,10 @@ Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const 
   Evaluation values;
   if (data.dev) add_task("dev", *data.dev, config, model.open.model, &values);
   if (data.test && splits == Splits::kAll) add_task("test", *data.test, config, model.open.model, &values);
-  if (!data.untouched.empty()) {
+  if (!data.untouched.ids.empty()) {
     const int64_t positions = model.open.model.architecture().n_positions;
     const int64_t window = config.evaluation_window > 0 ? config.evaluation_window : positions;
-    const TextResult r =
-        evaluate_text(model.open.model, data.untouched, data.untouched_bytes, window, config.evaluation_batch);
+    const TextResult r = evaluate_text(model.open.model, data.untouched, window, config.evaluation_batch);
     values["untouched/perplexity"] = std::exp(r.nll);
   }
   if (splits == Splits::kAll) add_ability(config, model.open, &values);

@@ -104,7 +104,7 @@ void dry_run(TuneConfig config, const Options& o) {
              with_commas(model.open.model.parameter_count()));
   fmt::print("{:<22} {} training records, longest {} tokens; {} dev, {} test; {} untouched tokens\n", "data", records,
              longest_record(data.train), data.dev ? data.dev->examples.size() : 0,
-             data.test ? data.test->examples.size() : 0, data.untouched.size());
+             data.test ? data.test->examples.size() : 0, data.untouched.ids.size());
   fmt::print("{:<22} {}: {} steps of {} records ({:.2f} epochs)\n", "plan", config.tuning_method, config.tuning_steps,
              per_step, static_cast<double>(config.tuning_steps * per_step) / static_cast<double>(records));
   std::optional<FirstCircuit> first;

@@ -51,7 +51,8 @@ ReadSpec read_spec(const TuneConfig& config) {
 Dataset read_examples(const std::string& path, const TuneConfig& config, const OpenModel& open, const ReadSpec& read) {
   if (file_kind(path) != FileKind::kText) return read_dataset(path, open.tokenizer, read);
   Dataset data;
-  data.examples = read_text_windows(path, open.tokenizer, open.model.architecture(), config.data_window);
+  data.examples = read_text_windows(path, open.tokenizer, open.model.architecture(), config.data_window,
+                                    read.begin_token);
   return data;
 }
 
@@ -145,13 +146,12 @@ TuneData::TuneData(const TuneConfig& config, const OpenModel& open) {
   if (dev) log_dataset(config.data_dev, *dev);
   if (test) log_dataset(config.data_test, *test);
   if (!config.data_replay.empty()) {
-    replay = read_text_windows(config.data_replay, open.tokenizer, open.model.architecture(), config.data_window);
+    replay = read_text_windows(config.data_replay, open.tokenizer, open.model.architecture(), config.data_window,
+                                    read.begin_token);
     log_info("{}: {} windows of text to replay", config.data_replay, replay.size());
   }
   if (config.data_untouched.empty()) return;
-  TextFile text = read_text(config.data_untouched, open.tokenizer, read.begin_token);
-  untouched = std::move(text.ids);
-  untouched_bytes = text.bytes;
+  untouched = read_text(config.data_untouched, open.tokenizer, read.begin_token);
 }
 
 bool discovers(const TuneConfig& config) {

@@ -26,9 +26,8 @@ struct TuneData {
   TuneData(const TuneConfig& config, const OpenModel& open);
   Dataset train;
   std::optional<Dataset> dev, test;
-  std::vector<Example> replay;     // windows of general text
-  std::vector<int64_t> untouched;  // token ids; empty: none
-  int64_t untouched_bytes = 0;
+  std::vector<Example> replay;  // windows of general text
+  EncodedText untouched;        // no ids: none
 };
 
 // A file as a run of this configuration reads its records.

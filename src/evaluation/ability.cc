@@ -27,9 +27,9 @@ void check_length(const Job& job, const std::vector<int64_t>& ids, const std::st
 }
 
 FileScore score_text(const Job& job) {
-  const TextFile text = read_text(job.path, job.tokenizer, job.spec.begin_token);
+  const EncodedText text = read_text(job.path, job.tokenizer, job.spec.begin_token);
   const int64_t window = job.spec.window > 0 ? job.spec.window : job.model.architecture().n_positions;
-  const TextResult r = evaluate_text(job.model, text.ids, text.bytes, window, job.spec.batch, job.progress);
+  const TextResult r = evaluate_text(job.model, text, window, job.spec.batch, job.progress);
   FileScore score;
   score.kind = "text";
   score.counts = {{"tokens", r.tokens}, {"bytes", r.bytes}, {"window", window}};

@@ -36,13 +36,13 @@ TaskResult evaluate_task(const Model& model, const std::vector<Example>& example
 struct TextResult {
   double nll = 0;       // nats per token
   double nll_byte = 0;  // nats per byte of the text
-  int64_t tokens = 0;   // scored: all but the first
+  int64_t tokens = 0;   // scored: all but begin tokens and the first
   int64_t bytes = 0;
 };
 // Windows of `window` tokens (at most the model's positions) that overlap by one, so that every token after
-// the first is scored once. Throws Error for fewer than two tokens.
-TextResult evaluate_text(const Model& model, const std::vector<int64_t>& ids, int64_t bytes, int64_t window,
-                         int64_t batch, const EvaluationProgress& progress = {});
+// the first and the begin tokens is scored once. Throws Error where no token is left to score.
+TextResult evaluate_text(const Model& model, const EncodedText& text, int64_t window, int64_t batch,
+                         const EvaluationProgress& progress = {});
 
 struct PairsResult {
   double accuracy = 0;  // share of pairs with log p(good) > log p(bad), sums over tokens

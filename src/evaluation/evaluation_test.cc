@@ -22,8 +22,7 @@ TEST(Text, SlmKnowsItsCorpus) {
   const Model model = Model::load(Checkpoint::open(folder.string()), {});
   const LazyTokenizer tokenizer(folder.string());
   const std::string text = read_file((folder / "corpus.txt").string());
-  const TextResult result = evaluate_text(model, encode_text(tokenizer.get(), text, BeginToken::kAuto),
-                                          static_cast<int64_t>(text.size()), 128, 4);
+  const TextResult result = evaluate_text(model, encode_text(tokenizer.get(), text, BeginToken::kAuto), 128, 4);
   EXPECT_EQ(result.tokens, 4095);
   constexpr double kTolerance = 1e-5;  // float32 against the float64 reference
   EXPECT_NEAR(result.nll, 0.08356836776679799, kTolerance);
@@ -36,9 +35,9 @@ TEST(Text, Books4lKnowsItsFirstValidationDocument) {
   const LazyTokenizer tokenizer(folder.string());
   std::string text = read_file((shared() / "corpora/children_en.valid.txt").string());
   text.resize(text.find("<|endoftext|>"));
-  const std::vector<int64_t> ids = encode_text(tokenizer.get(), text, BeginToken::kAuto);
-  EXPECT_EQ(ids.size(), 11209u);
-  const TextResult result = evaluate_text(model, ids, static_cast<int64_t>(text.size()), 128, 16);
+  const EncodedText encoded = encode_text(tokenizer.get(), text, BeginToken::kAuto);
+  EXPECT_EQ(encoded.ids.size(), 11209u);
+  const TextResult result = evaluate_text(model, encoded, 128, 16);
   EXPECT_NEAR(result.nll, 3.62293, 2e-5);
   EXPECT_NEAR(result.nll_byte, 1.01098, 2e-5);
 }
@@ -67,14 +66,27 @@ TEST(Task, PronounsGiveTheReferenceLogitDifferences) {
 
 TEST(Text, EveryTokenAfterTheFirstIsScoredOnceWhateverTheBatch) {
   const Model model = Model::random(tiny_architecture("gpt2"), 0.3, 1, {});
-  std::vector<int64_t> ids;
-  for (int64_t i = 0; i < 40; ++i) ids.push_back(i * 7 % 13);
-  const TextResult a = evaluate_text(model, ids, 40, 8, 1);
-  const TextResult b = evaluate_text(model, ids, 40, 8, 16);
+  EncodedText text;
+  for (int64_t i = 0; i < 40; ++i) text.ids.push_back(i * 7 % 13);
+  text.bytes = 40;
+  const TextResult a = evaluate_text(model, text, 8, 1);
+  const TextResult b = evaluate_text(model, text, 8, 16);
   EXPECT_EQ(a.tokens, 39);
   EXPECT_NEAR(a.nll, b.nll, 1e-6);
-  EXPECT_THROW(evaluate_text(model, ids, 40, 13, 1), Error);
-  EXPECT_THROW(evaluate_text(model, {1}, 1, 8, 1), Error);
+  EXPECT_THROW(evaluate_text(model, text, 13, 1), Error);
+  EXPECT_THROW(evaluate_text(model, {{1}, 0, 1}, 8, 1), Error);
+}
+
+TEST(Text, BeginTokensAreGivenNotScored) {
+  const Model model = Model::random(tiny_architecture("gpt2"), 0.5, 1, {});
+  EncodedText text{{1, 2, 3, 4, 5}, 0, 5};
+  const TextResult all = evaluate_text(model, text, 8, 1);
+  const TextResult first = evaluate_text(model, {{1, 2}, 0, 5}, 8, 1);
+  text.begin_tokens = 2;
+  const TextResult scored = evaluate_text(model, text, 8, 1);
+  EXPECT_EQ(scored.tokens, 3);
+  EXPECT_NEAR(scored.nll * 3, all.nll * 4 - first.nll, 1e-5);
+  EXPECT_THROW(evaluate_text(model, text, 2, 1), Error);
 }
 
 TEST(Pairs, ComparesSummedLogProbabilities) {

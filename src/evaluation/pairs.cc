@@ -16,8 +16,8 @@ PairsResult evaluate_pairs(const Model& model, const std::vector<MinimalPair>& p
     const int64_t last = std::min(total, first + batch);
     std::vector<ScoredSequence> sequences;
     for (int64_t i = first; i < last; ++i) {
-      sequences.push_back({pairs[i].good, 1});
-      sequences.push_back({pairs[i].bad, 1});
+      sequences.push_back({pairs[i].good, pairs[i].first_target});
+      sequences.push_back({pairs[i].bad, pairs[i].first_target});
     }
     const std::vector<double> nll = sequence_nll(model, sequences);
     for (int64_t i = first; i < last; ++i) {

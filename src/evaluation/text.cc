@@ -6,15 +6,19 @@
 
 namespace circuit {
 
-TextResult evaluate_text(const Model& model, const std::vector<int64_t>& ids, int64_t bytes, int64_t window,
-                         int64_t batch, const EvaluationProgress& progress) {
+TextResult evaluate_text(const Model& model, const EncodedText& text, int64_t window, int64_t batch,
+                         const EvaluationProgress& progress) {
+  const std::vector<int64_t>& ids = text.ids;
   const auto n = static_cast<int64_t>(ids.size());
-  if (n < 2) fail("score", "the text has {} tokens; at least 2 are needed.", n);
+  if (n <= text.first_target()) fail("score", "the text has {} tokens; none of them is predicted.", n);
   const int64_t limit = model.architecture().n_positions;
   if (window < 2 || window > limit)
     fail("--window", "found {}, expected 2 to {} (the model's positions).", window, limit);
+  if (window <= text.begin_tokens) {
+    fail("--window", "found {}, expected more than the {} begin tokens.", window, text.begin_tokens);
+  }
   TextResult result;
-  result.bytes = bytes;
+  result.bytes = text.bytes;
   std::vector<ScoredSequence> windows;
   const auto flush = [&] {
     for (const double nll : sequence_nll(model, windows)) result.nll += nll;
@@ -22,13 +26,14 @@ TextResult evaluate_text(const Model& model, const std::vector<int64_t>& ids, in
   };
   for (int64_t first = 0; first + 1 < n; first += window - 1) {
     const int64_t last = std::min(n, first + window);
-    windows.push_back({{ids.begin() + first, ids.begin() + last}, 1});
-    result.tokens += last - first - 1;
+    const int64_t target = first == 0 ? text.first_target() : 1;
+    windows.push_back({{ids.begin() + first, ids.begin() + last}, target});
+    result.tokens += last - first - target;
     if (static_cast<int64_t>(windows.size()) == batch) flush();
     if (progress) progress(last, n);
   }
   if (!windows.empty()) flush();
-  result.nll_byte = result.nll / static_cast<double>(std::max<int64_t>(1, bytes));
+  result.nll_byte = result.nll / static_cast<double>(std::max<int64_t>(1, text.bytes));
   result.nll /= static_cast<double>(result.tokens);
   return result;
 }

@@ -20,7 +20,7 @@ std::vector<int64_t> prompt_of(const Json& record, const LazyTokenizer& tokenize
   allow_keys(record, {"prompt", "completion", "scorer", "answers", "labels"}, place);
   optional_string(record, "completion", "", place);
   const std::string text = require_string(record, "prompt", place);
-  std::vector<int64_t> ids = encode_text(tokenizer.get(), text, begin_token);
+  std::vector<int64_t> ids = encode_text(tokenizer.get(), text, begin_token).ids;
   if (ids.empty()) fail(place, "prompt: is empty and there is no begin token. Give some text, or --bos always.");
   return ids;
 }

@@ -14,7 +14,7 @@ ChoiceRecord::Choice encode_choice(const Tokenizer& tokenizer, const std::string
   choice.bytes = static_cast<int64_t>(text.size() - leading_white_space(text));
   if (choice.bytes == 0) fail(place, "choices: one is empty.");
   const std::vector<Token> tokens = tokenizer.encode_with_offsets(prompt + text, SpecialTokens::kNone);
-  choice.ids = encode_text(tokenizer, "", begin_token);
+  choice.ids = begin_tokens(tokenizer, begin_token);
   int64_t first = static_cast<int64_t>(choice.ids.size());
   for (const Token& t : tokens) {
     choice.ids.push_back(t.id);

@@ -10,13 +10,6 @@
 namespace circuit {
 namespace {
 
-bool adds_begin_token(const Tokenizer& tokenizer, BeginToken policy) {
-  if (policy == BeginToken::kNever) return false;
-  if (policy == BeginToken::kAuto && !tokenizer.adds_bos()) return false;
-  if (!tokenizer.bos_id()) fail("data.bos", "'always' asks for a begin token, but the tokenizer names none.");
-  return true;
-}
-
 std::vector<int64_t> id_list(const Json& value, const std::string& key, const std::string& place) {
   std::vector<int64_t> ids;
   const auto add = [&](const Json& item) {
@@ -95,6 +88,7 @@ class RecordReader {
     read_person(record, &example);
     const Encoded clean = side(record, "text");
     example.ids = clean.ids;
+    example.first_target = std::max<int64_t>(1, clean.offset);
     if (record.contains("readouts")) example.readouts = readouts(record, "readouts", clean);
     if (record.contains("counterfactual") || record.contains("counterfactual_ids")) {
       const Encoded other = side(record, "counterfactual");
@@ -137,11 +131,9 @@ class RecordReader {
     s.text = text;
     s.tokens = tokenizer.encode_with_offsets(text, SpecialTokens::kNone);
     if (s.tokens.empty()) fail(place_, "the text is empty.");
-    if (adds_begin_token(tokenizer, spec_.begin_token)) {
-      s.ids.push_back(*tokenizer.bos_id());
-      s.offset = 1;
-      data_->begin_token = true;
-    }
+    s.ids = begin_tokens(tokenizer, spec_.begin_token);
+    s.offset = static_cast<int64_t>(s.ids.size());
+    data_->begin_token |= s.offset > 0;
     for (const Token& t : s.tokens) s.ids.push_back(t.id);
     return s;
   }
@@ -180,7 +172,7 @@ class RecordReader {
       at = given < 0 || given > length ? -1 : given + s.offset;
       if (at < 1 || at > length) {
         fail(place_, "position: {} is outside {} … {}: the logits of the token before it are read.", given,
-             1 - s.offset, length - s.offset);
+             std::max<int64_t>(0, 1 - s.offset), length - s.offset);
       }
     }
     if (at < 1) fail(place_, "byte: is in the first token, which nothing predicts. Use data.bos or a later word.");
@@ -288,17 +280,31 @@ const ChatTemplate& LazyTokenizer::chat() const {
   return *chat_;
 }
 
-std::vector<int64_t> encode_text(const Tokenizer& tokenizer, std::string_view text, BeginToken begin_token) {
-  std::vector<int64_t> ids = tokenizer.encode(text, SpecialTokens::kNone);
-  if (adds_begin_token(tokenizer, begin_token)) ids.insert(ids.begin(), *tokenizer.bos_id());
-  return ids;
+std::vector<int64_t> begin_tokens(const Tokenizer& tokenizer, BeginToken policy) {
+  if (policy == BeginToken::kNever) return {};
+  if (policy == BeginToken::kAuto || tokenizer.adds_bos()) return tokenizer.ids_before();
+  if (!tokenizer.bos_id()) fail("data.bos", "'always' asks for a begin token, but the tokenizer names none.");
+  return {*tokenizer.bos_id()};
 }
 
-TextFile read_text(const std::string& path, const LazyTokenizer& tokenizer, BeginToken begin_token) {
+EncodedText encode_text(const Tokenizer& tokenizer, std::string_view text, BeginToken begin_token) {
+  EncodedText encoded;
+  encoded.ids = begin_tokens(tokenizer, begin_token);
+  encoded.begin_tokens = static_cast<int64_t>(encoded.ids.size());
+  encoded.bytes = static_cast<int64_t>(text.size());
+  const std::vector<int64_t> ids = tokenizer.encode(text, SpecialTokens::kNone);
+  encoded.ids.insert(encoded.ids.end(), ids.begin(), ids.end());
+  return encoded;
+}
+
+EncodedText read_text(const std::string& path, const LazyTokenizer& tokenizer, BeginToken begin_token) {
   const MappedFile file(path);
   if (!is_valid_utf8(file.text())) fail(path, "the text is not valid UTF-8. Convert it first.");
-  TextFile text{encode_text(tokenizer.get(), file.text(), begin_token), static_cast<int64_t>(file.size())};
-  if (text.ids.size() < 2) fail(path, "the text has {} tokens; at least 2 are needed.", text.ids.size());
+  EncodedText text = encode_text(tokenizer.get(), file.text(), begin_token);
+  const auto n = static_cast<int64_t>(text.ids.size());
+  if (n <= text.first_target()) {
+    fail(path, "the text has {} tokens, {} of them begin tokens: nothing is left to predict.", n, text.begin_tokens);
+  }
   return text;
 }
 
@@ -319,9 +325,12 @@ std::vector<MinimalPair> read_minimal_pairs(const std::string& path, const LazyT
     const bool blimp = record.contains("sentence_good");
     if (!blimp) allow_keys(record, {"good", "bad"}, place);
     MinimalPair pair;
-    pair.good =
+    const EncodedText good =
         encode_text(tokenizer.get(), require_string(record, blimp ? "sentence_good" : "good", place), begin_token);
-    pair.bad = encode_text(tokenizer.get(), require_string(record, blimp ? "sentence_bad" : "bad", place), begin_token);
+    pair.good = good.ids;
+    pair.first_target = good.first_target();
+    pair.bad =
+        encode_text(tokenizer.get(), require_string(record, blimp ? "sentence_bad" : "bad", place), begin_token).ids;
     if (blimp) pair.group = optional_string(record, "UID", "", place);
     pair.place = place;
     if (pair.good.empty() || pair.bad.empty()) fail(place, "a sentence of the pair is empty.");

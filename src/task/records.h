@@ -13,7 +13,8 @@
 
 namespace circuit {
 
-// auto: what the tokenizer's post-processor or add_bos_token says.
+// auto: what the tokenizer's post-processor or add_bos_token puts before a text, which may be several tokens. What they
+// put after it is left out everywhere: a prompt goes on, and no record's readout or target stands there.
 enum class BeginToken { kAuto, kAlways, kNever };
 BeginToken parse_begin_token(const std::string& name);  // throws UsageError
 
@@ -51,6 +52,7 @@ Dataset read_dataset(const std::string& path, const LazyTokenizer& tokenizer, co
 
 struct MinimalPair {
   std::vector<int64_t> good, bad;
+  int64_t first_target = 1;  // of both: tokens from here on are scored
   std::string group;  // BLiMP's UID, or empty
   std::string place;  // "file:line"
 };
@@ -63,15 +65,22 @@ std::vector<MinimalPair> read_minimal_pairs(const std::string& path, const LazyT
 enum class FileKind { kText, kMinimalPairs, kMultipleChoice, kAnswers, kExamples };
 FileKind file_kind(const std::string& path);
 
-struct TextFile {
+struct EncodedText {
   std::vector<int64_t> ids;
+  int64_t begin_tokens = 0;  // of ids, before the text
   int64_t bytes = 0;
+
+  // The first token that is scored: begin tokens are given, and nothing predicts the first token of all.
+  int64_t first_target() const { return begin_tokens > 1 ? begin_tokens : 1; }
 };
 // A plain text as encode_text encodes it. Throws Error naming the file when it is not UTF-8 or has fewer than
 // the two tokens that a perplexity needs.
-TextFile read_text(const std::string& path, const LazyTokenizer& tokenizer, BeginToken begin_token);
+EncodedText read_text(const std::string& path, const LazyTokenizer& tokenizer, BeginToken begin_token);
 
-// Ids of a text with a begin token where the policy asks for one.
-std::vector<int64_t> encode_text(const Tokenizer& tokenizer, std::string_view text, BeginToken begin_token);
+// The tokens before every text. Throws Error when the policy is kAlways and the tokenizer names none.
+std::vector<int64_t> begin_tokens(const Tokenizer& tokenizer, BeginToken policy);
+
+// A text behind begin_tokens.
+EncodedText encode_text(const Tokenizer& tokenizer, std::string_view text, BeginToken begin_token);
 
 }  // namespace circuit

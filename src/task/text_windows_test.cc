@@ -30,15 +30,17 @@ class TextWindows : public testing::Test {
   std::vector<std::string> windows(const std::string& text, int64_t window) {
     write_file(folder_ + "/text.txt", text);
     std::vector<std::string> texts;
-    for (const Example& e : read_text_windows(folder_ + "/text.txt", tokenizer_, architecture_, window)) {
+    for (const Example& e : read_text_windows(folder_ + "/text.txt", tokenizer_, architecture_, window, begin_)) {
       texts.push_back(tokenizer_.get().decode(e.ids, SpecialTokens::kAdd));
-      EXPECT_EQ(e.first_target, 1);
+      targets_.push_back(e.first_target);
     }
     return texts;
   }
   std::string folder_ = testing::TempDir() + "/circuit_windows_" + std::to_string(getpid());
   LazyTokenizer tokenizer_{folder_};
   Architecture architecture_;
+  BeginToken begin_ = BeginToken::kAuto;
+  std::vector<int64_t> targets_;  // first ones, of all windows so far
 };
 
 TEST_F(TextWindows, OverlapByOneSoThatEveryTokenIsPredictedOnce) {
@@ -49,6 +51,21 @@ TEST_F(TextWindows, OverlapByOneSoThatEveryTokenIsPredictedOnce) {
 
 TEST_F(TextWindows, DoNotCrossTheEndOfADocument) {
   EXPECT_THAT(windows("abcde<end>xy<end>z<end>", 4), ElementsAre("abcd", "de", "xy"));
+  EXPECT_THAT(targets_, ElementsAre(1, 1, 1));
+}
+
+TEST_F(TextWindows, BeginADocumentWithTheTokensOfThePostProcessor) {
+  Json tokenizer = parse_json(read_file(folder_ + "/tokenizer.json"), "t");
+  tokenizer["post_processor"] = parse_json(R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}},
+      {"SpecialToken":{"id":"<s>"}},{"Sequence":{"id":"A"}}],"pair":[],
+      "special_tokens":{"<s>":{"id":"<s>","ids":[259],"tokens":["<s>"]}}})",
+                                           "post");
+  write_file(folder_ + "/tokenizer.json", tokenizer.dump());
+  EXPECT_THAT(windows("abc<end>x<end>", 4), ElementsAre("<s><s>ab", "bc", "<s><s>x"));
+  EXPECT_THAT(targets_, ElementsAre(2, 1, 2));
+  EXPECT_THROW(windows("abc", 2), Error);
+  begin_ = BeginToken::kNever;
+  EXPECT_THAT(windows("abc", 4), ElementsAre("abc"));
 }
 
 TEST_F(TextWindows, RefusesWhatLeavesNothing) {

@@ -10,10 +10,19 @@
 namespace circuit {
 namespace {
 
-// Letters, marks, digits and connectors: what a word is made of.
-bool is_word(int32_t code_point) {
-  const utf8proc_category_t category = utf8proc_category(code_point);
-  return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) || category == UTF8PROC_CATEGORY_PC;
+// Rust's \w: Alphabetic, marks, decimal digits, connectors and the two joiners (UTS #18, annex C). Of the general
+// categories, Alphabetic has the letters and Nl, and beyond marks only the circled and squared letters of So.
+bool is_word(int32_t c) {
+  constexpr Range kEnclosedLetters[] = {{0x24B6, 0x24E9}, {0x1F130, 0x1F149}, {0x1F150, 0x1F169}, {0x1F170, 0x1F189}};
+  constexpr int32_t kNonJoiner = 0x200C;
+  constexpr int32_t kJoiner = 0x200D;
+  const utf8proc_category_t category = utf8proc_category(c);
+  const bool by_category =
+      (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL) || category == UTF8PROC_CATEGORY_PC;
+  const bool enclosed = std::any_of(std::begin(kEnclosedLetters), std::end(kEnclosedLetters), [c](const Range& r) {
+    return c >= static_cast<int32_t>(r.begin) && c <= static_cast<int32_t>(r.end);
+  });
+  return by_category || enclosed || c == kNonJoiner || c == kJoiner;
 }
 
 bool inside_word(std::string_view text, Range range) {
@@ -34,7 +43,9 @@ void AddedTokenFinder::add(const AddedToken& token, std::string_view as_written)
     if (is_new) token_at_.push_back(-1);
     node = edge->second;
   }
-  token_at_[static_cast<size_t>(node)] = static_cast<int64_t>(tokens_.size());
+  int64_t& index = token_at_[static_cast<size_t>(node)];
+  if (index >= 0) return;
+  index = static_cast<int64_t>(tokens_.size());
   tokens_.push_back(token);
 }
 
@@ -59,6 +70,7 @@ std::vector<Segment> AddedTokenFinder::split(std::string_view text) const {
   std::vector<Segment> segments;
   size_t done = 0;
   size_t at = 0;
+  size_t white_end = 0;  // of the white space that rstrip saw last, so that a long run is read once
   while (!tokens_.empty() && at < text.size()) {
     const auto match = longest_at(text, at);
     if (!match) {
@@ -68,12 +80,19 @@ std::vector<Segment> AddedTokenFinder::split(std::string_view text) const {
     Range range{at, at + match->size};
     at = range.end;
     if (match->token->single_word && inside_word(text, range)) continue;
-    if (match->token->lstrip) range.begin -= trailing_white_space(text.substr(done, range.begin - done));
-    if (match->token->rstrip) range.end += leading_white_space(text.substr(range.end));
+    if (match->token->lstrip && done < range.begin) {
+      range.begin -= trailing_white_space(text.substr(done, range.begin - done));
+    }
+    if (match->token->rstrip) {
+      if (white_end < range.end) white_end = range.end + leading_white_space(text.substr(range.end));
+      range.end = white_end;
+    }
     if (done < range.begin) segments.push_back({std::nullopt, {done, range.begin}});
+    // Matches are those of the text as it stands: one that begins in white space which the token before it took by
+    // rstrip is a token all the same, and the text goes on behind it.
+    if (range.begin < done) segments.back().range.end = range.begin;
     segments.push_back({match->token->id, range});
     done = range.end;
-    at = done;
   }
   if (done < text.size()) segments.push_back({std::nullopt, {done, text.size()}});
   return segments;
@@ -101,12 +120,20 @@ void AddedTokens::add(const AddedToken& token, const Bpe& model, const std::stri
     fail(place, "added token '{}': found id {}, which the vocabulary gives to '{}'.", token.content, token.id,
          *in_place);
   }
+  // A token that becomes special is found after the special ones that there are.
+  if (same_id != nullptr && !same_id->special && token.special) {
+    order_.erase(std::find(order_.begin(), order_.end(), token.id));
+  }
+  if (same_id == nullptr || (!same_id->special && token.special)) order_.push_back(token.id);
   by_id_[token.id] = token;
   by_content_[token.content] = token.id;
 }
 
 void AddedTokens::finish(const Normalizer* normalizer) {
-  for (const auto& [id, token] : by_id_) {
+  const auto is_special = [this](int64_t id) { return by_id_.at(id).special; };
+  std::stable_partition(order_.begin(), order_.end(), is_special);
+  for (const int64_t id : order_) {
+    const AddedToken& token = by_id_.at(id);
     std::string as_written = token.content;
     if (token.normalized && normalizer != nullptr) {
       as_written = normalizer->apply(AlignedText::identity(token.content, {0, token.content.size()})).text;

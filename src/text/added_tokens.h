@@ -34,9 +34,11 @@ struct Segment {
 // A set of added tokens to look for at once.
 class AddedTokenFinder {
  public:
-  // `as_written`: the form of `token` to look for; an empty one is never found.
+  // `as_written`: the form of `token` to look for; an empty one is never found, and of two tokens with one form the
+  // first that was added is.
   void add(const AddedToken& token, std::string_view as_written);
-  // `text` as segments in order: leftmost match first, of those the longest.
+  // `text` as segments in order and without overlap: leftmost match first, of those the longest. lstrip and rstrip
+  // widen a match after all have been found.
   std::vector<Segment> split(std::string_view text) const;
 
  private:
@@ -61,7 +63,8 @@ class AddedTokens {
   // Adds a token, or replaces the flags of the one that has its id. Throws Error naming `place` when
   // content and id are not both new, both those of one added token, or both those of one in the vocabulary.
   void add(const AddedToken& token, const Bpe& model, const std::string& place);
-  // Builds the finders; after the last add(). normalizer may be null.
+  // Builds the finders; after the last add(). normalizer may be null. Special tokens are looked for first, then the
+  // others, each in the order they were added.
   void finish(const Normalizer* normalizer);
 
   const std::map<int64_t, AddedToken>& by_id() const { return by_id_; }
@@ -77,6 +80,7 @@ class AddedTokens {
   const Finders& finders_of(AddedSearch search) const { return search == AddedSearch::kAll ? all_ : not_special_; }
 
   std::map<int64_t, AddedToken> by_id_;
+  std::vector<int64_t> order_;  // ids, as they were added
   std::unordered_map<std::string, int64_t> by_content_;
   Finders all_, not_special_;
 };

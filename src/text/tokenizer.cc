@@ -149,7 +149,8 @@ bool Tokenizer::is_special(int64_t id) const {
 }
 std::optional<int64_t> Tokenizer::bos_id() const { return parts_->bos_id; }
 std::optional<int64_t> Tokenizer::eos_id() const { return parts_->eos_id; }
-bool Tokenizer::adds_bos() const { return !parts_->before.empty(); }
+const std::vector<int64_t>& Tokenizer::ids_before() const { return parts_->before; }
+const std::vector<int64_t>& Tokenizer::ids_after() const { return parts_->after; }
 size_t Tokenizer::vocab_size() const { return static_cast<size_t>(parts_->largest_id() + 1); }
 
 size_t token_at_byte(const std::vector<Token>& tokens, std::string_view text, size_t byte, const std::string& place) {

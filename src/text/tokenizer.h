@@ -61,8 +61,10 @@ class Tokenizer {
   // From tokenizer_config.json, else what the post-processor puts before and after the text.
   std::optional<int64_t> bos_id() const;
   std::optional<int64_t> eos_id() const;
-  // Whether the post-processor (or add_bos_token) puts a token before the text.
-  bool adds_bos() const;
+  // What the post-processor (or add_bos_token, add_eos_token) puts before and after the text.
+  const std::vector<int64_t>& ids_before() const;
+  const std::vector<int64_t>& ids_after() const;
+  bool adds_bos() const { return !ids_before().empty(); }
 
   // 1 + the largest id.
   size_t vocab_size() const;

@@ -104,7 +104,53 @@ std::optional<int64_t> mark_special(const NamedToken& named, const std::string& 
   return id;
 }
 
+// A class of transformers that writes its own post-processor, whatever tokenizer.json says.
+struct AroundByClass {
+  const char* name;
+  bool add_bos;
+  const char *bos, *eos;  // where the files name none
+};
+constexpr AroundByClass kAroundByClass[] = {
+    {"LlamaTokenizer", true, "<s>", "</s>"},
+    {"CodeLlamaTokenizer", true, "<s>", "</s>"},
+    {"GemmaTokenizer", true, "<bos>", "<eos>"},
+    {"CohereTokenizer", true, "<BOS_TOKEN>", "<|END_OF_TURN_TOKEN|>"},
+    {"GPTNeoXTokenizer", false, "<|endoftext|>", "<|endoftext|>"},
+};
+
+const AroundByClass* around_of(const std::string& tokenizer_class) {
+  for (const AroundByClass& known : kAroundByClass) {
+    if (tokenizer_class == known.name) return &known;
+  }
+  return nullptr;
+}
+
+void set_tokens_around(const TokenizerConfig& config, TokenizerParts& parts) {
+  const AroundByClass* by_class = around_of(config.tokenizer_class);
+  if (by_class == nullptr && !config.add_bos_token && !config.add_eos_token) return;
+  const bool add_bos = config.add_bos_token.value_or(by_class != nullptr && by_class->add_bos);
+  const bool add_eos = config.add_eos_token.value_or(false);
+  const auto token_of = [&](const char* key, bool adds, const std::optional<int64_t>& named, const char* by_default) {
+    std::vector<int64_t> ids;
+    if (!adds) return ids;
+    const std::optional<int64_t> id =
+        named || by_class == nullptr || config.names(key) ? named : parts.id_of(by_default);
+    if (!id) {
+      fail(config.place, "add_{0}: true{1}, but there is no {0} in the vocabulary. Name one, or set add_{0} to false.",
+           key, by_class == nullptr ? "" : std::string(" (the default of ") + by_class->name + ")");
+    }
+    ids.push_back(*id);
+    return ids;
+  };
+  parts.before = token_of("bos_token", add_bos, parts.bos_id, by_class == nullptr ? "" : by_class->bos);
+  parts.after = token_of("eos_token", add_eos, parts.eos_id, by_class == nullptr ? "" : by_class->eos);
+}
+
 }  // namespace
+
+bool TokenizerConfig::names(const std::string& key) const {
+  return std::any_of(named.begin(), named.end(), [&](const NamedToken& n) { return n.key == key; });
+}
 
 TokenizerConfig read_tokenizer_config(const std::string& folder) {
   TokenizerConfig config;
@@ -118,9 +164,14 @@ TokenizerConfig read_tokenizer_config(const std::string& folder) {
   config.tokenizer_class = optional_string(json, "tokenizer_class", "", config.place);
   const size_t size = config.tokenizer_class.size();
   if (size > 4 && config.tokenizer_class.compare(size - 4, 4, "Fast") == 0) config.tokenizer_class.resize(size - 4);
-  config.add_prefix_space = optional_bool(json, "add_prefix_space", false, config.place);
-  config.add_bos_token = optional_bool(json, "add_bos_token", false, config.place);
-  config.add_eos_token = optional_bool(json, "add_eos_token", false, config.place);
+  const bool has_default = config.tokenizer_class != "LlamaTokenizer" && config.tokenizer_class != "CodeLlamaTokenizer";
+  if (has_default || (json.contains("add_prefix_space") && !json["add_prefix_space"].is_null())) {
+    config.add_prefix_space = optional_bool(json, "add_prefix_space", false, config.place);
+  }
+  for (const auto& [key, value] : {std::pair{"add_bos_token", &config.add_bos_token},
+                                   std::pair{"add_eos_token", &config.add_eos_token}}) {
+    if (json.contains(key)) *value = optional_bool(json, key, false, config.place);
+  }
   if (optional_bool(json, "split_special_tokens", false, config.place)) {
     fail(config.place, "split_special_tokens: found true, expected false.");
   }
@@ -138,11 +189,7 @@ void apply_tokenizer_config(const TokenizerConfig& config, TokenizerParts& parts
     if (named.key == "bos_token") parts.bos_id = id;
     if (named.key == "eos_token") parts.eos_id = id;
   }
-  if (parts.has_template) return;
-  if (config.add_bos_token && !parts.bos_id) fail(config.place, "add_bos_token: true, but there is no bos_token.");
-  if (config.add_eos_token && !parts.eos_id) fail(config.place, "add_eos_token: true, but there is no eos_token.");
-  if (config.add_bos_token) parts.before = {*parts.bos_id};
-  if (config.add_eos_token) parts.after = {*parts.eos_id};
+  set_tokens_around(config, parts);
 }
 
 }  // namespace circuit

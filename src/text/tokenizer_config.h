@@ -18,18 +18,22 @@ struct NamedToken {
 struct TokenizerConfig {
   std::string place;            // the path of tokenizer_config.json
   std::string tokenizer_class;  // without "Fast" at the end; empty: not said
-  bool add_prefix_space = false;
-  bool add_bos_token = false;
-  bool add_eos_token = false;
+  // For a ByteLevel pre-tokenizer; false where the files do not say, null (tokenizer.json decides) for LlamaTokenizer.
+  std::optional<bool> add_prefix_space;
+  // Null: the files do not say. null in the file counts as false.
+  std::optional<bool> add_bos_token, add_eos_token;
   std::vector<AddedToken> added;  // added_tokens.json, then added_tokens_decoder, which overrules it
   std::vector<NamedToken> named;  // special_tokens_map.json, then the config's own, which overrule it
+
+  bool names(const std::string& key) const;  // whether `named` has the role `key`
 };
 
 // Reads the three files of `folder`, each where present. Throws Error naming the file and the key.
 TokenizerConfig read_tokenizer_config(const std::string& folder);
 
-// Adds the tokens, marks the named ones special, and sets begin and end token; add_bos_token and
-// add_eos_token count only where the tokenizer.json has no template. Throws Error naming the key.
+// Adds the tokens, marks the named ones special, and sets begin and end token. add_bos_token and add_eos_token, or a
+// class that sets them itself (LlamaTokenizer), replace what tokenizer.json puts around a text, as in transformers 4
+// (update_post_processor). Throws Error naming the key.
 void apply_tokenizer_config(const TokenizerConfig& config, TokenizerParts& parts);
 
 }  // namespace circuit

@@ -63,7 +63,7 @@ std::vector<Bpe::Merge> read_merges(const std::string& path) {
 }
 
 std::unique_ptr<PreTokenizer> make_pre_tokenizer(const TokenizerClass& kind, const TokenizerConfig& config) {
-  Json byte_level{{"type", "ByteLevel"}, {"add_prefix_space", config.add_prefix_space}};
+  Json byte_level{{"type", "ByteLevel"}, {"add_prefix_space", config.add_prefix_space.value_or(false)}};
   if (kind.pattern == nullptr) return read_pre_tokenizer(byte_level, config.place);
   byte_level["use_regex"] = false;
   const Json split{{"type", "Split"}, {"pattern", {{"Regex", kind.pattern}}}, {"behavior", "Isolated"}};
@@ -110,8 +110,9 @@ Tokenizer Tokenizer::load(const std::string& path) {
   const std::string json_path = path + "/tokenizer.json";
   if (file_exists(json_path)) {
     const MappedFile file(json_path);
-    TokenizerParts parts = read_tokenizer_json(file.text(), json_path);
-    apply_tokenizer_config(read_tokenizer_config(path), parts);
+    const TokenizerConfig config = read_tokenizer_config(path);
+    TokenizerParts parts = read_tokenizer_json(file.text(), json_path, config.add_prefix_space);
+    apply_tokenizer_config(config, parts);
     return Tokenizer(std::move(parts));
   }
   if (file_exists(path + "/vocab.json") && file_exists(path + "/merges.txt")) {

@@ -144,7 +144,8 @@ Json part(const Json& root, const char* key) { return root.contains(key) ? root[
 
 }  // namespace
 
-TokenizerParts read_tokenizer_json(std::string_view text, const std::string& place) {
+TokenizerParts read_tokenizer_json(std::string_view text, const std::string& place,
+                                   std::optional<bool> add_prefix_space) {
   const Json root = parse_json(text, place);
   if (!root.is_object()) fail(place, "found a {}, expected an object.", root.type_name());
   refuse_unknown_keys(root,
@@ -158,7 +159,10 @@ TokenizerParts read_tokenizer_json(std::string_view text, const std::string& pla
   TokenizerParts parts;
   parts.model = read_model(require(root, "model", place), place + ":model");
   parts.normalizer = read_normalizer(part(root, "normalizer"), place + ":normalizer");
-  parts.pre_tokenizer = read_pre_tokenizer(part(root, "pre_tokenizer"), place + ":pre_tokenizer");
+  Json pre_tokenizer = part(root, "pre_tokenizer");
+  const bool byte_level = pre_tokenizer.is_object() && pre_tokenizer.value("type", Json()) == "ByteLevel";
+  if (byte_level && add_prefix_space) pre_tokenizer["add_prefix_space"] = *add_prefix_space;
+  parts.pre_tokenizer = read_pre_tokenizer(pre_tokenizer, place + ":pre_tokenizer");
   parts.decoder = read_decoder(part(root, "decoder"), place + ":decoder");
   read_added_tokens(root, place, parts);
   read_post_processor(part(root, "post_processor"), place + ":post_processor", parts);

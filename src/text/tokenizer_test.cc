@@ -205,6 +205,51 @@ TEST(AddedTokens, SingleWordIsNotFoundInsideAWord) {
   EXPECT_EQ(ids_of(with_added(R"(,"single_word":true)"), "xy axy xy_ xy"), (Ids{100, 2, 0, 3, 4, 2, 3, 4, 7, 2, 100}));
 }
 
+// Rust's \w, by tokenizers 0.22: joiners and circled letters are inside a word, other symbols and numbers are not.
+TEST(AddedTokens, AWordHasJoinersMarksAndEnclosedLetters) {
+  const auto is_found = [](const std::string& after) {
+    Json json = byte_level_json();
+    json["added_tokens"].push_back({{"id", 300}, {"content", "cat"}, {"single_word", true}});
+    const Tokenizer tokenizer = tokenizer_of(json);
+    EXPECT_EQ(tokenizer.encode("cat" + after, SpecialTokens::kNone)[0] == 300,
+              tokenizer.encode(after + "cat", SpecialTokens::kNone).back() == 300);
+    return tokenizer.encode("cat" + after, SpecialTokens::kNone)[0] == 300;
+  };
+  for (const char* inside : {"\u200C", "\u200D", "\u24D0", "\U0001F130", "\u0301", "\u203F", "\u2160", "\u0663"}) {
+    EXPECT_FALSE(is_found(inside)) << inside;
+  }
+  for (const char* outside : {"\u200B", "\u2460", "\u00B2", "\U0001F600", " ", "-"}) {
+    EXPECT_TRUE(is_found(outside)) << outside;
+  }
+}
+
+// Ids by tokenizers 0.22: of two tokens with one normal form the special one stands, then the first in the file.
+TEST(AddedTokens, OfOneNormalFormTheFirstStands) {
+  Json json = letters_json("ab");
+  json["normalizer"] = {{"type", "Lowercase"}};
+  json["added_tokens"] = Json::array({{{"id", 101}, {"content", "XY"}}, {{"id", 100}, {"content", "Xy"}}});
+  EXPECT_EQ(ids_of(json, "axyb"), (Ids{0, 101, 1}));
+  json["added_tokens"].push_back({{"id", 102}, {"content", "xY"}, {"special", true}, {"normalized", true}});
+  EXPECT_EQ(ids_of(json, "axyb"), (Ids{0, 102, 1}));
+}
+
+// Ids by tokenizers 0.22: flags widen a match after all have been found, so white space that is a token stays one.
+TEST(AddedTokens, WhiteSpaceThatIsATokenStaysOneBesideStrip) {
+  Json json = with_added(R"(,"rstrip":true)");
+  json["added_tokens"].push_back({{"id", 101}, {"content", "\n"}});
+  json["added_tokens"].push_back({{"id", 102}, {"content", "  "}});
+  EXPECT_EQ(ids_of(json, "axy\nb"), (Ids{0, 100, 101, 1}));
+  EXPECT_EQ(ids_of(json, "axy  b"), (Ids{0, 100, 102, 1}));
+  EXPECT_EQ(ids_of(json, "axy   b"), (Ids{0, 100, 102, 2, 1}));  // behind "  " the text goes on with its third space
+  const auto tokens = tokenizer_of(json).encode_with_offsets("axy \n b", SpecialTokens::kNone);
+  ASSERT_EQ(tokens.size(), 5u);
+  EXPECT_EQ(tokens[1].end, 4u);
+  EXPECT_EQ(tokens[2].begin, 4u);
+  EXPECT_EQ(tokens[3].begin, 5u);
+  json["added_tokens"][0] = parse_json(R"({"id": 100, "content": "xy", "lstrip": true})", "t");
+  EXPECT_EQ(ids_of(json, "a\nxyb"), (Ids{0, 101, 100, 1}));
+}
+
 TEST(AddedTokens, StripFlagsTakeTheSpaceAround) {
   EXPECT_EQ(ids_of(with_added(R"(,"lstrip":true)"), "a  xy b"), (Ids{0, 100, 2, 1}));
   EXPECT_EQ(ids_of(with_added(R"(,"rstrip":true)"), "a xy  b"), (Ids{0, 2, 100, 1}));
@@ -375,14 +420,53 @@ TEST_F(TokenizerFolder, AddedTokensComeFromAllThreeFiles) {
   EXPECT_EQ(tokenizer.vocab_size(), 303u);
 }
 
-TEST_F(TokenizerFolder, TemplateOverrulesTheConfig) {
-  write("tokenizer.json", with_template().dump());
-  write("tokenizer_config.json", R"({"add_bos_token":false,"bos_token":"<s>"})");
-  EXPECT_TRUE(load().adds_bos());
+TEST_F(TokenizerFolder, BeginAndEndTokensOfTheConfigReplaceTheTemplate) {
+  const auto around = [&](const std::string& config) {
+    write("tokenizer_config.json", config);
+    return load().encode("a", SpecialTokens::kAdd);
+  };
+  write("tokenizer.json", with_template().dump());  // <s> before and after
+  EXPECT_EQ(around(R"({"bos_token":"<s>"})"), (Ids{259, 'a', 259}));
+  EXPECT_EQ(around(R"({"add_bos_token":false,"bos_token":"<s>"})"), Ids{'a'});
+  EXPECT_EQ(around(R"({"add_bos_token":null,"bos_token":"<s>"})"), Ids{'a'});
+  EXPECT_EQ(around(R"({"add_bos_token":true,"bos_token":"<s>"})"), (Ids{259, 'a'}));
+  EXPECT_EQ(around(R"({"add_eos_token":true,"eos_token":"Ġthe"})"), (Ids{'a', 258}));
   write("tokenizer.json", byte_level_json().dump());
-  EXPECT_FALSE(load().adds_bos());
-  write("tokenizer_config.json", R"({"add_bos_token":true,"bos_token":"<s>"})");
-  EXPECT_EQ(load().encode("a", SpecialTokens::kAdd), (Ids{259, 'a'}));
+  EXPECT_EQ(around(R"({"add_bos_token":true,"bos_token":"<s>"})"), (Ids{259, 'a'}));
+}
+
+TEST_F(TokenizerFolder, SomeClassesSetBeginAndEndTokensThemselves) {
+  const auto around = [&](const std::string& config) {
+    write("tokenizer_config.json", config);
+    return load().encode("a", SpecialTokens::kAdd);
+  };
+  write("tokenizer.json", with_template().dump());
+  EXPECT_EQ(around(R"({"tokenizer_class":"LlamaTokenizer"})"), (Ids{259, 'a'}));
+  EXPECT_EQ(around(R"({"tokenizer_class":"LlamaTokenizerFast","add_eos_token":true,"eos_token":"he"})"),
+            (Ids{259, 'a', 256}));
+  EXPECT_EQ(around(R"({"tokenizer_class":"GPTNeoXTokenizer"})"), Ids{'a'});
+  write("tokenizer_config.json", R"({"tokenizer_class":"GemmaTokenizer"})");
+  EXPECT_NE(load_error().find("add_bos_token: true (the default of GemmaTokenizer)"), std::string::npos);
+}
+
+TEST_F(TokenizerFolder, PrefixSpaceIsTheConfigs) {
+  Json json = byte_level_json();
+  const auto ids = [&](const std::string& config, bool of_json) {
+    json["pre_tokenizer"]["add_prefix_space"] = of_json;
+    write("tokenizer.json", json.dump());
+    write("tokenizer_config.json", config);
+    return load().encode("the", SpecialTokens::kNone);
+  };
+  EXPECT_EQ(ids(R"({"add_prefix_space":true})", false), Ids{258});
+  EXPECT_EQ(ids(R"({"add_prefix_space":false})", true), (Ids{'t', 256}));
+  EXPECT_EQ(ids(R"({"tokenizer_class":"GPT2Tokenizer"})", true), (Ids{'t', 256}));
+  EXPECT_EQ(ids(R"({"tokenizer_class":"LlamaTokenizer"})", true), Ids{258});
+  const std::string alone = (folder_ / "tokenizer.json").string();
+  EXPECT_EQ(Tokenizer::load(alone).encode("the", SpecialTokens::kNone), Ids{258});
+  json["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", Json::array({json["pre_tokenizer"]})}};
+  write("tokenizer.json", json.dump());
+  write("tokenizer_config.json", R"({"add_prefix_space":false})");
+  EXPECT_EQ(load().encode("the", SpecialTokens::kNone), Ids{258});
 }
 
 TEST_F(TokenizerFolder, ErrorsNameTheFile) {

@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "core/error.h"
+#include "model/finite.h"
 #include "core/log.h"
 #include "core/names.h"
 #include "core/table.h"
@@ -89,6 +90,7 @@ int apply(const Options& o) {
   apply_common(o.common);
   check_out(o);
   const Checkpoint base = Checkpoint::open(o.model);
+  require_finite(base);
   std::vector<Delta> deltas;
   std::vector<std::string> adapters;
   for (const std::string& path : o.deltas) {

@@ -31,12 +31,13 @@ int run(const Options& o) {
   const std::vector<int64_t> continuation = generate(open.model, {prompt}, spec, rng)[0].ids;
   std::vector<int64_t> all = prompt;
   all.insert(all.end(), continuation.begin(), continuation.end());
+  const std::string text = tokenizer.decode(all, SpecialTokens::kNone, UnknownIds::kNothing);
   if (o.ids) {
     fmt::print("{}\n", Json(all).dump());
   } else if (o.common.json) {
-    fmt::print("{}\n", Json({{"text", tokenizer.decode(all, SpecialTokens::kNone)}, {"ids", all}}).dump());
+    fmt::print("{}\n", Json({{"text", text}, {"ids", all}}).dump());
   } else {
-    fmt::print("{}\n", tokenizer.decode(all, SpecialTokens::kNone));
+    fmt::print("{}\n", text);
   }
   return 0;
 }

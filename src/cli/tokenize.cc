@@ -40,8 +40,7 @@ int run(const Options& o) {
     if (!value.is_array()) fail(place, "found a {}, expected a JSON list of ids per line.", value.type_name());
     std::vector<int64_t> ids;
     for (const Json& id : value) {
-      if (!id.is_number_integer()) fail(place, "found a {} in the list, expected integers.", id.type_name());
-      ids.push_back(id.get<int64_t>());
+      ids.push_back(int_of(id, "the list", place));
     }
     fmt::print("{}\n", Json(tokenizer.decode(ids, special)).dump());
   }

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "model/finite.h"
 #include "graph/slices.h"
 
 namespace circuit {
@@ -70,6 +71,8 @@ WeightDiff diff_weights(const Checkpoint& a, const Model& model, const Checkpoin
         fail(b.directory(), "tensor '{}' has another shape than in {}: these are two models, not two states of one.",
              entry.name, a.directory());
       }
+      require_finite(before, entry.name, a.directory());
+      require_finite(after, entry.name, b.directory());
       ++diff.tensors;
       diff.elements += before.numel();
       const auto owners = slices.find(entry.name);

@@ -97,7 +97,7 @@ FileScore score_answers(const Job& job) {
   score.decoding = {{"strategy", "greedy"},
                     {"max_tokens", spec.max_tokens},
                     {"stop", r.stops},
-                    {"end_tokens", job.model.architecture().eos_ids}};
+                    {"end_tokens", job.model.architecture().stop_ids()}};
   score.predictions = r.predictions;
   return score;
 }

@@ -21,11 +21,8 @@ std::string name_of(Stop stop) {
   return "";
 }
 
-// Rows of the embedding beyond the tokenizer's are padding that a model may choose all the same.
-std::string text_of(const Tokenizer& tokenizer, std::vector<int64_t> ids) {
-  const auto beyond = [&](int64_t id) { return id >= static_cast<int64_t>(tokenizer.vocab_size()); };
-  ids.erase(std::remove_if(ids.begin(), ids.end(), beyond), ids.end());
-  return tokenizer.decode(ids, SpecialTokens::kNone);
+std::string text_of(const Tokenizer& tokenizer, const std::vector<int64_t>& ids) {
+  return tokenizer.decode(ids, SpecialTokens::kNone, UnknownIds::kNothing);
 }
 
 // Where the first of the stops begins; npos: none occurs.

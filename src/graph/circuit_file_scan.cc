@@ -148,6 +148,11 @@ void Events::finish_edge() {
 }
 
 bool Events::parse_error(size_t byte, const std::string&, const nlohmann::detail::exception&) {
+  // Python's json writes these words, which JSON does not have.
+  if (const auto number = non_finite_at(text_, byte > 0 ? byte - 1 : 0)) {
+    const std::string edge = in_edges_ && depth_ == kEdge ? "edge '" + edge_.name + "': " : "";
+    fail(place_, "{}found {} {}, expected a number.", edge, key_, non_finite_name(*number));
+  }
   const std::string_view before = text_.substr(0, byte > 0 ? byte - 1 : 0);
   const size_t line = 1 + static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
   const size_t column = before.size() - (before.rfind('\n') + 1) + 1;  // npos + 1 is 0

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "graph/circuit_file_forms.h"
 #include "io/files.h"
 #include "io/json.h"
 #include "io/safetensors.h"
@@ -283,6 +284,24 @@ TEST_F(CircuitFiles, SpoiltEdgesAreNamed) {
   };
   for (const auto& [change, message] : changes) {
     EXPECT_THAT(spoilt(change), testing::AllOf(HasSubstr(name), HasSubstr(message)));
+  }
+}
+
+// Python's json writes these words; tools of the MIB track mark edges outside a circuit with -inf.
+TEST_F(CircuitFiles, ScoresThatAreNoNumbersAreRefusedByTheEdge) {
+  const std::string name = "input->a0.h1<k>";
+  for (const std::string word : {"NaN", "Infinity", "-Infinity", "1e999"}) {
+    Json json = valid();
+    json["edges"][name]["score"] = 123456;
+    std::string text = json.dump();
+    text.replace(text.find("123456"), 6, word);
+    try {
+      parse_circuit_json(text, "c.json");
+      FAIL() << word;
+    } catch (const Error& error) {
+      const std::string shown = word == "1e999" ? "Infinity" : word;
+      EXPECT_THAT(error.what(), HasSubstr("edge '" + name + "': found score " + shown + ", expected a number"));
+    }
   }
 }
 

@@ -1,8 +1,10 @@
 #include "io/files.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +17,68 @@
 
 namespace circuit {
 namespace fs = std::filesystem;
+namespace {
+
+std::string parent_of(const std::string& path) {
+  const fs::path parent = fs::path(path).parent_path();
+  return parent.empty() ? "." : parent.string();
+}
+
+// Writes a file's bytes, or the names in a folder, through to the disk. Returns errno, 0 for success. A file system that
+// cannot sync a folder (EINVAL) has done what it can.
+int sync_path(const std::string& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return errno;
+  const int reason = fsync(descriptor) == 0 || errno == EINVAL ? 0 : errno;
+  close(descriptor);
+  return reason;
+}
+
+void sync_tree(const std::string& folder, const std::string& target) {
+  const auto sync = [&](const std::string& path) {
+    if (const int reason = sync_path(path)) fail(target, "cannot write: {}. Nothing was changed.", std::strerror(reason));
+  };
+  for (const auto& item : fs::recursive_directory_iterator(folder)) {
+    if (item.is_regular_file() || item.is_directory()) sync(item.path().string());
+  }
+  sync(folder);
+}
+
+// renameat2, which glibc before 2.28 has no function for. Returns errno, 0 for success.
+int rename_with(const std::string& from, const std::string& to, unsigned flags) {
+  const long code = syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags);
+  return code == 0 ? 0 : errno;
+}
+
+bool lacks_flag(int reason) { return reason == EINVAL || reason == ENOSYS; }
+
+int move_new(const std::string& temporary, const std::string& target) {
+  const int reason = rename_with(temporary, target, RENAME_NOREPLACE);
+  if (!lacks_flag(reason)) return reason;
+  return rename(temporary.c_str(), target.c_str()) == 0 ? 0 : errno;
+}
+
+// Puts `temporary` where `target` stands; the old folder is gone afterwards.
+int replace(const std::string& temporary, const std::string& target) {
+  std::error_code ignored;
+  int reason = rename_with(temporary, target, RENAME_EXCHANGE);
+  if (reason == 0) {
+    fs::remove_all(temporary, ignored);
+    return 0;
+  }
+  if (!lacks_flag(reason)) return reason;
+  const std::string old = target + ".old-" + std::to_string(getpid());
+  if (rename(target.c_str(), old.c_str()) != 0) return errno;
+  if (rename(temporary.c_str(), target.c_str()) != 0) {
+    reason = errno;
+    rename(old.c_str(), target.c_str());
+    return reason;
+  }
+  fs::remove_all(old, ignored);
+  return 0;
+}
+
+}  // namespace
 
 MappedFile::MappedFile(const std::string& path) : path_(path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -76,15 +140,15 @@ void AtomicFile::write(const void* data, size_t size) {
 }
 
 void AtomicFile::commit() {
-  const bool synced = fsync(descriptor_) == 0;
-  const int sync_error = errno;
-  close(descriptor_);
+  int reason = fsync(descriptor_) == 0 ? 0 : errno;
+  if (close(descriptor_) != 0 && reason == 0) reason = errno;
   descriptor_ = -1;
-  if (!synced || rename(temporary_.c_str(), path_.c_str()) != 0) {
-    const int reason = synced ? errno : sync_error;
+  if (reason == 0 && rename(temporary_.c_str(), path_.c_str()) != 0) reason = errno;
+  if (reason != 0) {
     unlink(temporary_.c_str());
     fail(path_, "cannot write: {}. Nothing was changed.", std::strerror(reason));
   }
+  sync_path(parent_of(path_));
 }
 
 void write_file(const std::string& path, std::string_view content) {
@@ -114,10 +178,12 @@ void write_directory(const std::string& path, IfExists if_exists,
   try {
     make_directories(temporary);
     fill(temporary);
-    if (if_exists == IfExists::kReplace) fs::remove_all(target, ignored);
-    std::error_code error;
-    fs::rename(temporary, target, error);
-    if (error) fail(target, "cannot write the folder: {}.", error.message());
+    sync_tree(temporary, target);
+    const bool replaces = if_exists == IfExists::kReplace && file_exists(target);
+    const int reason = replaces ? replace(temporary, target) : move_new(temporary, target);
+    if (reason == EEXIST) fail(target, "already exists. Choose another name or remove it.");
+    if (reason != 0) fail(target, "cannot write the folder: {}.", std::strerror(reason));
+    sync_path(parent_of(target));
   } catch (...) {
     fs::remove_all(temporary, ignored);
     throw;

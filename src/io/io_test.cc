@@ -1,8 +1,12 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cmath>
 #include <filesystem>
+#include <limits>
 
 #include "core/error.h"
 #include "io/crc32c.h"
@@ -30,6 +34,11 @@ class TemporaryFolder : public testing::Test {
   }
   fs::path folder_;
 };
+
+ino_t inode_of(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 ? info.st_ino : 0;
+}
 
 std::string message_of(const std::function<void()>& action) {
   try {
@@ -67,6 +76,32 @@ TEST(Json, ErrorsSayLineAndColumn) {
 
 TEST(Json, SameKeyInSiblingObjectsIsFine) {
   EXPECT_EQ(parse_json(R"({"x":{"a":1},"y":{"a":2},"z":[{"a":1},{"a":2}]})", "c").size(), 3u);
+}
+
+TEST(Json, WordsOfPythonForNoNumberAreRefusedByKeyOrKept) {
+  const std::string text = R"({"a": {"b": [1, -Infinity]}, "c": "NaN, \"Infinity", "d": 2})";
+  EXPECT_NE(message_of([&] { parse_json(text, "f"); }).find("[f] a.b[1]: found -Infinity, expected a number"),
+            std::string::npos);
+  const Json kept = parse_json(text, "f", NonFinite::kKeep);
+  EXPECT_EQ(kept["a"]["b"][1].get<double>(), -std::numeric_limits<double>::infinity());
+  EXPECT_EQ(kept["c"], "NaN, \"Infinity");
+  EXPECT_TRUE(std::isnan(parse_json(R"({"x":NaN})", "f", NonFinite::kKeep)["x"].get<double>()));
+  EXPECT_NE(message_of([] { parse_json(R"({"x": 1e999})", "f"); }).find("x: found Infinity"), std::string::npos);
+  EXPECT_NE(message_of([] { parse_json(R"({"x": NaN, "y": })", "f"); }).find("not valid JSON at line 1"),
+            std::string::npos);
+  EXPECT_NE(message_of([] { parse_json(R"({"x": nan})", "f"); }).find("not valid JSON"), std::string::npos);
+}
+
+TEST(Json, NumbersThatAreUsedAreFiniteAndIntegersFit) {
+  const Json json = parse_json(R"({"x": NaN, "big": 18446744073709551615, "most": 9223372036854775807})", "f",
+                               NonFinite::kKeep);
+  EXPECT_NE(message_of([&] { optional_number(json, "x", 0, "f"); }).find("x: found NaN, expected a finite number"),
+            std::string::npos);
+  EXPECT_NE(message_of([&] { require_number(json, "x", "f"); }).find("x: found NaN"), std::string::npos);
+  EXPECT_NE(message_of([&] { require_int(json, "big", "f"); }).find("big: found 18446744073709551615, expected at most"),
+            std::string::npos);
+  EXPECT_NE(message_of([&] { optional_int(json, "big", 0, "f"); }).find("big: found"), std::string::npos);
+  EXPECT_EQ(require_int(json, "most", "f"), INT64_MAX);
 }
 
 TEST(JsonLines, ErrorsNameTheLine) {
@@ -139,6 +174,59 @@ TEST_F(TemporaryFolder, WriteDirectoryIsAllOrNothing) {
   write_directory(path("d"), IfExists::kReplace, [](const std::string& folder) { write_file(folder + "/b", "2"); });
   EXPECT_FALSE(file_exists(path("d/a")));
   EXPECT_EQ(read_file(path("d/b")), "2");
+}
+
+// The old folder must be whole until the new one stands in its place: what fill sees, and what stays when it fails.
+TEST_F(TemporaryFolder, ReplacingAFolderKeepsTheOldOneUntilTheNewOneIsWhole) {
+  const auto write = [&](const std::string& content) {
+    write_directory(path("d"), IfExists::kReplace, [&](const std::string& folder) {
+      if (file_exists(path("d"))) EXPECT_EQ(read_file(path("d/a")), "1");
+      write_file(folder + "/a", content);
+      if (content == "bad") throw std::runtime_error("stop");
+    });
+  };
+  write("1");
+  EXPECT_THROW(write("bad"), std::runtime_error);
+  EXPECT_EQ(read_file(path("d/a")), "1");
+  EXPECT_EQ(entries(), 1);
+  const ino_t before = inode_of(path("d"));
+  write("2");
+  EXPECT_EQ(read_file(path("d/a")), "2");
+  EXPECT_NE(inode_of(path("d")), before);
+  EXPECT_EQ(entries(), 1);
+}
+
+// A process killed at any moment while it replaces a folder again and again: one whole version is always there.
+TEST_F(TemporaryFolder, AKilledReplacementLeavesOneOfTheTwoFolders) {
+  const auto write = [&](int version) {
+    write_directory(path("d"), IfExists::kReplace, [&](const std::string& folder) {
+      write_file(folder + "/a", std::to_string(version));
+      write_file(folder + "/b", std::to_string(version));
+    });
+  };
+  write(0);
+  for (int round = 0; round < 10; ++round) {
+    const pid_t child = fork();
+    if (child == 0) {
+      for (int version = 1;; ++version) write(version);
+    }
+    usleep(static_cast<useconds_t>(2000 + 1700 * round));
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+    ASSERT_TRUE(file_exists(path("d/a"))) << round;
+    EXPECT_EQ(read_file(path("d/a")), read_file(path("d/b")));
+  }
+}
+
+TEST_F(TemporaryFolder, ANewFolderNeverTakesThePlaceOfAnother) {
+  EXPECT_THROW(write_directory(path("d"), IfExists::kRefuse,
+                               [&](const std::string& folder) {
+                                 write_file(folder + "/a", "1");
+                                 fs::create_directories(path("d"));  // by another process, meanwhile
+                               }),
+               Error);
+  EXPECT_TRUE(fs::is_empty(path("d")));
+  EXPECT_EQ(entries(), 1);
 }
 
 TEST(DiskFull, IsOneLineAndLeavesNothing) {

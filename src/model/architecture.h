@@ -61,9 +61,12 @@ struct Architecture {
   bool parallel_blocks = false;            // the MLP reads the stream before the layer's attention
   bool tied_unembedding = false;
   std::optional<int64_t> bos_id;
-  std::vector<int64_t> eos_ids;
+  std::vector<int64_t> eos_ids;                           // of config.json: they end a document
+  std::optional<std::vector<int64_t>> generation_eos_ids;  // of generation_config.json, where the model has one
   std::vector<std::string> notes;  // what a user should know, e.g. that dropout is ignored
 
+  // What ends a generated text.
+  const std::vector<int64_t>& stop_ids() const { return generation_eos_ids ? *generation_eos_ids : eos_ids; }
   int64_t heads_per_kv() const { return n_heads / n_kv_heads; }
   double score_scale() const { return 1 / std::sqrt(query_scalar.value_or(static_cast<double>(d_head))); }
   bool local(int64_t layer) const { return sliding_window && (windowed.empty() || windowed[layer]); }

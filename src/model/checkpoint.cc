@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "model/finite.h"
 
 namespace circuit {
 namespace {
@@ -64,6 +65,7 @@ void write_shard(const TensorFile& shard, const std::map<std::string, at::Tensor
     const at::ScalarType stored = scalar_type_of(entry.dtype, path + ", tensor '" + entry.name + "'");
     const at::Tensor value = found->second.to(at::kCPU, stored).contiguous();
     if (value.sizes() != entry.shape) fail(path, "tensor '{}': shape differs from the base model's.", entry.name);
+    require_finite(value, entry.name, path + " in " + entry.dtype);
     file.write(pristine.data() + written, entry.begin - written);
     file.write(value.data_ptr(), entry.size);
     written = entry.begin + entry.size;
@@ -81,7 +83,7 @@ Checkpoint Checkpoint::open(const std::string& directory) {
   if (!fs::is_directory(checkpoint.directory_)) {
     fail(checkpoint.directory_, "not a folder. Give a Hugging Face model directory.");
   }
-  checkpoint.config_ = read_json(checkpoint.config_path());
+  checkpoint.config_ = read_json(checkpoint.config_path(), NonFinite::kKeep);
   if (!checkpoint.config_.is_object()) fail(checkpoint.config_path(), "expected a JSON object.");
   for (const std::string& name : shard_names(checkpoint.directory_)) {
     checkpoint.shards_.emplace_back(checkpoint.directory_ + "/" + name);

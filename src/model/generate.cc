@@ -87,7 +87,8 @@ class Generation {
   static int64_t longest_of(const Prompts& prompts, const GenerateSpec& spec) {
     size_t longest = 0;
     for (const auto& prompt : prompts) longest = std::max(longest, prompt.size());
-    return static_cast<int64_t>(longest) + spec.max_tokens;
+    // A number of tokens that no memory holds fails where the cache is made, not by running over.
+    return static_cast<int64_t>(longest) + std::min(spec.max_tokens, int64_t{1} << 40);
   }
   int64_t live() const { return static_cast<int64_t>(owners_.size()); }
 
@@ -152,9 +153,9 @@ class Generation {
   }
 
   std::optional<Stop> why_stop(size_t owner) const {
-    const Architecture& a = model_.architecture();
+    const std::vector<int64_t>& ends = model_.architecture().stop_ids();
     const std::vector<int64_t>& ids = results_[owner].ids;
-    const bool end = std::find(a.eos_ids.begin(), a.eos_ids.end(), ids.back()) != a.eos_ids.end();
+    const bool end = std::find(ends.begin(), ends.end(), ids.back()) != ends.end();
     if (end && spec_.stop_at_eos) return Stop::kEndToken;
     if (stop_ && stop_(owner, ids)) return Stop::kCaller;
     if (static_cast<int64_t>(ids.size()) >= spec_.max_tokens) return Stop::kMaxTokens;

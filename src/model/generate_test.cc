@@ -71,6 +71,17 @@ TEST(Generate, AnEndTokenEndsItsOwnSequence) {
   }
 }
 
+TEST(Generate, GenerationConfigsEndTokensStandInForTheConfigs) {
+  Architecture a = tiny();
+  a.eos_ids = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  a.generation_eos_ids = std::vector<int64_t>{};
+  const Model none = Model::random(a, 0.5, 3, {});
+  EXPECT_EQ(generate(none, {{1}}, GenerateSpec{5}, Rng(1))[0].stop, Stop::kMaxTokens);
+  a.generation_eos_ids = std::vector<int64_t>{generate(none, {{1}}, GenerateSpec{1}, Rng(1))[0].ids[0]};
+  const Model ends = Model::random(a, 0.5, 3, {});
+  EXPECT_EQ(generate(ends, {{1}}, GenerateSpec{5}, Rng(1))[0].ids.size(), 1u);
+}
+
 TEST(Generate, TheCallersTestSeesEveryNewTokenOfAPrompt) {
   GenerateSpec spec;
   spec.max_tokens = 9;

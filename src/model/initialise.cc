@@ -37,7 +37,7 @@ bool is_weight_file(const fs::path& path) {
 
 void write_initial_checkpoint(const std::string& source, uint64_t seed, const std::string& target) {
   const std::string config_path = source + "/config.json";
-  const Json config = read_json(config_path);
+  const Json config = read_json(config_path, NonFinite::kKeep);
   const Architecture a = read_architecture(config, config_path);
   const Layout layout = layout_of(a);
   const double deviation = optional_number(config, "initializer_range", 0.02, config_path);

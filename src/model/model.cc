@@ -6,7 +6,9 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "io/files.h"
 #include "model/families/family.h"
+#include "model/finite.h"
 
 namespace circuit {
 namespace {
@@ -83,9 +85,27 @@ std::string with_prefix(const Layout& layout, const std::string& prefix, const s
   return head ? name : prefix + name;
 }
 
+namespace {
+
+// Hugging Face's generate asks generation_config.json alone where there is one, also when it names no end token.
+void read_generation_config(const std::string& directory, Architecture* architecture) {
+  const std::string path = directory + "/generation_config.json";
+  if (!file_exists(path)) return;
+  const Json config = read_json(path, NonFinite::kKeep);
+  if (!config.is_object()) fail(path, "found a {}, expected an object.", config.type_name());
+  architecture->generation_eos_ids = read_eos_ids(config, path);
+  if (architecture->generation_eos_ids->empty() && !architecture->eos_ids.empty()) {
+    architecture->notes.push_back(
+        "generation_config.json names no eos_token_id: no token ends a generated text, as in Hugging Face");
+  }
+}
+
+}  // namespace
+
 Model Model::load(const Checkpoint& checkpoint, const LoadOptions& options) {
   Model model;
   model.architecture_ = read_architecture(checkpoint.config(), checkpoint.config_path());
+  read_generation_config(checkpoint.directory(), &model.architecture_);
   model.layout_ = layout_of(model.architecture_);
   const Layout& layout = model.layout_;
   model.prefix_ = checkpoint.contains(layout.prefix + layout.embedding) ? layout.prefix : "";
@@ -100,7 +120,14 @@ Model Model::load(const Checkpoint& checkpoint, const LoadOptions& options) {
       fail(checkpoint.directory(), "tensor '{}': found dtype {}, expected F32, F16 or BF16.", name,
            dtype_name(stored.scalar_type()));
     }
-    model.parameters_[expected.name] = stored.to(options.device, options.dtype);
+    require_finite(stored, name, checkpoint.directory());
+    const at::Tensor value = stored.to(options.dtype);
+    // The largest numbers of float32 and float64 round to infinity in a narrower dtype.
+    const bool narrower = stored.scalar_type() == at::kDouble || options.dtype == at::kBFloat16;
+    if (narrower && value.scalar_type() != stored.scalar_type()) {
+      require_finite(value, name, checkpoint.directory() + " as " + dtype_name(options.dtype));
+    }
+    model.parameters_[expected.name] = value.to(options.device);
   }
   model.make_views();
   return model;

@@ -1,12 +1,18 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/max.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 
 #include "core/error.h"
+#include "io/files.h"
+#include "model/finite.h"
 #include "model/forward.h"
 #include "model/generate.h"
 #include "model/head.h"
@@ -44,6 +50,110 @@ TEST_P(ReferenceLogits, AgreeInFloat32) {
   EXPECT_LT(largest_difference(logits_of(model, run.x_final), reference.tensor("logits")), kLogitTolerance);
 }
 INSTANTIATE_TEST_SUITE_P(Models, ReferenceLogits, testing::Values("stories260K", "slm-4096", "books-4l"));
+
+// A model of one layer with `weights` of every tensor, written to a folder by hand.
+class WrittenModel : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::create_directories(folder_);
+    write_file(folder_ + "/config.json", R"({"model_type": "gpt2", "n_layer": 1, "n_head": 2, "n_embd": 4,
+        "vocab_size": 300, "n_positions": 8, "eos_token_id": 7})");
+    Architecture a = read_architecture(read_json(folder_ + "/config.json"), "config.json");
+    const Model model = Model::random(a, 0.3, 1, {});
+    for (const auto& [name, tensor] : model.parameters()) tensors_.emplace_back(model.file_name(name), tensor.clone());
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  void write() const { save_tensors(folder_ + "/model.safetensors", tensors_, {}); }
+  Model load(at::ScalarType dtype = at::kFloat) const {
+    LoadOptions options;
+    options.dtype = dtype;
+    return Model::load(Checkpoint::open(folder_), options);
+  }
+  std::string load_error(at::ScalarType dtype = at::kFloat) const {
+    try {
+      load(dtype);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+  at::Tensor& tensor(const std::string& name) {
+    return std::find_if(tensors_.begin(), tensors_.end(), [&](const auto& t) { return t.first == name; })->second;
+  }
+  std::string folder_ = testing::TempDir() + "/circuit_model_" + std::to_string(getpid());
+  NamedTensors tensors_;
+};
+
+TEST_F(WrittenModel, WithAWeightThatIsNoNumberIsRefusedByTensor) {
+  const double inf = std::numeric_limits<double>::infinity();
+  for (const at::ScalarType stored : {at::kDouble, at::kFloat, at::kHalf, at::kBFloat16}) {
+    for (auto& [name, t] : tensors_) t = t.to(stored);
+    write();
+    EXPECT_EQ(load_error(), "");
+    for (const double value : {std::nan(""), inf, -inf}) {
+      at::Tensor& embedding = tensor("transformer.wte.weight");
+      const at::Tensor before = embedding.clone();
+      embedding[299][3].fill_(value);  // a row that no text may use
+      write();
+      EXPECT_NE(load_error().find("tensor 'transformer.wte.weight': found "), std::string::npos) << load_error();
+      EXPECT_NE(load_error().find("at [299, 3]"), std::string::npos) << load_error();
+      embedding = before;
+    }
+  }
+}
+
+TEST_F(WrittenModel, WithAWeightBeyondTheComputationsDtypeIsRefused) {
+  tensor("transformer.h.0.mlp.c_fc.weight")[0][0].fill_(3.4e38);
+  write();
+  EXPECT_EQ(load_error(), "");
+  EXPECT_NE(load_error(at::kBFloat16).find("as BF16] tensor 'transformer.h.0.mlp.c_fc.weight': found Infinity"),
+            std::string::npos);
+}
+
+TEST(Finite, TheFirstOfAMillionIsFound) {
+  at::Tensor t = at::zeros({1 << 20}, at::kFloat);
+  EXPECT_EQ(first_non_finite(t), -1);
+  t.fill_(std::numeric_limits<float>::max());
+  EXPECT_EQ(first_non_finite(t), -1);
+  t[1 << 19].fill_(std::nan(""));
+  t[(1 << 19) - 5].fill_(-std::numeric_limits<float>::infinity());
+  t[(1 << 20) - 1].fill_(std::nan(""));
+  EXPECT_EQ(first_non_finite(t), (1 << 19) - 5);
+  EXPECT_EQ(first_non_finite(t.slice(0, 0, 1000)), -1);
+}
+
+// The format aligns nothing: Hugging Face's reader takes a header of any length.
+TEST_F(WrittenModel, WhoseTensorsAreNotAlignedIsTheSame) {
+  write();
+  const Model aligned = load();
+  const std::string file = folder_ + "/model.safetensors";
+  const std::string bytes = read_file(file);
+  const auto length = static_cast<unsigned char>(bytes[0]) | static_cast<unsigned char>(bytes[1]) << 8;
+  for (const int shift : {1, 2, 3}) {
+    std::string moved = bytes;
+    moved.insert(static_cast<size_t>(8 + length), static_cast<size_t>(shift), ' ');
+    moved[0] = static_cast<char>((length + shift) & 0xFF);
+    moved[1] = static_cast<char>((length + shift) >> 8);
+    write_file(file, moved);
+    const Model model = load();
+    for (const auto& [name, t] : model.parameters()) {
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(t.data_ptr()) % alignof(float), 0u) << name;
+      EXPECT_TRUE(t.equal(aligned.parameter(name))) << name;
+    }
+  }
+}
+
+TEST_F(WrittenModel, ReadsTheEndTokensOfItsGenerationConfig) {
+  write();
+  EXPECT_EQ(load().architecture().stop_ids(), std::vector<int64_t>{7});
+  write_file(folder_ + "/generation_config.json", R"({"eos_token_id": [3, 5], "temperature": NaN})");
+  EXPECT_EQ(load().architecture().stop_ids(), (std::vector<int64_t>{3, 5}));
+  EXPECT_EQ(load().architecture().eos_ids, std::vector<int64_t>{7});
+  write_file(folder_ + "/generation_config.json", R"({"do_sample": true})");
+  EXPECT_TRUE(load().architecture().stop_ids().empty());
+  write_file(folder_ + "/generation_config.json", R"({"eos_token_id": "x"})");
+  EXPECT_NE(load_error().find("generation_config.json] eos_token_id: found a string"), std::string::npos);
+}
 
 TEST(NanoSort, AgreesWithThePublishedActivations) {
   const fs::path folder = shared_models() / "gpt-nano-sort";

@@ -4,6 +4,7 @@
 #include <ATen/ops/from_blob.h>
 
 #include <array>
+#include <cstring>
 
 #include "core/error.h"
 #include "io/sha256.h"
@@ -58,6 +59,13 @@ at::Tensor TensorFile::tensor(const std::string& name) const {
   const TensorEntry& e = entry(name);
   const at::ScalarType type = scalar_type_of(e.dtype, path() + ", tensor '" + name + "'");
   if (e.size == 0) return at::empty(e.shape, type);
+  const std::byte* data = file_->data() + e.begin;
+  if (reinterpret_cast<uintptr_t>(data) % dtype_bytes(e.dtype) != 0) {
+    // The format aligns nothing: a header of odd length or a tensor of bytes before this one moves it.
+    const at::Tensor copied = at::empty(e.shape, type);
+    std::memcpy(copied.data_ptr(), data, e.size);
+    return copied;
+  }
   // The deleter's copy of the pointer keeps the mapping alive as long as the tensor.
   return at::from_blob(
       file_->data() + e.begin, e.shape, [keep = file_](void*) {}, at::TensorOptions(type));

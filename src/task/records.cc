@@ -13,8 +13,7 @@ namespace {
 std::vector<int64_t> id_list(const Json& value, const std::string& key, const std::string& place) {
   std::vector<int64_t> ids;
   const auto add = [&](const Json& item) {
-    if (!item.is_number_integer()) fail(place, "{}: found a {}, expected integers.", key, item.type_name());
-    ids.push_back(item.get<int64_t>());
+    ids.push_back(int_of(item, key, place));
   };
   if (value.is_array()) {
     for (const Json& item : value) add(item);

@@ -207,7 +207,7 @@ ChatTemplate load_chat_template(const std::string& folder) {
     return recognise_chat_template(text, file);
   }
   const std::string config = folder + "/tokenizer_config.json";
-  const Json json = file_exists(config) ? read_json(config) : Json::object();
+  const Json json = file_exists(config) ? read_json(config, NonFinite::kKeep) : Json::object();
   if (!json.is_object()) fail(config, "found a {}, expected an object.", json.type_name());
   const auto found = json.find("chat_template");
   if (found == json.end() || found->is_null()) {

@@ -116,9 +116,10 @@ const std::string& Tokenizer::token_of(int64_t id) const {
   return *token;
 }
 
-std::string Tokenizer::decode(const std::vector<int64_t>& ids, SpecialTokens keep) const {
+std::string Tokenizer::decode(const std::vector<int64_t>& ids, SpecialTokens keep, UnknownIds unknown) const {
   std::vector<std::string> parts;
   for (const int64_t id : ids) {
+    if (unknown == UnknownIds::kNothing && parts_->token_of(id) == nullptr) continue;
     const std::string& token = token_of(id);
     const AddedToken* added = parts_->added.find(id);
     const bool is_special = added != nullptr && added->special;

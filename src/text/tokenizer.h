@@ -26,6 +26,10 @@ struct Token {
 // Whether the tokens that the post-processor adds (begin token, end token) take part.
 enum class SpecialTokens { kNone, kAdd };
 
+// An id that no token has. A model may choose one all the same: rows of its embedding beyond the tokenizer's tokens, or
+// in a gap between them, are padding, and Hugging Face decodes them to nothing.
+enum class UnknownIds { kRefuse, kNothing };
+
 // Never changes after loading; const methods may be called from several threads.
 class Tokenizer {
  public:
@@ -47,8 +51,9 @@ class Tokenizer {
   std::vector<Token> encode_user_text(std::string_view text) const;
 
   // keep: kNone leaves out special tokens. Bytes that are no UTF-8 become U+FFFD. Throws Error for an id
-  // that no token has.
-  std::string decode(const std::vector<int64_t>& ids, SpecialTokens keep) const;
+  // that no token has, unless such ids are nothing.
+  std::string decode(const std::vector<int64_t>& ids, SpecialTokens keep,
+                     UnknownIds unknown = UnknownIds::kRefuse) const;
 
   // One token as a person reads it: decoded alone, with its leading space. Throws Error for an unknown id.
   std::string token_text(int64_t id) const;

@@ -17,7 +17,7 @@ constexpr const char* kRoleLists[] = {"additional_special_tokens", "extra_specia
 
 Json read_object(const std::string& path) {
   if (!file_exists(path)) return Json::object();
-  Json json = read_json(path);
+  Json json = read_json(path, NonFinite::kKeep);
   if (!json.is_object()) fail(path, "found a {}, expected an object.", json.type_name());
   return json;
 }
@@ -65,10 +65,9 @@ void read_named(const Json& json, const std::string& path, std::vector<NamedToke
 void read_added_tokens_json(const std::string& path, TokenizerConfig& config) {
   const Json ids = read_object(path);
   for (const auto& [content, id] : ids.items()) {
-    if (!id.is_number_integer()) fail(path, "'{}': found a {}, expected an integer.", content, id.type_name());
     AddedToken token;
     token.content = content;
-    token.id = id.get<int64_t>();
+    token.id = int_of(id, "'" + content + "'", path);
     token.special = std::any_of(config.named.begin(), config.named.end(),
                                 [&t = token](const NamedToken& n) { return n.token.content == t.content; });
     token.normalized = !token.special;

@@ -83,10 +83,7 @@ std::vector<int64_t> read_template_ids(const Json& post, const std::string& name
   const Json& entry = require(tokens, name, place + ".special_tokens");
   std::vector<int64_t> ids;
   for (const Json& id : require_array(entry, "ids", fmt::format("{}.special_tokens.{}", place, name))) {
-    if (!id.is_number_integer()) {
-      fail(place, "special_tokens.{}.ids: found a {}, expected an integer.", name, id.type_name());
-    }
-    ids.push_back(id.get<int64_t>());
+    ids.push_back(int_of(id, "special_tokens." + name + ".ids", place));
   }
   return ids;
 }

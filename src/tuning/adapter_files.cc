@@ -1,11 +1,12 @@
 #include "tuning/adapter_files.h"
 
-#include <cmath>
 #include <set>
 
 #include "core/error.h"
 #include "io/files.h"
 #include "io/json.h"
+#include "model/finite.h"
+#include "tuning/adapter_config.h"
 
 namespace circuit {
 namespace {
@@ -17,19 +18,6 @@ constexpr const char* kRoot = "base_model.model.";
 // The module's path in the model that PEFT wraps, which has the prefix whether or not the files have it.
 std::string key_of(const Model& model, const LinearLayer& layer, const char* side) {
   return fmt::format("{}{}{}.{}.weight", kRoot, model.layout().prefix, layer.module, side);
-}
-
-// Throws where a key changes what the adapter means in a way that is not read here.
-void check_config(const Json& config, const std::string& place) {
-  const std::string type = optional_string(config, "peft_type", "", place);
-  if (type != "LORA") fail(place, "peft_type: found '{}', expected LORA.", type);
-  if (optional_string(config, "bias", "none", place) != "none") fail(place, "bias: only 'none' can be merged.");
-  if (optional_bool(config, "use_dora", false, place)) fail(place, "use_dora: DoRA is not supported.");
-  for (const char* key : {"modules_to_save", "rank_pattern", "alpha_pattern", "layer_replication"}) {
-    const auto found = config.find(key);
-    if (found == config.end() || found->is_null() || found->empty()) continue;
-    fail(place, "{}: is not supported; merge the adapter with the program that made it.", key);
-  }
 }
 
 }  // namespace
@@ -74,10 +62,7 @@ void write_adapter(const LoraStore& store, const Model& model, const std::string
 bool is_adapter(const std::string& folder) { return file_exists(folder + kConfig); }
 
 std::map<std::string, at::Tensor> merge_adapter(const Checkpoint& base, const Model& model, const std::string& folder) {
-  const std::string place = folder + kConfig;
-  const Json config = read_json(place);
-  check_config(config, place);
-  const double alpha = optional_number(config, "lora_alpha", 8, place);
+  const AdapterConfig config = AdapterConfig::read(folder + kConfig);
   const TensorFile file(folder + kTensors);
   std::map<std::string, at::Tensor> changed;
   size_t used = 0;
@@ -96,8 +81,9 @@ std::map<std::string, at::Tensor> merge_adapter(const Checkpoint& base, const Mo
       fail(file.path(), "'{}' and its lora_B do not have the shapes [r, {}] and [{}, r].", a_name, layer.inputs,
            layer.outputs);
     }
-    const auto rank = static_cast<double>(a.size(0));
-    const double scale = alpha / (optional_bool(config, "use_rslora", false, place) ? std::sqrt(rank) : rank);
+    require_finite(a, a_name, file.path());
+    require_finite(b, b_name, file.path());
+    const double scale = config.scale(model.layout().prefix + layer.module, a.size(0));
     const std::string name = model.file_name(layer.tensor);
     changed[name] = merged(base.tensor(name).clone(), a.to(at::kFloat), b.to(at::kFloat), scale, layer.transposed);
     used += 2;

@@ -161,10 +161,63 @@ TEST_P(Lora, AnAdapterFolderMergesToTheTrainedWeights) {
   for (const LoraStore::Adapter& x : store.adapters()) {
     EXPECT_TRUE(changed.at(model.file_name(x.layer.tensor)).equal(model.parameter(x.layer.tensor))) << x.layer.module;
   }
-  Json other = config;
-  other["use_dora"] = true;
-  write_file((folder / "adapter/adapter_config.json").string(), other.dump());
-  EXPECT_THROW(merge_adapter(base, model, (folder / "adapter").string()), Error);
+  // Keys that change what an adapter means, by name; those that do not are read over.
+  const auto refusal = [&](const char* change) {
+    Json other = config;
+    other.merge_patch(Json::parse(change));
+    write_file((folder / "adapter/adapter_config.json").string(), other.dump());
+    try {
+      merge_adapter(base, model, (folder / "adapter").string());
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string module = model.layout().prefix + store.adapters()[0].layer.module;
+  for (const auto& [key, change] : std::vector<std::pair<const char*, std::string>>{
+           {"use_dora", R"({"use_dora": true})"},
+           {"init_lora_weights", R"({"init_lora_weights": "pissa"})"},
+           {"init_lora_weights", R"({"init_lora_weights": "pissa_niter_16"})"},
+           {"init_lora_weights", R"({"init_lora_weights": "olora"})"},
+           {"init_lora_weights", R"({"init_lora_weights": "corda"})"},
+           {"init_lora_weights", R"({"init_lora_weights": "loftq"})"},
+           {"init_lora_weights", R"({"init_lora_weights": "lora_ga"})"},
+           {"alora_invocation_tokens", R"({"alora_invocation_tokens": [1, 2]})"},
+           {"bias", R"({"bias": "lora_only"})"},
+           {"lora_bias", R"({"lora_bias": true})"},
+           {"modules_to_save", R"({"modules_to_save": ["lm_head"]})"},
+           {"layer_replication", R"({"layer_replication": [[0, 1]]})"},
+           {"target_parameters", R"({"target_parameters": ["experts"]})"},
+           {"trainable_token_indices", R"({"trainable_token_indices": [3]})"},
+           {"megatron_config", R"({"megatron_config": {"a": 1}})"},
+           {"use_qalora", R"({"use_qalora": true})"},
+           {"a_key_of_tomorrow", R"({"a_key_of_tomorrow": 1})"},
+           {"target_modules", R"({"target_modules": ["no_such_layer"]})"},
+           {"exclude_modules", R"({"exclude_modules": [")" + module + R"("]})"},
+           {"layers_to_transform", R"({"layers_to_transform": [77]})"},
+           {"rank_pattern", R"({"rank_pattern": {"(": 3}})"},
+           {"found 4", R"({"rank_pattern": {")" + module + R"(": 4}})"},
+           {"found 8", R"({"r": 8})"}}) {
+    EXPECT_NE(refusal(change.c_str()).find(key), std::string::npos) << change << ": " << refusal(change.c_str());
+  }
+  for (const char* harmless : {R"({"init_lora_weights": "gaussian", "eva_config": null})", R"({"init_lora_weights": false})",
+                               R"({"target_modules": "all-linear", "lora_dropout": 0.1, "megatron_core": "megatron.core"})",
+                               R"({"use_qalora": false, "qalora_group_size": 16, "arrow_config": null})",
+                               R"({"rank_pattern": {".*": 3}, "r": 8})"}) {
+    EXPECT_EQ(refusal(harmless), "");
+  }
+  // α of one module alone.
+  refusal(("{\"alpha_pattern\": {\"" + module + "\": 0}}").c_str());
+  const auto patterned = merge_adapter(base, model, (folder / "adapter").string());
+  const std::string first = model.file_name(store.adapters()[0].layer.tensor);
+  EXPECT_TRUE(patterned.at(first).equal(base.tensor(first)));
+  EXPECT_FALSE(changed.at(first).equal(base.tensor(first)));
+  // An adapter that is no number.
+  NamedTensors spoilt;
+  for (const TensorEntry& e : file.header().tensors) spoilt.emplace_back(e.name, file.tensor(e.name).clone());
+  spoilt[0].second.view({-1})[0].fill_(std::nan(""));
+  save_tensors((folder / "adapter/adapter_model.safetensors").string(), spoilt, {});
+  EXPECT_NE(refusal("{}").find("tensor '" + spoilt[0].first + "': found NaN"), std::string::npos) << refusal("{}");
   fs::remove_all(folder);
 }
 

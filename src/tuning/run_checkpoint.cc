@@ -3,6 +3,7 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <type_traits>
 
@@ -78,9 +79,10 @@ std::vector<int64_t> checkpoint_steps(const std::string& run) {
   for (const auto& item : fs::directory_iterator(run + "/checkpoints", ignored)) {
     const std::string name = item.path().filename().string();
     // "step-000500" exactly: a folder still being written has a longer name.
-    const bool digits =
-        name.size() >= 11 && std::all_of(name.begin() + 5, name.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (name.rfind("step-", 0) == 0 && digits) steps.push_back(std::stoll(name.substr(5)));
+    if (name.size() < 11 || name.rfind("step-", 0) != 0) continue;
+    int64_t step = 0;
+    const auto parsed = std::from_chars(name.data() + 5, name.data() + name.size(), step);
+    if (parsed.ec == std::errc() && parsed.ptr == name.data() + name.size() && step >= 0) steps.push_back(step);
   }
   std::sort(steps.begin(), steps.end());
   return steps;
@@ -120,8 +122,7 @@ RunState load_checkpoint(const std::string& run, int64_t step, const Checkpoint&
   if (!current.is_array()) fail(state_path, "current_slices: expected a list.");
   std::vector<int64_t> ids;
   for (const Json& id : current) {
-    if (!id.is_number_integer()) fail(state_path, "current_slices: expected integers.");
-    ids.push_back(id.get<int64_t>());
+    ids.push_back(int_of(id, "current_slices", state_path));
   }
   store.restore(values, states, ids);
   RunState state;

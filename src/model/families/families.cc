@@ -1,11 +1,16 @@
+#include <limits>
+
+#include "core/error.h"
 #include "core/names.h"
 #include "model/families/family.h"
 
 namespace circuit {
 namespace {
 
-int64_t require_within(const Json& config, const std::string& key, int64_t max, const std::string& place) {
-  const int64_t value = require_int(config, key, place);
+// Products of two sizes and of a size and a layer fit 64 bits.
+constexpr int64_t kMaxSize = int64_t{1} << 31;
+
+int64_t within(int64_t value, const std::string& key, int64_t max, const std::string& place) {
   if (value < 1 || value > max) fail(place, "{}: found {}, expected 1 to {}.", key, value, max);
   return value;
 }
@@ -37,27 +42,46 @@ Activation parse_activation(const std::string& name, const std::string& key, con
   fail(place, "{}: activation '{}' is not supported. Known: gelu_new, gelu, silu, relu.", key, name);
 }
 
+double read_positive(const Json& config, const std::string& key, double fallback, const std::string& place) {
+  const double value = optional_number(config, key, fallback, place);
+  if (!(value > 0)) fail(place, "{}: found {}, expected more than 0.", key, value);
+  return value;
+}
+
+double read_epsilon(const Json& config, const std::string& key, double fallback, const std::string& place) {
+  const double value = optional_number(config, key, fallback, place);
+  // Below float32's smallest number it is zero where it is used.
+  const bool fits = value >= static_cast<double>(std::numeric_limits<float>::min()) &&
+                    value <= static_cast<double>(std::numeric_limits<float>::max());
+  if (!fits) fail(place, "{}: found {}, expected a number above 0 that float32 holds.", key, value);
+  return value;
+}
+
+std::vector<int64_t> read_eos_ids(const Json& config, const std::string& place) {
+  const auto eos = config.find("eos_token_id");
+  if (eos == config.end() || eos->is_null()) return {};
+  if (!eos->is_array()) return {int_of(*eos, "eos_token_id", place)};
+  std::vector<int64_t> ids;
+  for (const Json& id : *eos) ids.push_back(int_of(id, "eos_token_id", place));
+  return ids;
+}
+
 void read_token_ids(const Json& config, const std::string& place, Architecture* architecture) {
   const int64_t bos = optional_int(config, "bos_token_id", -1, place);
   if (bos >= 0) architecture->bos_id = bos;
-  const auto eos = config.find("eos_token_id");
-  if (eos == config.end() || eos->is_null()) return;
-  if (!eos->is_array()) {
-    architecture->eos_ids.push_back(optional_int(config, "eos_token_id", -1, place));
-    return;
-  }
-  for (const Json& id : *eos) {
-    if (!id.is_number_integer()) fail(place, "eos_token_id: found a {}, expected integers.", id.type_name());
-    architecture->eos_ids.push_back(id.get<int64_t>());
-  }
+  architecture->eos_ids = read_eos_ids(config, place);
 }
 
 int64_t require_size(const Json& config, const std::string& key, const std::string& place) {
-  return require_within(config, key, int64_t{1} << 31, place);
+  return within(require_int(config, key, place), key, kMaxSize, place);
+}
+
+int64_t optional_size(const Json& config, const std::string& key, int64_t fallback, const std::string& place) {
+  return within(optional_int(config, key, fallback, place), key, kMaxSize, place);
 }
 
 int64_t require_layers(const Json& config, const std::string& key, const std::string& place) {
-  return require_within(config, key, int64_t{1} << 14, place);
+  return within(require_int(config, key, place), key, int64_t{1} << 14, place);
 }
 
 void note_dropout(const Json& config, Architecture* architecture) {

@@ -37,14 +37,24 @@ Family opt_family();
 
 // Shared by the families: an activation by its name in config.json; throws Error naming the key.
 Activation parse_activation(const std::string& name, const std::string& key, const std::string& place);
-// The share of a head's channels that rotate: partial_rotary_factor, also inside rope_parameters; else fallback.
+// The object that says how positions rotate: rope_scaling where it is not empty, else rope_parameters (transformers 5
+// reads them so), else an empty one. where: set to the place of its keys.
+Json rope_object(const Json& config, const std::string& place, std::string* where);
+// The share of a head's channels that rotate: partial_rotary_factor, also inside rope_object; else fallback.
 double read_rotary_share(const Json& config, double fallback, const std::string& place);
-// rope_scaling, or rope_parameters as newer files call it: into theta and the scaling.
+// rope_object into theta and the scaling; checks what has been read into `rotary` before. Throws Error naming the key
+// that is missing, not supported or out of range.
 void read_rope_scaling(const Json& config, const std::string& place, RotarySpec* rotary);
+// A number above zero. Throws Error naming the key.
+double read_positive(const Json& config, const std::string& key, double fallback, const std::string& place);
+// The ε of a norm: above zero, within float32. Throws Error naming the key.
+double read_epsilon(const Json& config, const std::string& key, double fallback, const std::string& place);
 // bos_token_id and eos_token_id (an integer, a list or null).
+std::vector<int64_t> read_eos_ids(const Json& config, const std::string& place);
 void read_token_ids(const Json& config, const std::string& place, Architecture* architecture);
 // A positive integer of at most 2^31; throws Error naming the key.
 int64_t require_size(const Json& config, const std::string& key, const std::string& place);
+int64_t optional_size(const Json& config, const std::string& key, int64_t fallback, const std::string& place);
 // The same for a number of layers, at most 16,384: each is laid out before any tensor is looked for.
 int64_t require_layers(const Json& config, const std::string& key, const std::string& place);
 // Notes every dropout probability above zero, since none is applied.

@@ -43,8 +43,7 @@ Architecture read_gemma(const Json& config, const std::string& place, const Wind
   a.embedding_scale = std::sqrt(static_cast<double>(a.d_model));
   a.activation = parse_activation(optional_string(config, "hidden_activation", "gelu_pytorch_tanh", place),
                                   "hidden_activation", place);
-  a.query_scalar = optional_number(config, "query_pre_attn_scalar", 256, place);
-  if (!(*a.query_scalar > 0)) fail(place, "query_pre_attn_scalar: found {}, expected more than 0.", *a.query_scalar);
+  a.query_scalar = read_positive(config, "query_pre_attn_scalar", 256, place);
   a.qkv_bias = a.attn_out_bias = optional_bool(config, "attention_bias", false, place);
   a.tied_unembedding = optional_bool(config, "tie_word_embeddings", true, place);
   if (optional_bool(config, "use_bidirectional_attention", false, place)) {
@@ -65,9 +64,7 @@ std::optional<double> read_softcap(const Json& config, const std::string& key, s
   const auto found = config.find(key);
   if (found == config.end()) return fallback;
   if (found->is_null()) return std::nullopt;
-  const double cap = optional_number(config, key, 0, place);
-  if (!(cap > 0)) fail(place, "{}: found {}, expected more than 0 or null.", key, cap);
-  return cap;
+  return read_positive(config, key, 0, place);
 }
 
 }  // namespace circuit

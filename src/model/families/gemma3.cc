@@ -7,30 +7,41 @@ namespace circuit {
 namespace {
 
 // The rotary positions of one type of layer. Newer files keep one object per type in rope_parameters; older ones
-// rope_theta and rope_scaling for the layers without a window, rope_local_base_freq alone for the others.
+// rope_theta and rope_scaling for the layers without a window, rope_local_base_freq alone for the others. rope_scaling
+// beside rope_parameters overrules its keys of the layers without a window, key by key.
 RotarySpec read_rotary(const Json& config, const std::string& type, const std::string& place, int64_t d_head) {
   const bool local = type == "sliding_attention";
   RotarySpec rotary;
   rotary.dims = d_head;
-  rotary.theta = local ? optional_number(config, "rope_local_base_freq", 1e4, place)
-                       : optional_number(config, "rope_theta", 1e6, place);
+  rotary.theta = local ? read_positive(config, "rope_local_base_freq", 1e4, place)
+                       : read_positive(config, "rope_theta", 1e6, place);
   const auto newer = config.find("rope_parameters");
-  if (newer != config.end() && newer->is_object() && newer->contains(type)) {
-    Json own;
-    own["rope_parameters"] = newer->at(type);
-    read_rope_scaling(own, place, &rotary);
-  } else if (!local) {
-    read_rope_scaling(config, place, &rotary);
+  const bool by_type = newer != config.end() && newer->is_object() && newer->contains(type);
+  if (!by_type && local) return rotary;
+  Json own = config;
+  if (by_type) {
+    own = {{"rope_parameters", newer->at(type)}};
+    const auto older = config.find("rope_scaling");
+    if (!local && older != config.end() && older->is_object() && own["rope_parameters"].is_object()) {
+      own["rope_parameters"].update(*older);
+    } else if (!local && older != config.end()) {
+      own["rope_scaling"] = *older;
+    }
   }
-  if (!(rotary.theta > 0) || !(rotary.linear_factor > 0)) {
-    fail(place, "rope_theta, rope_local_base_freq and factor must be positive.");
-  }
+  read_rope_scaling(own, place, &rotary);
   return rotary;
+}
+
+// Without the keys that differ between the types of layers.
+Json without_rope(Json config) {
+  config.erase("rope_parameters");
+  config.erase("rope_scaling");
+  return config;
 }
 
 Architecture read_config(const Json& config, const std::string& place) {
   const bool older = config.contains("sliding_window_pattern");
-  Architecture a = read_gemma(config, place, {older ? "sliding_window_pattern" : "_sliding_window_pattern", 6});
+  Architecture a = read_gemma(without_rope(config), place, {older ? "sliding_window_pattern" : "_sliding_window_pattern", 6});
   a.family = "gemma3_text";
   a.qk_norm = true;
   a.rotary = read_rotary(config, "full_attention", place, a.d_head);

@@ -14,12 +14,11 @@ Architecture read_config(const Json& config, const std::string& place) {
   a.d_model = require_size(config, "n_embd", place);
   if (a.d_model % a.n_heads != 0) fail(place, "n_embd {} is not divisible by n_head {}.", a.d_model, a.n_heads);
   a.d_head = a.d_model / a.n_heads;
-  a.d_mlp = optional_int(config, "n_inner", 4 * a.d_model, place);
-  if (a.d_mlp < 1) fail(place, "n_inner: found {}, expected a positive size or null.", a.d_mlp);
+  a.d_mlp = optional_size(config, "n_inner", 4 * a.d_model, place);
   a.vocab = require_size(config, "vocab_size", place);
   a.n_positions = require_size(config, "n_positions", place);
   a.norm = NormKind::kLayerNorm;
-  a.norm_eps = optional_number(config, "layer_norm_epsilon", 1e-5, place);
+  a.norm_eps = read_epsilon(config, "layer_norm_epsilon", 1e-5, place);
   a.activation =
       parse_activation(optional_string(config, "activation_function", "gelu_new", place), "activation_function", place);
   a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;

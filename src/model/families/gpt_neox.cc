@@ -8,8 +8,8 @@ namespace {
 
 RotarySpec read_rotary(const Json& config, const std::string& place, int64_t d_head) {
   RotarySpec rotary;
-  const double theta = optional_number(config, "rope_theta", 10000, place);
-  rotary.theta = optional_number(config, "rotary_emb_base", theta, place);
+  const double theta = read_positive(config, "rope_theta", 10000, place);
+  rotary.theta = read_positive(config, "rotary_emb_base", theta, place);
   const double share = read_rotary_share(config, optional_number(config, "rotary_pct", 0.25, place), place);
   if (!(share > 0 && share <= 1)) fail(place, "rotary_pct: found {}, expected more than 0 and at most 1.", share);
   rotary.dims = static_cast<int64_t>(static_cast<double>(d_head) * share);
@@ -18,7 +18,6 @@ RotarySpec read_rotary(const Json& config, const std::string& place, int64_t d_h
          rotary.dims);
   }
   read_rope_scaling(config, place, &rotary);
-  if (!(rotary.theta > 0) || !(rotary.linear_factor > 0)) fail(place, "rotary_emb_base and factor must be positive.");
   return rotary;
 }
 
@@ -37,7 +36,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   a.vocab = require_size(config, "vocab_size", place);
   a.n_positions = require_size(config, "max_position_embeddings", place);
   a.norm = NormKind::kLayerNorm;
-  a.norm_eps = optional_number(config, "layer_norm_eps", 1e-5, place);
+  a.norm_eps = read_epsilon(config, "layer_norm_eps", 1e-5, place);
   a.activation = parse_activation(optional_string(config, "hidden_act", "gelu", place), "hidden_act", place);
   a.qkv_bias = a.attn_out_bias = optional_bool(config, "attention_bias", true, place);
   a.mlp_bias = true;

@@ -3,32 +3,40 @@
 #include "core/error.h"
 
 namespace circuit {
+namespace {
+
+bool has_value(const Json& config, const char* key) { return config.contains(key) && !config.at(key).is_null(); }
+
+}  // namespace
 
 Architecture read_llama_like(const Json& config, const std::string& place) {
   Architecture a;
   a.n_layers = require_layers(config, "num_hidden_layers", place);
   a.n_heads = require_size(config, "num_attention_heads", place);
-  a.n_kv_heads = optional_int(config, "num_key_value_heads", a.n_heads, place);
+  a.n_kv_heads = optional_size(config, "num_key_value_heads", a.n_heads, place);
   a.d_model = require_size(config, "hidden_size", place);
-  a.d_head = optional_int(config, "head_dim", a.d_model / a.n_heads, place);
+  if (!has_value(config, "head_dim") && a.d_model % a.n_heads != 0) {
+    fail(place, "hidden_size {} is not divisible by num_attention_heads {}, and there is no head_dim.", a.d_model,
+         a.n_heads);
+  }
+  a.d_head = optional_size(config, "head_dim", a.d_model / a.n_heads, place);
   a.d_mlp = require_size(config, "intermediate_size", place);
   a.vocab = require_size(config, "vocab_size", place);
   a.n_positions = require_size(config, "max_position_embeddings", place);
-  if (a.n_kv_heads < 1 || a.n_heads % a.n_kv_heads != 0) {
+  if (a.n_heads % a.n_kv_heads != 0) {
     fail(place, "num_key_value_heads {} does not divide num_attention_heads {}.", a.n_kv_heads, a.n_heads);
   }
   if (a.d_head < 2 || a.d_head % 2 != 0) fail(place, "head_dim: found {}, expected a positive even size.", a.d_head);
   a.norm = NormKind::kRmsNorm;
-  a.norm_eps = optional_number(config, "rms_norm_eps", 1e-6, place);
+  a.norm_eps = read_epsilon(config, "rms_norm_eps", 1e-6, place);
   a.activation = parse_activation(optional_string(config, "hidden_act", "silu", place), "hidden_act", place);
   a.gated_mlp = true;
   const double share = read_rotary_share(config, 1, place);
   if (share != 1) fail(place, "partial_rotary_factor: found {}, expected 1.", share);
   RotarySpec rotary;
-  rotary.theta = optional_number(config, "rope_theta", 10000, place);
+  rotary.theta = read_positive(config, "rope_theta", 10000, place);
   rotary.dims = a.d_head;
   read_rope_scaling(config, place, &rotary);
-  if (!(rotary.theta > 0) || !(rotary.linear_factor > 0)) fail(place, "rope_theta and factor must be positive.");
   a.rotary = rotary;
   a.tied_unembedding = optional_bool(config, "tie_word_embeddings", false, place);
   read_token_ids(config, place, &a);

@@ -13,10 +13,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   a.family = "mistral";
   const auto window = config.find("sliding_window");
   if (window != config.end() && window->is_null()) return a;
-  a.sliding_window = optional_int(config, "sliding_window", kDefaultWindow, place);
-  if (*a.sliding_window < 1) {
-    fail(place, "sliding_window: found {}, expected a positive size or null.", *a.sliding_window);
-  }
+  a.sliding_window = optional_size(config, "sliding_window", kDefaultWindow, place);
   a.notes.push_back(fmt::format("sliding_window = {}: a token attends to itself and the {} before it",
                                 *a.sliding_window, *a.sliding_window - 1));
   return a;

@@ -2,36 +2,71 @@
 #include "model/families/family.h"
 
 namespace circuit {
+namespace {
+
+const Json* object_at(const Json& config, const char* key, const std::string& place) {
+  const auto found = config.find(key);
+  if (found == config.end() || found->is_null()) return nullptr;
+  if (!found->is_object()) fail(place + ", " + key, "found a {}, expected an object.", found->type_name());
+  return found->empty() ? nullptr : &*found;
+}
+
+double require_above(const Json& object, const std::string& key, double low, const std::string& place) {
+  const Json& value = require(object, key, place);
+  if (value.is_null()) fail(place, "{}: found null, expected a number.", key);
+  const double number = require_number(object, key, place);
+  if (!(number > low)) fail(place, "{}: found {}, expected more than {}.", key, number, low);
+  return number;
+}
+
+// Without a type only theta and the share of channels may stand there: scaling keys alone would be ignored.
+std::string type_of(const Json& rope, const std::string& place) {
+  for (const char* key : {"rope_type", "type"}) {
+    const std::string type = optional_string(rope, key, "", place);
+    if (!type.empty()) return type;
+  }
+  for (const auto& [key, value] : rope.items()) {
+    if (key == "rope_theta" || key == "partial_rotary_factor" || value.is_null()) continue;
+    fail(place, "key 'rope_type' is missing beside {}.", key);
+  }
+  return "default";
+}
+
+}  // namespace
+
+Json rope_object(const Json& config, const std::string& place, std::string* where) {
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    const Json* found = object_at(config, key, place);
+    *where = place + ", " + key;
+    if (found != nullptr) return *found;
+  }
+  return Json::object();
+}
 
 double read_rotary_share(const Json& config, double fallback, const std::string& place) {
   const double share = optional_number(config, "partial_rotary_factor", fallback, place);
-  const auto newer = config.find("rope_parameters");
-  if (newer == config.end() || !newer->is_object()) return share;
-  return optional_number(*newer, "partial_rotary_factor", share, place + ", rope_parameters");
+  std::string where;
+  const Json rope = rope_object(config, place, &where);
+  return optional_number(rope, "partial_rotary_factor", share, where);
 }
 
 void read_rope_scaling(const Json& config, const std::string& place, RotarySpec* rotary) {
-  // Newer files name the whole object rope_parameters and keep theta in it.
-  const char* key = config.contains("rope_parameters") ? "rope_parameters" : "rope_scaling";
-  const auto found = config.find(key);
-  if (found == config.end() || found->is_null()) return;
-  const std::string where = place + ", " + key;
-  if (!found->is_object()) fail(where, "found a {}, expected an object.", found->type_name());
-  rotary->theta = optional_number(*found, "rope_theta", rotary->theta, where);
-  const std::string type =
-      optional_string(*found, "rope_type", optional_string(*found, "type", "default", where), where);
+  if (!(rotary->theta > 0)) fail(place, "rope_theta: found {}, expected more than 0.", rotary->theta);
+  std::string where;
+  const Json rope = rope_object(config, place, &where);
+  rotary->theta = read_positive(rope, "rope_theta", rotary->theta, where);
+  const std::string type = type_of(rope, where);
   if (type == "default") return;
   if (type == "linear") {
-    rotary->linear_factor = optional_number(*found, "factor", 1, where);
+    rotary->linear_factor = require_above(rope, "factor", 0, where);
     return;
   }
   if (type != "llama3") fail(where, "rope_type '{}' is not supported. Known: default, linear, llama3.", type);
   Llama3Scaling scaling;
-  scaling.factor = optional_number(*found, "factor", scaling.factor, where);
-  scaling.low_freq_factor = optional_number(*found, "low_freq_factor", scaling.low_freq_factor, where);
-  scaling.high_freq_factor = optional_number(*found, "high_freq_factor", scaling.high_freq_factor, where);
-  scaling.original_positions =
-      optional_number(*found, "original_max_position_embeddings", scaling.original_positions, where);
+  scaling.factor = require_above(rope, "factor", 0, where);
+  scaling.low_freq_factor = require_above(rope, "low_freq_factor", 0, where);
+  scaling.high_freq_factor = require_above(rope, "high_freq_factor", scaling.low_freq_factor, where);
+  scaling.original_positions = require_above(rope, "original_max_position_embeddings", 0, where);
   rotary->llama3 = scaling;
 }
 

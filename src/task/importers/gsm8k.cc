@@ -8,17 +8,23 @@
 namespace circuit {
 namespace {
 
-// The number after the last "####", without thousands separators; empty when there is none.
+// The number after the first "####" that has one, without thousands separators, as the scorer (and the authors'
+// extract_answer, "#### (\-?[0-9\.\,]+)") finds it in generated text; empty when there is none.
 std::string final_number(const std::string& answer) {
-  const size_t at = answer.rfind("####");
-  if (at == std::string::npos) return "";
-  std::string number;
-  for (const char c : answer.substr(at + 4)) {
-    if (c != ',' && c != ' ' && c != '$' && c != '\n' && c != '\r') number += c;
+  constexpr std::string_view kMarker = "####";
+  for (size_t at = answer.find(kMarker); at != std::string::npos; at = answer.find(kMarker, at + 1)) {
+    const size_t begin = answer.find_first_not_of(" $\t\r\n", at + kMarker.size());
+    if (begin == std::string::npos) return "";
+    const size_t digits = begin + (answer[begin] == '-' || answer[begin] == '+' ? 1 : 0);
+    const size_t end = std::min(answer.find_first_not_of("0123456789.,$", digits), answer.size());
+    std::string number = answer[begin] == '-' ? "-" : "";
+    for (const char c : answer.substr(digits, end - digits)) {
+      if (c != ',' && c != '$') number += c;
+    }
+    while (!number.empty() && number.back() == '.') number.pop_back();
+    if (number.find_first_of("0123456789") != std::string::npos) return number;
   }
-  const bool is_number = number.find_first_of("0123456789") != std::string::npos &&
-                         number.find_first_not_of("0123456789.-") == std::string::npos;
-  return is_number ? number : "";
+  return "";
 }
 
 }  // namespace

@@ -53,6 +53,21 @@ TEST_F(Importers, Gsm8kKeepsTheAnswerAndItsNumber) {
   EXPECT_FALSE(chat.records[0].contains("prompt"));
 }
 
+// The scorer and the authors' own evaluation take the first marked number of a text.
+TEST_F(Importers, Gsm8kTakesTheFirstMarkedNumber) {
+  const auto number = [&](const std::string& answer) {
+    const Json row = {{"question", "?"}, {"answer", answer}};
+    const Imported found = import_files("gsm8k", {write("n.jsonl", row.dump() + "\n")});
+    return found.records.empty() ? "" : found.records[0]["answers"][0].get<std::string>();
+  };
+  EXPECT_EQ(number("a #### 5 #### 6"), "5");
+  EXPECT_EQ(number("a #### b #### 6"), "6");
+  EXPECT_EQ(number("#### -1,234.5"), "-1234.5");
+  EXPECT_EQ(number("#### $12."), "12");
+  EXPECT_EQ(number("#### 12 apples"), "12");
+  EXPECT_EQ(number("#### ,"), "");
+}
+
 TEST_F(Importers, ContextHubTakesTheFormulasAnswer) {
   const std::string path = write("c.json", R"([{"question": [], "answer": false, "sport": {
       "Rowing": {"<nl>": "\nIf it rains, …?\n", "gold_cot": "So.\n\nThus, the answer is <answer>False</answer>"},
@@ -88,6 +103,17 @@ TEST_F(Importers, SquadSaysWhatHasNoAnswer) {
   EXPECT_EQ(found.records[1]["answers"], Json::array());
   EXPECT_EQ(found.report.refused, (Counts{{"marked possible, but has no answer", 1},
                                           {"whether it has an answer is not given (a test file)", 1}}));
+}
+
+TEST_F(Importers, SquadOneHasNoMarkOfWhatIsImpossible) {
+  const std::string path = write("s1.json", R"({"version": "1.1", "data": [{"title": "T", "paragraphs": [{
+      "context": "Rollo led.", "qas": [{"id": "1", "question": "Who?", "answers": [{"text": "Rollo", "answer_start": 0}]},
+      {"id": "2", "question": "Why?"}]}]}]})");
+  const Imported found = import_files("squad", {path});
+  ASSERT_EQ(found.records.size(), 1u);
+  EXPECT_EQ(found.records[0]["answers"], Json({"Rollo"}));
+  EXPECT_EQ(found.report.counts, (Counts{{"questions with an answer", 1}}));
+  EXPECT_EQ(found.report.refused, (Counts{{"whether it has an answer is not given (a test file)", 1}}));
 }
 
 TEST(Questions, EveryPublishedRowIsARecordOrCounted) {

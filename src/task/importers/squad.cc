@@ -1,5 +1,5 @@
 // SQuAD 2.0 (Rajpurkar, Jia, Liang 2018): questions about a passage. One without an answer learns the word
-// that the scorer takes for none.
+// that the scorer takes for none. SQuAD 1.1 (2016) has no is_impossible: every question of it has an answer.
 #include <algorithm>
 
 #include "core/error.h"
@@ -34,11 +34,12 @@ class Squad {
     const std::string place = paragraph + " " + require_string(question, "id", paragraph);
     const std::string text = require_string(question, "question", place);
     std::vector<std::string> answers;  // in the order of the file, each once
-    for (const Json& answer : list_of(question, "answers", place)) {
+    const bool listed = question.contains("answers") && !question["answers"].is_null();
+    for (const Json& answer : listed ? list_of(question, "answers", place) : Json::array()) {
       const std::string words = require_string(answer, "text", place);
       if (!words.empty() && std::find(answers.begin(), answers.end(), words) == answers.end()) answers.push_back(words);
     }
-    if (!question.contains("is_impossible")) {
+    if (!question.contains("is_impossible") && answers.empty()) {
       ++report.refused["whether it has an answer is not given (a test file)"];
       return;
     }

@@ -180,7 +180,9 @@ TEST_F(TemporaryFolder, WriteDirectoryIsAllOrNothing) {
 TEST_F(TemporaryFolder, ReplacingAFolderKeepsTheOldOneUntilTheNewOneIsWhole) {
   const auto write = [&](const std::string& content) {
     write_directory(path("d"), IfExists::kReplace, [&](const std::string& folder) {
-      if (file_exists(path("d"))) EXPECT_EQ(read_file(path("d/a")), "1");
+      if (file_exists(path("d"))) {
+        EXPECT_EQ(read_file(path("d/a")), "1");
+      }
       write_file(folder + "/a", content);
       if (content == "bad") throw std::runtime_error("stop");
     });

@@ -166,6 +166,7 @@ TokenizerConfig read_tokenizer_config(const std::string& folder) {
   const bool has_default = config.tokenizer_class != "LlamaTokenizer" && config.tokenizer_class != "CodeLlamaTokenizer";
   if (has_default || (json.contains("add_prefix_space") && !json["add_prefix_space"].is_null())) {
     config.add_prefix_space = optional_bool(json, "add_prefix_space", false, config.place);
+    config.prepends_space = has_default || *config.add_prefix_space;
   }
   for (const auto& [key, value] : {std::pair{"add_bos_token", &config.add_bos_token},
                                    std::pair{"add_eos_token", &config.add_eos_token}}) {

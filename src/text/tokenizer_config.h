@@ -20,6 +20,7 @@ struct TokenizerConfig {
   std::string tokenizer_class;  // without "Fast" at the end; empty: not said
   // For a ByteLevel pre-tokenizer; false where the files do not say, null (tokenizer.json decides) for LlamaTokenizer.
   std::optional<bool> add_prefix_space;
+  bool prepends_space = true;  // false: LlamaTokenizer is told to put no U+2581 before a text
   // Null: the files do not say. null in the file counts as false.
   std::optional<bool> add_bos_token, add_eos_token;
   std::vector<AddedToken> added;  // added_tokens.json, then added_tokens_decoder, which overrules it

@@ -137,12 +137,26 @@ void check_ids(const std::vector<int64_t>& ids, const TokenizerParts& parts, con
   }
 }
 
+bool is_of_type(const Json& step, const char* type) {
+  return step.is_object() && step.contains("type") && step.at("type") == type;
+}
+
+Json without_prepend(const Json& normalizer) {
+  if (is_of_type(normalizer, "Prepend")) return nullptr;
+  if (!is_of_type(normalizer, "Sequence") || !normalizer.contains("normalizers")) return normalizer;
+  Json kept = normalizer;
+  Json& steps = kept["normalizers"] = Json::array();
+  for (const Json& step : normalizer["normalizers"]) {
+    if (!is_of_type(step, "Prepend")) steps.push_back(step);
+  }
+  return kept;
+}
+
 Json part(const Json& root, const char* key) { return root.contains(key) ? root[key] : Json(); }
 
 }  // namespace
 
-TokenizerParts read_tokenizer_json(std::string_view text, const std::string& place,
-                                   std::optional<bool> add_prefix_space) {
+TokenizerParts read_tokenizer_json(std::string_view text, const std::string& place, const PrefixSpace& prefix) {
   const Json root = parse_json(text, place);
   if (!root.is_object()) fail(place, "found a {}, expected an object.", root.type_name());
   refuse_unknown_keys(root,
@@ -155,10 +169,19 @@ TokenizerParts read_tokenizer_json(std::string_view text, const std::string& pla
   }
   TokenizerParts parts;
   parts.model = read_model(require(root, "model", place), place + ":model");
-  parts.normalizer = read_normalizer(part(root, "normalizer"), place + ":normalizer");
+  Json normalizer = part(root, "normalizer");
   Json pre_tokenizer = part(root, "pre_tokenizer");
-  const bool byte_level = pre_tokenizer.is_object() && pre_tokenizer.value("type", Json()) == "ByteLevel";
-  if (byte_level && add_prefix_space) pre_tokenizer["add_prefix_space"] = *add_prefix_space;
+  if (is_of_type(pre_tokenizer, "ByteLevel") && prefix.byte_level) {
+    pre_tokenizer["add_prefix_space"] = *prefix.byte_level;
+  }
+  if (!prefix.prepends) {
+    if (is_of_type(pre_tokenizer, "Metaspace")) {
+      pre_tokenizer.erase("add_prefix_space");
+      pre_tokenizer["prepend_scheme"] = "never";
+    }
+    normalizer = without_prepend(normalizer);
+  }
+  parts.normalizer = read_normalizer(normalizer, place + ":normalizer");
   parts.pre_tokenizer = read_pre_tokenizer(pre_tokenizer, place + ":pre_tokenizer");
   parts.decoder = read_decoder(part(root, "decoder"), place + ":decoder");
   read_added_tokens(root, place, parts);

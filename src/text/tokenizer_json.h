@@ -11,11 +11,17 @@
 
 namespace circuit {
 
-// The parts a tokenizer.json describes. place: its path. add_prefix_space, where given, replaces that of a ByteLevel
-// pre-tokenizer, as transformers 4 does; one inside a Sequence stays as it is. Throws Error naming `place` and the key
-// for anything broken or not supported.
-TokenizerParts read_tokenizer_json(std::string_view text, const std::string& place,
-                                   std::optional<bool> add_prefix_space = std::nullopt);
+// What replaces a tokenizer.json's own word about a space before the text.
+struct PrefixSpace {
+  // For a ByteLevel pre-tokenizer, as in transformers 4; one inside a Sequence stays as it is. Null: the file's own.
+  std::optional<bool> byte_level;
+  // false: a Metaspace pre-tokenizer and Prepend normalizers put nothing before the text, as in transformers 5.
+  bool prepends = true;
+};
+
+// The parts a tokenizer.json describes. place: its path. Throws Error naming `place` and the key for
+// anything broken or not supported.
+TokenizerParts read_tokenizer_json(std::string_view text, const std::string& place, const PrefixSpace& prefix = {});
 
 // The parts from vocab.json, merges.txt and, where present, tokenizer_config.json and added_tokens.json in
 // `folder`. Throws Error naming the file.

@@ -463,6 +463,22 @@ TEST_F(TokenizerFolder, PrefixSpaceIsTheConfigs) {
   EXPECT_EQ(ids(R"({"tokenizer_class":"LlamaTokenizer"})", true), Ids{258});
   const std::string alone = (folder_ / "tokenizer.json").string();
   EXPECT_EQ(Tokenizer::load(alone).encode("the", SpecialTokens::kNone), Ids{258});
+  // Told so, LlamaTokenizer drops the space that its own kinds of file put before a text (transformers 5).
+  const auto letters = [&](const char* key, const Json& step, const std::string& config) {
+    Json spaced = letters_json("▁a");
+    spaced[key] = step;
+    write("tokenizer.json", spaced.dump());
+    write("tokenizer_config.json", R"({"tokenizer_class":"LlamaTokenizer","add_bos_token":false)" + config + "}");
+    return load().encode("a", SpecialTokens::kNone);
+  };
+  const Json metaspace = {{"type", "Metaspace"}, {"prepend_scheme", "first"}};
+  const Json prepend = {{"type", "Sequence"}, {"normalizers", {{{"type", "Prepend"}, {"prepend", "▁"}}}}};
+  for (const auto& [key, step] : {std::pair{"pre_tokenizer", metaspace}, std::pair{"normalizer", prepend}}) {
+    EXPECT_EQ(letters(key, step, ""), (Ids{0, 1}));
+    EXPECT_EQ(letters(key, step, R"(,"add_prefix_space":true)"), (Ids{0, 1}));
+    EXPECT_EQ(letters(key, step, R"(,"add_prefix_space":null)"), (Ids{0, 1}));
+    EXPECT_EQ(letters(key, step, R"(,"add_prefix_space":false)"), Ids{1});
+  }
   json["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", Json::array({json["pre_tokenizer"]})}};
   write("tokenizer.json", json.dump());
   write("tokenizer_config.json", R"({"add_prefix_space":false})");

@@ -129,20 +129,19 @@ void set_tokens_around(const TokenizerConfig& config, TokenizerParts& parts) {
   if (by_class == nullptr && !config.add_bos_token && !config.add_eos_token) return;
   const bool add_bos = config.add_bos_token.value_or(by_class != nullptr && by_class->add_bos);
   const bool add_eos = config.add_eos_token.value_or(false);
-  const auto token_of = [&](const char* key, bool adds, const std::optional<int64_t>& named, const char* by_default) {
-    std::vector<int64_t> ids;
-    if (!adds) return ids;
-    const std::optional<int64_t> id =
-        named || by_class == nullptr || config.names(key) ? named : parts.id_of(by_default);
+  // A template that has the token already is the model's own, with whatever stands beside it.
+  const auto set = [&](const char* key, bool adds, const std::optional<int64_t>& named, const char* by_default,
+                       std::vector<int64_t>* ids) {
+    if (!adds) return ids->clear();
+    const std::optional<int64_t> id = named || by_class == nullptr || config.names(key) ? named : parts.id_of(by_default);
     if (!id) {
       fail(config.place, "add_{0}: true{1}, but there is no {0} in the vocabulary. Name one, or set add_{0} to false.",
            key, by_class == nullptr ? "" : std::string(" (the default of ") + by_class->name + ")");
     }
-    ids.push_back(*id);
-    return ids;
+    if (std::find(ids->begin(), ids->end(), *id) == ids->end()) *ids = {*id};
   };
-  parts.before = token_of("bos_token", add_bos, parts.bos_id, by_class == nullptr ? "" : by_class->bos);
-  parts.after = token_of("eos_token", add_eos, parts.eos_id, by_class == nullptr ? "" : by_class->eos);
+  set("bos_token", add_bos, parts.bos_id, by_class == nullptr ? "" : by_class->bos, &parts.before);
+  set("eos_token", add_eos, parts.eos_id, by_class == nullptr ? "" : by_class->eos, &parts.after);
 }
 
 }  // namespace

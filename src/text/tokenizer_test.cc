@@ -431,6 +431,12 @@ TEST_F(TokenizerFolder, BeginAndEndTokensOfTheConfigReplaceTheTemplate) {
   EXPECT_EQ(around(R"({"add_bos_token":null,"bos_token":"<s>"})"), Ids{'a'});
   EXPECT_EQ(around(R"({"add_bos_token":true,"bos_token":"<s>"})"), (Ids{259, 'a'}));
   EXPECT_EQ(around(R"({"add_eos_token":true,"eos_token":"Ġthe"})"), (Ids{'a', 258}));
+  EXPECT_EQ(around(R"({"add_bos_token":true,"bos_token":"he"})"), (Ids{256, 'a'}));
+  Json two = with_template();
+  Json& single = two["post_processor"]["processors"][1]["single"];
+  single.insert(single.begin() + 1, single[0]);
+  write("tokenizer.json", two.dump());
+  EXPECT_EQ(around(R"({"add_bos_token":true,"bos_token":"<s>"})"), (Ids{259, 259, 'a'}));
   write("tokenizer.json", byte_level_json().dump());
   EXPECT_EQ(around(R"({"add_bos_token":true,"bos_token":"<s>"})"), (Ids{259, 'a'}));
 }

@@ -5,7 +5,7 @@
 
 Each file is tried as it is and, in --rounds variants of it, with random added tokens (every flag; white space, words
 and letters of one normal form among them) and a random normaliser. Ids with and without special tokens must be equal;
-every code point is tried beside a single_word token. Prints the first differences and exits with 1 where there are
+every assigned code point is tried beside a single_word token. Prints the first differences and exits with 1 where there are
 any. Needs `pip install tokenizers`; without it the comparison is skipped, and says so.
 """
 import argparse
@@ -15,6 +15,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import unicodedata
 
 CONTENTS = ["\n", " ", "  ", "\n\n", "\t", "cat", "Cat", "CAT", "ca", "cat x", "é", "e\u0301", "é!", "<|end|>",
             "<|end|>\n", "<a>", "<A>", " a", "a ", "می", "xx", "xxx", "\u00a0", "ﬁ", "fi", "a\u0301", "Ⓐ", "1", "_"]
@@ -58,16 +59,26 @@ def circuit_ids(program, path, texts, special):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def expected_ids(tokenizer, text, special):
+    """Null where the reference itself panics: a token with lstrip inside white space that rstrip took."""
+    try:
+        return tokenizer.encode(text, add_special_tokens=special).ids
+    except BaseException as error:  # not an Exception of Python's
+        if "PanicException" in type(error).__name__:
+            return None
+        raise
+
+
 def differences(program, path, texts, tokenizer, name):
     count = 0
-    for special in (False, True):
+    for special in (False, True) if name.find("single_word") < 0 else (False,):
         ours = circuit_ids(program, path, texts, special)
         if isinstance(ours, str):
             print(f"{name}: {ours}")
             return 1
         for text, ids in zip(texts, ours):
-            expected = tokenizer.encode(text, add_special_tokens=special).ids
-            if ids == expected:
+            expected = expected_ids(tokenizer, text, special)
+            if expected is None or ids == expected:
                 continue
             count += 1
             if count <= 5:
@@ -100,9 +111,11 @@ def main():
             word["added_tokens"] = word["added_tokens"] + [
                 {"id": free, "content": "\ue000cat", "special": False, "single_word": True, "lstrip": False,
                  "rstrip": False, "normalized": True}]
-            points = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
-            tries = [("as it is", plain, texts_of(o.texts, ATOMS, rng)),
-                     ("single_word", word, ["\ue000cat" + c for c in points])]
+            # Letters that a newer Unicode added are no letters yet in an older library.
+            points = [chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) not in ("Cn", "Cs")]
+            tries = [("as it is", plain, texts_of(o.texts, ATOMS, rng))]
+            if file == o.files[0]:
+                tries.append(("single_word", word, ["\ue000cat" + c for c in points]))
             tries += [(f"variant {i}", variant(original, rng), texts_of(o.texts, ATOMS, rng)) for i in range(o.rounds)]
             for name, content, texts in tries:
                 path = pathlib.Path(folder) / "tokenizer.json"

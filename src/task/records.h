@@ -52,9 +52,9 @@ Dataset read_dataset(const std::string& path, const LazyTokenizer& tokenizer, co
 
 struct MinimalPair {
   std::vector<int64_t> good, bad;
-  int64_t first_target = 1;  // of both: tokens from here on are scored
   std::string group;  // BLiMP's UID, or empty
   std::string place;  // "file:line"
+  int64_t first_target = 1;  // of both: tokens from here on are scored
 };
 // {"good", "bad"} records, and BLiMP's own files (sentence_good, sentence_bad).
 std::vector<MinimalPair> read_minimal_pairs(const std::string& path, const LazyTokenizer& tokenizer,

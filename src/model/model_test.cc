@@ -91,11 +91,11 @@ TEST_F(WrittenModel, WithAWeightThatIsNoNumberIsRefusedByTensor) {
     write();
     EXPECT_EQ(load_error(), "");
     for (const double value : {std::nan(""), inf, -inf}) {
-      at::Tensor& embedding = tensor("transformer.wte.weight");
+      at::Tensor& embedding = tensor("wte.weight");
       const at::Tensor before = embedding.clone();
       embedding[299][3].fill_(value);  // a row that no text may use
       write();
-      EXPECT_NE(load_error().find("tensor 'transformer.wte.weight': found "), std::string::npos) << load_error();
+      EXPECT_NE(load_error().find("tensor 'wte.weight': found "), std::string::npos) << load_error();
       EXPECT_NE(load_error().find("at [299, 3]"), std::string::npos) << load_error();
       embedding = before;
     }
@@ -103,10 +103,10 @@ TEST_F(WrittenModel, WithAWeightThatIsNoNumberIsRefusedByTensor) {
 }
 
 TEST_F(WrittenModel, WithAWeightBeyondTheComputationsDtypeIsRefused) {
-  tensor("transformer.h.0.mlp.c_fc.weight")[0][0].fill_(3.4e38);
+  tensor("h.0.mlp.c_fc.weight")[0][0].fill_(3.4e38);
   write();
   EXPECT_EQ(load_error(), "");
-  EXPECT_NE(load_error(at::kBFloat16).find("as BF16] tensor 'transformer.h.0.mlp.c_fc.weight': found Infinity"),
+  EXPECT_NE(load_error(at::kBFloat16).find("as BF16] tensor 'h.0.mlp.c_fc.weight': found Infinity"),
             std::string::npos);
 }
 

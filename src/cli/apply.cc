@@ -3,12 +3,12 @@
 
 #include "cli/command.h"
 #include "core/error.h"
-#include "model/finite.h"
 #include "core/log.h"
 #include "core/names.h"
 #include "core/table.h"
 #include "io/files.h"
 #include "io/json.h"
+#include "model/finite.h"
 #include "tuning/adapter_files.h"
 #include "tuning/delta.h"
 

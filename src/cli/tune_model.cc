@@ -51,8 +51,8 @@ ReadSpec read_spec(const TuneConfig& config) {
 Dataset read_examples(const std::string& path, const TuneConfig& config, const OpenModel& open, const ReadSpec& read) {
   if (file_kind(path) != FileKind::kText) return read_dataset(path, open.tokenizer, read);
   Dataset data;
-  data.examples = read_text_windows(path, open.tokenizer, open.model.architecture(), config.data_window,
-                                    read.begin_token);
+  data.examples =
+      read_text_windows(path, open.tokenizer, open.model.architecture(), config.data_window, read.begin_token);
   return data;
 }
 
@@ -147,7 +147,7 @@ TuneData::TuneData(const TuneConfig& config, const OpenModel& open) {
   if (test) log_dataset(config.data_test, *test);
   if (!config.data_replay.empty()) {
     replay = read_text_windows(config.data_replay, open.tokenizer, open.model.architecture(), config.data_window,
-                                    read.begin_token);
+                               read.begin_token);
     log_info("{}: {} windows of text to replay", config.data_replay, replay.size());
   }
   if (config.data_untouched.empty()) return;

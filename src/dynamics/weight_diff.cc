@@ -9,8 +9,8 @@
 #include <map>
 
 #include "core/error.h"
-#include "model/finite.h"
 #include "graph/slices.h"
+#include "model/finite.h"
 
 namespace circuit {
 namespace {

@@ -24,8 +24,8 @@ std::string parent_of(const std::string& path) {
   return parent.empty() ? "." : parent.string();
 }
 
-// Writes a file's bytes, or the names in a folder, through to the disk. Returns errno, 0 for success. A file system that
-// cannot sync a folder (EINVAL) has done what it can.
+// Writes a file's bytes, or the names in a folder, through to the disk. Returns errno, 0 for success. A file system
+// that cannot sync a folder (EINVAL) has done what it can.
 int sync_path(const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return errno;
@@ -36,7 +36,8 @@ int sync_path(const std::string& path) {
 
 void sync_tree(const std::string& folder, const std::string& target) {
   const auto sync = [&](const std::string& path) {
-    if (const int reason = sync_path(path)) fail(target, "cannot write: {}. Nothing was changed.", std::strerror(reason));
+    if (const int reason = sync_path(path))
+      fail(target, "cannot write: {}. Nothing was changed.", std::strerror(reason));
   };
   for (const auto& item : fs::recursive_directory_iterator(folder)) {
     if (item.is_regular_file() || item.is_directory()) sync(item.path().string());

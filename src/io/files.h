@@ -36,8 +36,8 @@ std::string read_file(const std::string& path);
 
 bool file_exists(const std::string& path);
 
-// Streams bytes into `path`.tmp-PID, then fsync, rename and fsync of the folder: readers see the old file or the new one.
-// Nothing is left behind when it is destroyed without commit() or when a write fails.
+// Streams bytes into `path`.tmp-PID, then fsync, rename and fsync of the folder: readers see the old file or the new
+// one. Nothing is left behind when it is destroyed without commit() or when a write fails.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);
@@ -60,9 +60,9 @@ class AtomicFile {
 void write_file(const std::string& path, std::string_view content);
 
 // Calls `fill` with a fresh folder beside `path`, writes what it made through to the disk and renames it to `path`;
-// removes it when fill throws. With an existing `path`: refused, unless it is to be replaced: then the two are exchanged
-// in one step, so that at any moment `path` is the old folder or the new one. Where the file system cannot exchange, the
-// old folder is `path`.old-PID between two renames.
+// removes it when fill throws. With an existing `path`: refused, unless it is to be replaced: then the two are
+// exchanged in one step, so that at any moment `path` is the old folder or the new one. Where the file system cannot
+// exchange, the old folder is `path`.old-PID between two renames.
 enum class IfExists { kRefuse, kReplace };
 void write_directory(const std::string& path, IfExists if_exists,
                      const std::function<void(const std::string& folder)>& fill);

@@ -3,8 +3,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cmath>
+#include <csignal>
 #include <filesystem>
 #include <limits>
 
@@ -93,13 +93,14 @@ TEST(Json, WordsOfPythonForNoNumberAreRefusedByKeyOrKept) {
 }
 
 TEST(Json, NumbersThatAreUsedAreFiniteAndIntegersFit) {
-  const Json json = parse_json(R"({"x": NaN, "big": 18446744073709551615, "most": 9223372036854775807})", "f",
-                               NonFinite::kKeep);
+  const Json json =
+      parse_json(R"({"x": NaN, "big": 18446744073709551615, "most": 9223372036854775807})", "f", NonFinite::kKeep);
   EXPECT_NE(message_of([&] { optional_number(json, "x", 0, "f"); }).find("x: found NaN, expected a finite number"),
             std::string::npos);
   EXPECT_NE(message_of([&] { require_number(json, "x", "f"); }).find("x: found NaN"), std::string::npos);
-  EXPECT_NE(message_of([&] { require_int(json, "big", "f"); }).find("big: found 18446744073709551615, expected at most"),
-            std::string::npos);
+  EXPECT_NE(
+      message_of([&] { require_int(json, "big", "f"); }).find("big: found 18446744073709551615, expected at most"),
+      std::string::npos);
   EXPECT_NE(message_of([&] { optional_int(json, "big", 0, "f"); }).find("big: found"), std::string::npos);
   EXPECT_EQ(require_int(json, "most", "f"), INT64_MAX);
 }

@@ -85,7 +85,8 @@ void refuse_non_finite(const Json& value, const std::string& key, const std::str
          non_finite_name(value.get<double>()));
   }
   if (value.is_object()) {
-    for (const auto& [name, item] : value.items()) refuse_non_finite(item, key.empty() ? name : key + "." + name, place);
+    for (const auto& [name, item] : value.items())
+      refuse_non_finite(item, key.empty() ? name : key + "." + name, place);
   } else if (value.is_array()) {
     for (size_t i = 0; i < value.size(); ++i) refuse_non_finite(value[i], fmt::format("{}[{}]", key, i), place);
   }

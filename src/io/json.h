@@ -12,9 +12,9 @@ namespace circuit {
 
 using Json = nlohmann::json;
 
-// NaN, Infinity and -Infinity, which Python's json writes and reads beside JSON, and numbers beyond float64. kRefuse: an
-// Error that names the key. kKeep: numbers, for files that Hugging Face reads so: one that no one uses does no harm, and
-// optional_number refuses one that is used.
+// NaN, Infinity and -Infinity, which Python's json writes and reads beside JSON, and numbers beyond float64. kRefuse:
+// an Error that names the key. kKeep: numbers, for files that Hugging Face reads so: one that no one uses does no harm,
+// and optional_number refuses one that is used.
 enum class NonFinite { kRefuse, kKeep };
 
 // Parses one document. Throws Error "[place] …" on a syntax error (with line and column), invalid UTF-8,

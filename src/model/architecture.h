@@ -61,9 +61,9 @@ struct Architecture {
   bool parallel_blocks = false;            // the MLP reads the stream before the layer's attention
   bool tied_unembedding = false;
   std::optional<int64_t> bos_id;
-  std::vector<int64_t> eos_ids;                           // of config.json: they end a document
+  std::vector<int64_t> eos_ids;                            // of config.json: they end a document
   std::optional<std::vector<int64_t>> generation_eos_ids;  // of generation_config.json, where the model has one
-  std::vector<std::string> notes;  // what a user should know, e.g. that dropout is ignored
+  std::vector<std::string> notes;                          // what a user should know, e.g. that dropout is ignored
 
   // What ends a generated text.
   const std::vector<int64_t>& stop_ids() const { return generation_eos_ids ? *generation_eos_ids : eos_ids; }

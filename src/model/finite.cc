@@ -80,7 +80,8 @@ void require_finite(const at::Tensor& tensor, const std::string& name, const std
     index = std::to_string(rest % tensor.size(d)) + (index.empty() ? "" : ", ") + index;
     rest /= tensor.size(d);
   }
-  fail(place, "tensor '{}': found {} at [{}]: the weights are not finite. The file is damaged, or its training diverged.",
+  fail(place,
+       "tensor '{}': found {} at [{}]: the weights are not finite. The file is damaged, or its training diverged.",
        name, non_finite_name(value), index);
 }
 

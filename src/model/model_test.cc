@@ -106,8 +106,7 @@ TEST_F(WrittenModel, WithAWeightBeyondTheComputationsDtypeIsRefused) {
   tensor("h.0.mlp.c_fc.weight")[0][0].fill_(3.4e38);
   write();
   EXPECT_EQ(load_error(), "");
-  EXPECT_NE(load_error(at::kBFloat16).find("as BF16] tensor 'h.0.mlp.c_fc.weight': found Infinity"),
-            std::string::npos);
+  EXPECT_NE(load_error(at::kBFloat16).find("as BF16] tensor 'h.0.mlp.c_fc.weight': found Infinity"), std::string::npos);
 }
 
 TEST(Finite, TheFirstOfAMillionIsFound) {

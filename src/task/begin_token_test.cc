@@ -1,4 +1,5 @@
-// Everything that encodes text puts the same tokens before it as `tokenize --add-special` does, and scores none of them.
+// Everything that encodes text puts the same tokens before it as `tokenize --add-special` does, and scores none of
+// them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -82,8 +83,8 @@ TEST_F(BeginTokens, AreNoTargetsOfPairsAndChoices) {
                                            BeginToken::kAuto);
   EXPECT_THAT(choices[0].choices[0].ids, ElementsAre(259, 300, 'a'));
   EXPECT_EQ(choices[0].choices[0].first_target, 2);
-  const auto answers = read_answer_records(write(R"({"prompt": "a", "scorer": "number", "answers": ["1"]})"), tokenizer_,
-                                           BeginToken::kAuto);
+  const auto answers = read_answer_records(write(R"({"prompt": "a", "scorer": "number", "answers": ["1"]})"),
+                                           tokenizer_, BeginToken::kAuto);
   EXPECT_THAT(answers[0].prompt, ElementsAre(259, 300, 'a'));
 }
 

@@ -12,9 +12,7 @@ namespace {
 
 std::vector<int64_t> id_list(const Json& value, const std::string& key, const std::string& place) {
   std::vector<int64_t> ids;
-  const auto add = [&](const Json& item) {
-    ids.push_back(int_of(item, key, place));
-  };
+  const auto add = [&](const Json& item) { ids.push_back(int_of(item, key, place)); };
   if (value.is_array()) {
     for (const Json& item : value) add(item);
   } else {

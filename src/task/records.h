@@ -52,8 +52,8 @@ Dataset read_dataset(const std::string& path, const LazyTokenizer& tokenizer, co
 
 struct MinimalPair {
   std::vector<int64_t> good, bad;
-  std::string group;  // BLiMP's UID, or empty
-  std::string place;  // "file:line"
+  std::string group;         // BLiMP's UID, or empty
+  std::string place;         // "file:line"
   int64_t first_target = 1;  // of both: tokens from here on are scored
 };
 // {"good", "bad"} records, and BLiMP's own files (sentence_good, sentence_bad).

@@ -133,7 +133,8 @@ void set_tokens_around(const TokenizerConfig& config, TokenizerParts& parts) {
   const auto set = [&](const char* key, bool adds, const std::optional<int64_t>& named, const char* by_default,
                        std::vector<int64_t>* ids) {
     if (!adds) return ids->clear();
-    const std::optional<int64_t> id = named || by_class == nullptr || config.names(key) ? named : parts.id_of(by_default);
+    const std::optional<int64_t> id =
+        named || by_class == nullptr || config.names(key) ? named : parts.id_of(by_default);
     if (!id) {
       fail(config.place, "add_{0}: true{1}, but there is no {0} in the vocabulary. Name one, or set add_{0} to false.",
            key, by_class == nullptr ? "" : std::string(" (the default of ") + by_class->name + ")");
@@ -167,8 +168,8 @@ TokenizerConfig read_tokenizer_config(const std::string& folder) {
     config.add_prefix_space = optional_bool(json, "add_prefix_space", false, config.place);
     config.prepends_space = has_default || *config.add_prefix_space;
   }
-  for (const auto& [key, value] : {std::pair{"add_bos_token", &config.add_bos_token},
-                                   std::pair{"add_eos_token", &config.add_eos_token}}) {
+  for (const auto& [key, value] :
+       {std::pair{"add_bos_token", &config.add_bos_token}, std::pair{"add_eos_token", &config.add_eos_token}}) {
     if (json.contains(key)) *value = optional_bool(json, key, false, config.place);
   }
   if (optional_bool(json, "split_special_tokens", false, config.place)) {

@@ -33,8 +33,8 @@ struct TokenizerConfig {
 TokenizerConfig read_tokenizer_config(const std::string& folder);
 
 // Adds the tokens, marks the named ones special, and sets begin and end token. add_bos_token and add_eos_token, or a
-// class that sets them itself (LlamaTokenizer), decide what stands around a text where tokenizer.json says otherwise: no
-// begin token, or another one than bos_token (transformers 4, update_post_processor). Throws Error naming the key.
+// class that sets them itself (LlamaTokenizer), decide what stands around a text where tokenizer.json says otherwise:
+// no begin token, or another one than bos_token (transformers 4, update_post_processor). Throws Error naming the key.
 void apply_tokenizer_config(const TokenizerConfig& config, TokenizerParts& parts);
 
 }  // namespace circuit

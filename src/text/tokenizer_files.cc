@@ -111,7 +111,8 @@ Tokenizer Tokenizer::load(const std::string& path) {
   if (file_exists(json_path)) {
     const MappedFile file(json_path);
     const TokenizerConfig config = read_tokenizer_config(path);
-    TokenizerParts parts = read_tokenizer_json(file.text(), json_path, {config.add_prefix_space, config.prepends_space});
+    TokenizerParts parts =
+        read_tokenizer_json(file.text(), json_path, {config.add_prefix_space, config.prepends_space});
     apply_tokenizer_config(config, parts);
     return Tokenizer(std::move(parts));
   }

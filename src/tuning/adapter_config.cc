@@ -93,7 +93,8 @@ AdapterConfig AdapterConfig::read(const std::string& path) {
     if (key == "alora_invocation_tokens" && !value.is_null()) {
       fail(path, "{}: an adapter that acts after certain tokens only cannot be merged into the weights.", key);
     }
-    if (!says_nothing(value)) fail(path, "{}: found {}, which is not supported. {}", key, value.dump(), kMergeElsewhere);
+    if (!says_nothing(value))
+      fail(path, "{}: found {}, which is not supported. {}", key, value.dump(), kMergeElsewhere);
   }
   return read;
 }

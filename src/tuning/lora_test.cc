@@ -200,10 +200,11 @@ TEST_P(Lora, AnAdapterFolderMergesToTheTrainedWeights) {
            {"found 8", R"({"r": 8})"}}) {
     EXPECT_NE(refusal(change.c_str()).find(key), std::string::npos) << change << ": " << refusal(change.c_str());
   }
-  for (const char* harmless : {R"({"init_lora_weights": "gaussian", "eva_config": null})", R"({"init_lora_weights": false})",
-                               R"({"target_modules": "all-linear", "lora_dropout": 0.1, "megatron_core": "megatron.core"})",
-                               R"({"use_qalora": false, "qalora_group_size": 16, "arrow_config": null})",
-                               R"({"rank_pattern": {".*": 3}, "r": 8})"}) {
+  for (const char* harmless :
+       {R"({"init_lora_weights": "gaussian", "eva_config": null})", R"({"init_lora_weights": false})",
+        R"({"target_modules": "all-linear", "lora_dropout": 0.1, "megatron_core": "megatron.core"})",
+        R"({"use_qalora": false, "qalora_group_size": 16, "arrow_config": null})",
+        R"({"rank_pattern": {".*": 3}, "r": 8})"}) {
     EXPECT_EQ(refusal(harmless), "");
   }
   // α of one module alone.

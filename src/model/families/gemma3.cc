@@ -41,7 +41,8 @@ Json without_rope(Json config) {
 
 Architecture read_config(const Json& config, const std::string& place) {
   const bool older = config.contains("sliding_window_pattern");
-  Architecture a = read_gemma(without_rope(config), place, {older ? "sliding_window_pattern" : "_sliding_window_pattern", 6});
+  Architecture a =
+      read_gemma(without_rope(config), place, {older ? "sliding_window_pattern" : "_sliding_window_pattern", 6});
   a.family = "gemma3_text";
   a.qk_norm = true;
   a.rotary = read_rotary(config, "full_attention", place, a.d_head);

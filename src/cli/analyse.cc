@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/run_states.h"
+#include "cli/validators.h"
 #include "core/error.h"
 #include "core/names.h"
 #include "core/progress.h"
@@ -126,13 +127,13 @@ void add_analyse(CLI::App& program, Action* chosen) {
   command->add_option("RUN", o->run, "run directory")->required();
   command->add_option("--only", o->only, names_of(analyses()))->delimiter(',');
   command->add_option("--data", o->data, "records that the starred ones measure on (default: the run's data.dev)");
-  command->add_option("--records", o->records, "of them, at most")->capture_default_str()->check(CLI::PositiveNumber);
+  command->add_option("--records", o->records, "of them, at most")->capture_default_str()->check(at_least(1));
   command->add_option("--states", o->states, "checkpoints that the starred ones look at, the base among them")
       ->capture_default_str()
-      ->check(CLI::Range(2, 100));
+      ->check(between(2, 100));
   command->add_option("--top", o->top, "rows of a table that are printed")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command->add_option("-o,--out", o->out, "folder for every table as CSV and every analysis as JSON");
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });

@@ -30,7 +30,7 @@ void check_quality_records(const TuneConfig& config, const TuneData& data, const
 }
 
 void add_circuit_quality(const TuneConfig& config, const TuneModel& model, const TuneData& data, const Circuit& circuit,
-                         Evaluation* values) {
+                         const EvaluationProgress& progress, Evaluation* values) {
   ScoreSpec spec(find_metric(config.discovery_metric));
   spec.ablation = parse_ablation(config.discovery_ablation);
   EvaluationSpec what;
@@ -39,7 +39,7 @@ void add_circuit_quality(const TuneConfig& config, const TuneModel& model, const
   Rng rng = Rng(static_cast<uint64_t>(config.tuning_seed)).split("circuit quality");
   const EdgeScores unscored{std::vector<float>(model.graph.n_edges())};
   const CircuitEvaluation e = evaluate_circuit(model.open.model, {model.graph, unscored, model.table}, circuit,
-                                               first_records(config, data), spec, what, rng, [](int64_t, int64_t) {});
+                                               first_records(config, data), spec, what, rng, progress);
   if (!e.faithfulness) return;
   (*values)["dev/faithfulness"] = e.faithfulness->value;
   (*values)["dev/completeness_gap"] = e.completeness_gap->value;

@@ -8,7 +8,7 @@ namespace circuit {
 // Adds "dev/faithfulness" and "dev/completeness_gap", on the first evaluation.circuit_records records of data.dev;
 // nothing where the ablation does not move their metric for certain.
 void add_circuit_quality(const TuneConfig& config, const TuneModel& model, const TuneData& data, const Circuit& circuit,
-                         Evaluation* values);
+                         const EvaluationProgress& progress, Evaluation* values);
 
 // What those records must have, before a run begins. Throws Error naming the record, or the key where there is no
 // data.dev.

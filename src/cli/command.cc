@@ -1,4 +1,5 @@
 #include "cli/command.h"
+#include "cli/validators.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -59,7 +60,7 @@ void warn_of_slow_blas() {
 }  // namespace
 
 void add_common(CLI::App& command, CommonOptions* o) {
-  command.add_option("--threads", o->threads, "threads (default: physical cores)")->check(CLI::Range(1, 1024));
+  command.add_option("--threads", o->threads, "threads (default: physical cores)")->check(between(1, 1024));
   command.add_option("--seed", o->seed, "seed of everything random");
   command.add_option("--device", o->device, "cpu, cuda or cuda:i");
   command.add_option("--dtype", o->dtype, "precision of the computation")->check(CLI::IsMember({"f32", "bf16"}));

@@ -7,6 +7,8 @@
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/outputs.h"
+#include "cli/validators.h"
 #include "core/error.h"
 #include "core/table.h"
 #include "dynamics/circuit_diff.h"
@@ -51,7 +53,9 @@ Side circuit_of_run(const std::string& run, std::optional<int64_t> step) {
 }
 
 Side open_side(const std::string& text) {
-  if (const auto run = run_and_step(text)) return circuit_of_run(run->first, run->second);
+  if (!file_exists(text)) {
+    if (const auto run = run_and_step(text)) return circuit_of_run(run->first, run->second);
+  }
   if (file_exists(text + "/run.db")) return circuit_of_run(text, std::nullopt);
   if (fs::is_directory(text)) {
     if (!file_exists(text + "/config.json")) fail(text, "neither a run (run.db) nor a model (config.json) is in it.");
@@ -215,6 +219,7 @@ int diff_two_models(const Options& o, const Side& a, const Side& b) {
 
 int run(const Options& o) {
   apply_common(o.common);
+  check_outputs({o.a, o.b}, {{"--svg", o.svg}});
   Side a = open_side(o.a);
   Side b = open_side(o.b);
   if (a.circuit.has_value() != b.circuit.has_value()) {
@@ -237,7 +242,7 @@ void add_diff(CLI::App& program, Action* chosen) {
   command->add_option("B", o->b, "the same")->required();
   command->add_option("--top", o->top, "rows of the largest changes")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command->add_option("--svg", o->svg, "draw both circuits into this file: what stayed, left and entered");
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });

@@ -5,10 +5,12 @@
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/outputs.h"
 #include "cli/finer.h"
 #include "cli/selected.h"
 #include "cli/stability.h"
 #include "cli/target.h"
+#include "cli/validators.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/names.h"
@@ -160,6 +162,9 @@ void write_result(const Options& o, const Architecture& a, const Graph& graph, c
                                           {"version", CIRCUIT_VERSION}};
   meta.merge(selection_meta(selected));
   if (o.compact) {
+    // What the JSON form has in its cfg.
+    meta["d_model"] = std::to_string(a.d_model);
+    meta["d_head"] = std::to_string(a.d_head);
     write_circuit_compact(o.out, graph, result.scores, circuit, meta, selected.stability);
   } else {
     write_circuit_json(o.out, a, graph, result.scores, circuit, meta, selected.stability);
@@ -258,6 +263,8 @@ void score_channels_to_file(const Options& o, const Model& model, const std::vec
 int run(const Options& o) {
   check_target(o.target, o.selection);
   apply_common(o.common);
+  check_outputs({o.model, o.data, o.ablation_data, o.target.held_out},
+                {{"-o", o.out}, {"--dot", o.dot}, {"--svg", o.svg}, {"--spans", o.spans}, {"--channels", o.channels}});
   const Scorer& scorer = find_scorer(o.method);
   const Selector& selector = find_selector(o.top_nodes > 0 ? "top-nodes" : o.selection);
   ScoreSpec spec = score_spec(o);
@@ -315,50 +322,50 @@ void add_discover(CLI::App& program, Action* chosen) {
   command->add_option("--ablation", o->ablation, names_of(ablations()));
   command->add_option("--ablation-data", o->ablation_data,
                       "records whose mean the mean ablations take (default: DATA)");
-  command->add_option("--ig-steps", o->ig_steps, "gradients of the eap-ig methods")->check(CLI::PositiveNumber);
+  command->add_option("--ig-steps", o->ig_steps, "gradients of the eap-ig methods")->check(at_least(1));
   command->add_option("--verify", o->verify, "ablate N sampled and N top edges one by one and compare with the scores")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command->add_option("--positions", o->positions, "positions summed over: all or readout");
   CLI::Option* selection = command->add_option("--selection", o->selection, names_of(selectors()));
   CLI::Option* size =
-      command->add_option("--top-edges", o->top_edges, "edges of the circuit")->check(CLI::PositiveNumber);
+      command->add_option("--top-edges", o->top_edges, "edges of the circuit")->check(at_least(1));
   CLI::Option* resamples =
       command
           ->add_option("--resamples", o->resamples,
                        "resample the examples N times and write the share of times each edge is selected")
-          ->check(CLI::PositiveNumber);
+          ->check(at_least(1));
   CLI::Option* stable =
       command->add_option("--stable", o->stable, "keep edges selected in at least this share of the resamples")
-          ->check(CLI::Range(0.0, 1.0))
+          ->check(between(0.0, 1.0))
           ->needs(resamples);
   CLI::Option* target = command
                             ->add_option("--target-faithfulness", o->target.faithfulness,
                                          "the smallest circuit that reaches this faithfulness on held-out "
                                          "records, instead of --top-edges")
-                            ->check(CLI::Range(0.0, 1.0))
+                            ->check(between(0.0, 1.0))
                             ->excludes(size)
                             ->excludes(stable);
   command->add_option("--held-out", o->target.held_out, "those records (default: the second half of DATA)")
       ->needs(target);
   command
       ->add_option("--top-nodes", o->top_nodes, "a circuit of the N strongest nodes instead, with all edges among them")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->excludes(size)
       ->excludes(selection)
       ->excludes(target);
   command->add_option("--threshold", o->threshold, "least |score|, for selection threshold")
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0));
   command->add_option("--budget", o->budget, "largest trainable share, for selection param-budget")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(between(0.0, 1.0));
   command->add_flag("--signed", o->signed_scores, "rank by the score itself, positive ones only");
   command->add_flag("--prune", o->prune, "drop edges on no path from input to logits");
-  command->add_option("--batch", o->batch, "records in one forward; changes no score")->check(CLI::PositiveNumber);
-  command->add_option("--max-length", o->max_length, "tokens kept of a text")->check(CLI::PositiveNumber);
+  command->add_option("--batch", o->batch, "records in one forward; changes no score")->check(at_least(1));
+  command->add_option("--max-length", o->max_length, "tokens kept of a text")->check(at_least(1));
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
   command->add_option("--dot", o->dot, "also write the circuit as Graphviz DOT");
   command->add_option("--svg", o->svg, "also write the circuit as a drawing that browsers and editors open");
   command->add_option("--mlp-block", o->mlp_block, "split every MLP into nodes of W channels")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command->add_option("--spans", o->spans, "also write scores by pairs of the records' spans, as safetensors")
       ->excludes(resamples);
   command->add_option("--channels", o->channels, "also write a score of every MLP channel, as safetensors");

@@ -5,6 +5,8 @@
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/outputs.h"
+#include "cli/validators.h"
 #include "core/log.h"
 #include "core/names.h"
 #include "core/progress.h"
@@ -50,6 +52,18 @@ Json to_json(const std::vector<CurvePoint>& points) {
   return list;
 }
 
+std::string why_undefined(const CircuitEvaluation& e) {
+  const MetricRange& range = e.range;
+  const std::string found = fmt::format("m(full) - m(empty) is {:.3g}, interval {:.3g} to {:.3g}", range.value,
+                                        range.interval.low, range.interval.high);
+  const std::string what = "faithfulness and what is made of it are not defined.";
+  if (std::fabs(range.value) <= range.rounding) {
+    return fmt::format("{}, and up to {:.2g} is rounding: the ablation does not move the metric, so {}", found,
+                       range.rounding, what);
+  }
+  return fmt::format("{}: the ablation does not move the metric for certain, so {}", found, what);
+}
+
 Json to_json(const CircuitEvaluation& e) {
   Json json = {{"examples", e.examples},           {"graph_edges", e.graph_edges}, {"edges", e.edges},
                {"edges_pruned", e.edges_run},      {"full", e.full.metric.value},  {"empty", e.empty.metric.value},
@@ -60,7 +74,10 @@ Json to_json(const CircuitEvaluation& e) {
     json["kl"][name] = to_json(means->kl);
   }
   json["faithfulness"] = nullptr;
-  if (!e.faithfulness) return json;
+  if (!e.faithfulness) {
+    json["not_defined"] = why_undefined(e);
+    return json;
+  }
   json["faithfulness"] = e.faithfulness->value;
   json["faithfulness_interval"] = {e.faithfulness->interval.low, e.faithfulness->interval.high};
   json["completeness_gap"] = to_json(*e.completeness_gap);
@@ -73,14 +90,6 @@ Json to_json(const CircuitEvaluation& e) {
   json["cmd"] = to_json(e.curve->cmd);
   json["curve"] = {{"signed", to_json(e.curve->by_score)}, {"magnitude", to_json(e.curve->by_magnitude)}};
   return json;
-}
-
-void warn_of_undefined(const CircuitEvaluation& e) {
-  if (e.faithfulness) return;
-  log_warning(
-      "m(full) - m(empty) is {:.3g}, interval {:.3g} to {:.3g}: the ablation does not move the metric for "
-      "certain, so faithfulness and what is made of it are not defined.",
-      e.range.value, e.range.interval.low, e.range.interval.high);
 }
 
 std::string with_interval(const Json& value) {
@@ -109,7 +118,10 @@ void print_table(const Json& json) {
     fmt::print("{:<18} precision {}, recall {}, AUROC {}\n", "against", number("precision"), number("recall"),
                number("auroc"));
   }
-  if (json["faithfulness"].is_null()) return;
+  if (json["faithfulness"].is_null()) {
+    fmt::print("{:<18} not defined\n", "faithfulness");
+    return;
+  }
   fmt::print("{:<18} {:.4f}  ({:.4f} to {:.4f})\n", "faithfulness", json["faithfulness"].get<double>(),
              json["faithfulness_interval"][0].get<double>(), json["faithfulness_interval"][1].get<double>());
   for (const char* name : {"completeness_gap", "minimality", "cpr", "cmd"}) {
@@ -132,6 +144,7 @@ void print_table(const Json& json) {
 
 int run(const Options& o) {
   apply_common(o.common);
+  check_outputs({o.model, o.data, o.ablation_data, o.circuit, o.against}, {{"--page", o.page}});
   ScoreSpec spec;
   spec.metric = find_metric(o.metric);
   spec.ablation = parse_ablation(o.ablation);
@@ -159,13 +172,15 @@ int run(const Options& o) {
       evaluate_circuit(open.model, {graph, file.scores, slices}, file.circuit, records.examples, spec, what, rng,
                        [&](int64_t done, int64_t) { progress.update(done); });
   progress.clear();
-  warn_of_undefined(evaluation);
+  if (!evaluation.faithfulness) log_warning("{}", why_undefined(evaluation));
   Json json = to_json(evaluation);
   json["metric"] = o.metric;
   json["ablation"] = o.ablation;
   std::optional<Recovery> against;
   if (!o.against.empty()) {
-    against = recovery(file.circuit, file.scores, read_circuit(o.against, graph).circuit);
+    CircuitFile reference = read_circuit(o.against);
+    reference.shape.graph_of(open.model.architecture(), o.against);
+    against = recovery(file.circuit, file.scores, on_graph(std::move(reference), graph, o.against).circuit);
     // Of no edges, or against all of them, one or the other has no value.
     const auto number = [](double value) { return std::isnan(value) ? Json(nullptr) : Json(value); };
     json["against"] = {{"precision", number(against->precision)},
@@ -203,9 +218,9 @@ void add_evaluate(CLI::App& program, Action* chosen) {
                       "records whose mean the mean ablations take (default: DATA)");
   command->add_option("--against", o->against, "reference circuit: precision, recall and AUROC of this one");
   command->add_option("--redundancy", o->redundancy, "edges removed one by one for minimality (0: none)")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--batch", o->batch, "records in one forward; changes no result")->check(CLI::PositiveNumber);
-  command->add_option("--max-length", o->max_length, "tokens kept of a text")->check(CLI::PositiveNumber);
+      ->check(at_least(0));
+  command->add_option("--batch", o->batch, "records in one forward; changes no result")->check(at_least(1));
+  command->add_option("--max-length", o->max_length, "tokens kept of a text")->check(at_least(1));
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
   command->add_flag("--negate", o->negate,
                     "change the sign of the file's scores: of tools where negative means support");

@@ -5,8 +5,10 @@
 
 #include "cli/command.h"
 #include "cli/run.h"
+#include "cli/run_inputs.h"
 #include "core/names.h"
 #include "io/files.h"
+#include "io/lock.h"
 #include "tuning/adapter_files.h"
 #include "tuning/delta_file.h"
 
@@ -59,8 +61,10 @@ int export_delta(const Options& o, const TuneConfig& config) {
     fail("--delta", "{} is a run of method lora, whose change is no slice of the model. Use --adapter.", o.run);
   }
   const int64_t step = choose_step(o);
+  const Checkpoint base = Checkpoint::open(config.model_path);
+  check_base(o.run, base);
   const Delta delta =
-      make_delta(Checkpoint::open(config.model_path), checkpoint_folder(o.run, step) + "/slices.safetensors",
+      make_delta(base, checkpoint_folder(o.run, step) + "/slices.safetensors",
                  {{"step", std::to_string(step)},
                   {"method", config.tuning_method},
                   {"model", config.model_path},
@@ -83,11 +87,12 @@ int export_delta(const Options& o, const TuneConfig& config) {
 
 int run(const Options& o) {
   apply_common(o.common);
-  TuneConfig config;
-  read_config(o.run + "/config.toml", config.fields());
+  const TuneConfig config = read_run_config(o.run);
+  const FolderLock lock(o.run, FolderLock::Use::kBesideReaders);
   if (o.delta) return export_delta(o, config);
   // The checkpoint's values are float32 whatever the run computed in.
   TuneModel model(config, in_float32(o.common));
+  check_base(o.run, model.open.checkpoint);
   const int64_t step = choose_step(o);
   const std::unique_ptr<ParameterStore> store = stored_parameters(config, o.run, model);
   load_checkpoint(o.run, step, model.open.checkpoint, *store);

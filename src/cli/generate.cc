@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/validators.h"
 #include "core/error.h"
 
 namespace circuit {
@@ -50,9 +51,9 @@ void add_generate(CLI::App& program, Action* chosen) {
   command->footer("Example:\n  circuit generate examples/books-4l --prompt \"Once upon a time\" --max-tokens 40");
   command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
   command->add_option("--prompt", o->prompt, "text to continue")->required();
-  command->add_option("--max-tokens", o->spec.max_tokens, "new tokens")->check(CLI::NonNegativeNumber);
-  command->add_option("--temperature", o->spec.temperature, "0: greedy")->check(CLI::NonNegativeNumber);
-  command->add_option("--top-k", o->spec.top_k, "sample among the k likeliest; 0: all")->check(CLI::NonNegativeNumber);
+  command->add_option("--max-tokens", o->spec.max_tokens, "new tokens")->check(at_least(0));
+  command->add_option("--temperature", o->spec.temperature, "0: greedy")->check(at_least(0));
+  command->add_option("--top-k", o->spec.top_k, "sample among the k likeliest; 0: all")->check(at_least(0));
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
   command->add_flag("--ignore-eos", o->ignore_eos, "go on after an end token");
   command->add_flag("--ids", o->ids, "print all token ids as one JSON list");

@@ -1,10 +1,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/outputs.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/names.h"
@@ -39,10 +39,9 @@ void check_use(const Importer& importer, const Options& o) {
     throw UsageError(fmt::format("[import {}] --messages: these records are no questions and answers. Leave it out.",
                                  importer.name));
   }
-  for (const std::string& path : o.files) {
-    std::error_code none;
-    if (std::filesystem::equivalent(path, o.out, none)) fail(o.out, "is one of the files to read. Choose another -o.");
-  }
+  std::vector<std::string> inputs = o.files;
+  inputs.push_back(o.model);
+  check_outputs(inputs, {{"-o", o.out}});
 }
 
 std::string table(const ImportReport& report, const Importer& importer) {

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/validators.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "graph/graph.h"
@@ -105,8 +106,8 @@ void add_inspect(CLI::App& program, Action* chosen) {
   CLI::App* command = program.add_subcommand("inspect", "architecture, parameters, graph size, memory");
   command->footer("Example:\n  circuit inspect examples/books-4l --batch 16 --length 64");
   command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
-  command->add_option("--batch", o->batch, "sequences of the memory estimate")->check(CLI::PositiveNumber);
-  command->add_option("--length", o->length, "tokens per sequence of the memory estimate")->check(CLI::PositiveNumber);
+  command->add_option("--batch", o->batch, "sequences of the memory estimate")->check(at_least(1));
+  command->add_option("--length", o->length, "tokens per sequence of the memory estimate")->check(at_least(1));
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
 }

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/command.h"
+#include "cli/standard_output.h"
 #include "core/error.h"
 
 namespace circuit {
@@ -51,7 +52,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return circuit::run(argc, argv);
+    return circuit::close_standard_output(circuit::run(argc, argv));
   } catch (const circuit::UsageError& error) {
     fmt::print(stderr, "{}\n", error.what());
     return circuit::kWrongUse;

@@ -6,6 +6,8 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/outputs.h"
+#include "cli/validators.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "io/files.h"
@@ -49,6 +51,7 @@ int run(const Options& o) {
   if (o.serve) return serve(o);
   if (o.port != 0) throw UsageError("[report] --port: there is nothing to listen for without --serve.");
   if (o.table && o.common.json) throw UsageError("[report] --table is for people: leave --json out, or query run.db.");
+  check_outputs(o.runs, {{"-o", o.out}});
   if (o.table) fmt::print("{}", comparison_table(o.runs));
   if (o.out.empty() && o.runs.size() > 1) throw UsageError("[report] several runs need -o FILE for their common page.");
   if (o.out.empty()) {
@@ -74,7 +77,7 @@ void add_report(CLI::App& program, Action* chosen) {
   command->add_option("-o,--out", o->out, "file to write (default: RUN/report.html)");
   command->add_flag("--serve", o->serve,
                     "serve the page on 127.0.0.1 instead, following runs that go on; nothing is written");
-  command->add_option("--port", o->port, "of --serve (default: a free one)")->check(CLI::Range(0, 65535));
+  command->add_option("--port", o->port, "of --serve (default: a free one)")->check(between(0, 65535));
   command->add_flag("--table", o->table, "also print the runs side by side");
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });

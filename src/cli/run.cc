@@ -6,12 +6,15 @@
 #include <filesystem>
 
 #include "cli/circuit_quality.h"
+#include "cli/run_inputs.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
 #include "dynamics/recorded_circuit.h"
 #include "evaluation/ability.h"
 #include "io/files.h"
+#include "io/lock.h"
+#include "io/number_json.h"
 #include "model/initialise.h"
 #include "report/report.h"
 #include "tuning/gradient_check.h"
@@ -24,9 +27,16 @@ namespace fs = std::filesystem;
 volatile std::sig_atomic_t interrupted = 0;
 void on_interrupt(int) { interrupted = 1; }
 
+// Ctrl-C in the middle of an evaluation, which may take as long as many steps.
+struct Interrupted : std::exception {};
+void stop_if_interrupted(int64_t, int64_t) {
+  if (interrupted != 0) throw Interrupted();
+}
+
 void add_task(const std::string& split, const Dataset& data, const TuneConfig& c, const Model& model,
               Evaluation* values) {
-  const TaskResult r = evaluate_task(model, data.examples, find_metric(c.discovery_metric), c.evaluation_batch);
+  const TaskResult r = evaluate_task(model, data.examples, find_metric(c.discovery_metric), c.evaluation_batch,
+                                     stop_if_interrupted);
   if (r.readouts > 0) {
     (*values)[split + "/metric"] = r.metric;
     // Over readouts; as a metric, logit_diff is the mean over examples and already there.
@@ -48,7 +58,7 @@ void add_ability(const TuneConfig& c, const OpenModel& open, Evaluation* values)
   spec.metric = c.discovery_metric;
   spec.max_tokens = c.evaluation_max_tokens;
   for (const std::string& file : c.evaluation_files) {
-    const FileScore score = score_file(open.model, open.tokenizer, file, spec);
+    const FileScore score = score_file(open.model, open.tokenizer, file, spec, stop_if_interrupted);
     for (const Measure& m : score.measures) (*values)["ability/" + ability_name(file) + "/" + m.name] = m.value;
   }
 }
@@ -124,11 +134,11 @@ class RunObserver : public TuneObserver {
     const bool last = done == config_.tuning_steps;
     bool stop = false;
     if (done % config_.evaluation_every == 0 || last) {
-      stop = evaluate(done);
-      save(done);
+      stop = evaluate_and_save(done);
     } else if (interrupted != 0) {
       save(done);
     }
+    if (was_interrupted_) return true;
     if (interrupted != 0 && !last) {
       was_interrupted_ = true;
       return true;
@@ -136,13 +146,14 @@ class RunObserver : public TuneObserver {
     return stop;
   }
 
+  // The evaluation that Ctrl-C kept from the checkpoint that the run goes on from. True: patience has run out.
+  bool catch_up() { return state_.evaluation_due && evaluate_and_save(state_.step); }
+
   // Beside the last checkpoint: what the step that ends the run had read.
   void on_failure(const FailedStep& failure) override {
     Json records = Json::array();
     for (const Example* e : failure.examples) records.push_back({{"place", e->place}, {"ids", e->ids}});
-    // A number that is not one is no JSON: it stands as text.
-    const Json loss = std::isfinite(failure.loss) ? Json(failure.loss) : Json(fmt::format("{}", failure.loss));
-    const Json json = {{"step", failure.step}, {"loss", loss}, {"lr", failure.learning_rate}, {"records", records}};
+    const Json json = {{"step", failure.step}, {"loss", number_json(failure.loss)}, {"lr", failure.learning_rate}, {"records", records}};
     write_file(fmt::format("{}/failed-step-{:06}.json", config_.run_path, failure.step), json.dump(1) + "\n");
     recorder_.meta("status", "failed");
     progress_.clear();
@@ -159,6 +170,22 @@ class RunObserver : public TuneObserver {
   bool was_interrupted() const { return was_interrupted_; }
 
  private:
+  // Interrupted, the state is saved without its evaluation, which is made up for when the run goes on.
+  bool evaluate_and_save(int64_t done) {
+    bool stop = false;
+    try {
+      stop = evaluate(done);
+      state_.evaluation_due = false;
+    } catch (const Interrupted&) {
+      progress_.clear();
+      state_.evaluation_due = true;
+      was_interrupted_ = true;
+      stop = true;
+    }
+    save(done);
+    return stop;
+  }
+
   void show(int64_t done) {
     const double share = 100.0 * static_cast<double>(store_.current_parameters()) /
                          static_cast<double>(model_.open.model.parameter_count());
@@ -174,7 +201,7 @@ class RunObserver : public TuneObserver {
     Evaluation values = evaluate_run(config_, model_, store_, data_, Splits::kDevelopment);
     if (config_.evaluation_circuit_records > 0 && recorder_.last_circuit()) {
       const RoundedModel rounded(store_, model_.open.checkpoint);
-      add_circuit_quality(config_, model_, data_, *recorder_.last_circuit(), &values);
+      add_circuit_quality(config_, model_, data_, *recorder_.last_circuit(), stop_if_interrupted, &values);
     }
     recorder_.evaluation(done, values);
     progress_.clear();
@@ -230,8 +257,8 @@ class RunObserver : public TuneObserver {
 };
 
 Json summary_json(const RunSummary& s) {
-  return {{"before", s.before},
-          {"after", s.after},
+  return {{"before", numbers_json(s.before)},
+          {"after", numbers_json(s.after)},
           {"steps", s.steps},
           {"best_step", s.best_step},
           {"touched_parameters", s.touched_parameters},
@@ -252,7 +279,7 @@ Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const 
   if (!data.untouched.ids.empty()) {
     const int64_t positions = model.open.model.architecture().n_positions;
     const int64_t window = config.evaluation_window > 0 ? config.evaluation_window : positions;
-    const TextResult r = evaluate_text(model.open.model, data.untouched, window, config.evaluation_batch);
+    const TextResult r = evaluate_text(model.open.model, data.untouched, window, config.evaluation_batch, stop_if_interrupted);
     values["untouched/perplexity"] = std::exp(r.nll);
   }
   if (splits == Splits::kAll) add_ability(config, model.open, &values);
@@ -296,6 +323,8 @@ void create_run(const TuneConfig& config, const CommonOptions& options, const Tu
       {"upstream_nodes", names_json([&](int64_t i) { return g.upstream_name(i); }, g.n_upstream()).dump()},
       {"downstream_nodes", names_json([&](int64_t i) { return g.downstream_name(i); }, g.n_downstream()).dump()},
       {"config", text},
+      {"base_sha256", base_sums(model.open.checkpoint)},
+      {"data_sha256", data_sums(config)},
       {"status", "running"}};
   write_directory(config.run_path, IfExists::kRefuse, [&](const std::string& folder) {
     write_file(folder + "/config.toml", text);
@@ -352,12 +381,19 @@ RunSummary execute_run(TuneConfig config, const CommonOptions& options, Checks c
   Evaluation before;
   RunState state;
   const std::vector<int64_t> saved = fresh ? std::vector<int64_t>() : checkpoint_steps(config.run_path);
+  std::optional<FolderLock> lock;
   if (fresh) {
+    // What a configuration asks of this graph and these records, found before there is a folder.
+    tuner_spec(config, model, data);
     store = begin();
     before = evaluate_run(config, model, *store, data, Splits::kAll);
     create_run(config, options, model, *store);
+    lock.emplace(config.run_path, FolderLock::Use::kAlone);
   } else {
+    lock.emplace(config.run_path, FolderLock::Use::kAlone);
     check_same_dtype(config, options);
+    check_base(config.run_path, model.open.checkpoint);
+    check_data(config.run_path, config);
     remove_unfinished(config.run_path);
   }
   // Before the store is opened to write: a checkpoint that is refused leaves the run as it was.
@@ -391,7 +427,7 @@ RunSummary execute_run(TuneConfig config, const CommonOptions& options, Checks c
   std::signal(SIGTERM, on_interrupt);
   RunObserver observer(config, model, *store, data, recorder, state);
   const bool exhausted = config.evaluation_patience > 0 && state.evaluations_since_best >= config.evaluation_patience;
-  if (!exhausted) {
+  if (!observer.catch_up() && !observer.was_interrupted() && !exhausted) {
     const std::unique_ptr<Trainer> trainer = make_trainer(config, model, data, *store);
     trainer->restore(state.policy);
     observer.watch(*trainer);
@@ -414,7 +450,13 @@ RunSummary execute_run(TuneConfig config, const CommonOptions& options, Checks c
   store = make_store(config, best, config.lora_circuit ? &recorder.last_circuit().value() : nullptr);
   load_checkpoint(config.run_path, summary.best_step, best.open.checkpoint, *store);
   summary.touched_parameters = store->changed_parameters();
-  summary.after = evaluate_run(config, best, *store, data, Splits::kAll);
+  try {
+    summary.after = evaluate_run(config, best, *store, data, Splits::kAll);
+  } catch (const Interrupted&) {
+    recorder.meta("status", "stopped");
+    summary.interrupted = true;
+    return summary;
+  }
   recorder.evaluation(summary.best_step, summary.after);
   summary.before = recorder.evaluations(0);
   const auto totals = recorder.totals();

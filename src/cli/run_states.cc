@@ -1,5 +1,6 @@
 #include "cli/run_states.h"
 
+#include "cli/run_inputs.h"
 #include "core/error.h"
 #include "core/spread.h"
 #include "scoring/memory.h"
@@ -8,13 +9,13 @@ namespace circuit {
 
 RunStates::RunStates(const std::string& run, const CommonOptions& options, const std::string& data, int64_t count,
                      int64_t states)
-    : run_(run), options_(in_float32(options)) {
-  read_config(run + "/config.toml", config_.fields());
+    : run_(run), options_(in_float32(options)), config_(read_run_config(run)) {
   std::vector<int64_t> saved = checkpoint_steps(run);
   if (saved.empty()) fail(run, "there is no checkpoint in it yet: no model to hold against the base.");
   saved.insert(saved.begin(), 0);
   for (const size_t i : spread_indices(saved.size(), static_cast<size_t>(states))) steps_.push_back(saved[i]);
   base_ = std::make_unique<TuneModel>(config_, options_);
+  check_base(run, base_->open.checkpoint);
   const std::string path = data.empty() ? config_.data_dev : data;
   if (path.empty()) fail(run, "the run has no data.dev: give records to measure on with --data.");
   data_ = read_run_records(path, config_, base_->open);

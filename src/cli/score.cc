@@ -4,10 +4,13 @@
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/outputs.h"
+#include "cli/validators.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "evaluation/ability.h"
 #include "io/files.h"
+#include "io/number_json.h"
 
 namespace circuit {
 namespace {
@@ -25,7 +28,7 @@ Json to_json(const std::string& path, const FileScore& score) {
   Json json = {{"file", path}, {"kind", score.kind}};
   for (const auto& [name, count] : score.counts) json[name] = count;
   for (const Measure& m : score.measures) {
-    json[m.name] = m.value;
+    json[m.name] = number_json(m.value);
     if (m.interval) json["intervals"][m.name] = {m.interval->low, m.interval->high};
   }
   for (const auto& [name, values] : score.by) json[name + "_by"] = values;
@@ -56,7 +59,9 @@ int run(const Options& o) {
     spec.stops = o.stops;
     spec.stops->erase(std::remove(spec.stops->begin(), spec.stops->end(), ""), spec.stops->end());
   }
-  // Before the work: a path that cannot be written to must not cost it.
+  std::vector<std::string> inputs = o.files;
+  inputs.push_back(o.model);
+  check_outputs(inputs, {{"--out", o.out}});
   std::optional<AtomicFile> out;
   if (!o.out.empty()) out.emplace(o.out);
   const OpenModel open(o.model, o.common);
@@ -94,13 +99,13 @@ void add_score(CLI::App& program, Action* chosen) {
   command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
   command->add_option("FILE", o->files, "files to score")->required();
   command->add_option("--window", o->spec.window, "tokens in a window of text (default: the model's positions)")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command->add_option("--batch", o->spec.batch, "sequences in one forward; changes no result")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
   command->add_option("--metric", o->spec.metric, "metric of records with readouts");
   command->add_option("--max-tokens", o->spec.max_tokens, "tokens generated for a record of a generation task")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command
       ->add_option("--stop", o->stops,
                    "text that ends a generation, may stand several times; \"\": none (default: the scorer's)")

@@ -7,6 +7,7 @@
 #include "cli/change_norm.h"
 #include "cli/command.h"
 #include "cli/run.h"
+#include "cli/run_inputs.h"
 #include "cli/sweep_file.h"
 #include "cli/sweep_plan.h"
 #include "core/error.h"
@@ -15,6 +16,8 @@
 #include "core/progress.h"
 #include "core/table.h"
 #include "io/files.h"
+#include "io/lock.h"
+#include "io/number_json.h"
 #include "io/sqlite.h"
 #include "report/sweep_page.h"
 #include "report/sweep_text.h"
@@ -43,8 +46,7 @@ bool is_finished(const std::string& run) { return meta(run, "status") == "finish
 
 // What `tune --resume` would go on with.
 TuneConfig stored_config(const std::string& run) {
-  TuneConfig config;
-  read_config(run + "/config.toml", config.fields());
+  TuneConfig config = read_run_config(run);
   config.run_path = run;
   return config;
 }
@@ -53,8 +55,8 @@ TuneConfig stored_config(const std::string& run) {
 void read_result(const std::string& path, CommonOptions options, SweepRun* run) {
   const std::string place = path + "/run.db, summary";
   const Json summary = parse_json(meta(path, "summary"), place);
-  run->before = require(summary, "before", place).get<Numbers>();
-  run->after = require(summary, "after", place).get<Numbers>();
+  run->before = numbers_of(summary, "before", place);
+  run->after = numbers_of(summary, "after", place);
   run->after[kTouchedShare] = require(summary, "touched_share", place).get<double>();
   run->after[kLargestShare] = require(summary, "largest_trainable", place).get<double>() /
                               require(summary, "all_parameters", place).get<double>();
@@ -64,6 +66,7 @@ void read_result(const std::string& path, CommonOptions options, SweepRun* run) 
   options.dtype = "f32";  // the checkpoint's values are float32 whatever the run computed in
   const TuneModel model(config, options);
   const std::unique_ptr<ParameterStore> store = stored_parameters(config, path, model);
+  check_base(path, model.open.checkpoint);
   load_checkpoint(path, require_int(summary, "best_step", place), model.open.checkpoint, *store);
   run->after[kChangeNorm] = change_norm(*store, model.open.checkpoint);
 }
@@ -138,6 +141,7 @@ class Sweeper {
   // Throws Error when the user stops it, or at the end when a run has failed.
   void run() {
     make_directories(o_.out);
+    const FolderLock lock(o_.out, FolderLock::Use::kAlone);
     write();
     const auto start = std::chrono::steady_clock::now();
     for (size_t done = 0; done < open_.size(); ++done) {

@@ -6,6 +6,7 @@
 #include "core/names.h"
 #include "io/files.h"
 #include "io/json.h"
+#include "io/number_json.h"
 
 namespace circuit {
 namespace {
@@ -22,8 +23,8 @@ SweepRun run_of(const Json& json, const std::string& path) {
   run.values = require(json, "values", path).get<std::vector<std::string>>();
   run.status = parse_status(require_string(json, "status", path), path);
   run.reason = require_string(json, "reason", path);
-  run.before = require(json, "before", path).get<Numbers>();
-  run.after = require(json, "after", path).get<Numbers>();
+  run.before = numbers_of(json, "before", path);
+  run.after = numbers_of(json, "after", path);
   return run;
 }
 
@@ -88,8 +89,8 @@ void write_sweep_file(const std::string& path, const SweepPlan& plan, const std:
                     {"values", run.values},
                     {"status", to_string(run.status)},
                     {"reason", run.reason},
-                    {"before", run.before},
-                    {"after", run.after}});
+                    {"before", numbers_json(run.before)},
+                    {"after", numbers_json(run.after)}});
   }
   const Json json = {{"keys", sweep.keys}, {"grid", grid}, {"dtype", dtype}, {"config", plan.shared}, {"runs", runs}};
   write_file(path, json.dump(1) + "\n");

@@ -63,7 +63,7 @@ class Sizes {
     full_ = (*outcomes)[0];
     empty_ = (*outcomes)[1];
     outcomes->erase(outcomes->begin(), outcomes->begin() + 2);
-    const Estimate range = metric_range(*full_, *empty_, rng_);
+    const MetricRange range = metric_range(*full_, *empty_, rng_);
     if (is_defined(range)) return;
     fail(kPlace,
          "m(full) - m(empty) is {:.3g}, interval {:.3g} to {:.3g}, on the {} held-out records: expected an "

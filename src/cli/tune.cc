@@ -7,11 +7,13 @@
 #include "cli/circuit_quality.h"
 #include "cli/command.h"
 #include "cli/run.h"
+#include "cli/run_inputs.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/table.h"
 #include "io/files.h"
+#include "io/number_json.h"
 
 namespace circuit {
 namespace {
@@ -52,8 +54,8 @@ void print_summary(const TuneConfig& config, const RunSummary& s) {
 void print_json(const TuneConfig& config, const RunSummary& s) {
   const Json json = {{"run", config.run_path},
                      {"method", config.tuning_method},
-                     {"before", s.before},
-                     {"after", s.after},
+                     {"before", numbers_json(s.before)},
+                     {"after", numbers_json(s.after)},
                      {"steps", s.steps},
                      {"best_step", s.best_step},
                      {"touched_parameters", s.touched_parameters},
@@ -138,9 +140,7 @@ void dry_run(TuneConfig config, const Options& o) {
 }
 
 TuneConfig resumed_config(const Options& o) {
-  TuneConfig config;
-  const std::string path = o.resume + "/config.toml";
-  read_config(path, config.fields());
+  TuneConfig config = read_run_config(o.resume);
   for (const std::string& assignment : o.set) {
     const std::string key = assignment.substr(0, assignment.find('='));
     if (!is_free_on_resume(key)) {

@@ -1,5 +1,6 @@
 #include "cli/tune_config.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -34,6 +35,8 @@ std::vector<std::string> kinds() {
 std::vector<ConfigField> TuneConfig::fields() {
   constexpr double kMany = 1e12;
   const std::vector<std::string> any;
+  constexpr ConfigField::Ends above = ConfigField::Ends::kLowExcluded;
+  constexpr ConfigField::Ends below = ConfigField::Ends::kHighExcluded;
   return {
       {"model.path", &model_path, "Hugging Face model directory to start from.", 0, -1, any},
       {"model.init",
@@ -52,7 +55,7 @@ std::vector<ConfigField> TuneConfig::fields() {
       {"data.window", &data_window, "Tokens of a window of text to train on; 0: the model's positions.", 0, kMany, any},
       {"data.replay", &data_replay, "Plain text trained on beside the task, against forgetting; may be empty.", 0, -1,
        any},
-      {"data.replay_share", &data_replay_share, "Its windows per update, as a share of the task's records.", 0, 100,
+      {"data.replay_share", &data_replay_share, "Its tokens per update, as a share of the task's target tokens.", 0, 100,
        any},
       {"discovery.method", &discovery_method, "Edge scores.", 0, -1, choices_of(scorers())},
       {"discovery.metric", &discovery_metric, "Metric whose gradient scores the edges.", 0, -1, choices_of(metrics())},
@@ -127,16 +130,16 @@ std::vector<ConfigField> TuneConfig::fields() {
       {"tuning.recompute", &tuning_recompute, "Make activations again in the backward: less memory, more time.", 0, -1,
        any},
       {"lora.rank", &lora_rank, "Rank of the adapters.", 1, 1e6, any},
-      {"lora.alpha", &lora_alpha, "Adapters count alpha / rank times.", 0, 1e6, any},
+      {"lora.alpha", &lora_alpha, "Adapters count alpha / rank times; above 0.", 0, 1e6, any, above},
       {"lora.targets", &lora_targets,
        "Linear layers by the last part of their name, as PEFT's target_modules; or all-linear.", 0, -1, any},
       {"lora.circuit", &lora_circuit, "Adapt only what the first circuit's heads and MLPs own.", 0, -1, any},
       {"optimizer.kind", &optimizer_kind, "Optimiser.", 0, -1, choices_of(optimizers())},
       {"optimizer.lr", &optimizer_lr, "Learning rate.", 0, 1e3, any},
       {"optimizer.momentum", &optimizer_momentum, "SGD's momentum.", 0, 1, any},
-      {"optimizer.beta1", &optimizer_beta1, "AdamW's first decay.", 0, 1, any},
-      {"optimizer.beta2", &optimizer_beta2, "AdamW's second decay.", 0, 1, any},
-      {"optimizer.epsilon", &optimizer_epsilon, "AdamW's epsilon.", 0, 1, any},
+      {"optimizer.beta1", &optimizer_beta1, "AdamW's first decay, below 1.", 0, 1, any, below},
+      {"optimizer.beta2", &optimizer_beta2, "AdamW's second decay, below 1.", 0, 1, any, below},
+      {"optimizer.epsilon", &optimizer_epsilon, "AdamW's epsilon, above 0: a gradient of 0 would be divided by it.", 0, 1, any, above},
       {"optimizer.weight_decay", &optimizer_weight_decay, "Weight decay, of the trained slices only.", 0, 1e3, any},
       {"optimizer.decay_biases", &optimizer_decay_biases, "Whether decay reaches biases.", 0, -1, any},
       {"optimizer.warmup", &optimizer_warmup, "Steps of linear warm-up.", 0, kMany, any},
@@ -202,8 +205,18 @@ void check_config(const TuneConfig& c, const std::string& place) {
   if (c.selection_schedule != "constant" && c.selection_n_final < 1) {
     fail(place, "selection.schedule {} needs selection.n_final, N at the last step.", c.selection_schedule);
   }
-  if (c.lora_circuit && c.tuning_match_parameters) {
+  if (c.tuning_method == "lora" && c.lora_circuit && c.tuning_match_parameters) {
     fail(place, "lora.circuit and tuning.match_parameters exclude each other: set lora.rank instead.");
+  }
+  const int64_t most = std::max(c.selection_n, c.selection_schedule == "constant" ? 0 : c.selection_n_final);
+  if (c.selection_leave_rank > 0 && c.selection_leave_rank < most) {
+    fail(place,
+         "selection.leave_rank: found {}, expected at least the {} edges of the circuit, or 0: of a lower rank edges would "
+         "leave that have just been selected.",
+         c.selection_leave_rank, most);
+  }
+  if (c.tuning_readout_only && c.tuning_readout_weight == 0) {
+    fail(place, "tuning.readout_only with tuning.readout_weight = 0 leaves nothing to learn from.");
   }
   if (std::set<std::string>(c.run_loggers.begin(), c.run_loggers.end()).size() < c.run_loggers.size()) {
     fail(place, "run.loggers: one stands there twice.");

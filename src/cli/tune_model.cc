@@ -1,5 +1,6 @@
 #include "cli/tune_model.h"
 
+#include <charconv>
 #include <chrono>
 #include <cmath>
 
@@ -63,12 +64,10 @@ std::vector<double> rates_of(const TuneConfig& config, const SliceTable& table) 
   for (const std::string& item : config.optimizer_rates) {
     const size_t equals = item.rfind('=');
     double factor = -1;
-    try {
-      if (equals != std::string::npos) factor = std::stod(item.substr(equals + 1));
-    } catch (const std::exception&) {
-      factor = -1;
-    }
-    if (!(factor >= 0) || !std::isfinite(factor)) {
+    const char* end = item.data() + item.size();
+    const char* begin = equals == std::string::npos ? end : item.data() + equals + 1;
+    const auto parsed = std::from_chars(begin, end, factor);
+    if (parsed.ec != std::errc() || parsed.ptr != end || !(factor >= 0) || !std::isfinite(factor)) {
       throw UsageError(fmt::format("[optimizer.rates] '{}': expected pattern=factor, as in m*=0.5.", item));
     }
     bool any = false;
@@ -177,8 +176,10 @@ TunerSpec tuner_spec(const TuneConfig& c, const TuneModel& model, const TuneData
   spec.batches.train = &data.train.examples;
   if (!data.replay.empty()) {
     spec.batches.replay = &data.replay;
-    const double records = c.data_replay_share * static_cast<double>(c.tuning_batch * c.tuning_accumulation);
-    spec.batches.replay_records = std::llround(records);
+    // By tokens, as the loss counts: a window is many times as long as a record.
+    const double records = static_cast<double>(c.tuning_batch * c.tuning_accumulation);
+    spec.batches.replay_records =
+        c.data_replay_share * records * mean_targets(data.train.examples) / mean_targets(data.replay);
   }
   spec.batches.batch = c.tuning_batch;
   spec.batches.accumulation = c.tuning_accumulation;

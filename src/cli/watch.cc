@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/screen.h"
 #include "cli/tune_config.h"
+#include "cli/validators.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/sparkline.h"
@@ -211,7 +212,7 @@ void add_watch(CLI::App& program, Action* chosen) {
   command->add_flag("--once", o->once, "print it once and end");
   command->add_option("--every", o->every, "seconds between two looks")
       ->capture_default_str()
-      ->check(CLI::Range(0.02, 3600.0));
+      ->check(between(0.02, 3600.0));
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
 }

@@ -47,8 +47,13 @@ const ConfigField& find_field(const std::string& key, const std::string& place,
 
 void check_range(const ConfigField& field, double value, const std::string& place) {
   if (!std::isfinite(value)) fail(place, "{}: must be a finite number.", field.key);
-  if (field.low > field.high || (value >= field.low && value <= field.high)) return;
-  fail(place, "{}: found {}, expected {} to {}.", field.key, value, field.low, field.high);
+  using Ends = ConfigField::Ends;
+  const bool at_open_end = (field.ends == Ends::kLowExcluded && value == field.low) ||
+                           (field.ends == Ends::kHighExcluded && value == field.high);
+  if (field.low > field.high || (value >= field.low && value <= field.high && !at_open_end)) return;
+  const char* from = field.ends == Ends::kLowExcluded ? "more than " : "";
+  const char* to = field.ends == Ends::kHighExcluded ? "less than " : "";
+  fail(place, "{}: found {}, expected {}{} to {}{}.", field.key, value, from, field.low, to, field.high);
 }
 
 void check_choice(const ConfigField& field, const std::string& value, const std::string& place) {

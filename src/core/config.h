@@ -18,6 +18,7 @@ struct ConfigField {
   double low = 0;  // numbers: inclusive bounds; low > high: any
   double high = -1;
   std::vector<std::string> choices;  // strings, and those of a list: empty: any
+  enum class Ends { kIncluded, kLowExcluded, kHighExcluded } ends = Ends::kIncluded;
 };
 
 // Reads a TOML file into the fields. Throws Error naming file, line and key: a syntax error, an unknown key

@@ -13,7 +13,7 @@ namespace circuit {
 namespace {
 
 void bind_or_null(Statement& statement, int index, const std::optional<double>& value) {
-  if (value && std::isfinite(*value)) {
+  if (value) {
     statement.bind(index, *value);
   } else {
     statement.bind_null(index);

@@ -37,6 +37,21 @@ double normal_z(double p) {
 // From this share on the tail is a fitted one: of 20,000 series 40 lie beyond it.
 constexpr double kTail = 0.002;
 
+// Quantile `share` of ascending values. So few values do not reach a share of 1e-4 (of 4,000 the least is at 2.5e-4): below
+// kFitted they are taken to fall off exponentially, at the mean distance of those below it. Estimates of φ fall off faster
+// (as a normal), so that this is on the safe side: the bound of φ gets larger.
+double low_quantile(const std::vector<double>& values, double share) {
+  constexpr double kFitted = 0.01;
+  constexpr double kEnough = 10;
+  const auto n = static_cast<double>(values.size());
+  if (share * n >= kEnough) return values[static_cast<size_t>(share * n)];
+  const auto count = static_cast<size_t>(std::max(1.0, kFitted * n));
+  const double start = values[count];
+  double distance = 0;
+  for (size_t i = 0; i < count; ++i) distance += (start - values[i]) / static_cast<double>(count);
+  return std::max(-1.0, start - distance * std::log(static_cast<double>(count) / n / share));
+}
+
 }  // namespace
 
 double lag_one(const std::vector<double>& residuals) {
@@ -66,7 +81,7 @@ SurrogateNull::SurrogateNull(int64_t n, const Measure& measure, int64_t series, 
     }
     std::sort(level.statistics.begin(), level.statistics.end());
     std::sort(estimates.begin(), estimates.end());
-    level.low_estimate = estimates[static_cast<size_t>(kBoundError * static_cast<double>(series))];
+    level.low_estimate = low_quantile(estimates, kBoundError);
     levels_.push_back(std::move(level));
   }
 }

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "evaluation/bias.h"
 #include "evaluation/generation_task.h"
+#include "evaluation/sequence_nll.h"
 #include "task/answer_records.h"
 
 namespace circuit {
@@ -30,6 +31,7 @@ FileScore score_text(const Job& job) {
   const EncodedText text = read_text(job.path, job.tokenizer, job.spec.begin_token);
   const int64_t window = job.spec.window > 0 ? job.spec.window : job.model.architecture().n_positions;
   const TextResult r = evaluate_text(job.model, text, window, job.spec.batch, job.progress);
+  finite_log_prob(r.nll, job.path);
   FileScore score;
   score.kind = "text";
   score.counts = {{"tokens", r.tokens}, {"bytes", r.bytes}, {"window", window}};

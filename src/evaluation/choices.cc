@@ -44,8 +44,8 @@ ChoicesResult evaluate_choices(const Model& model, const std::vector<ChoiceRecor
     ChoicesResult::Answer answer;
     std::vector<double> per_byte;
     for (const ChoiceRecord::Choice& choice : record.choices) {
-      answer.log_probs.push_back(*next);
-      per_byte.push_back(*next++ / static_cast<double>(choice.bytes));
+      answer.log_probs.push_back(finite_log_prob(-*next++, record.place));
+      per_byte.push_back(answer.log_probs.back() / static_cast<double>(choice.bytes));
     }
     // Of equals the first, as numpy's argmax.
     answer.by_sum = largest(answer.log_probs);

@@ -10,20 +10,24 @@
 #include "core/error.h"
 #include "intervention/circuit_run.h"
 #include "scoring/gradient_methods.h"
+#include "task/metric_rounding.h"
 
 namespace circuit {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-// Mean over each example's readouts; NaN for an example without any, and for all when nothing is known of them.
+// Mean over those of each example's readouts that have a value; NaN for an example without any.
 void append_means(const ExampleBatch& batch, const std::vector<double>& per_readout, std::vector<double>* values) {
   std::vector<double> sums(batch.examples);
-  const auto known = static_cast<int64_t>(per_readout.size());
-  for (int64_t r = 0; r < known; ++r) sums[batch.readout_example[r]] += per_readout[r];
+  std::vector<int64_t> counts(batch.examples);
+  for (size_t r = 0; r < per_readout.size(); ++r) {
+    if (std::isnan(per_readout[r])) continue;
+    sums[batch.readout_example[r]] += per_readout[r];
+    ++counts[batch.readout_example[r]];
+  }
   for (int64_t i = 0; i < batch.examples; ++i) {
-    const int64_t n = batch.readouts_per_example[i];
-    values->push_back(n == 0 || per_readout.empty() ? kNan : sums[i] / static_cast<double>(n));
+    values->push_back(counts[i] == 0 ? kNan : sums[i] / static_cast<double>(counts[i]));
   }
 }
 
@@ -32,32 +36,39 @@ class Judge {
  public:
   Judge(const Model& model, const ExampleBatch& batch, const Metric& metric, const at::Tensor& x_full)
       : model_(model), batch_(batch), metric_(metric) {
-    if (batch.n_readouts() > 0) full_ = log_probs(x_full);
+    if (batch.n_readouts() > 0) full_ = readout_input(model, x_full, batch.readout_rows).y;
+    rounding_ = metric_rounding(model, batch, metric, x_full);
   }
   void append(const at::Tensor& x_final, CircuitOutcome* outcome) const {
-    const MetricValues values = metric_.compute(model_, batch_, x_final, MetricGradient::kNone);
-    outcome->metric.insert(outcome->metric.end(), values.values.begin(), values.values.end());
+    const std::vector<double> values = metric_values(model_, batch_, metric_, x_final);
+    outcome->metric.insert(outcome->metric.end(), values.begin(), values.end());
+    outcome->rounding.insert(outcome->rounding.end(), rounding_.begin(), rounding_.end());
     std::vector<double> right;
-    if (has_both_answers(batch_)) {
-      for (const double d : logit_differences(model_, batch_, x_final)) right.push_back(d > 0 ? 1 : 0);
-    }
+    for (const double d : logit_differences(model_, batch_, x_final)) right.push_back(std::isnan(d) ? d : d > 0);
     append_means(batch_, right, &outcome->accuracy);
-    std::vector<double> divergence;
-    if (full_.defined()) {
-      const at::Tensor kl = (full_.exp() * (full_ - log_probs(x_final))).sum(1).to(at::kCPU, at::kDouble);
-      divergence.assign(kl.data_ptr<double>(), kl.data_ptr<double>() + kl.numel());
-    }
-    append_means(batch_, divergence, &outcome->kl);
+    append_means(batch_, full_.defined() ? divergences(x_final) : std::vector<double>{}, &outcome->kl);
   }
 
  private:
-  at::Tensor log_probs(const at::Tensor& x_final) const {
-    return at::_log_softmax(logits_of(model_, x_final, batch_.readout_rows).to(at::kFloat), 1, false);
+  // KL(full ‖ run) at every readout.
+  std::vector<double> divergences(const at::Tensor& x_final) const {
+    const at::Tensor y = readout_input(model_, x_final, batch_.readout_rows).y;
+    std::vector<double> all;
+    for_logit_parts(model_, batch_.n_readouts(), [&](int64_t first, int64_t count) {
+      const auto log_probs = [&](const at::Tensor& of) {
+        return at::_log_softmax(head_logits(model_, of.narrow(0, first, count)), 1, false);
+      };
+      const at::Tensor full = log_probs(full_);
+      const at::Tensor kl = (full.exp() * (full - log_probs(y))).sum(1, false, at::kDouble).to(at::kCPU).contiguous();
+      all.insert(all.end(), kl.data_ptr<double>(), kl.data_ptr<double>() + count);
+    });
+    return all;
   }
   const Model& model_;
   const ExampleBatch& batch_;
   const Metric& metric_;
-  at::Tensor full_;  // [readouts, vocab]
+  at::Tensor full_;  // [readouts, d_model] what the whole model's head reads; undefined: no readouts
+  std::vector<double> rounding_;
 };
 
 }  // namespace

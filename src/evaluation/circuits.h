@@ -11,8 +11,9 @@ namespace circuit {
 // Per example, in order.
 struct CircuitOutcome {
   std::vector<double> metric;    // M_i
-  std::vector<double> accuracy;  // share of its readouts with logit difference > 0; NaN without such readouts
+  std::vector<double> accuracy;  // share of its readouts with both answers with logit difference > 0; NaN without such
   std::vector<double> kl;        // mean over its readouts of KL(full ‖ run), nats; NaN without readouts
+  std::vector<double> rounding{};  // of M_i: metric_rounding of the whole model's run
 };
 
 // Runs every circuit on every example: one pass over the data, the ablated values worked out once. Of `spec`

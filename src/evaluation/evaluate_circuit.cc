@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "evaluation/faithfulness.h"
-
 namespace circuit {
 namespace {
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "evaluation/curve.h"
+#include "evaluation/faithfulness.h"
 #include "evaluation/minimality.h"
 #include "scoring/scorer.h"
 
@@ -30,7 +31,7 @@ struct CircuitEvaluation {
   int64_t examples = 0;
   int64_t graph_edges = 0, edges = 0, edges_run = 0;  // of the graph; of the circuit as given, as run
   RunMeans full, empty, circuit;
-  Estimate range;  // m(full) − m(∅); what follows is set only where it is_defined()
+  MetricRange range;  // m(full) − m(∅); what follows is set only where it is_defined()
   std::optional<Estimate> faithfulness, completeness_gap;
   std::optional<Minimality> minimality;  // none where no edge was taken out
   std::optional<FaithfulnessCurve> curve;

@@ -11,6 +11,7 @@
 #include "task/choice_records.h"
 #include "task/example.h"
 #include "task/metric.h"
+#include "task/minimal_pairs.h"
 #include "task/records.h"
 
 namespace circuit {
@@ -30,6 +31,8 @@ struct TaskResult {
   double nll = 0;                             // mean nats per target token
   int64_t target_tokens = 0;                  // 0: nll is unset
 };
+// Where some record has readouts every record must have what the metric reads. Throws Error naming a record that does
+// not, and one whose metric, logit difference or log-probability is not a finite number.
 TaskResult evaluate_task(const Model& model, const std::vector<Example>& examples, const Metric& metric, int64_t batch,
                          const EvaluationProgress& progress = {});
 
@@ -56,6 +59,7 @@ struct PairsResult {
   std::vector<LogProbs> log_probs;  // nats
   std::vector<double> right;        // 1 or 0
 };
+// Throws Error naming the pair when a log-probability is not a finite number, which cannot be compared.
 PairsResult evaluate_pairs(const Model& model, const std::vector<MinimalPair>& pairs, int64_t batch,
                            const EvaluationProgress& progress = {});
 
@@ -69,6 +73,7 @@ struct ChoicesResult {
   std::vector<Answer> answers;
   std::vector<double> right, right_per_byte;  // 1 or 0
 };
+// Throws as evaluate_pairs does.
 ChoicesResult evaluate_choices(const Model& model, const std::vector<ChoiceRecord>& records, int64_t batch,
                                const EvaluationProgress& progress = {});
 

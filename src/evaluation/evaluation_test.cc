@@ -102,5 +102,60 @@ TEST(Pairs, ComparesSummedLogProbabilities) {
   EXPECT_NEAR(result.accuracy_by.at("a") + result.accuracy_by.at("b"), 1, 1e-12);
 }
 
+Example with_readout(std::vector<int64_t> ids, std::vector<int64_t> correct, std::vector<int64_t> wrong) {
+  Example e;
+  e.ids = std::move(ids);
+  e.readouts.push_back({static_cast<int64_t>(e.ids.size()), std::move(correct), std::move(wrong), "x"});
+  e.place = "d.jsonl";
+  return e;
+}
+
+// Records with both answers, with one and with none (a completion): what is compared is a matter of each readout.
+TEST(Task, MixedRecordsGiveTheSameNumbersWhateverTheBatch) {
+  const Model model = Model::random(tiny_architecture("gpt2"), 0.5, 3, {});
+  std::vector<Example> examples{with_readout({1, 2, 3}, {4}, {5}), with_readout({3, 2}, {4}, {}),
+                                with_readout({7, 8, 9, 1}, {2, 3}, {5}), Example()};
+  examples[3].ids = {4, 5, 6};
+  examples[3].place = "d.jsonl";
+  const TaskResult one = evaluate_task(model, examples, log_prob_metric(), 1);
+  EXPECT_EQ(one.compared, 2);
+  for (const int64_t batch : {2, 3, 4}) {
+    const TaskResult other = evaluate_task(model, examples, log_prob_metric(), batch);
+    EXPECT_EQ(other.compared, one.compared) << batch;
+    EXPECT_EQ(other.accuracy, one.accuracy) << batch;
+    EXPECT_NEAR(other.metric, one.metric, 1e-5) << batch;
+    EXPECT_NEAR(other.logit_diff, one.logit_diff, 1e-5) << batch;
+  }
+  // A metric that some record cannot have is refused, not averaged over the rest.
+  EXPECT_THROW(evaluate_task(model, examples, logit_diff_metric(), 4), Error);
+}
+
+TEST(Task, ARecordOfOneTokenHasNoTargetAndIsNamed) {
+  const Model model = Model::random(tiny_architecture("gpt2"), 0.5, 3, {});
+  const std::vector<Example> one{with_readout({1}, {2}, {3})};
+  EXPECT_NO_THROW(evaluate_task(model, one, logit_diff_metric(), 1));
+  try {
+    evaluate_task(model, one, nll_metric(), 1);
+    ADD_FAILURE() << "a record without targets has no nll";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("[d.jsonl]"), std::string::npos) << error.what();
+  }
+}
+
+// Weights of 1e30 overflow to logits that are no numbers: neither an accuracy of 0 nor one of 0.5 may come of them.
+TEST(Ability, WhatIsNoNumberIsNotCompared) {
+  Model model = Model::random(tiny_architecture("gpt2"), 1e30, 3, {});
+  MinimalPair pair;
+  pair.good = {1, 2, 3};
+  pair.bad = {1, 2, 4};
+  pair.place = "d.jsonl:1";
+  EXPECT_THROW(evaluate_pairs(model, {pair}, 1), Error);
+  ChoiceRecord record;
+  record.choices = {{{1, 2}, 1, 1}, {{1, 3}, 1, 1}};
+  record.place = "d.jsonl:1";
+  EXPECT_THROW(evaluate_choices(model, {record}, 1), Error);
+  EXPECT_THROW(evaluate_task(model, {with_readout({1, 2}, {3}, {4})}, logit_diff_metric(), 1), Error);
+}
+
 }  // namespace
 }  // namespace circuit

@@ -1,15 +1,22 @@
 #include "evaluation/faithfulness.h"
 
+#include <cmath>
+
 namespace circuit {
 
-Estimate metric_range(const CircuitOutcome& full, const CircuitOutcome& empty, Rng& rng) {
+MetricRange metric_range(const CircuitOutcome& full, const CircuitOutcome& empty, Rng& rng) {
   // The difference example by example: the two runs are paired, and their noise is mostly shared.
   std::vector<double> effect(full.metric.size());
   for (size_t i = 0; i < effect.size(); ++i) effect[i] = full.metric[i] - empty.metric[i];
-  return mean_estimate(effect, rng);
+  const Estimate range = mean_estimate(effect, rng);
+  double rounding = 0;
+  for (const double r : full.rounding) rounding += r / static_cast<double>(full.rounding.size());
+  return {range.value, range.interval, rounding};
 }
 
-bool is_defined(const Estimate& range) { return !range.interval.contains(0); }
+bool is_defined(const MetricRange& range) {
+  return std::isfinite(range.value) && std::fabs(range.value) > range.rounding && !range.interval.contains(0);
+}
 
 Estimate faithfulness(const CircuitOutcome& circuit, const CircuitOutcome& full, const CircuitOutcome& empty,
                       Rng& rng) {

@@ -7,10 +7,15 @@
 namespace circuit {
 
 // m(full) − m(∅): what the ablation does to the metric, the unit that faithfulness is measured in.
-Estimate metric_range(const CircuitOutcome& full, const CircuitOutcome& empty, Rng& rng);
+struct MetricRange {
+  double value = 0;
+  Interval interval;
+  double rounding = 0;  // a range no larger is rounding (metric_rounding.h), whatever its interval
+};
+MetricRange metric_range(const CircuitOutcome& full, const CircuitOutcome& empty, Rng& rng);
 
-// Whether a share of that range means anything: not when its interval contains 0.
-bool is_defined(const Estimate& range);
+// Whether a share of that range means anything: not when it is not finite, is rounding, or its interval contains 0.
+bool is_defined(const MetricRange& range);
 
 // f(C) = (m(C) − m(∅)) / (m(full) − m(∅)), with its interval over examples.
 Estimate faithfulness(const CircuitOutcome& circuit, const CircuitOutcome& full, const CircuitOutcome& empty, Rng& rng);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace circuit {
 namespace {
 
@@ -26,7 +28,7 @@ TEST(Faithfulness, DividesMeansAndNotExamples) {
 
 TEST(MetricRange, PairsTheExamples) {
   Rng rng(1);
-  const Estimate range = metric_range({{11, 1, 101}, {}, {}}, {{10, 0, 100}, {}, {}}, rng);
+  const MetricRange range = metric_range({{11, 1, 101}, {}, {}}, {{10, 0, 100}, {}, {}}, rng);
   EXPECT_NEAR(range.value, 1, kRounding);
   EXPECT_NEAR(range.interval.low, 1, kRounding);
   EXPECT_TRUE(is_defined(range));
@@ -37,6 +39,18 @@ TEST(MetricRange, IsNoUnitWhenItsSignIsUncertain) {
   EXPECT_FALSE(is_defined(metric_range({{3, -3, 3, -3}, {}, {}}, {{0, 0, 0, 0}, {}, {}}, rng)));
   EXPECT_FALSE(is_defined(metric_range({{2, 2}, {}, {}}, {{2, 2}, {}, {}}, rng)));
   EXPECT_TRUE(is_defined(metric_range({{-2, -3}, {}, {}}, {{0, 0}, {}, {}}, rng)));
+}
+
+// What two equal runs differ by is the same in every resample: the interval alone would call it certain.
+TEST(MetricRange, IsNoUnitWhenItIsRounding) {
+  Rng rng(1);
+  const CircuitOutcome full{{2 + 2e-7, 2 + 2e-7}, {}, {}, {1e-5, 1e-5}};
+  const CircuitOutcome empty{{2, 2}, {}, {}, {1e-5, 1e-5}};
+  EXPECT_FALSE(is_defined(metric_range(full, empty, rng)));
+  const CircuitOutcome moved{{2 + 2e-5, 2 + 2e-5}, {}, {}, {1e-5, 1e-5}};
+  EXPECT_TRUE(is_defined(metric_range(moved, empty, rng)));
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_FALSE(is_defined(metric_range({{nan, nan}, {}, {}}, empty, rng)));
 }
 
 TEST(Bootstrap, CoversTheMeanAsOftenAsItSays) {

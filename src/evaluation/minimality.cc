@@ -26,7 +26,8 @@ std::vector<Circuit> without_sampled_edges(const Circuit& circuit, int64_t most,
 
 Minimality minimality(const CircuitOutcome& circuit, const std::vector<CircuitOutcome>& without,
                       const CircuitOutcome& full, const CircuitOutcome& empty, Rng& rng) {
-  const double bound = kRedundantShare * std::fabs(mean(full.metric) - mean(empty.metric));
+  const double rounding = full.rounding.empty() ? 0 : mean(full.rounding);
+  const double bound = std::max(rounding, kRedundantShare * std::fabs(mean(full.metric) - mean(empty.metric)));
   std::vector<double> needed;
   for (const CircuitOutcome& o : without) {
     needed.push_back(std::fabs(mean(o.metric) - mean(circuit.metric)) < bound ? 0 : 1);

@@ -21,7 +21,8 @@ PairsResult evaluate_pairs(const Model& model, const std::vector<MinimalPair>& p
     }
     const std::vector<double> nll = sequence_nll(model, sequences);
     for (int64_t i = first; i < last; ++i) {
-      result.log_probs.push_back({-nll[2 * (i - first)], -nll[2 * (i - first) + 1]});
+      result.log_probs.push_back({finite_log_prob(nll[2 * (i - first)], pairs[i].place),
+                                  finite_log_prob(nll[2 * (i - first) + 1], pairs[i].place)});
       const bool good = result.log_probs.back().good > result.log_probs.back().bad;
       result.right.push_back(good ? 1 : 0);
       right_all += good;

@@ -2,6 +2,9 @@
 
 #include <ATen/ops/tensor.h>
 
+#include <cmath>
+
+#include "core/error.h"
 #include "model/forward.h"
 #include "model/head.h"
 
@@ -30,6 +33,13 @@ std::vector<double> sequence_nll(const Model& model, const std::vector<ScoredSeq
   const at::Tensor nll = nll_loss(model, run.x_final, targets, LossGradient::kNone).nll.to(at::kCPU);
   for (size_t i = 0; i < owner.size(); ++i) sums[owner[i]] += nll.data_ptr<double>()[i];
   return sums;
+}
+
+double finite_log_prob(double nll, const std::string& place) {
+  if (!std::isfinite(nll)) {
+    fail(place, "the log-probability is {}: the model's logits are not finite. Check its weights; in tuning, lower optimizer.lr or set optimizer.clip.", -nll);
+  }
+  return -nll;
 }
 
 }  // namespace circuit

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "model/model.h"
@@ -16,5 +17,8 @@ struct ScoredSequence {
 // −Σ_t log p(token t | those before it) over the tokens that count, nats, one per sequence; summed in float64. One
 // forward. Throws Error for an id outside the vocabulary and for more tokens than the model has positions.
 std::vector<double> sequence_nll(const Model& model, const std::vector<ScoredSequence>& sequences);
+
+// −nll. Throws Error at `place` when it is not a finite number: comparing it would give an accuracy that means nothing.
+double finite_log_prob(double nll, const std::string& place);
 
 }  // namespace circuit

@@ -52,6 +52,12 @@ Graph CircuitShape::graph() const {
 }
 
 Graph CircuitShape::graph_of(const Architecture& model, const std::string& path) const {
+  // EAP-IG's published files have no d_head, and a d_model that is another model's: theirs says nothing.
+  const Architecture& own = architecture;
+  if (own.d_head > 0 && (own.d_head != model.d_head || (own.d_model > 0 && own.d_model != model.d_model))) {
+    fail(path, "is of a model of width {} with heads of {}; this one has {} and {}. Name the model it was found on.",
+         own.d_model, own.d_head, model.d_model, model.d_head);
+  }
   if (model.d_mlp % mlp_blocks != 0) {
     fail(path, "found {} MLP blocks per layer, which the {} channels of the model's MLP are not split into.",
          mlp_blocks, model.d_mlp);

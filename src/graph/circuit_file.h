@@ -25,14 +25,14 @@ void write_circuit_compact(const std::string& path, const Graph& graph, const Ed
 // The graph that a file's edges belong to.
 struct CircuitShape {
   // Only n_layers, n_heads, n_kv_heads, parallel_blocks, d_model and d_head are set. n_kv_heads is n_heads
-  // where the file does not say (EAP-IG's own files, compact ungrouped ones); d_model and d_head are 0.
-  // Published files carry a d_model of another model: nothing relies on it.
+  // where the file does not say (EAP-IG's own files, compact ungrouped ones); so are d_model and d_head, 0 then.
   Architecture architecture;
   KeyValueNodes key_values = KeyValueNodes::kUngrouped;
   int64_t mlp_blocks = 1;  // MLP nodes per layer
 
   Graph graph() const;
-  // The graph of that form of a model. Throws Error when its MLPs cannot be split so; path: the file.
+  // The graph of that form of a model. Throws Error when its MLPs cannot be split so, or when the file has a d_head and
+  // it or d_model is not the model's; path: the file.
   Graph graph_of(const Architecture& model, const std::string& path) const;
 };
 

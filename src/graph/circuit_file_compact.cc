@@ -1,5 +1,6 @@
 // The compact form: scores and membership in edge order as safetensors, node names in the metadata.
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 
@@ -94,6 +95,17 @@ std::vector<float> stability_in(const SafetensorsHeader& header, std::string_vie
   return stability;
 }
 
+// 0 where the metadata does not say.
+int64_t width_in(const std::map<std::string, std::string>& meta, const char* key, const std::string& path) {
+  const auto found = meta.find(key);
+  if (found == meta.end()) return 0;
+  int64_t width = 0;
+  const char* end = found->second.data() + found->second.size();
+  const auto parsed = std::from_chars(found->second.data(), end, width);
+  if (parsed.ec == std::errc() && parsed.ptr == end && width > 0) return width;
+  fail(key_place(path, key), "found '{}', expected a width.", found->second);
+}
+
 // Whether blocks are parallel is told by the number of edges alone: L·H fewer per MLP node.
 Graph graph_of(CircuitShape* shape, int64_t edges, const std::string& path) {
   const Graph sequential = shape->graph();
@@ -134,6 +146,8 @@ CircuitFile parse_circuit_compact(std::string_view bytes, const std::string& pla
   }
   file.stability = stability_in(header, bytes, graph, place);
   file.meta = header.metadata;
+  file.shape.architecture.d_model = width_in(file.meta, "d_model", place);
+  file.shape.architecture.d_head = width_in(file.meta, "d_head", place);
   file.meta.erase(kUpstream);
   file.meta.erase(kDownstream);
   return file;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "model/wide.h"
 
 namespace circuit {
 namespace {
@@ -36,7 +37,8 @@ CircuitRunner::CircuitRunner(const Model& model, const Graph& graph, const Token
   const Architecture& a = model.architecture();
   rotary_ = make_rotary_tables(a, batch.positions, model.dtype());
   embedding_ = token_embedding(model, batch);
-  at::Tensor x = at::zeros({batch.tokens(), a.d_model}, embedding_.options()) + ablated.input;
+  // Sums in float32 at least: what one edge changes is lost in a BF16 stream.
+  at::Tensor x = at::zeros({batch.tokens(), a.d_model}, embedding_.options().dtype(wide(model.dtype()))) + ablated.input;
   if (a.learned_positions) x = x + at::embedding(model.positions(), batch.positions);
   first_base_ = x;
   for (int64_t l = 0; l < a.n_layers; ++l) {
@@ -55,7 +57,16 @@ CircuitRunner::CircuitRunner(const Model& model, const Graph& graph, const Token
 }
 
 at::Tensor CircuitRunner::run(const std::vector<bool>& edges) {
-  const std::vector<bool> last_edges = std::exchange(edges_, edges);
+  try {
+    return run_from(std::exchange(edges_, edges));
+  } catch (...) {
+    edges_.clear();  // what was worked out of it is not known: the next run begins at the bottom
+    throw;
+  }
+}
+
+at::Tensor CircuitRunner::run_from(const std::vector<bool>& last_edges) {
+  const std::vector<bool>& edges = edges_;
   const std::vector<bool> last_needed = needed_;
   needed_.assign(graph_.n_upstream(), false);
   for (int64_t v = 0; v < graph_.n_downstream(); ++v) {
@@ -168,7 +179,8 @@ void CircuitRunner::run_heads(int64_t l) {
   if (heads.empty()) return;
   std::vector<int64_t> row_of;
   const at::Tensor x = streams(readers, attn_base_[l], &row_of);
-  const at::Tensor y = norm_forward(a, w.attn_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes());
+  const at::Tensor y =
+      norm_forward(a, w.attn_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes()).to(model_.dtype());
   const int64_t dh = a.d_head;
   std::vector<at::Tensor> q;
   std::vector<at::Tensor> k;
@@ -198,7 +210,7 @@ void CircuitRunner::run_mlp(int64_t l) {
   const LayerWeights& w = model_.layers()[l];
   std::vector<int64_t> row_of;
   const at::Tensor x = streams({graph_.mlp_in(l)}, mlp_base_[l], &row_of)[0];
-  const at::Tensor y = norm_forward(a, w.mlp_norm, x, nullptr);
+  const at::Tensor y = norm_forward(a, w.mlp_norm, x, nullptr).to(model_.dtype());
   put(graph_.mlp(l), mlp_forward(a, w, y, nullptr) - ablated_.mlp[l]);
 }
 
@@ -215,7 +227,8 @@ void CircuitRunner::run_mlp_blocks(int64_t l) {
   if (blocks.empty()) return;
   std::vector<int64_t> row_of;
   const at::Tensor x = streams(readers, mlp_base_[l], &row_of);
-  const at::Tensor y = norm_forward(a, w.mlp_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes());
+  const at::Tensor y =
+      norm_forward(a, w.mlp_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes()).to(model_.dtype());
   for (size_t i = 0; i < blocks.size(); ++i) {
     const int64_t first = blocks[i] * graph_.mlp_block();
     const auto columns = [&](const at::Tensor& t, int64_t dim) {

@@ -25,10 +25,11 @@ class CircuitRunner {
   // edges: one flag per edge of the graph. Returns the stream that `logits` reads, [tokens, d_model].
   // Nodes whose output no edge of the circuit carries are not computed. Nothing is pruned here: a node
   // without incoming edges in C runs on the ablated stream, unless the caller dropped its outgoing edges.
-  // Layers below the first edge that differs from the last run's are not worked again.
+  // Layers below the first edge that differs from the last run's are not worked again. The stream is in float32 at least.
   at::Tensor run(const std::vector<bool>& edges);
 
  private:
+  at::Tensor run_from(const std::vector<bool>& last_edges);
   // The streams of readers that see the same nodes, [distinct, tokens, d_model]: those with the same incoming
   // edges share one. row_of[i]: where reader i's stands.
   at::Tensor streams(const std::vector<int64_t>& readers, const at::Tensor& base, std::vector<int64_t>* row_of);
@@ -49,7 +50,7 @@ class CircuitRunner {
   const NodeOutputs& ablated_;
   RotaryTables rotary_;
   at::Tensor embedding_;
-  std::vector<at::Tensor> attn_base_, mlp_base_;  // per layer [tokens, d_model], all nodes ablated
+  std::vector<at::Tensor> attn_base_, mlp_base_;  // per layer [tokens, d_model], all nodes ablated, float32 at least
   at::Tensor final_base_;
   // Post-norms only. What the stream starts from, ablated; and what each block writes, ablated, before its norm:
   // heads and MLP of layer 0, of layer 1, ….

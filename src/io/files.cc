@@ -114,16 +114,22 @@ bool file_exists(const std::string& path) {
   return fs::exists(path, ignored);
 }
 
-AtomicFile::AtomicFile(std::string path)
-    : path_(std::move(path)), temporary_(path_ + ".tmp-" + std::to_string(getpid())) {
-  descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
+  std::error_code none;
+  // A link stays one, and what it points to is written.
+  if (fs::is_symlink(path_, none)) path_ = fs::weakly_canonical(path_, none).string();
+  // A device or a pipe (/dev/stdout, /dev/null) is written to: a rename would put a file in its place.
+  const bool special = fs::exists(path_, none) && !fs::is_regular_file(path_, none);
+  if (!special) temporary_ = path_ + ".tmp-" + std::to_string(getpid());
+  const int create = special ? 0 : O_CREAT | O_TRUNC;
+  descriptor_ = open((special ? path_ : temporary_).c_str(), O_WRONLY | O_CLOEXEC | create, 0644);
   if (descriptor_ < 0) fail(path_, "cannot write here: {}.", std::strerror(errno));
 }
 
 AtomicFile::~AtomicFile() {
   if (descriptor_ < 0) return;
   close(descriptor_);
-  unlink(temporary_.c_str());
+  if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
 void AtomicFile::write(const void* data, size_t size) {
@@ -141,9 +147,13 @@ void AtomicFile::write(const void* data, size_t size) {
 }
 
 void AtomicFile::commit() {
-  int reason = fsync(descriptor_) == 0 ? 0 : errno;
+  int reason = temporary_.empty() || fsync(descriptor_) == 0 ? 0 : errno;
   if (close(descriptor_) != 0 && reason == 0) reason = errno;
   descriptor_ = -1;
+  if (temporary_.empty()) {
+    if (reason != 0) fail(path_, "cannot write: {}.", std::strerror(reason));
+    return;
+  }
   if (reason == 0 && rename(temporary_.c_str(), path_.c_str()) != 0) reason = errno;
   if (reason != 0) {
     unlink(temporary_.c_str());

@@ -36,8 +36,9 @@ std::string read_file(const std::string& path);
 
 bool file_exists(const std::string& path);
 
-// Streams bytes into `path`.tmp-PID, then fsync, rename and fsync of the folder: readers see the old file or the new
-// one. Nothing is left behind when it is destroyed without commit() or when a write fails.
+// Streams bytes into `path`.tmp-PID, then fsync, rename and fsync of the folder: readers see the old file or the new one.
+// Nothing is left behind when it is destroyed without commit() or when a write fails. What a link points to is replaced, not
+// the link; a device or a pipe is written to as it is.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);
@@ -52,7 +53,7 @@ class AtomicFile {
 
  private:
   std::string path_;
-  std::string temporary_;
+  std::string temporary_;  // empty: `path` is no regular file
   int descriptor_ = -1;
 };
 

@@ -367,5 +367,20 @@ TEST(Crc32c, MatchesThePublishedVectors) {  // RFC 3720, B.4; the last is the us
   EXPECT_EQ(crc32c("123456789"), 0xE3069283U);
 }
 
+TEST(AtomicFile, KeepsLinksAndDevices) {
+  const std::string folder = testing::TempDir() + "/circuit_links_" + std::to_string(getpid());
+  std::filesystem::create_directories(folder);
+  write_file(folder + "/file", "old");
+  std::filesystem::create_symlink("file", folder + "/link");
+  write_file(folder + "/link", "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder + "/link"));
+  EXPECT_EQ(read_file(folder + "/file"), "new");
+  write_file("/dev/null", "gone");
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+  EXPECT_THROW(write_file("/dev/full", "never"), Error);
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/full"));
+  std::filesystem::remove_all(folder);
+}
+
 }  // namespace
 }  // namespace circuit

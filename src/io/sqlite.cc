@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <cctype>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <utility>
 
 #include "core/error.h"
@@ -14,6 +16,7 @@ namespace circuit {
 namespace {
 
 constexpr int kBusyMilliseconds = 10000;
+constexpr const char* kNan = "nan";
 
 // In one line: it may quote SQL that has several.
 std::string message_of(sqlite3* db) {
@@ -62,6 +65,8 @@ Statement& Statement::bind(int index, int64_t value) {
   return *this;
 }
 Statement& Statement::bind(int index, double value) {
+  // SQLite makes NULL of a NaN, which then is not to be told from no value.
+  if (std::isnan(value)) return bind(index, std::string_view(kNan));
   check(sqlite3_bind_double(statement_, index, value));
   return *this;
 }
@@ -111,7 +116,13 @@ int Statement::columns() const { return sqlite3_column_count(statement_); }
 std::string Statement::column_name(int column) const { return sqlite3_column_name(statement_, column); }
 bool Statement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
 int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
-double Statement::real(int column) const { return sqlite3_column_double(statement_, column); }
+
+double Statement::real(int column) const {
+  if (sqlite3_column_type(statement_, column) == SQLITE_TEXT && text(column) == kNan) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  return sqlite3_column_double(statement_, column);
+}
 
 std::string Statement::text(int column) const {
   const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));

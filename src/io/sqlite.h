@@ -21,7 +21,7 @@ class Statement {
 
   // Parameters count from 1. The text and bytes are copied.
   Statement& bind(int index, int64_t value);
-  Statement& bind(int index, double value);
+  Statement& bind(int index, double value);  // a NaN is stored as the text 'nan'
   Statement& bind(int index, std::string_view text);
   Statement& bind_blob(int index, const void* data, size_t size);
   Statement& bind_null(int index);
@@ -41,7 +41,7 @@ class Statement {
   std::string column_name(int column) const;
   bool is_null(int column) const;
   int64_t integer(int column) const;
-  double real(int column) const;
+  double real(int column) const;  // NaN for the text 'nan'
   std::string text(int column) const;
   std::string blob(int column) const;
 

@@ -9,7 +9,9 @@
 #include <ATen/ops/topk.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "core/error.h"
 #include "model/forward.h"
 #include "model/head.h"
 #include "model/key_value_cache.h"
@@ -135,6 +137,10 @@ class Generation {
 
   // logits [live − first, vocab]: of slot `first` and those after it.
   void take_tokens(int64_t first, const at::Tensor& logits) {
+    // A NaN has no likeliest token, though argmax and sampling would name one.
+    if (!std::isfinite(logits.sum(at::kDouble).item<double>())) {
+      fail("generate", "the model's logits are not finite. Check its weights.");
+    }
     const at::Tensor likeliest = spec_.temperature > 0 ? at::Tensor() : logits.argmax(-1).to(at::kCPU);
     // From the last on: a slot that is freed is taken by one that had its turn.
     for (int64_t s = live() - 1; s >= first; --s) {

@@ -11,6 +11,7 @@
 #include "core/progress.h"
 #include "core/table.h"
 #include "io/json.h"
+#include "io/number_json.h"
 #include "io/sqlite.h"
 
 namespace circuit {
@@ -44,7 +45,7 @@ RunRow read_run(const std::string& folder) {
 double summary_value(const RunRow& run, const char* when, const std::string& name) {
   const Json& values = run.summary.at(when);
   const auto found = values.find(name);
-  return found == values.end() ? std::numeric_limits<double>::quiet_NaN() : found->get<double>();
+  return found == values.end() ? std::numeric_limits<double>::quiet_NaN() : number_of(*found, name, run.name);
 }
 
 double best_metric(const RunRow& run) {
@@ -56,7 +57,8 @@ double best_metric(const RunRow& run) {
   return best;
 }
 
-std::string number(double value) { return std::isfinite(value) ? fmt::format("{:.4g}", value) : "-"; }
+// NaN: the run has no such number.
+std::string number(double value) { return std::isnan(value) ? "-" : fmt::format("{:.4g}", value); }
 
 }  // namespace
 
@@ -93,7 +95,7 @@ std::string comparison_table(const std::vector<std::string>& run_folders) {
     for (const RunRow& run : runs) row.push_back(cell(run));
     rows.push_back(row);
   };
-  const bool has_test = std::isfinite(summary_value(runs[0], "after", "test/metric"));
+  const bool has_test = !std::isnan(summary_value(runs[0], "after", "test/metric"));
   const std::string split = has_test ? "test" : "dev";
   const auto change = [&](const std::string& title, const std::string& name) {
     add(title, [&](const RunRow& run) {

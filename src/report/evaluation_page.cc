@@ -90,7 +90,7 @@ std::string sentences_html(const CircuitEvaluation& e, const EvaluationNames& na
     text = fmt::format(
         "What share of the behaviour this circuit carries is {}: ablating every edge changes the metric by "
         "{}, an interval that contains 0. The circuit has {}. ",
-        strong("not defined"), with_range(e.range, format_value), size_phrase(e));
+        strong("not defined"), with_range({e.range.value, e.range.interval}, format_value), size_phrase(e));
   }
   const std::string first = text + metric_sentence(e, names.metric) + accuracy_sentence(e);
   text.clear();

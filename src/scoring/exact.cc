@@ -1,21 +1,23 @@
 // exact: M(clean) − M(edge ablated), one edge at a time; and the same of some edges, to judge other methods by.
 #include "scoring/exact.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "core/error.h"
 #include "intervention/circuit_run.h"
 #include "scoring/gradient_methods.h"
+#include "task/metric_rounding.h"
 
 namespace circuit {
 
-std::vector<double> exact_effects(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
-                                  const ScoreSpec& spec, const std::vector<int64_t>& edges,
-                                  const ProgressCallback& progress, double* metric) {
+ExactEffects exact_effects(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
+                           const ScoreSpec& spec, const std::vector<int64_t>& edges, const ProgressCallback& progress) {
   const auto ablated = ablated_outputs(model, graph, examples, spec);
-  std::vector<double> sums(edges.size());
-  double clean_sum = 0;
+  ExactEffects result;
+  std::vector<double>& sums = result.effects;
+  sums.resize(edges.size());
   const auto total = static_cast<int64_t>(examples.size() * edges.size());
   int64_t done = 0;
   for_batches(model, examples, spec, {}, [&](const ScoreBatch& batch) {
@@ -23,8 +25,10 @@ std::vector<double> exact_effects(const Model& model, const Graph& graph, const 
     CircuitRunner runner(model, graph, batch.clean.tokens, outputs);
     std::vector<bool> present(graph.n_edges(), true);
     const auto run = [&] { return metric_sum(model, batch.clean, spec.metric, runner.run(present), nullptr); };
-    const double clean = run();
-    clean_sum += clean;
+    const at::Tensor whole = runner.run(present);
+    const double clean = metric_sum(model, batch.clean, spec.metric, whole, nullptr);
+    result.metric += clean;
+    for (const double r : metric_rounding(model, batch.clean, spec.metric, whole)) result.rounding += r;
     for (size_t i = 0; i < edges.size(); ++i) {
       present[edges[i]] = false;
       sums[i] += clean - run();
@@ -38,8 +42,9 @@ std::vector<double> exact_effects(const Model& model, const Graph& graph, const 
     sums[i] /= n;
     if (!std::isfinite(sums[i])) fail("scoring", "the effect of edge {} is not finite.", graph.edge_name(edges[i]));
   }
-  if (metric != nullptr) *metric = clean_sum / n;
-  return sums;
+  result.metric /= n;
+  result.rounding /= n;
+  return result;
 }
 
 namespace {
@@ -53,8 +58,15 @@ ScoreResult score(const Model& model, const Graph& graph, const std::vector<cons
   std::iota(edges.begin(), edges.end(), 0);
   ScoreResult result;
   result.examples = static_cast<int64_t>(examples.size());
-  const std::vector<double> effects = exact_effects(model, graph, examples, spec, edges, progress, &result.metric);
-  result.scores.values.assign(effects.begin(), effects.end());
+  const ExactEffects found = exact_effects(model, graph, examples, spec, edges, progress);
+  result.metric = found.metric;
+  // Where no edge has an effect beyond rounding, none has one: a ranking of rounding would look like any other.
+  const auto counts = [&](double effect) { return std::fabs(effect) > found.rounding; };
+  if (std::any_of(found.effects.begin(), found.effects.end(), counts)) {
+    result.scores.values.assign(found.effects.begin(), found.effects.end());
+  } else {
+    result.scores.values.assign(found.effects.size(), 0.0F);
+  }
   return result;
 }
 

@@ -56,9 +56,9 @@ void add_metric(const Model& model, const ScoreBatch& batch, const Metric& metri
   for (const double value : clean.values) result->metric += value;
   result->examples += batch.clean.examples;
   if (!ablated.last_stream.defined() || metric.reads != Reads::kReadouts) return;
-  const MetricValues other = metric.compute(model, batch.clean, ablated.last_stream, MetricGradient::kNone);
+  const std::vector<double> other = metric_values(model, batch.clean, metric, ablated.last_stream);
   double shift = 0;
-  for (size_t i = 0; i < clean.values.size(); ++i) shift += std::fabs(clean.values[i] - other.values[i]);
+  for (size_t i = 0; i < clean.values.size(); ++i) shift += std::fabs(clean.values[i] - other[i]);
   result->metric_shift = result->metric_shift.value_or(0) + shift;
 }
 

@@ -86,10 +86,11 @@ ScorePlan plan_circuits(const Model& model, const Graph& graph, int64_t longest)
   const Architecture& a = model.architecture();
   const LayerElements e = layer_elements(a, graph, 1, longest);
   ScorePlan plan = base_plan(model, longest);
-  // A copy per node, the ablated streams before every block, and one layer's readers: their streams, normed too.
-  const int64_t kept = graph.n_upstream() * a.d_model + a.n_layers * (2 * a.d_model + e.outputs);
-  const int64_t layer = 2 * graph.readers_per_layer() * a.d_model + 4 * a.n_heads * a.d_head;
-  plan.per_token = (kept + layer + e.working) * element_size(model);
+  // A copy per node, the ablated streams before every block, and one layer's readers: their streams, normed too; all of
+  // them in float32 at least.
+  const int64_t streams = (graph.n_upstream() + 2 * a.n_layers + 2 * graph.readers_per_layer()) * a.d_model;
+  const int64_t others = a.n_layers * e.outputs + 4 * a.n_heads * a.d_head + e.working;
+  plan.per_token = streams * std::max<int64_t>(4, element_size(model)) + others * element_size(model);
   return plan;
 }
 

@@ -50,7 +50,7 @@ Verification verify_scores(const Model& model, const Graph& graph, const std::ve
   }
   std::vector<int64_t> edges;
   for (const auto& each : effect) edges.push_back(each.first);
-  const std::vector<double> effects = exact_effects(model, graph, examples, spec, edges, progress, nullptr);
+  const std::vector<double> effects = exact_effects(model, graph, examples, spec, edges, progress).effects;
   for (size_t i = 0; i < edges.size(); ++i) effect[edges[i]] = effects[i];
   const auto judge = [&](const std::vector<int64_t>& set) {
     std::vector<double> s;

@@ -10,6 +10,7 @@
 #include "io/files.h"
 #include "task/answer_records.h"
 #include "task/choice_records.h"
+#include "task/minimal_pairs.h"
 #include "task/records.h"
 #include "text/testing.h"
 

@@ -20,6 +20,9 @@ ChoiceRecord::Choice encode_choice(const Tokenizer& tokenizer, const std::string
     choice.ids.push_back(t.id);
     if (t.end <= prompt.size()) ++first;
   }
+  if (first == static_cast<int64_t>(choice.ids.size())) {
+    fail(place, "choices: no token of the text reaches into '{}': the tokenizer drops it.", text);
+  }
   choice.first_target = first;
   if (first < 1)
     fail(place, "prompt: no token comes before a choice, so nothing predicts it. Give a prompt, or --bos always.");

@@ -4,6 +4,7 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 
 #include "core/error.h"
@@ -20,9 +21,25 @@ const std::vector<Metric>& metrics() {
 
 const Metric& find_metric(const std::string& name) { return find_named(metrics(), "metric", name); }
 
+std::vector<double> metric_values(const Model& model, const ExampleBatch& batch, const Metric& metric,
+                                  const at::Tensor& x_final) {
+  std::vector<double> values = metric.compute(model, batch, x_final, MetricGradient::kNone).values;
+  for (int64_t i = 0; i < batch.examples; ++i) {
+    if (std::isfinite(values[i])) continue;
+    fail(batch.places[i], "metric {} is {}: the model's logits are not finite. Check its weights; in tuning, lower optimizer.lr or set optimizer.clip.", metric.name,
+         values[i]);
+  }
+  return values;
+}
+
 void check_metric(const Metric& metric, const Example& example) {
-  if (metric.reads == Reads::kTargets) return;
   const bool answer = metric.reads == Reads::kAnswer;
+  const bool targets = std::max<int64_t>(1, example.first_target) < static_cast<int64_t>(example.ids.size());
+  if (!targets && (metric.reads == Reads::kTargets || (answer && example.readouts.empty()))) {
+    fail(example.place, "the record has no target token, of which metric {} needs one: its one token is the first, which "
+         "nothing predicts.", metric.name);
+  }
+  if (metric.reads == Reads::kTargets) return;
   if (example.readouts.empty() && !answer)
     fail(example.place, "the record has no readouts; metric {} needs at least one.", metric.name);
   for (const Readout& r : example.readouts) {
@@ -63,11 +80,6 @@ Answers answer_tokens(const ExampleBatch& batch) {
   }
   answers.rows = at::tensor(rows, at::kLong).to(batch.tokens.ids.device());
   return answers;
-}
-
-bool has_both_answers(const ExampleBatch& batch) {
-  return batch.n_readouts() > 0 && std::all_of(batch.readouts.begin(), batch.readouts.end(),
-                                               [](const Readout& r) { return !r.correct.empty() && !r.wrong.empty(); });
 }
 
 at::Tensor readout_rows(const ExampleBatch& batch) {

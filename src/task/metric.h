@@ -39,10 +39,17 @@ struct Metric {
   // It compares a run with the whole model's (ExampleBatch::full): largest at the clean input, where its gradient
   // is zero.
   bool flat_at_clean = false;
+  // Its values are probabilities, which a change of the logits moves by no more than themselves.
+  bool probability = false;
 };
 
 // Every metric, in the order --help lists them.
 const std::vector<Metric>& metrics();
+// metric.compute of a run that is only read. Throws Error naming the record whose value is not a finite number, which
+// nothing may be made of.
+std::vector<double> metric_values(const Model& model, const ExampleBatch& batch, const Metric& metric,
+                                  const at::Tensor& x_final);
+
 // Throws UsageError listing the known ones.
 const Metric& find_metric(const std::string& name);
 
@@ -66,17 +73,15 @@ Answers answer_tokens(const ExampleBatch& batch);
 // The logit difference of every readout as a weighted sum of logits, for token_logits: one entry per answer token.
 struct AnswerWeights {
   at::Tensor owners, ids;  // [n] int64: its readout in the batch, and the token
-  at::Tensor weights;      // [n] of the model's dtype: 1 / (correct tokens) or −1 / (wrong tokens)
+  at::Tensor weights;      // [n] float32 at least: 1 / (correct tokens) or −1 / (wrong tokens)
 };
 // Throws Error naming a record whose readout lacks `correct` or `wrong`, which `who` needs.
 AnswerWeights answer_weights(const Model& model, const ExampleBatch& batch, const std::string& who);
 
 // Mean logit of `correct` − mean logit of `wrong` of every readout, in the batch's order: what accuracy
-// (share above 0) and tables per verb are made of.
+// (share above 0) and tables per verb are made of. NaN for a readout that lacks either. Throws Error naming a record
+// whose difference is not finite.
 std::vector<double> logit_differences(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final);
-
-// Whether every readout of the batch, of which there are some, has both answers: what logit_differences needs.
-bool has_both_answers(const ExampleBatch& batch);
 
 // The same of all readouts, whatever the metric.
 at::Tensor readout_rows(const ExampleBatch& batch);

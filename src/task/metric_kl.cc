@@ -1,11 +1,10 @@
 // kl: M_i = −mean over the readouts of KL(full ‖ run), the whole model's next-token distribution against the run's.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_log_softmax.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
 
 #include "core/error.h"
-#include "model/forward.h"
 #include "model/wide.h"
 #include "task/metric.h"
 
@@ -20,23 +19,31 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
     fail(batch.places[0], "metric kl: the counterfactual has {} readouts where the texts of the batch have {}.",
          batch.n_readouts(), batch.full.size(0));
   }
-  const HeadInput head = head_input(model, x_final, batch.readout_rows);
-  const at::Tensor logits = wide(head_logits(model, head.y));
-  const at::Tensor run = at::_log_softmax(logits, 1, false);  // [readouts, vocab]
-  const at::Tensor full = at::_log_softmax(wide(logits_of(model, batch.full)), 1, false);
-  const at::Tensor p = full.exp();
-  const at::Tensor kl = (p * (full - run)).sum(1).to(at::kCPU, at::kDouble).contiguous();
+  const HeadInput head = readout_input(model, x_final, batch.readout_rows);
+  const at::Tensor y_full =
+      norm_forward(model.architecture(), model.final_norm(), wide(batch.full), nullptr);  // [readouts, d_model]
+  const bool wanted = gradient != MetricGradient::kNone;
+  const at::Tensor d_y = at::zeros_like(head.y);
   MetricValues result;
   result.values.resize(batch.examples);
-  for (int64_t r = 0; r < batch.n_readouts(); ++r) {
-    result.values[batch.readout_example[r]] -= weights[r] * kl.data_ptr<double>()[r];
-  }
-  if (gradient == MetricGradient::kNone) return result;
-  // ∂(−KL)/∂logits of the run = p − softmax(run)
-  const at::Tensor w = at::tensor(weights, at::kDouble).to(logits.options()).unsqueeze(1);
-  const at::Tensor d_logits = head_logits_backward(model, logits, (p - run.exp()) * w);
-  const at::Tensor d_y = at::mm(d_logits.to(model.dtype()), model.unembedding());
-  result.d_final = head_backward(model, head, d_y, batch.tokens.tokens(), rule_of(gradient));
+  for_logit_parts(model, batch.n_readouts(), [&](int64_t first, int64_t count) {
+    const at::Tensor logits = head_logits(model, head.y.narrow(0, first, count));  // [count, vocab]
+    const at::Tensor run = at::_log_softmax(logits, 1, false);
+    const at::Tensor full = at::_log_softmax(head_logits(model, y_full.narrow(0, first, count)), 1, false);
+    const at::Tensor p = full.exp();
+    const at::Tensor kl = (p * (full - run)).sum(1, false, at::kDouble).to(at::kCPU).contiguous();
+    for (int64_t r = 0; r < count; ++r) {
+      result.values[batch.readout_example[first + r]] -= weights[first + r] * kl.data_ptr<double>()[r];
+    }
+    if (!wanted) return;
+    // ∂(−KL)/∂logits of the run = p − softmax(run)
+    const at::Tensor w =
+        at::tensor(std::vector<double>(weights.begin() + first, weights.begin() + first + count), at::kDouble)
+            .to(logits.options())
+            .unsqueeze(1);
+    d_y.narrow(0, first, count).copy_(head_d_y(model, head_logits_backward(model, logits, (p - run.exp()) * w)));
+  });
+  if (wanted) result.d_final = head_backward(model, head, d_y, batch.tokens.tokens(), rule_of(gradient));
   return result;
 }
 

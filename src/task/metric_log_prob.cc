@@ -4,25 +4,20 @@
 #include <ATen/ops/_log_softmax.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/logsumexp.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros_like.h>
 
-#include <algorithm>
 #include <limits>
 
 #include "core/error.h"
-#include "model/wide.h"
 #include "task/metric.h"
 
 namespace circuit {
 namespace {
 
-constexpr int64_t kMaxLogitBytes = int64_t{128} << 20;
-
 // Values of rows first … first + count − 1 into `values`; returns ∂/∂y of their sum, [count, d_model], if wanted.
 at::Tensor work_part(const Model& model, const Answers& answers, const at::Tensor& y, int64_t first, bool wanted,
                      MetricValues* result) {
-  const at::Tensor logits = wide(head_logits(model, y));  // [count, vocab]
+  const at::Tensor logits = head_logits(model, y);  // [count, vocab]
   const at::Tensor log_probs = at::_log_softmax(logits, 1, false);
   at::Tensor others = at::full_like(log_probs, -std::numeric_limits<double>::infinity(), at::kCPU);
   for (int64_t r = 0; r < y.size(0); ++r) {
@@ -36,7 +31,7 @@ at::Tensor work_part(const Model& model, const Answers& answers, const at::Tenso
   if (!wanted) return {};
   // ∂/∂logits of log Σ_{v∈A} p_v is p restricted to A and normalised, less p.
   const at::Tensor d_logits = (of_answer - value).exp() - log_probs.exp();
-  return at::mm(head_logits_backward(model, logits, d_logits).to(y.scalar_type()), model.unembedding());
+  return head_d_y(model, head_logits_backward(model, logits, d_logits));
 }
 
 MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
@@ -44,18 +39,15 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
   const Answers answers = answer_tokens(batch);
   const int64_t n = answers.rows.size(0);
   if (n == 0) fail(batch.places[0], "the record has neither readouts nor target tokens, which metric log_prob reads.");
-  const HeadInput head = head_input(model, x_final, answers.rows);
+  const HeadInput head = readout_input(model, x_final, answers.rows);
   const bool wanted = gradient != MetricGradient::kNone;
   const at::Tensor d_y = at::zeros_like(head.y);
   MetricValues result;
   result.values.resize(batch.examples);
-  const int64_t part = std::max<int64_t>(
-      1, kMaxLogitBytes / (model.architecture().vocab * static_cast<int64_t>(x_final.element_size())));
-  for (int64_t first = 0; first < n; first += part) {
-    const int64_t count = std::min(part, n - first);
+  for_logit_parts(model, n, [&](int64_t first, int64_t count) {
     const at::Tensor d = work_part(model, answers, head.y.narrow(0, first, count), first, wanted, &result);
     if (wanted) d_y.narrow(0, first, count).copy_(d);
-  }
+  });
   if (wanted) result.d_final = head_backward(model, head, d_y, batch.tokens.tokens(), rule_of(gradient));
   return result;
 }

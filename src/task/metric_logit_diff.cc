@@ -3,7 +3,11 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/tensor.h>
 
+#include <cmath>
+#include <limits>
+
 #include "core/error.h"
+#include "model/wide.h"
 #include "task/metric.h"
 
 namespace circuit {
@@ -23,7 +27,7 @@ std::vector<double> to_doubles(const at::Tensor& tensor) {
 MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
                      MetricGradient gradient) {
   const std::vector<double> weights = readout_weights(batch, "logit_diff");
-  const HeadInput head = head_input(model, x_final, batch.readout_rows);
+  const HeadInput head = readout_input(model, x_final, batch.readout_rows);
   const TokenLogits found = differences(model, batch, head.y);
   const std::vector<double> values = to_doubles(found.values);
   MetricValues result;
@@ -32,7 +36,7 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
     result.values[batch.readout_example[r]] += weights[r] * values[r];
   }
   if (gradient == MetricGradient::kNone) return result;
-  const at::Tensor w = at::tensor(weights, at::kDouble).to(model.device(), model.dtype()).unsqueeze(1);
+  const at::Tensor w = at::tensor(weights, at::kDouble).to(found.d_y.options()).unsqueeze(1);
   result.d_final = head_backward(model, head, found.d_y * w, batch.tokens.tokens(), rule_of(gradient));
   return result;
 }
@@ -65,12 +69,32 @@ AnswerWeights answer_weights(const Model& model, const ExampleBatch& batch, cons
   }
   const auto device = model.device();
   return {at::tensor(owners, at::kLong).to(device), at::tensor(ids, at::kLong).to(device),
-          at::tensor(signs, at::kDouble).to(device, model.dtype())};
+          at::tensor(signs, at::kDouble).to(device, wide(model.dtype()))};
 }
 
 std::vector<double> logit_differences(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final) {
-  const HeadInput head = head_input(model, x_final, batch.readout_rows);
-  return to_doubles(differences(model, batch, head.y).values);
+  std::vector<double> all(batch.n_readouts(), std::numeric_limits<double>::quiet_NaN());
+  ExampleBatch compared;
+  compared.places = batch.places;
+  std::vector<int64_t> which;
+  for (int64_t r = 0; r < batch.n_readouts(); ++r) {
+    if (batch.readouts[r].correct.empty() || batch.readouts[r].wrong.empty()) continue;
+    which.push_back(r);
+    compared.readouts.push_back(batch.readouts[r]);
+    compared.readout_example.push_back(batch.readout_example[r]);
+  }
+  if (which.empty()) return all;
+  const at::Tensor rows = batch.readout_rows.index_select(0, at::tensor(which, at::kLong).to(model.device()));
+  const std::vector<double> found = to_doubles(differences(model, compared, readout_input(model, x_final, rows).y).values);
+  for (size_t i = 0; i < which.size(); ++i) {
+    if (!std::isfinite(found[i])) {
+      fail(batch.places[compared.readout_example[i]],
+           "the logit difference at position {} is {}: the model's logits are not finite. Check its weights; in tuning, lower optimizer.lr or set optimizer.clip.",
+           compared.readouts[i].position, found[i]);
+    }
+    all[which[i]] = found[i];
+  }
+  return all;
 }
 
 }  // namespace circuit

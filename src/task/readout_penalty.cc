@@ -2,8 +2,9 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/zeros_like.h>
+#include <ATen/ops/zeros.h>
 
+#include "model/wide.h"
 #include "task/metric.h"
 
 namespace circuit {
@@ -16,13 +17,13 @@ ReadoutPenalty readout_penalty(const Model& model, const ExampleBatch& batch, co
   const TokenLogits found = token_logits(model, penalty.head.y, answers.owners, answers.ids, answers.weights);
   penalty.sum = found.values.to(at::kDouble).abs().sum().item<double>();
   const at::Tensor signs = found.values.sign();
-  penalty.d_y = found.d_y * signs.unsqueeze(1);
+  penalty.d_y = (found.d_y * signs.unsqueeze(1)).to(penalty.head.y.scalar_type());
   if (gradient != LossGradient::kStreamAndUnembedding) return penalty;
   at::Tensor factors = answers.weights * signs.index_select(0, answers.owners);
   if (found.slopes.defined()) factors = factors * found.slopes;
-  penalty.d_unembedding = at::zeros_like(model.unembedding());
+  penalty.d_unembedding = at::zeros(model.unembedding().sizes(), factors.options());
   penalty.d_unembedding.index_add_(0, answers.ids,
-                                   penalty.head.y.index_select(0, answers.owners) * factors.unsqueeze(1));
+                                   wide(penalty.head.y).index_select(0, answers.owners) * factors.unsqueeze(1));
   return penalty;
 }
 

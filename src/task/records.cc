@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "io/files.h"
+#include "task/answer_token.h"
 #include "task/message_records.h"
 #include "task/record_keys.h"
 
@@ -70,9 +71,16 @@ class RecordReader {
     Example example;
     example.ids = side.ids;
     // The first token that reaches into the completion is its first target.
-    int64_t first = 0;
-    while (side.tokens[first].end <= prompt.size()) ++first;
-    example.first_target = first + side.offset;
+    const auto reaches = [&](const Token& t) { return t.end > prompt.size(); };
+    const auto first = std::find_if(side.tokens.begin(), side.tokens.end(), reaches);
+    if (first == side.tokens.end()) {
+      fail(place_, "completion: no token of the text reaches into it: the tokenizer drops it. There is nothing to learn.");
+    }
+    example.first_target = (first - side.tokens.begin()) + side.offset;
+    if (std::max<int64_t>(1, example.first_target) >= static_cast<int64_t>(example.ids.size())) {
+      fail(place_, "completion: its one token is the first of the text, which nothing predicts. Give a prompt, or a begin "
+                   "token (--bos always, data.bos).");
+    }
     return example;
   }
 
@@ -93,6 +101,8 @@ class RecordReader {
       if (record.contains("counterfactual_readouts")) {
         example.counterfactual_readouts = readouts(record, "counterfactual_readouts", other);
       }
+    } else if (record.contains("counterfactual_readouts")) {
+      fail(place_, "counterfactual_readouts: the record has no counterfactual that they could read.");
     }
     if (record.contains("spans")) read_spans(record["spans"], clean, &example);
     return example;
@@ -148,6 +158,7 @@ class RecordReader {
       readout.correct = answers(item, "correct", s, readout.position, &readout.label);
       std::string ignored;
       readout.wrong = answers(item, "wrong", s, readout.position, &ignored);
+      refuse_common(readout);
       all.push_back(std::move(readout));
     }
     return all;
@@ -156,6 +167,7 @@ class RecordReader {
   int64_t position(const Json& item, const Encoded& s) {
     const auto length = static_cast<int64_t>(s.ids.size());
     int64_t at = length;
+    if (item.contains("byte") && item.contains("position")) fail(place_, "both 'byte' and 'position': give one.");
     if (item.contains("byte")) {
       if (!s.from_text) fail(place_, "byte: needs a text, the record gives ids. Use position.");
       const int64_t byte = require_int(item, "byte", place_);
@@ -176,45 +188,46 @@ class RecordReader {
     return at;
   }
 
+  // A set: an answer given twice, or two words that are one token, stands once.
   std::vector<int64_t> answers(const Json& item, const std::string& key, const Encoded& s, int64_t at,
                                std::string* label) {
     if (item.contains(key + "_id")) {
       if (item.contains(key)) fail(place_, "both '{}' and '{}_id': give one.", key, key);
-      return id_list(item[key + "_id"], key + "_id", place_);
+      return without_repeats(id_list(item[key + "_id"], key + "_id", place_));
     }
     if (!item.contains(key)) return {};
     const Json& value = item[key];
     std::vector<int64_t> ids;
+    const TokenPlace place = token_place(s, at);
     const auto add = [&](const Json& word) {
       if (!word.is_string()) fail(place_, "{}: found a {}, expected strings.", key, word.type_name());
       if (label->empty()) *label = word.get<std::string>();
-      ids.push_back(answer_id(word.get<std::string>(), key, s, at));
+      ids.push_back(answer_token(tokenizer_.get(), place, word.get<std::string>(), key, place_));
     };
     if (value.is_array()) {
       for (const Json& word : value) add(word);
     } else {
       add(value);
     }
-    return ids;
+    return without_repeats(ids);
   }
 
-  int64_t answer_id(const std::string& word, const std::string& key, const Encoded& s, int64_t at) {
-    const Tokenizer& tokenizer = tokenizer_.get();
-    const std::vector<int64_t> alone = tokenizer.encode(word, SpecialTokens::kNone);
-    if (alone.size() == 1) return alone[0];
-    // Tokenizers that put a space before every text split " word": what counts is the token it is in place.
-    if (s.from_text) {
-      const auto before = static_cast<size_t>(at - s.offset);
-      const size_t cut = before < s.tokens.size() ? s.tokens[before].begin : s.text.size();
-      const std::vector<int64_t> context = tokenizer.encode(s.text.substr(0, cut), SpecialTokens::kNone);
-      const std::vector<int64_t> both = tokenizer.encode(s.text.substr(0, cut) + word, SpecialTokens::kNone);
-      if (both.size() == context.size() + 1 && std::equal(context.begin(), context.end(), both.begin())) {
-        return both.back();
-      }
+  void refuse_common(const Readout& readout) {
+    for (const int64_t id : readout.correct) {
+      if (std::count(readout.wrong.begin(), readout.wrong.end(), id) == 0) continue;
+      fail(place_, "token {} stands in 'correct' and in 'wrong' of the readout at position {}. Take it out of one.", id,
+           readout.position);
     }
-    std::string pieces;
-    for (const int64_t id : alone) pieces += (pieces.empty() ? "'" : ", '") + tokenizer.token_text(id) + "'";
-    fail(place_, "{}: '{}' is not one token but {}. Choose a word that is one token.", key, word, pieces);
+  }
+
+  // Where an answer would stand: behind the tokens before position `at`.
+  TokenPlace token_place(const Encoded& s, int64_t at) {
+    if (!s.from_text) return place_after_ids(tokenizer_, {s.ids.begin(), s.ids.begin() + at});
+    const auto before = static_cast<size_t>(at - s.offset);
+    TokenPlace place;
+    place.text = s.text.substr(0, before < s.tokens.size() ? s.tokens[before].begin : s.text.size());
+    for (size_t i = 0; i < before; ++i) place.ids.push_back(s.tokens[i].id);
+    return place;
   }
 
   void read_spans(const Json& spans, const Encoded& s, Example* example) {
@@ -230,26 +243,45 @@ class RecordReader {
 
   // False: nothing is left to read.
   bool shorten(Example* e) {
-    if (static_cast<int64_t>(e->ids.size()) <= spec_.max_length) return true;
+    const auto most = static_cast<size_t>(spec_.max_length);
+    if (e->ids.size() <= most && e->counterfactual_ids.size() <= most) return true;
     ++data_->truncated;
-    const auto cut = [&](std::vector<int64_t>* ids) {
-      if (static_cast<int64_t>(ids->size()) > spec_.max_length) ids->resize(spec_.max_length);
-    };
+    e->ids.resize(std::min(e->ids.size(), most));
+    e->counterfactual_ids.resize(std::min(e->counterfactual_ids.size(), most));
     const bool had_readouts = !e->readouts.empty();
-    cut(&e->ids);
-    cut(&e->counterfactual_ids);
-    for (auto* list : {&e->readouts, &e->counterfactual_readouts}) {
-      const auto beyond = [&](const Readout& r) { return r.position > spec_.max_length; };
-      const auto kept = std::remove_if(list->begin(), list->end(), beyond);
-      if (list == &e->readouts) data_->dropped_readouts += list->end() - kept;
-      list->erase(kept, list->end());
-    }
+    const bool had_others = !e->counterfactual_readouts.empty();
+    drop_readouts_beyond(e);
     e->spans.erase(
         std::remove_if(e->spans.begin(), e->spans.end(), [&](const Span& s) { return s.end >= spec_.max_length; }),
         e->spans.end());
-    const bool keep = had_readouts ? !e->readouts.empty() : e->first_target < spec_.max_length;
+    // Without its own, the corrupted side would be read where the text is.
+    const bool lost_others = had_others && e->counterfactual_readouts.empty();
+    const bool keep = !lost_others && (had_readouts ? !e->readouts.empty()
+                                                    : std::max<int64_t>(1, e->first_target) < spec_.max_length);
     if (!keep) ++data_->dropped_records;
     return keep;
+  }
+
+  // Where both sides have as many readouts they are pairs, and go together.
+  void drop_readouts_beyond(Example* e) {
+    std::vector<Readout>& own = e->readouts;
+    std::vector<Readout>& others = e->counterfactual_readouts;
+    const auto beyond = [&](const Readout& r) { return r.position > spec_.max_length; };
+    const auto total = static_cast<int64_t>(std::max(own.size(), others.size()));
+    if (own.size() == others.size()) {
+      size_t kept = 0;
+      for (size_t i = 0; i < own.size(); ++i) {
+        if (beyond(own[i]) || beyond(others[i])) continue;
+        std::swap(own[kept], own[i]);
+        std::swap(others[kept++], others[i]);
+      }
+      own.resize(kept);
+      others.resize(kept);
+    } else {
+      own.erase(std::remove_if(own.begin(), own.end(), beyond), own.end());
+      others.erase(std::remove_if(others.begin(), others.end(), beyond), others.end());
+    }
+    data_->dropped_readouts += total - static_cast<int64_t>(std::max(own.size(), others.size()));
   }
 
   const LazyTokenizer& tokenizer_;
@@ -280,8 +312,9 @@ const ChatTemplate& LazyTokenizer::chat() const {
 std::vector<int64_t> begin_tokens(const Tokenizer& tokenizer, BeginToken policy) {
   if (policy == BeginToken::kNever) return {};
   if (policy == BeginToken::kAuto || tokenizer.adds_bos()) return tokenizer.ids_before();
-  if (!tokenizer.bos_id()) fail("data.bos", "'always' asks for a begin token, but the tokenizer names none.");
-  return {*tokenizer.bos_id()};
+  if (tokenizer.bos_id()) return {*tokenizer.bos_id()};
+  if (tokenizer.eos_id()) return {*tokenizer.eos_id()};
+  fail("data.bos", "'always' asks for a begin token, but the tokenizer names neither a begin nor an end token.");
 }
 
 EncodedText encode_text(const Tokenizer& tokenizer, std::string_view text, BeginToken begin_token) {
@@ -310,46 +343,12 @@ Dataset read_dataset(const std::string& path, const LazyTokenizer& tokenizer, co
   Dataset data;
   RecordReader reader(tokenizer, spec, &data);
   each_json_line(file.text(), path, [&](const Json& record, const std::string& place) { reader.read(record, place); });
+  if (data.examples.empty() && data.dropped_records > 0) {
+    fail(path, "no record is left: {} were shortened to {} tokens, and all lost what is read of them. Raise the length.",
+         data.truncated, spec.max_length);
+  }
   if (data.examples.empty()) fail(path, "there are no usable records in it.");
   return data;
-}
-
-std::vector<MinimalPair> read_minimal_pairs(const std::string& path, const LazyTokenizer& tokenizer,
-                                            BeginToken begin_token) {
-  const MappedFile file(path);
-  std::vector<MinimalPair> pairs;
-  each_json_line(file.text(), path, [&](const Json& record, const std::string& place) {
-    const bool blimp = record.contains("sentence_good");
-    if (!blimp) allow_keys(record, {"good", "bad"}, place);
-    MinimalPair pair;
-    const EncodedText good =
-        encode_text(tokenizer.get(), require_string(record, blimp ? "sentence_good" : "good", place), begin_token);
-    pair.good = good.ids;
-    pair.first_target = good.first_target();
-    pair.bad =
-        encode_text(tokenizer.get(), require_string(record, blimp ? "sentence_bad" : "bad", place), begin_token).ids;
-    if (blimp) pair.group = optional_string(record, "UID", "", place);
-    pair.place = place;
-    if (pair.good.empty() || pair.bad.empty()) fail(place, "a sentence of the pair is empty.");
-    pairs.push_back(std::move(pair));
-  });
-  if (pairs.empty()) fail(path, "there are no records in it.");
-  return pairs;
-}
-
-FileKind file_kind(const std::string& path) {
-  const MappedFile file(path);
-  const std::string_view text = file.text();
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos || text[first] != '{') return FileKind::kText;
-  const std::string_view line = text.substr(first, text.find('\n', first) - first);
-  const Json record = Json::parse(line.begin(), line.end(), nullptr, false);
-  // A text may begin with a brace; a .jsonl file must not be scored as text because of a typing mistake.
-  const bool named_jsonl = path.size() > 6 && path.substr(path.size() - 6) == ".jsonl";
-  if (!record.is_object()) return named_jsonl ? FileKind::kExamples : FileKind::kText;
-  if (record.contains("good") || record.contains("sentence_good")) return FileKind::kMinimalPairs;
-  if (record.contains("choices")) return FileKind::kMultipleChoice;
-  return record.contains("scorer") ? FileKind::kAnswers : FileKind::kExamples;
 }
 
 }  // namespace circuit

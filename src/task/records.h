@@ -13,8 +13,10 @@
 
 namespace circuit {
 
-// auto: what the tokenizer's post-processor or add_bos_token puts before a text, which may be several tokens. What they
-// put after it is left out everywhere: a prompt goes on, and no record's readout or target stands there.
+// auto: what the tokenizer's post-processor or add_bos_token puts before a text, which may be several tokens; of minimal
+// pairs as always. What they put after it is left out everywhere: a prompt goes on, and no record's readout or target
+// stands there. always: the begin token where auto has none, or the end token of a tokenizer that has no other, as
+// lm-evaluation-harness puts it before an empty context.
 enum class BeginToken { kAuto, kAlways, kNever };
 BeginToken parse_begin_token(const std::string& name);  // throws UsageError
 
@@ -50,18 +52,9 @@ struct Dataset {
 // without records.
 Dataset read_dataset(const std::string& path, const LazyTokenizer& tokenizer, const ReadSpec& spec);
 
-struct MinimalPair {
-  std::vector<int64_t> good, bad;
-  std::string group;         // BLiMP's UID, or empty
-  std::string place;         // "file:line"
-  int64_t first_target = 1;  // of both: tokens from here on are scored
-};
-// {"good", "bad"} records, and BLiMP's own files (sentence_good, sentence_bad).
-std::vector<MinimalPair> read_minimal_pairs(const std::string& path, const LazyTokenizer& tokenizer,
-                                            BeginToken begin_token);
-
 // What a file holds, by its first record: {"good", …} or BLiMP → pairs; "choices" → multiple choice; "scorer" → a
-// generation task; another JSON object → examples; else text.
+// generation task; another JSON object → examples; else text. A file called *.jsonl, *.ndjson or *.json is never text:
+// what it holds is read as records, which says at which line it is none.
 enum class FileKind { kText, kMinimalPairs, kMultipleChoice, kAnswers, kExamples };
 FileKind file_kind(const std::string& path);
 

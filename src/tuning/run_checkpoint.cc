@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "io/files.h"
 #include "io/json.h"
+#include "io/number_json.h"
 
 namespace circuit {
 namespace {
@@ -62,9 +63,10 @@ void save_checkpoint(const std::string& run, const ParameterStore& store, const 
   }
   Json json = {{"step", state.step},
                {"current_slices", store.current()},
-               {"best_metric", state.best_metric},
+               {"best_metric", number_json(state.best_metric)},
                {"evaluations_since_best", state.evaluations_since_best}};
   if (state.best_step) json["best_step"] = *state.best_step;
+  if (state.evaluation_due) json["evaluation_due"] = true;
   write_directory(checkpoint_folder(run, state.step), IfExists::kReplace, [&](const std::string& folder) {
     save_tensors(folder + kValues, values, {{"step", std::to_string(state.step)}, {"base_sha256", hashes.dump()}});
     save_tensors(folder + kStates, store.state_tensors(), {{"step", std::to_string(state.step)}});
@@ -129,7 +131,8 @@ RunState load_checkpoint(const std::string& run, int64_t step, const Checkpoint&
   state.step = require_int(json, "step", state_path);
   state.policy = load_policy(folder + kPolicy);
   if (json.contains("best_step")) state.best_step = require_int(json, "best_step", state_path);
-  state.best_metric = optional_number(json, "best_metric", 0, state_path);
+  state.best_metric = number_of(require(json, "best_metric", state_path), "best_metric", state_path);
+  state.evaluation_due = optional_bool(json, "evaluation_due", false, state_path);
   state.evaluations_since_best = optional_int(json, "evaluations_since_best", 0, state_path);
   return state;
 }

@@ -169,6 +169,15 @@ void Trainer::check_loss(const Step& step, TuneObserver& observer) const {
        step.number, loss, spec_.max_loss);
 }
 
+void Trainer::check_update(const Step& step, const UpdateNorms& norms, TuneObserver& observer) const {
+  bool finite = std::isfinite(norms.gradient);
+  for (const double update : norms.slice_updates) finite = finite && std::isfinite(update);
+  if (finite) return;
+  observer.on_failure({step.number, step.loss(), step.learning_rate, all_of(step.examples)});
+  fail("tune", "step {}: the update is not finite. Lower optimizer.lr, set optimizer.clip, or raise optimizer.epsilon.",
+       step.number);
+}
+
 void Trainer::step(int64_t s, TuneObserver& observer) {
   const Clock::time_point start = Clock::now();
   Step step;
@@ -178,7 +187,8 @@ void Trainer::step(int64_t s, TuneObserver& observer) {
   for (ExampleList& part : replay_batches(spec_.batches, s)) parts.push_back(std::move(part));
   for (const ExampleList& part : parts) {
     step.batches.push_back(make_example_batch(part, model_.architecture(), model_.device()));
-    weigh(&step.batches.back());
+    // Replayed text has no readouts: its tokens count as they are.
+    if (step.batches.size() <= step.examples.size()) weigh(&step.batches.back());
     step.target_tokens += step.batches.back().n_targets();
     step.readouts += step.batches.back().n_readouts();
   }
@@ -190,6 +200,7 @@ void Trainer::step(int64_t s, TuneObserver& observer) {
   check_loss(step, observer);
   const auto detail = discovers ? ParameterStore::Detail::kPerSlice : ParameterStore::Detail::kGlobal;
   const UpdateNorms norms = store_.update(spec_.optimizer, step.learning_rate, spec_.clip, detail);
+  check_update(step, norms, observer);
   observer.on_step({s, step.loss(), step.metric, step.learning_rate, step.target_tokens, store_.current_parameters(),
                     norms, seconds_since(start)});
 }

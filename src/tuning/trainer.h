@@ -109,6 +109,7 @@ class Trainer {
   void learn(Step* step, WeightSink& sink);
   void add_loss(Step* step, const ExampleBatch& batch, ForwardCache run, WeightSink& sink);
   void check_loss(const Step& step, TuneObserver& observer) const;
+  void check_update(const Step& step, const UpdateNorms& norms, TuneObserver& observer) const;
   void step(int64_t s, TuneObserver& observer);
   void weigh(ExampleBatch* batch) const;
 

@@ -41,7 +41,9 @@ std::vector<int64_t> ids_of(const std::string& cell, const std::string& column, 
   std::vector<int64_t> ids;
   for (const Json& item : value.is_array() ? value : Json::array({value})) {
     if (!item.is_number_integer()) fail(place, "{}: found '{}', expected a token id or a list of them.", column, cell);
-    ids.push_back(item.get<int64_t>());
+    // A set: published lists hold the same id twice.
+    const auto id = item.get<int64_t>();
+    if (std::count(ids.begin(), ids.end(), id) == 0) ids.push_back(id);
   }
   return ids;
 }
@@ -51,7 +53,9 @@ std::string refusal(const std::string& clean, const std::string& corrupted, cons
                     const std::vector<int64_t>& wrong, const ImportOptions& options) {
   if (clean.empty() || corrupted.empty()) return "a text is empty";
   if (correct.empty() || wrong.empty()) return "a list of answers is empty";
-  if (correct == wrong) return "both answers are the same";
+  for (const int64_t id : correct) {
+    if (std::count(wrong.begin(), wrong.end(), id) > 0) return "an answer is in both lists";
+  }
   if (options.tokenizer == nullptr) return "";
   const auto length = [&](const std::string& text) {
     return options.tokenizer->encode(text, SpecialTokens::kNone).size();

@@ -26,7 +26,7 @@ TEST_F(Importers, EapIgCsvWithATokenizerChecksLengthsAndIds) {
   EXPECT_EQ(found.report.records, 1);
   EXPECT_EQ(found.report.refused, (Counts{{"a text is empty", 1},
                                           {"an id is outside the vocabulary", 1},
-                                          {"both answers are the same", 1},
+                                          {"an answer is in both lists", 1},
                                           {"clean and corrupted have different numbers of tokens", 1}}));
   EXPECT_THAT(refusal("eap-ig-csv", "clean,corrupted,label\na,b,1\n"),
               HasSubstr("found columns 'clean', 'corrupted', 'label'"));

@@ -9,7 +9,9 @@ set(CMAKE_CXX_STANDARD_REQUIRED ON)
 # The ABI flag must be that of the libtorch found; its CMake package says which.
 add_compile_options(${TORCH_CXX_FLAGS})
 add_library(circuit_torch INTERFACE)
-target_link_libraries(circuit_torch INTERFACE ${TORCH_LIBRARIES})
+# at::parallel_for is a template: it is serial in a file that is compiled without OpenMP.
+find_package(OpenMP REQUIRED)
+target_link_libraries(circuit_torch INTERFACE ${TORCH_LIBRARIES} OpenMP::OpenMP_CXX)
 target_include_directories(circuit_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_compile_definitions(circuit_torch INTERFACE AT_PER_OPERATOR_HEADERS)
 

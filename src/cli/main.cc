@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/command.h"
+#include "cli/kernels.h"
 #include "cli/standard_output.h"
 #include "core/error.h"
 
@@ -27,7 +28,7 @@ int run(int argc, char** argv) {
       "Circuit-tuning: find the subgraph of a language model that matters for a task, tune only its\n"
       "parameters, and record how it changes. `circuit COMMAND --help` explains a command."};
   program.name("circuit");
-  program.set_version_flag("--version", "circuit " CIRCUIT_VERSION);
+  program.set_version_flag("--version", [] { return "circuit " CIRCUIT_VERSION "\n" + kernels_text(); });
   program.require_subcommand(1);
   program.get_formatter()->column_width(34);
   Action chosen;

@@ -123,7 +123,7 @@ void assign_table(const toml::table& table, const std::string& prefix, const std
   }
 }
 
-std::string as_toml_text(const std::string& text) {
+std::string toml_string(const std::string& text) {
   std::ostringstream out;
   out << toml::value<std::string>(text);
   return out.str();
@@ -132,9 +132,9 @@ std::string as_toml_text(const std::string& text) {
 }  // namespace
 
 std::string toml_value(const ConfigField& field) {
-  if (auto* const* text = std::get_if<std::string*>(&field.value)) return as_toml_text(**text);
+  if (auto* const* text = std::get_if<std::string*>(&field.value)) return toml_string(**text);
   if (auto* const* list = std::get_if<std::vector<std::string>*>(&field.value)) {
-    return "[" + joined(**list, as_toml_text) + "]";
+    return "[" + joined(**list, toml_string) + "]";
   }
   if (auto* const* integer = std::get_if<int64_t*>(&field.value)) return std::to_string(**integer);
   if (auto* const* flag = std::get_if<bool*>(&field.value)) return **flag ? "true" : "false";
@@ -180,7 +180,7 @@ void set_config(const std::string& assignment, const std::vector<ConfigField>& f
   const bool is_list = std::holds_alternative<std::vector<std::string>*>(field.value);
   const bool is_text = std::holds_alternative<std::string*>(field.value) || (is_list && value.substr(0, 1) != "[");
   try {
-    const toml::table table = toml::parse("v = " + (is_text ? as_toml_text(value) : value));
+    const toml::table table = toml::parse("v = " + (is_text ? toml_string(value) : value));
     assign(field, *table.get("v"), place);
   } catch (const toml::parse_error&) {
     fail(place, "'{}' is not a value for {}.", value, key);

@@ -90,6 +90,24 @@ TEST_F(RunGuards, OneProcessAtATimeWorksOnARun) {
   EXPECT_EQ(run_quiet({"export", runs_.run("run"), "-o", file("out")}).exit_code, 0);  // let go of by the kill
 }
 
+// An evaluation may take as long as many steps: it is left at once and made up for on resume.
+TEST_F(RunGuards, CtrlCEndsAnEvaluationThatIsMadeUpFor) {
+  const Settings slow{"data.dev=" + file("many.jsonl"), "data.test=", "evaluation.batch=1", "tuning.steps=3",
+                      "evaluation.every=1", "evaluation.keep=all"};
+  write_file(file("many.jsonl"), tiny_records(1500, 2));
+  ASSERT_EQ(run_quiet(runs_.tune("whole", slow)).exit_code, 0);
+  Program program(runs_.tune("stopped", slow));
+  const auto stepped = [&] { return query(runs_.run("stopped"), "SELECT count(*) FROM steps") >= 1; };
+  ASSERT_TRUE(program.wait_until({runs_.scratch().path(), runs_.run("stopped")}, stepped));
+  program.send(SIGINT);
+  const ProgramResult result = program.wait();
+  EXPECT_EQ(result.exit_code, kFailure) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("stopped after step 1"));
+  ASSERT_EQ(run_quiet(runs_.resume("stopped")).exit_code, 0);
+  EXPECT_EQ(checkpoints_of(runs_.run("stopped")), checkpoints_of(runs_.run("whole")));
+  EXPECT_EQ(rows_of(runs_.run("stopped")), rows_of(runs_.run("whole")));
+}
+
 TEST_F(RunGuards, AFolderThatExistsIsMeantBeforeARunAndAStep) {
   finish("run");
   finish("run:3");

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/outputs.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/names.h"
@@ -80,15 +81,10 @@ void print_result(const Options& o, const std::vector<Overlap>& overlaps, const 
   fmt::print("{}: {} tensors {}, the others byte for byte as they were\n", o.out, changed, what);
 }
 
-// Where a folder is in the way, nothing is computed first.
-void check_out(const Options& o) {
-  if (file_exists(o.out)) fail(o.out, "already exists. Choose another name or remove it.");
-}
-
 int apply(const Options& o) {
   const OnOverlap rule = rule_of(o);
   apply_common(o.common);
-  check_out(o);
+  check_new_folder("-o", o.out);
   const Checkpoint base = Checkpoint::open(o.model);
   require_finite(base);
   std::vector<Delta> deltas;
@@ -112,7 +108,7 @@ int apply(const Options& o) {
 int revert(const Options& o) {
   const OnOverlap rule = rule_of(o);
   apply_common(o.common);
-  check_out(o);
+  check_new_folder("-o", o.out);
   const Checkpoint model = Checkpoint::open(o.model);
   std::vector<Delta> deltas;
   for (const std::string& path : o.deltas) {

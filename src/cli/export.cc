@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/outputs.h"
 #include "cli/run.h"
 #include "cli/run_inputs.h"
 #include "core/names.h"
@@ -87,6 +88,7 @@ int export_delta(const Options& o, const TuneConfig& config) {
 
 int run(const Options& o) {
   apply_common(o.common);
+  check_new_folder("-o", o.out);
   const TuneConfig config = read_run_config(o.run);
   const FolderLock lock(o.run, FolderLock::Use::kBesideReaders);
   if (o.delta) return export_delta(o, config);

@@ -1,5 +1,7 @@
 #include "cli/outputs.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "core/error.h"
@@ -42,6 +44,23 @@ void check_outputs(const std::vector<std::string>& inputs, const std::vector<Nam
     if (fs::is_directory(output.path, none)) fail(output.path, "{}: is a folder, expected a file to write.", output.option);
     AtomicFile probe(output.path);  // throws where it cannot be made; nothing of it stays
   }
+}
+
+void check_new_folder(const std::string& option, const std::string& path) {
+  if (file_exists(path)) fail(path, "already exists. Choose another name or remove it.");
+  fs::path above = fs::absolute(path).lexically_normal();
+  if (above.filename().empty()) above = above.parent_path();
+  // The first part that is there must be a folder in which others can be made.
+  std::error_code none;
+  do {
+    above = above.parent_path();
+  } while (!fs::exists(above, none) && above != above.parent_path());
+  const std::string probe = (above / fmt::format(".tmp-{}", getpid())).string();
+  std::error_code error;
+  if (!fs::is_directory(above, none)) fail(path, "{}: {} is no folder.", option, above.string());
+  fs::create_directory(probe, error);
+  if (error) fail(path, "{}: cannot make a folder in {}: {}.", option, above.string(), error.message());
+  fs::remove(probe, none);
 }
 
 }  // namespace circuit

@@ -15,4 +15,7 @@ struct NamedPath {
 // is another output, or that cannot be written.
 void check_outputs(const std::vector<std::string>& inputs, const std::vector<NamedPath>& outputs);
 
+// The same of a folder that a command is to make: one that is there, or that cannot be made.
+void check_new_folder(const std::string& option, const std::string& path);
+
 }  // namespace circuit

@@ -384,7 +384,10 @@ RunSummary execute_run(TuneConfig config, const CommonOptions& options, Checks c
   std::optional<FolderLock> lock;
   if (fresh) {
     // What a configuration asks of this graph and these records, found before there is a folder.
-    tuner_spec(config, model, data);
+    const TunerSpec spec = tuner_spec(config, model, data);
+    if (discovers(config) || needs_first_circuit(config)) {
+      CircuitPolicy(model.graph, model.table, spec.discovery.policy);
+    }
     store = begin();
     before = evaluate_run(config, model, *store, data, Splits::kAll);
     create_run(config, options, model, *store);

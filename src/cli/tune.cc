@@ -6,6 +6,7 @@
 
 #include "cli/circuit_quality.h"
 #include "cli/command.h"
+#include "cli/outputs.h"
 #include "cli/run.h"
 #include "cli/run_inputs.h"
 #include "core/error.h"
@@ -164,6 +165,7 @@ TuneConfig fresh_config(const Options& o) {
     fail(config.run_path, "already exists. Go on with: circuit tune --resume {0} — or choose another run.path.",
          config.run_path);
   }
+  if (!o.dry_run) check_new_folder("run.path", config.run_path);
   return config;
 }
 

@@ -205,9 +205,6 @@ void check_config(const TuneConfig& c, const std::string& place) {
   if (c.selection_schedule != "constant" && c.selection_n_final < 1) {
     fail(place, "selection.schedule {} needs selection.n_final, N at the last step.", c.selection_schedule);
   }
-  if (c.tuning_method == "lora" && c.lora_circuit && c.tuning_match_parameters) {
-    fail(place, "lora.circuit and tuning.match_parameters exclude each other: set lora.rank instead.");
-  }
   const int64_t most = std::max(c.selection_n, c.selection_schedule == "constant" ? 0 : c.selection_n_final);
   if (c.selection_leave_rank > 0 && c.selection_leave_rank < most) {
     fail(place,

@@ -33,6 +33,7 @@ void check_training_records(const TuneConfig& config, const Dataset& train, cons
   const Metric& metric = find_metric(config.discovery_metric);
   for (const Example& e : train.examples) {
     check_example(e, architecture, Side::kClean);
+    check_targets(config, e);
     if (corrupts) check_example(e, architecture, Side::kCounterfactual);
     if (scores) check_metric(metric, e);
     if (config.tuning_regulariser > 0) check_metric(logit_diff_metric(), e);
@@ -46,6 +47,25 @@ ReadSpec read_spec(const TuneConfig& config) {
   read.begin_token = parse_begin_token(config.data_bos);
   read.max_length = config.data_max_length;
   return read;
+}
+
+// What adapters restricted to a circuit reach.
+AdapterReaches reach_of_circuit(const TuneModel& model, const Circuit& circuit) {
+  std::vector<Slice> slices;
+  for (const int64_t id : model.table.of_circuit(circuit, SlicePolicy())) slices.push_back(model.table[id]);
+  return reach_of(model.open.model, slices);
+}
+
+// What the loss would read nothing of, which would cost a step its batch, or give it a loss of 0.
+void check_targets(const TuneConfig& config, const Example& e) {
+  const auto length = static_cast<int64_t>(e.ids.size());
+  const int64_t first = std::max<int64_t>(1, e.first_target);
+  if (first >= length) fail(e.place, "the record has no target token: nothing predicts its first, and it has no other.");
+  if (!config.tuning_readout_only) return;
+  for (const Readout& r : e.readouts) {
+    if (r.position >= first && r.position < length) return;
+  }
+  fail(e.place, "tuning.readout_only: no readout of the record is a token of its text, so that nothing of it is learned.");
 }
 
 // A text becomes windows, everything else is records.
@@ -263,7 +283,11 @@ FirstCircuit find_first_circuit(const TuneConfig& config, const TuneModel& model
 TuneConfig matched(TuneConfig config, const TuneModel& model, const FirstCircuit& first) {
   if (config.tuning_method != "lora" || !config.tuning_match_parameters) return config;
   const int64_t target = model.table.parameters(first.slices);
-  const int64_t per_rank = LoraStore::parameters_per_rank(model.open.model, config.lora_targets);
+  const Model& weights = model.open.model;
+  const AdapterReaches reaches = config.lora_circuit ? reach_of_circuit(model, first.circuit) : AdapterReaches();
+  const int64_t per_rank =
+      LoraStore::parameters_per_rank(weights, config.lora_targets, config.lora_circuit ? &reaches : nullptr);
+  if (per_rank == 0) fail("lora.circuit", "none of lora.targets is in the first circuit: there is no rank to match.");
   const auto rank = std::llround(static_cast<double>(target) / static_cast<double>(per_rank));
   const double scale = config.lora_alpha / static_cast<double>(config.lora_rank);
   config.lora_rank = std::max<int64_t>(1, rank);
@@ -286,10 +310,7 @@ std::unique_ptr<ParameterStore> make_store(const TuneConfig& config, const TuneM
   spec.targets = config.lora_targets;
   spec.seed = static_cast<uint64_t>(config.tuning_seed);
   if (circuit == nullptr) return std::make_unique<LoraStore>(weights, spec);
-  std::vector<Slice> slices;
-  SlicePolicy policy;
-  for (const int64_t id : model.table.of_circuit(*circuit, policy)) slices.push_back(model.table[id]);
-  const AdapterReaches reaches = reach_of(weights, slices);
+  const AdapterReaches reaches = reach_of_circuit(model, *circuit);
   return std::make_unique<LoraStore>(weights, spec, &reaches);
 }
 

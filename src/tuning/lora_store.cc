@@ -119,9 +119,21 @@ LoraStore::LoraStore(const Model& model, const LoraSpec& spec, const AdapterReac
   std::iota(all_.begin(), all_.end(), 0);
 }
 
-int64_t LoraStore::parameters_per_rank(const Model& model, const std::vector<std::string>& targets) {
+int64_t LoraStore::parameters_per_rank(const Model& model, const std::vector<std::string>& targets,
+                                       const AdapterReaches* reaches) {
+  const auto within = [](const std::vector<bool>& reach, int64_t all) {
+    return reach.empty() ? all : static_cast<int64_t>(std::count(reach.begin(), reach.end(), true));
+  };
   int64_t count = 0;
-  for (const LinearLayer& layer : linear_layers(model, targets)) count += layer.inputs + layer.outputs;
+  for (const LinearLayer& layer : linear_layers(model, targets)) {
+    if (reaches == nullptr) {
+      count += layer.inputs + layer.outputs;
+      continue;
+    }
+    const auto reach = reaches->find(layer.tensor);
+    if (reach == reaches->end()) continue;
+    count += within(reach->second.inputs, layer.inputs) + within(reach->second.outputs, layer.outputs);
+  }
   return count;
 }
 

@@ -58,7 +58,8 @@ class LoraStore : public ParameterStore {
   std::map<std::string, at::Tensor> changed_tensors(const Checkpoint& base) const override;
 
   // Parameters of one rank of these layers, for a rank that matches a size.
-  static int64_t parameters_per_rank(const Model& model, const std::vector<std::string>& targets);
+  static int64_t parameters_per_rank(const Model& model, const std::vector<std::string>& targets,
+                                     const AdapterReaches* reaches = nullptr);
 
   struct Adapter {
     LinearLayer layer;

@@ -125,6 +125,18 @@ TEST_P(Lora, CountsWhatItTrains) {
   LoraSpec spec;
   spec.rank = 5;
   EXPECT_EQ(LoraStore(model, spec).current_parameters(), 5 * LoraStore::parameters_per_rank(model, spec.targets));
+  // Of a restricted adapter what it reaches counts.
+  std::vector<Slice> slices;
+  const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
+  const SliceTable table(graph, model);
+  for (const Slice& s : table.slices()) {
+    if (s.node.find(".h1") != std::string::npos || s.node == "m1") slices.push_back(s);
+  }
+  const AdapterReaches reaches = reach_of(model, slices);
+  EXPECT_EQ(LoraStore(model, spec, &reaches).current_parameters(),
+            5 * LoraStore::parameters_per_rank(model, spec.targets, &reaches));
+  EXPECT_LT(LoraStore::parameters_per_rank(model, spec.targets, &reaches),
+            LoraStore::parameters_per_rank(model, spec.targets));
   spec.targets = {"no_such_layer"};
   EXPECT_THROW(LoraStore(model, spec), UsageError);
 }

@@ -71,7 +71,7 @@ bool Trainer::metric_is_loss() const {
 }
 
 void Trainer::weigh(ExampleBatch* batch) const {
-  if (spec_.readout_weight == 1 && !spec_.readout_only) return;
+  if ((spec_.readout_weight == 1 && !spec_.readout_only) || batch->n_targets() == 0) return;
   std::set<int64_t> readout_rows;
   for (int64_t r = 0; r < batch->n_readouts(); ++r) {
     readout_rows.insert(batch->tokens.starts[batch->readout_example[r]] + batch->readouts[r].position - 1);

@@ -80,6 +80,7 @@ std::vector<const Analysis*> chosen_analyses(const std::vector<std::string>& nam
 int run(const Options& o) {
   apply_common(o.common);
   const std::vector<const Analysis*> chosen = chosen_analyses(o.only);
+  if (!o.out.empty()) make_directories(o.out);
   RecordedRun recorded(o.run);
   std::unique_ptr<RunStates> states;
   const bool models = std::any_of(chosen.begin(), chosen.end(), [](const Analysis* a) { return a->needs_models; });
@@ -98,7 +99,6 @@ int run(const Options& o) {
     progress.update(static_cast<int64_t>(results.size()));
   }
   progress.clear();
-  if (!o.out.empty()) make_directories(o.out);
   for (const auto& [analysis, result] : results) {
     all.push_back(to_json(*analysis, result));
     if (!o.common.json) print_result(*analysis, result, o.top);

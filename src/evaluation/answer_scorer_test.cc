@@ -131,6 +131,7 @@ TEST(LabelScorer, MacroF1IsTheMeanOverLabelsThatOccur) {
 
 TEST(LabelScorer, RefusesAnswersThatAreNoLabel) {
   expect_refused(record("label", {"True"}), "labels: is missing");
+  expect_refused(record("label", {"True"}, {"True", "False", "true"}), "stands there twice");
   expect_refused(record("label", {"Maybe"}, kLabels), "'Maybe' is none of the labels: True, False, N/A");
   expect_refused(record("label", {}, kLabels), "answers: found 0");
   expect_refused(record("label", {"True", "False"}, kLabels), "answers: found 2");

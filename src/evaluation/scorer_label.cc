@@ -44,6 +44,10 @@ void check(const AnswerRecord& record) {
   if (record.labels.empty()) fail(record.place, "labels: is missing or empty; scorer 'label' needs the closed set.");
   for (const std::string& label : record.labels) {
     if (label.empty()) fail(record.place, "labels: one is empty.");
+    const auto same = [&](const std::string& other) { return lower_case(other) == lower_case(label); };
+    if (std::count_if(record.labels.begin(), record.labels.end(), same) > 1) {
+      fail(record.place, "labels: '{}' stands there twice (case does not tell labels apart).", label);
+    }
   }
   if (record.answers.size() != 1) {
     fail(record.place, "answers: found {}, expected one label with scorer 'label'.", record.answers.size());

@@ -6,7 +6,9 @@ cd "$(dirname "$0")/.."
 
 packages="g++ cmake ninja-build ccache mold pkg-config libtorch-dev libopenblas0-openmp libopenblas-openmp-dev
 nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libfmt-dev libonig-dev libutf8proc-dev libsqlite3-dev
-libssl-dev libgtest-dev libgmock-dev"
+libssl-dev"
+# NEED=program: without what only the tests need.
+if [ "${NEED:-all}" != program ]; then packages="$packages libgtest-dev libgmock-dev"; fi
 case "${PRESET:-release}" in
   fuzz) packages="$packages clang libclang-rt-dev" ;;
   tidy) packages="$packages clang-tidy clang-format" ;;

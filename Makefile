@@ -1,19 +1,35 @@
-# Two commands for a newcomer: `make demo` and `make test`. Both install what is missing, then build.
+# Two commands for a newcomer: `make demo` and `make test`. Both install what is missing, then build; the demo builds
+# the program alone, without tests and benchmark.
 PRESET ?= release
 JOBS ?= $(shell nproc)
 BUILD := build/$(PRESET)
+# What ninja says at each step: how many of how many, and the seconds since it began.
+export NINJA_STATUS = [%f of %t, %es] 
 
-.PHONY: all setup build demo test bench format lint fuzz clean
-all: build
+SOURCES = git ls-files 'src/*.cc' 'src/*.h' 'tests/*.cc' 'tests/*.h' 'fuzz/*.cc' 'fuzz/*.h' 'bench/*.cc' 'bench/*.h'
+
+.PHONY: all setup program build demo test bench format format-check lint fuzz clean
+all: program
+
+program:
+	@NEED=program ./scripts/setup.sh
+	@test -f $(BUILD)/build.ninja || cmake --preset $(PRESET) $(CMAKE_ARGS)
+	@cmake --build $(BUILD) --target circuit -j $(JOBS)
 
 setup:
 	@./scripts/setup.sh
 
+# A folder that was configured before GoogleTest was there has no tests yet.
 build: setup
-	@test -f $(BUILD)/build.ninja || cmake --preset $(PRESET) $(CMAKE_ARGS)
+	@test -f $(BUILD)/CTestTestfile.cmake || cmake --preset $(PRESET) $(CMAKE_ARGS)
 	@cmake --build $(BUILD) -j $(JOBS)
 
-demo: build
+demo:
+	@echo "demo, 1 of 3: libraries and tools from the system's packages (nothing to do when they are there)"
+	@NEED=program ./scripts/setup.sh
+	@echo "demo, 2 of 3: building the program; the first time about 5 minutes on two cores"
+	@$(MAKE) --no-print-directory program
+	@echo "demo, 3 of 3: tuning a small model twice; about 2 minutes on two cores"
 	@./examples/demo.sh $(BUILD)/circuit
 
 test: build
@@ -24,17 +40,23 @@ bench: build
 
 format:
 	@PRESET=tidy ./scripts/setup.sh
-	@git ls-files 'src/*.cc' 'src/*.h' 'tests/*.cc' 'tests/*.h' 'fuzz/*.cc' 'bench/*.cc' 'bench/*.h' | xargs clang-format -i
+	@$(SOURCES) | xargs clang-format -i
 
-lint:
+format-check:
 	@PRESET=tidy ./scripts/setup.sh
-	@git ls-files 'src/*.cc' 'src/*.h' 'tests/*.cc' 'tests/*.h' 'fuzz/*.cc' 'bench/*.cc' 'bench/*.h' | xargs clang-format --dry-run --Werror
-	@$(MAKE) --no-print-directory build PRESET=tidy
+	@$(SOURCES) | xargs clang-format --dry-run --Werror
+
+# clang-tidy over every source file, or over those that changed since TIDY_SINCE.
+TIDY_SINCE ?=
+lint: format-check
+	@./scripts/tidy.sh $(TIDY_SINCE)
 
 # FUZZ_SECONDS of each parser, from the seeds in fuzz/seeds.
 FUZZ_SECONDS ?= 300
 fuzz:
-	@$(MAKE) --no-print-directory build PRESET=fuzz
+	@PRESET=fuzz ./scripts/setup.sh
+	@test -f build/fuzz/build.ninja || cmake --preset fuzz $(CMAKE_ARGS)
+	@cmake --build build/fuzz -j $(JOBS)
 	@./scripts/fuzz.sh build/fuzz/fuzz $(FUZZ_SECONDS)
 
 clean:

@@ -26,7 +26,7 @@ if(TARGET circuit_torch)
   circuit_precompiled(tensor "${circuit_tensor_headers}" circuit_torch nlohmann_json::nlohmann_json)
   circuit_precompiled(operators "${circuit_operators_headers}" circuit_torch nlohmann_json::nlohmann_json)
 endif()
-if(CIRCUIT_TESTS)
+if(CIRCUIT_TESTS AND NOT CIRCUIT_FUZZ)
   circuit_precompiled(plain_test "${circuit_plain_headers};<gmock/gmock.h>;<gtest/gtest.h>" GTest::gmock nlohmann_json::nlohmann_json)
   circuit_precompiled(tensor_test "${circuit_tensor_headers};<gmock/gmock.h>;<gtest/gtest.h>" circuit_torch GTest::gmock
     nlohmann_json::nlohmann_json)

@@ -20,11 +20,15 @@ for seeds in "$root"/fuzz/seeds/*/; do
   target=$(basename "$seeds")
   dictionary=$root/fuzz/$target.dict
   options=""
+  longest=4096
+  # A database is at least some pages long.
+  if [ "$target" = run_db ]; then longest=65536; fi
   if [ -f "$dictionary" ]; then options="-dict=$dictionary"; fi
   mkdir "$corpus/$target"
   echo "fuzz: $target, $seconds s" >&2
   # shellcheck disable=SC2086
-  if ! "$directory/${target}_fuzz" -max_total_time="$seconds" -max_len=4096 -rss_limit_mb=2048 -timeout=20 \
+  if [ -z "$(ls "$seeds")" ]; then echo "fuzz: $seeds is empty" >&2; exit 1; fi
+  if ! "$directory/${target}_fuzz" -max_total_time="$seconds" -max_len="$longest" -rss_limit_mb=2048 -timeout=20 \
       -verbosity=0 -print_final_stats=1 -artifact_prefix="$findings/$target-" $options \
       "$corpus/$target" "$seeds"; then
     echo "fuzz: $target found something; see $findings" >&2

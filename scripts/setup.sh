@@ -6,7 +6,9 @@ cd "$(dirname "$0")/.."
 
 packages="g++ cmake ninja-build ccache mold pkg-config libtorch-dev libopenblas0-openmp libopenblas-openmp-dev
 nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libfmt-dev libonig-dev libutf8proc-dev libsqlite3-dev
-libssl-dev libgtest-dev libgmock-dev"
+libssl-dev"
+# NEED=program: without what only the tests need.
+if [ "${NEED:-all}" != program ]; then packages="$packages libgtest-dev libgmock-dev"; fi
 case "${PRESET:-release}" in
   fuzz) packages="$packages clang libclang-rt-dev" ;;
   tidy) packages="$packages clang-tidy clang-format" ;;
@@ -28,11 +30,20 @@ install_bundles() {
     exit 1
   fi
   echo "setup: fetching the chart bundles of the report page" >&2
-  mkdir -p "$bundles"
-  cp src/report/page/package.json "$bundles/package.json.new"
-  mv "$bundles/package.json.new" "$bundles/package.json"
-  npm install --prefix "$bundles" --no-save --no-package-lock --no-audit --no-fund --ignore-scripts \
-    --loglevel=error >&2
+  # The packages alone, not the tree of 94 that they would install: the bundles hold all they need.
+  rm -rf "$bundles.new"
+  mkdir -p "$bundles.new/node_modules" "$bundles.new/packed"
+  specs=$(sed -n '/"dependencies"/,/}/s/^ *"\([a-z0-9-]*\)": "\([0-9.]*\)",*$/\1@\2/p' src/report/page/package.json)
+  # shellcheck disable=SC2086
+  npm pack --silent --loglevel=error --pack-destination "$bundles.new/packed" $specs >/dev/null
+  for spec in $specs; do
+    folder=$bundles.new/node_modules/${spec%@*}
+    mkdir "$folder"
+    tar -xzf "$bundles.new/packed/${spec%@*}-${spec#*@}.tgz" -C "$folder" --strip-components=1
+  done
+  rm -rf "$bundles" "$bundles.new/packed"
+  cp src/report/page/package.json "$bundles.new/package.json"
+  mv "$bundles.new" "$bundles"
 }
 
 if ! command -v dpkg-query >/dev/null 2>&1; then

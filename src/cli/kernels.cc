@@ -46,6 +46,7 @@ const char* core_setting() {
 void start_again(char** argv, char** environment) {
   // By the name it was started with (ps shows it), then by what the kernel holds open. Where both fail, the program
   // goes on as it is.
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel gives the pointer as a number
   execve(reinterpret_cast<const char*>(getauxval(AT_EXECFN)), argv, environment);
   execve("/proc/self/exe", argv, environment);
 }

@@ -23,6 +23,18 @@ void log_dataset(const std::string& path, const Dataset& data) {
                               : "");
 }
 
+// What the loss would read nothing of, which would cost a step its batch, or give it a loss of 0.
+void check_targets(const TuneConfig& config, const Example& e) {
+  const auto length = static_cast<int64_t>(e.ids.size());
+  const int64_t first = std::max<int64_t>(1, e.first_target);
+  if (first >= length) fail(e.place, "the record has no target token: nothing predicts its first, and it has no other.");
+  if (!config.tuning_readout_only) return;
+  for (const Readout& r : e.readouts) {
+    if (r.position >= first && r.position < length) return;
+  }
+  fail(e.place, "tuning.readout_only: no readout of the record is a token of its text, so that nothing of it is learned.");
+}
+
 // Every training record, before anything is written: a run must not die of its last one at step 1000.
 void check_training_records(const TuneConfig& config, const Dataset& train, const Architecture& architecture) {
   const bool scores = discovers(config) || needs_first_circuit(config);
@@ -54,18 +66,6 @@ AdapterReaches reach_of_circuit(const TuneModel& model, const Circuit& circuit) 
   std::vector<Slice> slices;
   for (const int64_t id : model.table.of_circuit(circuit, SlicePolicy())) slices.push_back(model.table[id]);
   return reach_of(model.open.model, slices);
-}
-
-// What the loss would read nothing of, which would cost a step its batch, or give it a loss of 0.
-void check_targets(const TuneConfig& config, const Example& e) {
-  const auto length = static_cast<int64_t>(e.ids.size());
-  const int64_t first = std::max<int64_t>(1, e.first_target);
-  if (first >= length) fail(e.place, "the record has no target token: nothing predicts its first, and it has no other.");
-  if (!config.tuning_readout_only) return;
-  for (const Readout& r : e.readouts) {
-    if (r.position >= first && r.position < length) return;
-  }
-  fail(e.place, "tuning.readout_only: no readout of the record is a token of its text, so that nothing of it is learned.");
 }
 
 // A text becomes windows, everything else is records.

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <numeric>
 #include <sstream>
+#include <string_view>
 
 #include "core/names.h"
 
@@ -129,6 +130,33 @@ std::string toml_string(const std::string& text) {
   return out.str();
 }
 
+// Where the first character beyond ASCII stands outside strings and comments; npos: nowhere. toml++ 3.3 runs into
+// undefined behaviour there (U+00A1 … U+0499), and TOML has no place for one.
+size_t bare_unicode(std::string_view text) {
+  const size_t end = text.size();
+  size_t i = text.substr(0, 3) == "\xEF\xBB\xBF" ? 3 : 0;
+  while (i < end) {
+    const char c = text[i];
+    if (static_cast<unsigned char>(c) >= 0x80) return i;
+    if (c == '#') {
+      i = std::min(end, text.find('\n', i));
+    } else if (c == '"' || c == '\'') {
+      const std::string triple(3, c);
+      const bool long_form = text.substr(i, 3) == triple;
+      i += long_form ? 3 : 1;
+      while (i < end && (long_form ? text.substr(i, 3) != triple : text[i] != c && text[i] != '\n')) {
+        i += c == '"' && text[i] == '\\' ? 2 : 1;
+      }
+      i += long_form ? 3 : 1;
+      // A long string may end in up to two quotes of its own.
+      for (int more = 0; long_form && more < 2 && i < end && text[i] == c; ++more) ++i;
+    } else {
+      ++i;
+    }
+  }
+  return std::string_view::npos;
+}
+
 }  // namespace
 
 std::string toml_value(const ConfigField& field) {
@@ -151,6 +179,12 @@ std::string plain_value(const ConfigField& field) {
 }
 
 void parse_config(const std::string& text, const std::string& place, const std::vector<ConfigField>& fields) {
+  const size_t bare = bare_unicode(text);
+  if (bare != std::string::npos) {
+    fail(fmt::format("{}:{}", place,
+                     1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bare), '\n')),
+         "a character beyond ASCII outside of quotes. Put keys and texts that have one in quotes.");
+  }
   toml::table table;
   try {
     table = toml::parse(text, place);
@@ -180,7 +214,9 @@ void set_config(const std::string& assignment, const std::vector<ConfigField>& f
   const bool is_list = std::holds_alternative<std::vector<std::string>*>(field.value);
   const bool is_text = std::holds_alternative<std::string*>(field.value) || (is_list && value.substr(0, 1) != "[");
   try {
-    const toml::table table = toml::parse("v = " + (is_text ? toml_string(value) : value));
+    const std::string text = is_text ? toml_string(value) : value;
+    if (bare_unicode(text) != std::string::npos) fail(place, "'{}' is not a value for {}.", value, key);
+    const toml::table table = toml::parse("v = " + text);
     assign(field, *table.get("v"), place);
   } catch (const toml::parse_error&) {
     fail(place, "'{}' is not a value for {}.", value, key);

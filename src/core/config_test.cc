@@ -104,5 +104,20 @@ TEST(Config, ListsAreTomlOrSplitAtCommas) {
   EXPECT_NE(refusal("[two]\nfiles = [3]\n").find("two.files: expected a list of strings"), std::string::npos);
 }
 
+TEST(Config, CharactersBeyondAsciiStandInQuotesOrComments) {
+  for (const char* text : {"É", "É = 1", "a = 1\nb = é", "[ä]", "a = 'x' Ѐ"}) {
+    EXPECT_NE(refusal(text).find("beyond ASCII"), std::string::npos) << text << ": " << refusal(text);
+  }
+  EXPECT_NE(refusal("# é\n\nÉ = 1").find("c.toml:3"), std::string::npos);
+  for (const char* text : {"# é\n[two]\nfiles = ['é', \"\\\"é\"]", "[two]\nfiles = [\"\"\"é\n\"é\"\"\"\"\"]",
+                           "[two]\nfiles = ['''é'é''']", "\xEF\xBB\xBF[two]\nfiles = 'é'"}) {
+    EXPECT_EQ(refusal(text), "") << text;
+  }
+  Sample s;
+  EXPECT_THROW(set_config("one.steps=É", s.fields()), Error);
+  set_config("two.files=é", s.fields());
+  EXPECT_EQ(s.files, std::vector<std::string>{"é"});
+}
+
 }  // namespace
 }  // namespace circuit

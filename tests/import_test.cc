@@ -66,7 +66,7 @@ TEST(Import, AFileThatIsNotWhatItShouldBeLeavesNothingBehind) {
   expect_refused(scratch, {"import", "gsm8k", path, "-o", out},
                  {"none of 1 rows became a record: no number after ####"});
   write_file(path, kQuestions);
-  expect_refused(scratch, {"import", "gsm8k", path, "-o", path}, {"is one of the files to read"});
+  expect_refused(scratch, {"import", "gsm8k", path, "-o", path}, {"would overwrite", "which is read"});
   expect_refused(scratch, {"import", "gsm8k", scratch / "absent", "-o", out}, {"absent"});
   expect_refused(scratch, {"import", "gsm8k", path, "-o", scratch / "no/folder/out"}, {"no/folder"});
   expect_refused(scratch, {"import", "bug", path, "-o", out}, {"g.jsonl"});

@@ -286,8 +286,13 @@ std::string tiny_records(int64_t count, uint64_t seed) {
       other.push_back(t % 3 == 1 ? id() : clean.back());
     }
     Json readouts = Json::array();
-    readouts.push_back({{"position", length}, {"correct_id", {id(), id()}}, {"wrong_id", id()}});
-    if (i % 2 == 0) readouts.push_back({{"position", 2}, {"correct_id", id()}, {"wrong_id", id()}});
+    const auto add = [&](int64_t position, const std::vector<int64_t>& correct) {
+      int64_t wrong = id();
+      while (std::count(correct.begin(), correct.end(), wrong) > 0) wrong = (wrong + 1) % kTinyVocab;
+      readouts.push_back({{"position", position}, {"correct_id", correct}, {"wrong_id", wrong}});
+    };
+    add(length, {id(), id()});
+    if (i % 2 == 0) add(2, {id()});
     lines += Json({{"text_ids", clean}, {"counterfactual_ids", other}, {"readouts", readouts}}).dump() + "\n";
   }
   return lines;

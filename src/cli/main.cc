@@ -3,6 +3,8 @@
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
+#include <system_error>
 
 #include "cli/command.h"
 #include "cli/kernels.h"
@@ -62,6 +64,13 @@ int main(int argc, char** argv) {
     return circuit::kFailure;
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "[memory] out of memory. Use a smaller batch or --memory.\n");
+    return circuit::kFailure;
+  } catch (const std::filesystem::filesystem_error& error) {
+    fmt::print(stderr, "[files] {}\n", error.what());
+    return circuit::kFailure;
+  } catch (const std::system_error& error) {
+    // How fmt::print says that its output does not take what it prints.
+    fmt::print(stderr, "[stdout] cannot write the result: {}.\n", error.code().message());
     return circuit::kFailure;
   } catch (const std::exception& error) {
     // libtorch reports a failed allocation (and its own bugs) with a stack trace: its first line says it all.

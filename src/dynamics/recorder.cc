@@ -12,8 +12,9 @@
 namespace circuit {
 namespace {
 
+// NULL stands for what is not there: no value, or one that is not defined, such as the correlation of equal scores.
 void bind_or_null(Statement& statement, int index, const std::optional<double>& value) {
-  if (value) {
+  if (value && !std::isnan(*value)) {
     statement.bind(index, *value);
   } else {
     statement.bind_null(index);

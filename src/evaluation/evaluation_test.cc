@@ -143,7 +143,7 @@ TEST(Task, ARecordOfOneTokenHasNoTargetAndIsNamed) {
 }
 
 // Weights of 1e30 overflow to logits that are no numbers: neither an accuracy of 0 nor one of 0.5 may come of them.
-TEST(Ability, WhatIsNoNumberIsNotCompared) {
+TEST(NotFinite, IsNotCompared) {
   Model model = Model::random(tiny_architecture("gpt2"), 1e30, 3, {});
   MinimalPair pair;
   pair.good = {1, 2, 3};

@@ -30,7 +30,7 @@ CircuitEvaluation made_up() {
   e.empty.metric = around(-0.5);
   e.circuit.metric = around(2.5);
   e.full.accuracy = e.circuit.accuracy = {std::nan(""), {}};
-  e.range = around(3.75);
+  e.range = {3.75, around(3.75).interval};
   e.faithfulness = around(0.8);
   e.completeness_gap = around(0.1234);
   e.minimality = Minimality{around(0.5), 40};

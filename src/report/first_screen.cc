@@ -27,7 +27,11 @@ bool is_share(const std::string& number) {
 std::string shown(const std::string& number, const Numbers& values) {
   const auto found = values.find(number);
   if (found == values.end()) return "–";
-  return is_share(number) && std::isfinite(found->second) ? format_percent(found->second) : format_value(found->second);
+  if (!is_share(number) || !std::isfinite(found->second)) return format_value(found->second);
+  std::string share = format_percent(found->second);
+  const size_t space = share.find(' ');
+  if (space != std::string::npos) share.replace(space, 1, "\u00A0");
+  return share;
 }
 
 std::vector<RunResult> results_of(const std::vector<RunData>& runs) {

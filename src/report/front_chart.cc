@@ -172,6 +172,9 @@ Json front_spec(const FrontChart& chart) {
     layers.push_back(filtered(base, kind_is(kBefore)));
     layers.push_back(filtered(points, kind_is(kOnFront) + " || " + kind_is(kOffFront)));
     text["mark"]["color"] = kNeutralColour;
+    // Beside the cross: the runs' ways lead up from it.
+    text["mark"]["dx"] = 12;
+    text["mark"]["dy"] = 5;
     layers.push_back(filtered(text, kind_is(kBefore)));
   } else {
     layers.push_back(points);

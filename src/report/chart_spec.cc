@@ -17,14 +17,6 @@ double rounded(double value) {
   return std::isfinite(scale) ? std::round(value * scale) / scale : value;
 }
 
-// In columns that a telephone's width holds: a legend in one row is cut off there.
-Json top_legend(const Json& names) {
-  size_t longest = 0;
-  for (const Json& name : names) longest = std::max(longest, name.get_ref<const std::string&>().size());
-  constexpr size_t kShort = 8;
-  return {{"orient", "top"}, {"columns", longest <= kShort ? 4 : 2}, {"values", names}};
-}
-
 Json color_encoding(const LineChart& chart, const std::vector<std::string>& runs) {
   const bool several_runs = runs.size() > 1;
   Json names = Json::array();
@@ -168,6 +160,13 @@ Json hover_layer(const Plot& plot) {
 }
 
 }  // namespace
+
+Json top_legend(const Json& names) {
+  size_t longest = 0;
+  for (const Json& name : names) longest = std::max(longest, name.get_ref<const std::string&>().size());
+  constexpr size_t kShort = 8;
+  return {{"orient", "top"}, {"columns", longest <= kShort ? 4 : 2}, {"values", names}};
+}
 
 Curve thin(const Curve& curve, size_t limit) {
   if (curve.size() <= limit) return curve;

@@ -32,6 +32,12 @@ struct LineChart {
 // page, so that a run has one colour in every chart, whichever have a curve in this one.
 Json line_chart_spec(const LineChart& chart, const std::vector<std::string>& runs);
 
+// A legend over the chart, in columns that a telephone's width holds: one in a row is cut off there.
+Json top_legend(const Json& names);
+
+// Of marks that belong to no series; readable on light and dark.
+constexpr const char* kNeutralColour = "#808890";
+
 // The colours of page.css; more curves than that take a palette of twenty.
 constexpr size_t kPageColours = 6;
 

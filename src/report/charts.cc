@@ -1,6 +1,7 @@
 #include "report/charts.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <set>
 
@@ -16,9 +17,21 @@ class ChartList {
     for (const RunData& run : runs) runs_.push_back(run.name);
   }
 
-  // Curves without a point are left out, and so is a chart without a curve.
+  // A chart has no place for what is not finite: such points are left out, and the caption says so. Curves without a
+  // point are left out, and so is a chart without a curve.
   void add(LineChart chart) {
     auto& series = chart.series;
+    int64_t left_out = 0;
+    for (Series& s : series) {
+      const auto kept =
+          std::remove_if(s.curve.begin(), s.curve.end(), [](const Point& p) { return !std::isfinite(p.value); });
+      left_out += s.curve.end() - kept;
+      s.curve.erase(kept, s.curve.end());
+    }
+    if (left_out > 0) {
+      chart.caption += (chart.caption.empty() ? "" : " ") + format_count(left_out) +
+                       (left_out == 1 ? " point is" : " points are") + " not finite and left out.";
+    }
     series.erase(std::remove_if(series.begin(), series.end(), [](const Series& s) { return s.curve.empty(); }),
                  series.end());
     if (series.empty()) return;

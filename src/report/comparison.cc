@@ -48,15 +48,6 @@ double summary_value(const RunRow& run, const char* when, const std::string& nam
   return found == values.end() ? std::numeric_limits<double>::quiet_NaN() : number_of(*found, name, run.name);
 }
 
-double best_metric(const RunRow& run) {
-  double best = -std::numeric_limits<double>::infinity();
-  for (const auto& [step, values] : run.series) {
-    const auto found = values.find("dev/metric");
-    if (found != values.end()) best = std::max(best, found->second);
-  }
-  return best;
-}
-
 // NaN: the run has no such number.
 std::string number(double value) { return std::isnan(value) ? "-" : fmt::format("{:.4g}", value); }
 
@@ -72,7 +63,7 @@ double value_at_level(const EvaluationSeries& series, const std::string& metric,
     const double here = get(series[i].second, metric);
     if (!(here >= level)) continue;
     const double after = get(series[i].second, value);
-    if (i == 0) return after;
+    if (i == 0 || here == level) return after;  // an infinite value before it would make 0 × ∞
     const double there = get(series[i - 1].second, metric);
     const double share = (level - there) / (here - there);
     return get(series[i - 1].second, value) * (1 - share) + after * share;
@@ -80,13 +71,27 @@ double value_at_level(const EvaluationSeries& series, const std::string& metric,
   return std::numeric_limits<double>::quiet_NaN();
 }
 
+double common_level(const std::vector<EvaluationSeries>& series, const std::string& metric) {
+  double level = std::numeric_limits<double>::infinity();
+  for (const EvaluationSeries& each : series) {
+    double best = -std::numeric_limits<double>::infinity();
+    for (const auto& [step, values] : each) {
+      const auto found = values.find(metric);
+      if (found != values.end()) best = std::max(best, found->second);  // a NaN is never the larger
+    }
+    level = std::min(level, best);
+  }
+  return level;
+}
+
 std::string comparison_table(const std::vector<std::string>& run_folders) {
   std::vector<RunRow> runs;
-  double level = std::numeric_limits<double>::infinity();
+  std::vector<EvaluationSeries> series;
   for (const std::string& folder : run_folders) {
     runs.push_back(read_run(folder));
-    level = std::min(level, best_metric(runs.back()));
+    series.push_back(runs.back().series);
   }
+  const double level = common_level(series, "dev/metric");
   std::vector<std::vector<std::string>> rows(1);
   rows[0].push_back("");
   for (const RunRow& run : runs) rows[0].push_back(run.name + " (" + run.method + ")");

@@ -16,6 +16,9 @@ using EvaluationSeries = std::vector<std::pair<int64_t, std::map<std::string, do
 double value_at_level(const EvaluationSeries& series, const std::string& metric, double level,
                       const std::string& value);
 
+// The highest value of `metric` that all of the series reach: the lowest of their best. −∞ when one has none.
+double common_level(const std::vector<EvaluationSeries>& series, const std::string& metric);
+
 // One column a run. Rows: metric, accuracy and perplexity on the test split (dev without one), untouched
 // perplexity, each before → after; untouched perplexity at equal dev metric (the lowest best of the runs);
 // parameters touched; training time. Throws Error naming a run that is not finished.

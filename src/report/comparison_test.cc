@@ -19,5 +19,18 @@ TEST(ValueAtLevel, InterpolatesWhereTheMetricFirstReachesIt) {
   EXPECT_TRUE(std::isnan(value_at_level(series, "x", 0.0, "p")));
 }
 
+TEST(ValueAtLevel, AnInfiniteValueBeforeTheLevelIsNotMixedIn) {
+  const EvaluationSeries series{{0, {{"m", -3.0}, {"p", INFINITY}}}, {10, {{"m", 1.0}, {"p", 44.0}}}};
+  EXPECT_EQ(value_at_level(series, "m", 1.0, "p"), 44.0);
+  EXPECT_EQ(value_at_level(series, "m", 0.0, "p"), INFINITY);
+}
+
+TEST(CommonLevel, IsTheLowestOfTheBest) {
+  const EvaluationSeries good{{0, {{"m", 1.0}}}, {10, {{"m", 3.0}}}, {20, {{"m", NAN}}}};
+  const EvaluationSeries less{{0, {{"m", 2.0}}}, {10, {{"m", 1.0}}}};
+  EXPECT_EQ(common_level({good, less}, "m"), 2.0);
+  EXPECT_EQ(common_level({good, {}}, "m"), -INFINITY);
+}
+
 }  // namespace
 }  // namespace circuit

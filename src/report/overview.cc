@@ -67,19 +67,27 @@ std::optional<double> value_at(const Curve& curve, double step) {
 }
 
 std::string formatted(const std::string& measure, double value) {
-  return measure == "accuracy" ? format_percent(value) : format_value(value);
+  return measure == "accuracy" && std::isfinite(value) ? format_percent(value) : format_value(value);
+}
+
+// As the page's tables sort it: JavaScript's words; NaN is missing.
+std::string sort_value(double value) {
+  if (std::isnan(value)) return "";
+  return std::isinf(value) ? (value > 0 ? "Infinity" : "-Infinity") : fmt::format("{}", value);
 }
 
 std::string number(const std::string& text) { return "<strong>" + text + "</strong>"; }
 
 // "from −3.4 to 2.1", the last value being the best step's where it was evaluated, else the last one.
 std::string change_phrase(const RunData& run, const Curve& curve, const std::string& measure) {
+  // Test numbers of a run that has not finished: before tuning only.
+  if (curve.size() == 1) return "from " + number(formatted(measure, curve.front().value)) + " (not measured again yet)";
   const double after = value_at(curve, static_cast<double>(best_step(run))).value_or(curve.back().value);
   return "from " + number(formatted(measure, curve.front().value)) + " to " + number(formatted(measure, after));
 }
 
 std::string relative_phrase(double before, double after) {
-  if (before <= 0) return "";
+  if (!(before > 0) || !std::isfinite(before) || !std::isfinite(after)) return "";
   const double change = after / before - 1;
   if (std::abs(change) < 0.0005) return " (unchanged)";
   return fmt::format(" ({}{})", change > 0 ? "+" : "", format_percent(change));
@@ -87,7 +95,8 @@ std::string relative_phrase(double before, double after) {
 
 std::string perplexity_phrase(const RunData& run, const Curve& curve) {
   const double after = value_at(curve, static_cast<double>(best_step(run))).value_or(curve.back().value);
-  return change_phrase(run, curve, "perplexity") + relative_phrase(curve.front().value, after);
+  const std::string relative = curve.size() == 1 ? "" : relative_phrase(curve.front().value, after);
+  return change_phrase(run, curve, "perplexity") + relative;
 }
 
 std::string behaviour_sentences(const RunData& run) {
@@ -174,9 +183,11 @@ int64_t best_step(const RunData& run) {
   if (recorded != run.summary.end() && recorded->is_number_integer()) return recorded->get<int64_t>();
   const Curve* metric = curve_of(run, "dev/metric");
   if (metric == nullptr) return -1;
-  const auto best =
-      std::max_element(metric->begin(), metric->end(), [](Point a, Point b) { return a.value < b.value; });
-  return static_cast<int64_t>(best->step);
+  const Point* best = nullptr;
+  for (const Point& point : *metric) {
+    if (!std::isnan(point.value) && (best == nullptr || point.value > best->value)) best = &point;
+  }
+  return best == nullptr ? -1 : static_cast<int64_t>(best->step);
 }
 
 std::string overview_html(const RunData& run) {
@@ -211,7 +222,7 @@ std::string evaluation_table_html(const RunData& run) {
     const std::string& measure = name.split == "ability" ? name.detail : name.measure;
     const std::optional<double> values[] = {curve->front().value, at_best, curve->back().value};
     for (const auto& value : values) {
-      rows += value ? fmt::format("<td data-value=\"{}\">{}</td>", *value, formatted(measure, *value))
+      rows += value ? fmt::format("<td data-value=\"{}\">{}</td>", sort_value(*value), formatted(measure, *value))
                     : "<td data-value=\"\">–</td>";
     }
     rows += "</tr>\n";

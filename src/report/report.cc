@@ -11,6 +11,7 @@
 #include "report/chart_spec.h"
 #include "report/charts.h"
 #include "report/circuit_series.h"
+#include "report/first_screen.h"
 #include "report/html.h"
 #include "report/overview.h"
 #include "report/run_data.h"
@@ -38,10 +39,7 @@ void make_names_differ(std::vector<RunData>& runs) {
 std::string section_html(const std::string& section, const std::vector<Chart>& charts) {
   std::string html = "<section><h2>" + escape_html(section) + "</h2><div class=\"grid\">\n";
   for (const Chart& chart : charts) {
-    if (chart.section != section) continue;
-    html += "<figure class=\"card\"><figcaption><div class=\"head\"><h3>" + escape_html(chart.title) + "</h3></div>";
-    if (!chart.caption.empty()) html += "<p>" + escape_html(chart.caption) + "</p>";
-    html += "</figcaption><div class=\"chart\" id=\"" + escape_html(chart.id) + "\"></div></figure>\n";
+    if (chart.section == section) html += figure_html(chart);
   }
   return html + "</div></section>\n";
 }
@@ -50,13 +48,27 @@ std::string section_html(const std::string& section, const std::vector<Chart>& c
 std::vector<std::string> chart_sections(const std::vector<Chart>& charts) {
   std::vector<std::string> names, html;
   for (const Chart& chart : charts) {
+    if (chart.section.empty()) continue;  // it stands on the first screen
     if (std::find(names.begin(), names.end(), chart.section) == names.end()) names.push_back(chart.section);
   }
   for (const std::string& name : names) html.push_back(section_html(name, charts));
   if (html.empty()) {
-    html.push_back("<section><p class=\"missing\">No steps, discoveries or evaluations to chart.</p></section>");
+    html.push_back(charts.empty() ? "<section><p class=\"missing\">No steps, discoveries or evaluations to "
+                                    "chart.</p></section>"
+                                  : "");
   }
   return html;
+}
+
+// The first screen's picture first; where there is none, the first of the others is it.
+std::vector<Chart> page_charts(const std::vector<RunData>& runs) {
+  std::vector<Chart> charts = make_charts(runs);
+  if (std::optional<Chart> picture = first_picture(runs)) {
+    charts.insert(charts.begin(), std::move(*picture));
+  } else if (!charts.empty()) {
+    charts.front().section.clear();
+  }
+  return charts;
 }
 
 // What the page leaves out, said where a reader looks for it.
@@ -74,10 +86,14 @@ std::string thinning_html(const std::vector<RunData>& runs) {
       format_count(kMaxCurvePoints));
 }
 
+// Of a single run the first screen has the words.
 std::string run_html(const RunData& run, bool several_runs) {
   std::string html;
-  if (several_runs) html += "<h2>" + escape_html(run.name) + "</h2>";
-  return html + overview_html(run) + evaluation_table_html(run);
+  if (several_runs) html += "<h2>" + escape_html(run.name) + "</h2>" + overview_html(run);
+  const std::string table = evaluation_table_html(run);
+  if (table.empty()) return html;
+  return html + "<details><summary>Every evaluation of " + escape_html(run.name) + "</summary>" + table +
+         "</details>\n";
 }
 
 std::string configuration_html(const RunData& run) {
@@ -135,7 +151,7 @@ std::string render_report(const std::vector<std::string>& run_folders, const std
   for (const std::string& folder : run_folders) runs.push_back(read_run(folder));
   make_names_differ(runs);
 
-  const std::vector<Chart> charts = make_charts(runs);
+  const std::vector<Chart> charts = page_charts(runs);
   Json data = {{"charts", Json::array()}, {"circuits", Json::array()}, {"updates", Json::array()}};
   for (const Chart& chart : charts) {
     data["charts"].push_back({{"id", chart.id}, {"title", chart.title}, {"spec", chart.spec}});
@@ -154,6 +170,7 @@ std::string render_report(const std::vector<std::string>& run_folders, const std
                          {{"title", escape_html(page_title(runs))},
                           {"notices", notices_comment()},
                           {"style", std::string(page_style())},
+                          {"first", first_screen_html(runs, charts.empty() ? nullptr : &charts.front())},
                           {"overviews", overviews},
                           {"behaviour", sections[0]},
                           {"explore", explore_html(!data["circuits"].empty())},

@@ -92,7 +92,7 @@ constexpr const char* kProbe = R"js(
   seen.buttons = document.querySelectorAll(".data-button").length;
   const saved = [];
   URL.createObjectURL = (blob) => { saved.push(blob); return "#"; };
-  document.querySelector("figure:has(.chart) .data-button").click();
+  document.querySelector(".grid figure:has(.chart) .data-button").click();
   seen.dialog = document.querySelector("dialog").open;
   seen.shown = document.querySelectorAll("dialog tbody tr").length;
   document.querySelector("dialog .csv").click();
@@ -130,7 +130,7 @@ constexpr const char* kProbe = R"js(
   sortTable(made, 0, true);
   seen.falling = cells(made, 0);
 
-  const canvas = document.querySelector(".chart canvas"), box = canvas.getBoundingClientRect();
+  const canvas = document.querySelector(".grid .chart canvas"), box = canvas.getBoundingClientRect();
   for (const kind of ["pointerover", "pointermove"]) {
     canvas.dispatchEvent(new PointerEvent(kind, { clientX: box.x + box.width / 2, clientY: box.y + 60, bubbles: true }));
   }
@@ -176,7 +176,7 @@ TEST_F(ReportInBrowser, IsDrawnAndWorksAtTwoWidths) {
     const Json seen = work({run}, kProbe, width);
     const auto text = [&](const char* key) { return seen[key].get<std::string>(); };
     expect_sound(seen, width);
-    EXPECT_EQ(seen["charts"], 14) << seen;
+    EXPECT_EQ(seen["charts"], 15) << seen;
     EXPECT_EQ(seen["moved"], Json::parse("[true, true, true]")) << seen;
     EXPECT_EQ(text("state").rfind("Step 0: 200 edges between", 0), 0u) << seen;
     EXPECT_EQ(seen["valuetext"], "step 0") << seen;
@@ -249,6 +249,73 @@ TEST_F(ReportInBrowser, RunsAreComparedSideBySide) {
         << seen;
     EXPECT_EQ(seen["rows"], 20) << seen;
     for (const Json& slider : seen["sliders"]) EXPECT_GT(slider.get<double>(), 120) << seen;
+  }
+}
+
+// The first screen: what is beside and below what, and that nothing of it is cut off.
+constexpr const char* kFirstScreenProbe = R"js(
+  const seen = {}, box = (e) => { const { top, bottom, left, right } = e.getBoundingClientRect(); return { top, bottom, left, right }; };
+  const table = document.querySelector(".first table");
+  seen.picture = document.querySelector("#first-picture canvas") ? box(document.querySelector("#first-picture canvas")) : null;
+  seen.table = box(table);
+  seen.columns = table.tHead.rows[0].cells.length;
+  seen.hidden = table.closest(".scroll").scrollWidth - table.closest(".scroll").clientWidth;
+  seen.details = [...document.querySelectorAll("table[data-name]")].map((t) => ({ open: t.closest("details").open, top: t.closest("details").getBoundingClientRect().top }));
+  const view = document.getElementById("first-picture")?.view.view;
+  seen.scales = view ? ["x", "y"].map((name) => ({ type: view.scale(name).type, ends: view.scale(name).domain() })) : [];
+  seen.legend = view ? view.scale("color").domain() : [];
+)js";
+
+TEST_F(ReportInBrowser, OpensWithOnePictureAndOneTable) {
+  SyntheticRun spec;
+  spec.steps = 60;
+  const auto with = [&](const std::string& name, const std::string& sql) {
+    const std::string run = make(name, spec);
+    if (!sql.empty()) Database(run + "/run.db", Database::Mode::kReadWrite).execute(sql);
+    return run;
+  };
+  const std::string plain = with("circuit", "");
+  const std::string strong = with("a-name-as-long-as_lr-0.0003_seed-0_of-a-sweep",
+                                  "UPDATE evaluations SET value = value + step / 20.0 WHERE name IN ('dev/metric', "
+                                  "'untouched/perplexity')");
+  const std::string running = with(
+      "running", "UPDATE meta SET value = 'running' WHERE key = 'status'; DELETE FROM evaluations WHERE step > 20");
+  const std::string infinite =
+      with("infinite",
+           "UPDATE evaluations SET value = 9e999 WHERE name = 'untouched/perplexity' AND step > 10;"
+           "UPDATE evaluations SET value = 'nan' WHERE name = 'dev/metric' AND step = 20");
+  const std::string without = with("without", "DELETE FROM evaluations WHERE name = 'untouched/perplexity'");
+  const std::vector<std::vector<std::string>> pages{
+      {plain}, {plain, strong}, {plain, strong, running, infinite}, {plain, without}, {without}};
+  for (const std::vector<std::string>& runs : pages) {
+    for (const int width : kWidths) {
+      SCOPED_TRACE(std::to_string(runs.size()) + " runs from " + runs[0] + ", " + std::to_string(width));
+      const Json seen = work(runs, kFirstScreenProbe, width);
+      expect_sound(seen, width);
+      EXPECT_EQ(seen["columns"], runs.size() == 1 ? 3u : runs.size() + 1) << seen;
+      ASSERT_EQ(seen["details"].size(), runs.size()) << seen;
+      for (const Json& details : seen["details"]) {
+        EXPECT_EQ(details["open"], false) << seen;
+        EXPECT_GT(details["top"], seen["table"]["top"]) << seen;
+      }
+      if (runs.size() < 3) {
+        EXPECT_LE(seen["hidden"], 0) << seen;
+      }
+      if (runs == pages.back()) continue;  // it has no picture of its own
+      ASSERT_FALSE(seen["picture"].is_null()) << seen;
+      // In the window as it opens; beside the table where there is room, else above it.
+      EXPECT_GE(seen["picture"]["left"], 0) << seen;
+      EXPECT_LE(seen["picture"]["right"], width) << seen;
+      if (width == 1280) {
+        EXPECT_LT(seen["picture"]["bottom"], 900) << seen;
+      }
+      const bool beside = width == 1280 && runs.size() <= 3;
+      EXPECT_GE(seen["table"][beside ? "left" : "top"], seen["picture"][beside ? "right" : "bottom"]) << seen;
+      for (const Json& scale : seen["scales"]) {
+        for (const Json& end : scale["ends"]) EXPECT_TRUE(end.is_number()) << seen;
+      }
+      EXPECT_EQ(seen["legend"].size(), runs.size()) << seen;
+    }
   }
 }
 

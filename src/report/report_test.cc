@@ -434,10 +434,32 @@ TEST_F(Report, AnEmptyRunHasAPage) {
   EXPECT_THAT(page, HasSubstr("No steps, discoveries or evaluations to chart."));
 }
 
-TEST_F(Report, DivergedStepsAreLeftOut) {
+TEST_F(Report, DivergedStepsAreLeftOutOfChartsWhichSaySo) {
   const std::string run = make("run");
   change(run, "UPDATE steps SET loss = 9e999 WHERE step = 7");
-  EXPECT_EQ(read_run(run).loss.size(), 299u);
+  const std::vector<Chart> charts = make_charts({read_run(run)});
+  const Chart* loss = chart_titled(charts, "Loss");
+  EXPECT_EQ(loss->spec["data"]["values"].size(), 299u);
+  EXPECT_THAT(loss->caption, HasSubstr("1 point is not finite and left out."));
+}
+
+// A finite value of another step must not stand in for it.
+TEST_F(Report, WhatIsNotFiniteIsShownAsWhatItIs) {
+  const std::string run = make("run");
+  change(run,
+         "UPDATE evaluations SET value = 9e999 WHERE name = 'untouched/perplexity' AND step = 300;"
+         "UPDATE evaluations SET value = 'nan' WHERE name = 'dev/perplexity' AND step = 300");
+  const RunData data = read_run(run);
+  EXPECT_THAT(overview_html(data), HasSubstr("on untouched text from <strong>46.2</strong> to <strong>∞</strong>"));
+  const std::string table = evaluation_table_html(data);
+  EXPECT_THAT(table, HasSubstr("<td data-value=\"Infinity\">∞</td>"));
+  EXPECT_THAT(table, HasSubstr("<td data-value=\"\">not a number</td>"));
+}
+
+TEST_F(Report, ANanIsNeverTheBestStep) {
+  const std::string run = make("run");
+  change(run, "UPDATE evaluations SET value = 'nan' WHERE name = 'dev/metric' AND step IN (0, 300)");
+  EXPECT_EQ(best_step(read_run(run)), 280);
 }
 
 TEST_F(Report, ErrorsNameTheRun) {

@@ -69,9 +69,8 @@ void read_meta(Database& database, RunData& run, const std::string& place) {
   run.downstream_nodes = node_names(run, "downstream_nodes", place);
 }
 
-// A diverged run stores infinities; a chart cannot show them, so the point is left out.
 void append(Curve& curve, const Statement& row, int column, double step) {
-  if (row.is_null(column) || !std::isfinite(row.real(column))) return;
+  if (row.is_null(column)) return;
   curve.push_back({step, row.real(column)});
 }
 

@@ -15,7 +15,7 @@ namespace circuit {
 
 struct Point {
   double step;
-  double value;  // finite
+  double value;  // may be NaN or infinite: a diverged run has such numbers
 };
 using Curve = std::vector<Point>;  // by step, ascending
 

@@ -8,7 +8,9 @@
 #include <optional>
 #include <set>
 
+#include "report/chart_parts.h"
 #include "report/chart_spec.h"
+#include "report/front_chart.h"
 
 namespace circuit {
 namespace {
@@ -19,46 +21,11 @@ std::optional<double> number_of(const std::string& text) {
   return !text.empty() && *end == '\0' && std::isfinite(value) ? std::optional(value) : std::nullopt;
 }
 
-// A number with the ends of its interval, as fields NAME, NAME_low, NAME_high.
-void put(Json& row, const std::string& field, const ReplicateMean& r) {
-  row[field] = r.mean;
-  if (!r.interval) return;
-  row[field + "_low"] = r.interval->low;
-  row[field + "_high"] = r.interval->high;
-}
-
-Json quantity(const std::string& field, const std::string& title) {
-  return {{"field", field}, {"type", "quantitative"}, {"title", title}, {"scale", {{"zero", false}}}};
-}
-
-Json tip(const std::string& field, const std::string& title, const char* type) {
-  Json made = {{"field", field}, {"type", type}, {"title", title}};
-  if (std::string(type) == "quantitative") made["format"] = ".4~r";
-  return made;
-}
-
-Json filtered(Json layer, const std::string& condition) {
-  layer["transform"] = Json::array({{{"filter", condition}}});
-  return layer;
-}
-
-// Never an axis that starts nowhere: the arrow in words.
-std::string axis_title(const std::string& name) { return name + (lower_is_better(name) ? " (lower is better)" : ""); }
-
-Json chart(const std::string& description, int height, const Json& rows, const Json& layers) {
-  return {{"$schema", "https://vega.github.io/schema/vega-lite/v5.json"},
-          {"description", description},
-          {"width", "container"},
-          {"height", height},
-          {"data", {{"values", rows}}},
-          {"layer", layers}};
-}
-
 std::optional<double> base_value(const std::vector<Condition>& conditions, const std::string& name) {
   std::optional<double> base;
   for (const Condition& c : conditions) {
     const auto found = c.before.find(name);
-    if (found == c.before.end()) continue;
+    if (found == c.before.end() || !std::isfinite(found->second.mean)) continue;
     constexpr double kSame = 1e-9;  // relative; means of equal values differ by rounding
     if (base && std::abs(*base - found->second.mean) > kSame * std::abs(*base)) return std::nullopt;
     base = found->second.mean;
@@ -90,14 +57,14 @@ KeyChart key_chart(const std::vector<std::string>& keys, size_t at, const std::v
   }
   for (const Condition& condition : conditions) {
     const auto found = condition.after.find(number);
-    if (found == condition.after.end()) continue;
+    if (found == condition.after.end() || !std::isfinite(found->second.mean)) continue;
     std::string series;
     for (size_t i = 0; i < keys.size(); ++i) {
       if (i != at) series += (series.empty() ? "" : ", ") + keys[i] + " = " + condition.values[i];
     }
     Json row = {{"series", series}, {"runs", condition.finished}};
     row["x"] = c.is_number ? Json(*number_of(condition.values[at])) : Json(condition.values[at]);
-    put(row, "y", found->second);
+    put_mean(row, "y", found->second);
     c.rows.push_back(row);
     c.series.insert(series);
   }
@@ -120,7 +87,7 @@ KeyChart key_chart(const std::vector<std::string>& keys, size_t at, const std::v
 }
 
 Json key_spec(const KeyChart& c, const std::optional<double>& base) {
-  const Json y = quantity("y", axis_title(c.number));
+  const Json y = quantity("y", axis_title(c.number, lower_is_better(c.number)));
   const auto low = [&] {
     Json end = y;
     end["field"] = "y_low";
@@ -128,7 +95,7 @@ Json key_spec(const KeyChart& c, const std::optional<double>& base) {
   };
   Json layers = Json::array();
   if (base) {
-    layers.push_back({{"mark", {{"type", "rule"}, {"strokeDash", Json::array({5, 4})}, {"color", "#808890"}}},
+    layers.push_back({{"mark", {{"type", "rule"}, {"strokeDash", Json::array({5, 4})}, {"color", kNeutralColour}}},
                       {"encoding", {{"y", {{"datum", *base}, {"type", "quantitative"}}}}}});
   }
   // Names have an order of the command line only: no line between them.
@@ -148,83 +115,25 @@ Json key_spec(const KeyChart& c, const std::optional<double>& base) {
           Json::array({tip("x", c.key, c.is_number ? "quantitative" : "nominal"), tip("series", "beside", "nominal"),
                        tip("y", c.number, "quantitative"), tip("y_low", "interval from", "quantitative"),
                        tip("y_high", "to", "quantitative"), tip("runs", "runs", "quantitative")})}}}});
-  return chart(c.number + " against " + c.key, 230, c.rows, layers);
+  return layered_chart(c.number + " against " + c.key, 230, c.rows, layers);
 }
 
 }  // namespace
 
 Json scatter_spec(const Sweep& sweep, const std::vector<Condition>& conditions) {
-  Json rows = Json::array();
+  FrontChart chart{sweep.target, sweep.cost, sweep.target, sweep.cost, {}, std::nullopt, {}, {}};
   for (const Condition& c : conditions) {
     const auto target = c.after.find(sweep.target);
     const auto cost = c.after.find(sweep.cost);
     if (target == c.after.end() || cost == c.after.end()) continue;
-    Json row = {{"label", c.label}, {"kind", c.on_front ? "on the front" : "not on the front"}, {"runs", c.finished}};
     std::string values;
     for (const std::string& value : c.values) values += (values.empty() ? "" : ", ") + value;
-    row["values"] = values;
-    put(row, "target", target->second);
-    put(row, "cost", cost->second);
-    rows.push_back(row);
+    chart.points.push_back({c.label, values, target->second, cost->second, c.on_front, c.finished});
   }
-  if (rows.empty()) return nullptr;
   const std::optional<double> target = base_value(conditions, sweep.target);
   const std::optional<double> cost = base_value(conditions, sweep.cost);
-  Json kinds = Json::array({"on the front", "not on the front"});
-  if (target && cost) {
-    rows.push_back({{"label", "before tuning"},
-                    {"values", "before"},
-                    {"kind", "before tuning"},
-                    {"target", *target},
-                    {"cost", *cost}});
-    kinds.push_back("before tuning");
-  }
-  Json x = quantity("cost", axis_title(sweep.cost));
-  x["scale"]["padding"] = 24;
-  Json y = quantity("target", axis_title(sweep.target));
-  y["scale"]["padding"] = 12;
-  const auto end_of = [](Json axis, const char* field) {
-    axis["field"] = field;
-    return axis;
-  };
-  const Json color = {{"field", "kind"},
-                      {"type", "nominal"},
-                      {"title", nullptr},
-                      {"scale", {{"domain", kinds}}},
-                      {"legend", {{"orient", "top"}}}};
-  // Told apart without colour, too.
-  const Json shape = {{"field", "kind"},
-                      {"type", "nominal"},
-                      {"title", nullptr},
-                      {"scale", {{"domain", kinds}, {"range", Json::array({"circle", "square", "cross"})}}},
-                      {"legend", {{"orient", "top"}}}};
-  Json layers = Json::array();
-  layers.push_back(filtered(
-      {{"mark", {{"type", "line"}, {"interpolate", "linear"}, {"strokeDash", Json::array({4, 3})}, {"strokeWidth", 1}}},
-       {"encoding", {{"x", x}, {"y", y}, {"order", {{"field", "cost"}, {"type", "quantitative"}}}, {"color", color}}}},
-      "datum.kind === 'on the front'"));
-  layers.push_back(filtered(
-      {{"mark", {{"type", "rule"}, {"opacity", 0.5}}},
-       {"encoding", {{"x", x}, {"y", end_of(y, "target_low")}, {"y2", {{"field", "target_high"}}}, {"color", color}}}},
-      "isValid(datum.target_low)"));
-  layers.push_back(filtered(
-      {{"mark", {{"type", "rule"}, {"opacity", 0.5}}},
-       {"encoding", {{"x", end_of(x, "cost_low")}, {"x2", {{"field", "cost_high"}}}, {"y", y}, {"color", color}}}},
-      "isValid(datum.cost_low)"));
-  layers.push_back(
-      {{"mark", {{"type", "point"}, {"filled", true}, {"size", 90}, {"opacity", 1}}},
-       {"encoding",
-        {{"x", x},
-         {"y", y},
-         {"color", color},
-         {"shape", shape},
-         {"tooltip", Json::array({tip("label", "condition", "nominal"), tip("target", sweep.target, "quantitative"),
-                                  tip("cost", sweep.cost, "quantitative"), tip("runs", "runs", "quantitative")})}}}});
-  layers.push_back(filtered(
-      {{"mark", {{"type", "text"}, {"align", "left"}, {"dx", 8}, {"dy", -7}, {"fontSize", 11}}},
-       {"encoding", {{"x", x}, {"y", y}, {"text", {{"field", "values"}, {"type", "nominal"}}}, {"color", color}}}},
-      "datum.kind !== 'not on the front'"));
-  return chart(sweep.target + " against " + sweep.cost, 360, rows, layers);
+  if (target && cost) chart.base = {*target, *cost};
+  return front_spec(chart);
 }
 
 std::vector<SweepChart> key_charts(const Sweep& sweep, const std::vector<Condition>& conditions) {

@@ -9,16 +9,13 @@
 
 namespace circuit {
 
-// Values of a key that span more than this factor stand on a logarithmic axis.
-constexpr double kLogarithmicSpan = 30;
-
 struct SweepChart {
   std::string id, title, caption;
   Json spec;
 };
 
 // target (up) against cost (right): a point a condition with its intervals, the front joined and labelled, the base
-// model as a cross. Null when no condition has both.
+// model as a cross (front_chart.h). Null when no condition has finite numbers of both.
 Json scatter_spec(const Sweep& sweep, const std::vector<Condition>& conditions);
 
 // A chart of target and one of cost for every key but the seed: the key's values to the right, a line for every

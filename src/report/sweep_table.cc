@@ -119,14 +119,14 @@ bool lower_is_better(const std::string& number) {
 }
 
 std::vector<bool> pareto_front(const std::vector<ParetoPoint>& points) {
-  const auto dominates = [](const ParetoPoint& a, const ParetoPoint& b) {
-    return a.gain >= b.gain && a.saving >= b.saving && (a.gain > b.gain || a.saving > b.saving);
+  const auto known = [](const ParetoPoint& p) { return std::isfinite(p.gain) && std::isfinite(p.saving); };
+  const auto dominates = [&](const ParetoPoint& a, const ParetoPoint& b) {
+    return known(a) && a.gain >= b.gain && a.saving >= b.saving && (a.gain > b.gain || a.saving > b.saving);
   };
   std::vector<bool> front;
   for (const ParetoPoint& p : points) {
-    const bool known = !std::isnan(p.gain) && !std::isnan(p.saving);
-    front.push_back(known && std::none_of(points.begin(), points.end(),
-                                          [&](const ParetoPoint& other) { return dominates(other, p); }));
+    front.push_back(known(p) && std::none_of(points.begin(), points.end(),
+                                             [&](const ParetoPoint& other) { return dominates(other, p); }));
   }
   return front;
 }

@@ -63,7 +63,8 @@ std::vector<Condition> conditions_of(const Sweep& sweep);
 bool lower_is_better(const std::string& number);
 
 // A condition as a point: both coordinates such that larger is better. True for those that no other point dominates
-// (at least as good in both and better in one). NaN coordinates are never on the front and dominate nothing.
+// (at least as good in both and better in one). A point with a coordinate that is not finite is never on the front and
+// dominates nothing: it is no measurement.
 struct ParetoPoint {
   double gain = 0;
   double saving = 0;

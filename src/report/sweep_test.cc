@@ -77,6 +77,8 @@ TEST(ParetoFront, HoldsWhatNothingDominates) {
               ElementsAre(true, true, false, true, false, true));
   EXPECT_THAT(pareto_front({{1, 1}, {1, 2}}), ElementsAre(false, true)) << "equal in one, worse in the other";
   EXPECT_TRUE(pareto_front({}).empty());
+  EXPECT_THAT(pareto_front({{9, -INFINITY}, {INFINITY, -50}, {1, -60}}), ElementsAre(false, false, true))
+      << "what is not finite is no measurement";
 }
 
 TEST(ParetoFront, KnowsWhichWayIsBetter) {
@@ -163,6 +165,18 @@ TEST(SweepCharts, AChartOfTargetAndOneOfCostAKey) {
   Sweep without = s;
   without.target = "";
   EXPECT_TRUE(scatter_spec(without, conditions_of(without)).is_null());
+}
+
+TEST(SweepCharts, WhatIsNotFiniteHasNoPoint) {
+  Sweep s = made_up();
+  s.runs[4].after["untouched/perplexity"] = INFINITY;
+  const std::vector<Condition> conditions = conditions_of(s);
+  const Json scatter = scatter_spec(s, conditions);
+  EXPECT_EQ(scatter["data"]["values"].size(), 3U) << "two conditions and the base model";
+  for (const SweepChart& chart : key_charts(s, conditions)) {
+    EXPECT_EQ(chart.spec.dump().find("null,\"y"), std::string::npos);
+    for (const Json& row : chart.spec["data"]["values"]) EXPECT_TRUE(std::isfinite(row["y"].get<double>())) << row;
+  }
 }
 
 std::string own_part(std::string page) {

@@ -87,10 +87,12 @@ function dataButton(parent, title, data) {
   return button;
 }
 
-// Columns for rows that are plain objects.
+// Columns for rows that are plain objects; not every row has every key.
 function plainColumns(rows) {
-  const order = ["run", "series", "step", "value", "mean"], place = (key) => (order.includes(key) ? order.indexOf(key) : order.length);
-  return Object.keys(rows[0] ?? {}).sort((a, b) => place(a) - place(b)).map((key) => ({ title: key, value: (row) => row[key], kind: typeof rows[0][key] === "number" ? "number" : "" }));
+  const order = ["run", "series", "kind", "step", "value", "mean"], place = (key) => (order.includes(key) ? order.indexOf(key) : order.length);
+  const first = new Map();
+  for (const row of rows) for (const [key, value] of Object.entries(row)) if (!first.has(key) && value !== null) first.set(key, value);
+  return [...first.keys()].sort((a, b) => place(a) - place(b)).map((key) => ({ title: key, value: (row) => row[key], kind: typeof first.get(key) === "number" ? "number" : "" }));
 }
 
 // The tables that the page was written with: cells have data-value.

@@ -27,19 +27,25 @@ void PrintTo(const Case& each, std::ostream* out) { *out << each.name; }
 
 const Case kCases[] = {
     {"01-jsonl-read-as-text",
-     {"== pairs\n", "minimal pairs", "== pairs_bom\n", "minimal pairs", "== pairs_array\n", "pairs_array.jsonl:1\\]", "pairs_comment.jsonl:1\\]", "tune pc\n",
-      ": 10 records", "tune pc_bom\n", ": 10 records", "tune pc_array\n"},
+     {"== pairs\n", "minimal pairs", "== pairs_bom\n", "minimal pairs", "== pairs_array\n", "pairs_array.jsonl:1\\]",
+      "pairs_comment.jsonl:1\\]", "tune pc\n", ": 10 records", "tune pc_bom\n", ": 10 records", "tune pc_array\n"},
      {"\"text\"", "3 records"}},
     {"02-pissa-adapter", {"init_lora_weights", "rc=1"}, {"rc=0"}},
-    {"03-answer-without-space", {"words .*0\\.8593", "ids .*0\\.8593", "spaced .*-1\\.327", "301,283,467,410,489,434"}, {}},
+    {"03-answer-without-space",
+     {"words .*0\\.8593", "ids .*0\\.8593", "spaced .*-1\\.327", "301,283,467,410,489,434"},
+     {}},
     {"04-template-begin-token", {"\\[1,403,407,261,378\\]", "0\\.06852", "\\[1,2,403,407,261,378\\]", "3\\.0524"}, {}},
-    {"05-add-bos-token-of-config", {"false: \\[403,407,261,378\\].*\"tokens\": 3", "true: \\[1,403,407,261,378,2\\]"}, {}},
+    {"05-add-bos-token-of-config",
+     {"false: \\[403,407,261,378\\].*\"tokens\": 3", "true: \\[1,403,407,261,378,2\\]"},
+     {}},
     {"06-blimp-first-token", {"auto .*0\\.45", "always .*0\\.45"}, {"0\\.76", "-0\\.0[,}]"}},
     {"07-rope-scaling-beside-rope-parameters",
      {"plain .*3\\.97391", "both .*3\\.77770?[19]", "null .*3\\.77770?[19]", "yarn .*yarn"},
      {"yarn .*nats", "no_factor .*nats", "no_keys .*nats", "only_factor .*nats"}},
     {"08-base-changed-elsewhere", {"Put the base model back", "rc=1", "Put the base model back", "rc=1"}, {"rc=0"}},
-    {"09-model-of-nan", {"not finite", "pairs ", "not finite", "mc ", "not finite", "gen ", "not finite", "rec ", "not finite"}, {"accuracy", "!!!!"}},
+    {"09-model-of-nan",
+     {"not finite", "pairs ", "not finite", "mc ", "not finite", "gen ", "not finite", "rec ", "not finite"},
+     {"accuracy", "!!!!"}},
     {"10-faithfulness-of-rounding",
      {"\"faithfulness\": null|rc=0", "every score is zero"},
      {"\"faithfulness\": -?[0-9]"}},
@@ -49,7 +55,8 @@ const Case kCases[] = {
     {"14-stdout-full", {"rc=1 score", "rc=1 inspect", "rc=1 --version", "rc=1 import", "rc=1 tokenize"}, {"rc=0"}},
     {"15-rstrip-then-added-white-space", {"\\[64,4096,4097,65\\]\n\\[64,4096,4098,65\\]"}, {}},
     {"16-single-word-and-joiners",
-     {"\\[149,227,151,234,158,222,234,", "\\[66,274,158,222,235,87\\]", "\\[66,274,158,241,238\\]", "\\[4097,220,87\\]"},
+     {"\\[149,227,151,234,158,222,234,", "\\[66,274,158,222,235,87\\]", "\\[66,274,158,241,238\\]",
+      "\\[4097,220,87\\]"},
      {}},
     {"17-added-tokens-same-normal-form", {"\\[64,220,4096\\]\n\\[64,220,4096\\]"}, {}},
     {"18-add-prefix-space-of-config", {"(\\[[0-9,]+\\])\n\\1\n\\1\n"}, {}},
@@ -57,7 +64,9 @@ const Case kCases[] = {
     {"20-generation-config-eos", {"He was a man,\\s*$"}, {}},
     {"21-edited-config-of-a-run", {"would change the result", "would change the result", "3"}, {"\n5 +5|4 +5"}},
     {"22-circuit-of-another-width", {"width 768"}, {"full "}},
-    {"23-byte-beside-position", {"both .*both 'byte' and 'position'", "byte .*logit_diff", "position .*logit_diff"}, {}},
+    {"23-byte-beside-position",
+     {"both .*both 'byte' and 'position'", "byte .*logit_diff", "position .*logit_diff"},
+     {}},
     {"24-output-over-input", {"would overwrite", "rc=1", "would overwrite", "rc=1"}, {"rc=0"}},
     {"25-epsilon-zero", {"optimizer.epsilon: found 0, expected more than 0"}, {"NOT NULL"}},
     {"26-run-named-with-colon", {"A: run:3, ", "B: run, ", "A: \\./run:3/, "}, {}},
@@ -112,7 +121,8 @@ TEST_P(HandedOver, GivesWhatItsPageSays) {
     ASSERT_TRUE(std::regex_search(from_here, said.cend(), found, std::regex(word))) << word << " is not in\n" << said;
     from_here = found[0].second;
   }
-  for (const std::string& word : GetParam().never) EXPECT_FALSE(std::regex_search(said, std::regex(word))) << word << " in\n" << said;
+  for (const std::string& word : GetParam().never)
+    EXPECT_FALSE(std::regex_search(said, std::regex(word))) << word << " in\n" << said;
 }
 
 std::string name_of(const testing::TestParamInfo<Case>& info) {

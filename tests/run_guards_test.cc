@@ -41,8 +41,8 @@ TEST_F(RunGuards, AnEditedConfigurationIsRefusedAsSetIs) {
   std::string text = whole;
   text.replace(text.find("\nn = 12"), 7, "\nn = 5");
   write_file(path, text);
-  for (const Arguments& command : {Arguments{"tune", "--resume", runs_.run("run")},
-                                   {"export", runs_.run("run"), "-o", file("out")}}) {
+  for (const Arguments& command :
+       {Arguments{"tune", "--resume", runs_.run("run")}, {"export", runs_.run("run"), "-o", file("out")}}) {
     expect_no(command, {"config.toml", "selection.n", "12", "would change the result"});
   }
   text = whole;
@@ -62,9 +62,10 @@ TEST_F(RunGuards, ABaseOrDataThatChangedIsRefused) {
     if (tensor.name.find("wte.weight") != std::string::npos) tensor.bytes[3] = static_cast<char>(tensor.bytes[3] ^ 1);
   }
   write_tiny_model(runs_.model(), changed);
-  for (const Arguments& command :
-       {Arguments{"tune", "--resume", runs_.run("run")}, {"export", runs_.run("run"), "-o", file("out")},
-        {"export", runs_.run("run"), "--delta", "-o", file("delta")}, {"analyse", runs_.run("run"), "--only", "faithfulness"}}) {
+  for (const Arguments& command : {Arguments{"tune", "--resume", runs_.run("run")},
+                                   {"export", runs_.run("run"), "-o", file("out")},
+                                   {"export", runs_.run("run"), "--delta", "-o", file("delta")},
+                                   {"analyse", runs_.run("run"), "--only", "faithfulness"}}) {
     expect_no(command, {"wte.weight", "is not the one this run started from", "Put the base model back"});
   }
   write_file(weights, whole);
@@ -96,8 +97,12 @@ TEST_F(RunGuards, OneProcessAtATimeWorksOnARun) {
 
 // An evaluation may take as long as many steps: it is left at once and made up for on resume.
 TEST_F(RunGuards, CtrlCEndsAnEvaluationThatIsMadeUpFor) {
-  const Settings slow{"data.dev=" + file("many.jsonl"), "data.test=", "evaluation.batch=1", "tuning.steps=3",
-                      "evaluation.every=1", "evaluation.keep=all"};
+  const Settings slow{"data.dev=" + file("many.jsonl"),
+                      "data.test=",
+                      "evaluation.batch=1",
+                      "tuning.steps=3",
+                      "evaluation.every=1",
+                      "evaluation.keep=all"};
   write_file(file("many.jsonl"), tiny_records(1500, 2));
   ASSERT_EQ(run_program(runs_.tune("whole", slow)).exit_code, 0);
   Program program(runs_.tune("stopped", slow));
@@ -117,7 +122,8 @@ TEST_F(RunGuards, AFolderThatExistsIsMeantBeforeARunAndAStep) {
   finish("run:3");
   const ProgramResult result = run_quiet({"diff", runs_.run("run:3"), runs_.run("run")});
   EXPECT_THAT(result.out, HasSubstr("A: " + runs_.run("run:3") + ", discovery of step"));
-  EXPECT_THAT(run_quiet({"diff", runs_.run("run") + ":2", runs_.run("run")}).out, HasSubstr("run, discovery of step 2"));
+  EXPECT_THAT(run_quiet({"diff", runs_.run("run") + ":2", runs_.run("run")}).out,
+              HasSubstr("run, discovery of step 2"));
 }
 
 TEST_F(RunGuards, SettingsThatCannotBeAreFoundBeforeAnyFolder) {
@@ -170,7 +176,8 @@ TEST_F(RunGuards, FlagsThatAreNoNumbersAreRefusedInAFewDigits) {
   for (const char* value : {"nan", "1.5"}) expect("--budget", value, "0 to 1");
   expect("--target-faithfulness", "nan", "0 to 1");
   expect("--top-edges", "0", "1 or more");
-  expect_no({"generate", runs_.model(), "--prompt", "a", "--temperature", "nan"}, {"--temperature", "found nan"}, kWrongUse);
+  expect_no({"generate", runs_.model(), "--prompt", "a", "--temperature", "nan"}, {"--temperature", "found nan"},
+            kWrongUse);
 }
 
 // The exit code and what was said, of a shell line in which circuit stands for the program.
@@ -190,7 +197,8 @@ TEST_F(RunGuards, AResultThatCannotBeWrittenIsAFailure) {
         std::string("--version"), std::string("--help"), std::string("tune --help"), std::string("tune --help-config"),
         "generate " + m + " --prompt a --max-tokens 2 --quiet", "diff " + m + " " + m}) {
     const std::string said = shell("circuit " + command + " > /dev/full");
-    EXPECT_THAT(said, testing::AllOf(HasSubstr("rc=1"), HasSubstr("cannot write the result: No space left on device"))) << command;
+    EXPECT_THAT(said, testing::AllOf(HasSubstr("rc=1"), HasSubstr("cannot write the result: No space left on device")))
+        << command;
   }
   EXPECT_THAT(shell("echo '\"ab\"' | circuit tokenize " + m + " > /dev/full"), HasSubstr("rc=1"));
 }

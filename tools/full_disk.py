@@ -7,6 +7,7 @@ the right to mount; standard library only.
 """
 import argparse
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -74,13 +75,12 @@ def main():
             for entry in disk.iterdir():
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
             # A few bytes of room: files can be made, not filled.
-            with open(disk / "filler", "wb") as filler:
-                try:
-                    while True:
-                        filler.write(b"\0" * 4096)
-                        filler.flush()
-                except OSError:
-                    pass
+            filler = os.open(disk / "filler", os.O_WRONLY | os.O_CREAT)
+            try:
+                while True:
+                    os.write(filler, b"\0" * 4096)
+            except OSError:
+                os.close(filler)
             before = listing(disk)
             result = circuit(*command)
             after = listing(disk)

@@ -131,9 +131,7 @@ void add_analyse(CLI::App& program, Action* chosen) {
   command->add_option("--states", o->states, "checkpoints that the starred ones look at, the base among them")
       ->capture_default_str()
       ->check(between(2, 100));
-  command->add_option("--top", o->top, "rows of a table that are printed")
-      ->capture_default_str()
-      ->check(at_least(1));
+  command->add_option("--top", o->top, "rows of a table that are printed")->capture_default_str()->check(at_least(1));
   command->add_option("-o,--out", o->out, "folder for every table as CSV and every analysis as JSON");
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });

@@ -240,9 +240,7 @@ void add_diff(CLI::App& program, Action* chosen) {
       "  circuit diff runs/agreement:0 runs/agreement --svg moved.svg\n  circuit diff gpt2 tuned --top 40");
   command->add_option("A", o->a, "circuit file, RUN (its last circuit), RUN:STEP, or model directory")->required();
   command->add_option("B", o->b, "the same")->required();
-  command->add_option("--top", o->top, "rows of the largest changes")
-      ->capture_default_str()
-      ->check(at_least(1));
+  command->add_option("--top", o->top, "rows of the largest changes")->capture_default_str()->check(at_least(1));
   command->add_option("--svg", o->svg, "draw both circuits into this file: what stayed, left and entered");
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "cli/command.h"
-#include "cli/outputs.h"
 #include "cli/finer.h"
+#include "cli/outputs.h"
 #include "cli/selected.h"
 #include "cli/stability.h"
 #include "cli/target.h"
@@ -327,8 +327,7 @@ void add_discover(CLI::App& program, Action* chosen) {
       ->check(at_least(1));
   command->add_option("--positions", o->positions, "positions summed over: all or readout");
   CLI::Option* selection = command->add_option("--selection", o->selection, names_of(selectors()));
-  CLI::Option* size =
-      command->add_option("--top-edges", o->top_edges, "edges of the circuit")->check(at_least(1));
+  CLI::Option* size = command->add_option("--top-edges", o->top_edges, "edges of the circuit")->check(at_least(1));
   CLI::Option* resamples =
       command
           ->add_option("--resamples", o->resamples,
@@ -353,8 +352,7 @@ void add_discover(CLI::App& program, Action* chosen) {
       ->excludes(size)
       ->excludes(selection)
       ->excludes(target);
-  command->add_option("--threshold", o->threshold, "least |score|, for selection threshold")
-      ->check(at_least(0));
+  command->add_option("--threshold", o->threshold, "least |score|, for selection threshold")->check(at_least(0));
   command->add_option("--budget", o->budget, "largest trainable share, for selection param-budget")
       ->check(between(0.0, 1.0));
   command->add_flag("--signed", o->signed_scores, "rank by the score itself, positive ones only");
@@ -364,8 +362,7 @@ void add_discover(CLI::App& program, Action* chosen) {
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
   command->add_option("--dot", o->dot, "also write the circuit as Graphviz DOT");
   command->add_option("--svg", o->svg, "also write the circuit as a drawing that browsers and editors open");
-  command->add_option("--mlp-block", o->mlp_block, "split every MLP into nodes of W channels")
-      ->check(at_least(1));
+  command->add_option("--mlp-block", o->mlp_block, "split every MLP into nodes of W channels")->check(at_least(1));
   command->add_option("--spans", o->spans, "also write scores by pairs of the records' spans, as safetensors")
       ->excludes(resamples);
   command->add_option("--channels", o->channels, "also write a score of every MLP channel, as safetensors");

@@ -64,13 +64,12 @@ int export_delta(const Options& o, const TuneConfig& config) {
   const int64_t step = choose_step(o);
   const Checkpoint base = Checkpoint::open(config.model_path);
   check_base(o.run, base);
-  const Delta delta =
-      make_delta(base, checkpoint_folder(o.run, step) + "/slices.safetensors",
-                 {{"step", std::to_string(step)},
-                  {"method", config.tuning_method},
-                  {"model", config.model_path},
-                  {"config", read_file(o.run + "/config.toml")},
-                  {"program_version", CIRCUIT_VERSION}});
+  const Delta delta = make_delta(base, checkpoint_folder(o.run, step) + "/slices.safetensors",
+                                 {{"step", std::to_string(step)},
+                                  {"method", config.tuning_method},
+                                  {"model", config.model_path},
+                                  {"config", read_file(o.run + "/config.toml")},
+                                  {"program_version", CIRCUIT_VERSION}});
   write_delta(delta, o.out);
   if (o.common.json) {
     fmt::print("{}\n", Json({{"out", o.out},

@@ -41,7 +41,8 @@ void check_outputs(const std::vector<std::string>& inputs, const std::vector<Nam
       fail(output.path, "is given as {} and as {}. Choose two names.", outputs[j].option, output.option);
     }
     std::error_code none;
-    if (fs::is_directory(output.path, none)) fail(output.path, "{}: is a folder, expected a file to write.", output.option);
+    if (fs::is_directory(output.path, none))
+      fail(output.path, "{}: is a folder, expected a file to write.", output.option);
     AtomicFile probe(output.path);  // throws where it cannot be made; nothing of it stays
   }
 }

@@ -11,8 +11,8 @@ struct NamedPath {
   std::string path;    // empty: not asked for
 };
 
-// Throws Error naming the option: an output that is one of the inputs (or a file of an input folder, pages left out), that
-// is another output, or that cannot be written.
+// Throws Error naming the option: an output that is one of the inputs (or a file of an input folder, pages left out),
+// that is another output, or that cannot be written.
 void check_outputs(const std::vector<std::string>& inputs, const std::vector<NamedPath>& outputs);
 
 // The same of a folder that a command is to make: one that is there, or that cannot be made.

@@ -35,8 +35,8 @@ void stop_if_interrupted(int64_t, int64_t) {
 
 void add_task(const std::string& split, const Dataset& data, const TuneConfig& c, const Model& model,
               Evaluation* values) {
-  const TaskResult r = evaluate_task(model, data.examples, find_metric(c.discovery_metric), c.evaluation_batch,
-                                     stop_if_interrupted);
+  const TaskResult r =
+      evaluate_task(model, data.examples, find_metric(c.discovery_metric), c.evaluation_batch, stop_if_interrupted);
   if (r.readouts > 0) {
     (*values)[split + "/metric"] = r.metric;
     // Over readouts; as a metric, logit_diff is the mean over examples and already there.
@@ -153,7 +153,10 @@ class RunObserver : public TuneObserver {
   void on_failure(const FailedStep& failure) override {
     Json records = Json::array();
     for (const Example* e : failure.examples) records.push_back({{"place", e->place}, {"ids", e->ids}});
-    const Json json = {{"step", failure.step}, {"loss", number_json(failure.loss)}, {"lr", failure.learning_rate}, {"records", records}};
+    const Json json = {{"step", failure.step},
+                       {"loss", number_json(failure.loss)},
+                       {"lr", failure.learning_rate},
+                       {"records", records}};
     write_file(fmt::format("{}/failed-step-{:06}.json", config_.run_path, failure.step), json.dump(1) + "\n");
     recorder_.meta("status", "failed");
     progress_.clear();
@@ -279,7 +282,8 @@ Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const 
   if (!data.untouched.ids.empty()) {
     const int64_t positions = model.open.model.architecture().n_positions;
     const int64_t window = config.evaluation_window > 0 ? config.evaluation_window : positions;
-    const TextResult r = evaluate_text(model.open.model, data.untouched, window, config.evaluation_batch, stop_if_interrupted);
+    const TextResult r =
+        evaluate_text(model.open.model, data.untouched, window, config.evaluation_batch, stop_if_interrupted);
     values["untouched/perplexity"] = std::exp(r.nll);
   }
   if (splits == Splits::kAll) add_ability(config, model.open, &values);

@@ -25,8 +25,10 @@ std::string sum_of_file(const std::string& path) {
 
 std::map<std::string, std::string> sums_of_data(const TuneConfig& c) {
   std::map<std::string, std::string> sums;
-  for (const auto& [key, path] : {std::pair("data.train", c.data_train), {"data.dev", c.data_dev},
-                                  {"data.test", c.data_test}, {"data.untouched", c.data_untouched},
+  for (const auto& [key, path] : {std::pair("data.train", c.data_train),
+                                  {"data.dev", c.data_dev},
+                                  {"data.test", c.data_test},
+                                  {"data.untouched", c.data_untouched},
                                   {"data.replay", c.data_replay}}) {
     if (!path.empty()) sums[key] = sum_of_file(path);
   }
@@ -48,7 +50,8 @@ std::map<std::string, std::string> sums_of_base(const Checkpoint& base) {
 }
 
 // The first name whose sum differs or that only one side has; empty: none.
-std::string changed(const std::string& recorded, const std::map<std::string, std::string>& now, const std::string& place) {
+std::string changed(const std::string& recorded, const std::map<std::string, std::string>& now,
+                    const std::string& place) {
   const Json then = parse_json(recorded, place);
   for (const auto& [name, sum] : then.items()) {
     const auto found = now.find(name);
@@ -74,7 +77,8 @@ TuneConfig read_run_config(const std::string& run) {
   for (size_t i = 0; i < now.size(); ++i) {
     if (is_free_on_resume(now[i].key) || plain_value(now[i]) == plain_value(then[i])) continue;
     fail(run + "/config.toml",
-         "{} = {} would change the result of a run that has begun, with {}; only evaluation.keep may change. Set it back, "
+         "{} = {} would change the result of a run that has begun, with {}; only evaluation.keep may change. Set it "
+         "back, "
          "or start a new run.",
          now[i].key, plain_value(now[i]), plain_value(then[i]));
   }

@@ -1,5 +1,5 @@
-// What a run rests on besides its own folder: its configuration as it began, the base model and the data. A run goes on,
-// and is exported, only with what it began with.
+// What a run rests on besides its own folder: its configuration as it began, the base model and the data. A run goes
+// on, and is exported, only with what it began with.
 #pragma once
 
 #include <map>
@@ -14,8 +14,8 @@ namespace circuit {
 // values): run.db keeps the configuration, and all of its rows and checkpoints are of that one.
 TuneConfig read_run_config(const std::string& run);
 
-// SHA-256 of what the run reads, as JSON objects for run.db's meta: of every tensor of the model and of the files beside
-// them that change what it computes (config.json, tokenizer files); of the data files by key.
+// SHA-256 of what the run reads, as JSON objects for run.db's meta: of every tensor of the model and of the files
+// beside them that change what it computes (config.json, tokenizer files); of the data files by key.
 std::string base_sums(const Checkpoint& base);
 std::string data_sums(const TuneConfig& config);
 

@@ -100,8 +100,7 @@ void add_score(CLI::App& program, Action* chosen) {
   command->add_option("FILE", o->files, "files to score")->required();
   command->add_option("--window", o->spec.window, "tokens in a window of text (default: the model's positions)")
       ->check(at_least(1));
-  command->add_option("--batch", o->spec.batch, "sequences in one forward; changes no result")
-      ->check(at_least(1));
+  command->add_option("--batch", o->spec.batch, "sequences in one forward; changes no result")->check(at_least(1));
   command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
   command->add_option("--metric", o->spec.metric, "metric of records with readouts");
   command->add_option("--max-tokens", o->spec.max_tokens, "tokens generated for a record of a generation task")

@@ -55,8 +55,8 @@ std::vector<ConfigField> TuneConfig::fields() {
       {"data.window", &data_window, "Tokens of a window of text to train on; 0: the model's positions.", 0, kMany, any},
       {"data.replay", &data_replay, "Plain text trained on beside the task, against forgetting; may be empty.", 0, -1,
        any},
-      {"data.replay_share", &data_replay_share, "Its tokens per update, as a share of the task's target tokens.", 0, 100,
-       any},
+      {"data.replay_share", &data_replay_share, "Its tokens per update, as a share of the task's target tokens.", 0,
+       100, any},
       {"discovery.method", &discovery_method, "Edge scores.", 0, -1, choices_of(scorers())},
       {"discovery.metric", &discovery_metric, "Metric whose gradient scores the edges.", 0, -1, choices_of(metrics())},
       {"discovery.ablation", &discovery_ablation, "What replaces an ablated output.", 0, -1, choices_of(ablations())},
@@ -139,7 +139,8 @@ std::vector<ConfigField> TuneConfig::fields() {
       {"optimizer.momentum", &optimizer_momentum, "SGD's momentum.", 0, 1, any},
       {"optimizer.beta1", &optimizer_beta1, "AdamW's first decay, below 1.", 0, 1, any, below},
       {"optimizer.beta2", &optimizer_beta2, "AdamW's second decay, below 1.", 0, 1, any, below},
-      {"optimizer.epsilon", &optimizer_epsilon, "AdamW's epsilon, above 0: a gradient of 0 would be divided by it.", 0, 1, any, above},
+      {"optimizer.epsilon", &optimizer_epsilon, "AdamW's epsilon, above 0: a gradient of 0 would be divided by it.", 0,
+       1, any, above},
       {"optimizer.weight_decay", &optimizer_weight_decay, "Weight decay, of the trained slices only.", 0, 1e3, any},
       {"optimizer.decay_biases", &optimizer_decay_biases, "Whether decay reaches biases.", 0, -1, any},
       {"optimizer.warmup", &optimizer_warmup, "Steps of linear warm-up.", 0, kMany, any},
@@ -208,7 +209,8 @@ void check_config(const TuneConfig& c, const std::string& place) {
   const int64_t most = std::max(c.selection_n, c.selection_schedule == "constant" ? 0 : c.selection_n_final);
   if (c.selection_leave_rank > 0 && c.selection_leave_rank < most) {
     fail(place,
-         "selection.leave_rank: found {}, expected at least the {} edges of the circuit, or 0: of a lower rank edges would "
+         "selection.leave_rank: found {}, expected at least the {} edges of the circuit, or 0: of a lower rank edges "
+         "would "
          "leave that have just been selected.",
          c.selection_leave_rank, most);
   }

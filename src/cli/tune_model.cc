@@ -27,12 +27,14 @@ void log_dataset(const std::string& path, const Dataset& data) {
 void check_targets(const TuneConfig& config, const Example& e) {
   const auto length = static_cast<int64_t>(e.ids.size());
   const int64_t first = std::max<int64_t>(1, e.first_target);
-  if (first >= length) fail(e.place, "the record has no target token: nothing predicts its first, and it has no other.");
+  if (first >= length)
+    fail(e.place, "the record has no target token: nothing predicts its first, and it has no other.");
   if (!config.tuning_readout_only) return;
   for (const Readout& r : e.readouts) {
     if (r.position >= first && r.position < length) return;
   }
-  fail(e.place, "tuning.readout_only: no readout of the record is a token of its text, so that nothing of it is learned.");
+  fail(e.place,
+       "tuning.readout_only: no readout of the record is a token of its text, so that nothing of it is learned.");
 }
 
 // Every training record, before anything is written: a run must not die of its last one at step 1000.

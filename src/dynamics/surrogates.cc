@@ -37,9 +37,9 @@ double normal_z(double p) {
 // From this share on the tail is a fitted one: of 20,000 series 40 lie beyond it.
 constexpr double kTail = 0.002;
 
-// Quantile `share` of ascending values. So few values do not reach a share of 1e-4 (of 4,000 the least is at 2.5e-4): below
-// kFitted they are taken to fall off exponentially, at the mean distance of those below it. Estimates of φ fall off faster
-// (as a normal), so that this is on the safe side: the bound of φ gets larger.
+// Quantile `share` of ascending values. So few values do not reach a share of 1e-4 (of 4,000 the least is at 2.5e-4):
+// below kFitted they are taken to fall off exponentially, at the mean distance of those below it. Estimates of φ fall
+// off faster (as a normal), so that this is on the safe side: the bound of φ gets larger.
 double low_quantile(const std::vector<double>& values, double share) {
   constexpr double kFitted = 0.01;
   constexpr double kEnough = 10;

@@ -8,7 +8,8 @@
 
 namespace circuit {
 
-// An edge is redundant when m moves by less than this share of |m(full) − m(∅)| without it, or by no more than rounding.
+// An edge is redundant when m moves by less than this share of |m(full) − m(∅)| without it, or by no more than
+// rounding.
 constexpr double kRedundantShare = 0.01;
 
 // The circuit without one of its edges, for up to `most` edges drawn without replacement. Not pruned.

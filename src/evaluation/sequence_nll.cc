@@ -37,7 +37,10 @@ std::vector<double> sequence_nll(const Model& model, const std::vector<ScoredSeq
 
 double finite_log_prob(double nll, const std::string& place) {
   if (!std::isfinite(nll)) {
-    fail(place, "the log-probability is {}: the model's logits are not finite. Check its weights; in tuning, lower optimizer.lr or set optimizer.clip.", -nll);
+    fail(place,
+         "the log-probability is {}: the model's logits are not finite. Check its weights; in tuning, lower "
+         "optimizer.lr or set optimizer.clip.",
+         -nll);
   }
   return -nll;
 }

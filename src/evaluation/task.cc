@@ -15,7 +15,9 @@ double nll_sum(const Model& model, const ExampleBatch& batch, const at::Tensor& 
     const double value = nll.data_ptr<double>()[t];
     if (!std::isfinite(value)) {
       fail(batch.places[batch.target_example[t]],
-           "the log-probability of a token is {}: the model's logits are not finite. Check its weights; in tuning, lower optimizer.lr or set optimizer.clip.", -value);
+           "the log-probability of a token is {}: the model's logits are not finite. Check its weights; in tuning, "
+           "lower optimizer.lr or set optimizer.clip.",
+           -value);
     }
     sum += value;
   }

@@ -38,7 +38,8 @@ CircuitRunner::CircuitRunner(const Model& model, const Graph& graph, const Token
   rotary_ = make_rotary_tables(a, batch.positions, model.dtype());
   embedding_ = token_embedding(model, batch);
   // Sums in float32 at least: what one edge changes is lost in a BF16 stream.
-  at::Tensor x = at::zeros({batch.tokens(), a.d_model}, embedding_.options().dtype(wide(model.dtype()))) + ablated.input;
+  at::Tensor x =
+      at::zeros({batch.tokens(), a.d_model}, embedding_.options().dtype(wide(model.dtype()))) + ablated.input;
   if (a.learned_positions) x = x + at::embedding(model.positions(), batch.positions);
   first_base_ = x;
   for (int64_t l = 0; l < a.n_layers; ++l) {
@@ -227,8 +228,7 @@ void CircuitRunner::run_mlp_blocks(int64_t l) {
   if (blocks.empty()) return;
   std::vector<int64_t> row_of;
   const at::Tensor x = streams(readers, mlp_base_[l], &row_of);
-  const at::Tensor y =
-      norm_forward(a, w.mlp_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes()).to(model_.dtype());
+  const at::Tensor y = norm_forward(a, w.mlp_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes()).to(model_.dtype());
   for (size_t i = 0; i < blocks.size(); ++i) {
     const int64_t first = blocks[i] * graph_.mlp_block();
     const auto columns = [&](const at::Tensor& t, int64_t dim) {

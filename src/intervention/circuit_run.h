@@ -25,7 +25,8 @@ class CircuitRunner {
   // edges: one flag per edge of the graph. Returns the stream that `logits` reads, [tokens, d_model].
   // Nodes whose output no edge of the circuit carries are not computed. Nothing is pruned here: a node
   // without incoming edges in C runs on the ablated stream, unless the caller dropped its outgoing edges.
-  // Layers below the first edge that differs from the last run's are not worked again. The stream is in float32 at least.
+  // Layers below the first edge that differs from the last run's are not worked again. The stream is in float32 at
+  // least.
   at::Tensor run(const std::vector<bool>& edges);
 
  private:

@@ -36,9 +36,9 @@ std::string read_file(const std::string& path);
 
 bool file_exists(const std::string& path);
 
-// Streams bytes into `path`.tmp-PID, then fsync, rename and fsync of the folder: readers see the old file or the new one.
-// Nothing is left behind when it is destroyed without commit() or when a write fails. What a link points to is replaced, not
-// the link; a device or a pipe is written to as it is.
+// Streams bytes into `path`.tmp-PID, then fsync, rename and fsync of the folder: readers see the old file or the new
+// one. Nothing is left behind when it is destroyed without commit() or when a write fails. What a link points to is
+// replaced, not the link; a device or a pipe is written to as it is.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);

@@ -25,7 +25,8 @@ std::string holder(int descriptor) {
     std::string number, kind, advice, mode, process, file;
     words >> number >> kind >> advice >> mode >> process >> file;
     const size_t colon = file.rfind(':');
-    if (kind != "FLOCK" || colon == std::string::npos || file.substr(colon + 1) != std::to_string(info.st_ino)) continue;
+    if (kind != "FLOCK" || colon == std::string::npos || file.substr(colon + 1) != std::to_string(info.st_ino))
+      continue;
     return process;
   }
   return "";
@@ -45,7 +46,8 @@ FolderLock::FolderLock(const std::string& folder, Use use) {
     descriptor_ = -1;
     return;
   }
-  fail(folder, "another process{} works on it. Wait until it ends, or stop it.", process.empty() ? "" : " (" + process + ")");
+  fail(folder, "another process{} works on it. Wait until it ends, or stop it.",
+       process.empty() ? "" : " (" + process + ")");
 }
 
 FolderLock::~FolderLock() {

@@ -12,7 +12,8 @@ namespace circuit {
 Json number_json(double value);
 Json numbers_json(const std::map<std::string, double>& values);
 
-// What those wrote; null, as version 0.1 wrote for such a number, is NaN. Throws Error naming the key for anything else.
+// What those wrote; null, as version 0.1 wrote for such a number, is NaN. Throws Error naming the key for anything
+// else.
 double number_of(const Json& value, const std::string& key, const std::string& place);
 std::map<std::string, double> numbers_of(const Json& object, const std::string& key, const std::string& place);
 

@@ -18,8 +18,8 @@ struct HeadInput {
   at::Tensor y;  // [n, d_model]
 };
 HeadInput head_input(const Model& model, const at::Tensor& x_final, const at::Tensor& rows);
-// The same with x and y in float32 at least: what a metric reads. A BF16 logit of 10 is good to 0.03, more than most edges
-// change it by.
+// The same with x and y in float32 at least: what a metric reads. A BF16 logit of 10 is good to 0.03, more than most
+// edges change it by.
 HeadInput readout_input(const Model& model, const at::Tensor& x_final, const at::Tensor& rows);
 
 // Logits from the final norm's output: y Uᵀ, soft-capped where the architecture says so. [n, d_model] → [n, vocab], in

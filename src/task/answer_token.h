@@ -20,7 +20,8 @@ TokenPlace place_after_ids(const LazyTokenizer& tokenizer, const std::vector<int
 
 // The token that stands for `word` behind `before`; where the two run together there ("key" + "s"), the token that is
 // `word` to the byte. Never a token with a white space that `word` lacks, as tokenizers that put one before every text
-// have it for a word alone. Throws Error at `record` ("file:line") naming `key` and the pieces when there is no such token.
+// have it for a word alone. Throws Error at `record` ("file:line") naming `key` and the pieces when there is no such
+// token.
 int64_t answer_token(const Tokenizer& tokenizer, const TokenPlace& before, const std::string& word,
                      const std::string& key, const std::string& record);
 

@@ -26,8 +26,10 @@ std::vector<double> metric_values(const Model& model, const ExampleBatch& batch,
   std::vector<double> values = metric.compute(model, batch, x_final, MetricGradient::kNone).values;
   for (int64_t i = 0; i < batch.examples; ++i) {
     if (std::isfinite(values[i])) continue;
-    fail(batch.places[i], "metric {} is {}: the model's logits are not finite. Check its weights; in tuning, lower optimizer.lr or set optimizer.clip.", metric.name,
-         values[i]);
+    fail(batch.places[i],
+         "metric {} is {}: the model's logits are not finite. Check its weights; in tuning, lower optimizer.lr or set "
+         "optimizer.clip.",
+         metric.name, values[i]);
   }
   return values;
 }
@@ -36,8 +38,10 @@ void check_metric(const Metric& metric, const Example& example) {
   const bool answer = metric.reads == Reads::kAnswer;
   const bool targets = std::max<int64_t>(1, example.first_target) < static_cast<int64_t>(example.ids.size());
   if (!targets && (metric.reads == Reads::kTargets || (answer && example.readouts.empty()))) {
-    fail(example.place, "the record has no target token, of which metric {} needs one: its one token is the first, which "
-         "nothing predicts.", metric.name);
+    fail(example.place,
+         "the record has no target token, of which metric {} needs one: its one token is the first, which "
+         "nothing predicts.",
+         metric.name);
   }
   if (metric.reads == Reads::kTargets) return;
   if (example.readouts.empty() && !answer)

@@ -85,11 +85,13 @@ std::vector<double> logit_differences(const Model& model, const ExampleBatch& ba
   }
   if (which.empty()) return all;
   const at::Tensor rows = batch.readout_rows.index_select(0, at::tensor(which, at::kLong).to(model.device()));
-  const std::vector<double> found = to_doubles(differences(model, compared, readout_input(model, x_final, rows).y).values);
+  const std::vector<double> found =
+      to_doubles(differences(model, compared, readout_input(model, x_final, rows).y).values);
   for (size_t i = 0; i < which.size(); ++i) {
     if (!std::isfinite(found[i])) {
       fail(batch.places[compared.readout_example[i]],
-           "the logit difference at position {} is {}: the model's logits are not finite. Check its weights; in tuning, lower optimizer.lr or set optimizer.clip.",
+           "the logit difference at position {} is {}: the model's logits are not finite. Check its weights; in "
+           "tuning, lower optimizer.lr or set optimizer.clip.",
            compared.readouts[i].position, found[i]);
     }
     all[which[i]] = found[i];

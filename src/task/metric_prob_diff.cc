@@ -55,6 +55,8 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
 
 }  // namespace
 
-Metric prob_diff_metric() { return {"prob_diff", "probability of correct minus probability of wrong", compute, Reads::kReadouts, false, true}; }
+Metric prob_diff_metric() {
+  return {"prob_diff", "probability of correct minus probability of wrong", compute, Reads::kReadouts, false, true};
+}
 
 }  // namespace circuit

@@ -36,7 +36,8 @@ std::vector<MinimalPair> read_minimal_pairs(const std::string& path, const LazyT
     if (!blimp) allow_keys(record, {"good", "bad"}, place);
     const std::vector<int64_t> context = context_of(tokenizer.get(), begin_token);
     const auto sentence = [&](const std::string& key) {
-      const std::vector<int64_t> tokens = tokenizer.get().encode(require_string(record, key, place), SpecialTokens::kNone);
+      const std::vector<int64_t> tokens =
+          tokenizer.get().encode(require_string(record, key, place), SpecialTokens::kNone);
       if (tokens.empty()) fail(place, "{}: no token stands for the sentence.", key);
       std::vector<int64_t> ids = context;
       ids.insert(ids.end(), tokens.begin(), tokens.end());

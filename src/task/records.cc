@@ -74,12 +74,14 @@ class RecordReader {
     const auto reaches = [&](const Token& t) { return t.end > prompt.size(); };
     const auto first = std::find_if(side.tokens.begin(), side.tokens.end(), reaches);
     if (first == side.tokens.end()) {
-      fail(place_, "completion: no token of the text reaches into it: the tokenizer drops it. There is nothing to learn.");
+      fail(place_,
+           "completion: no token of the text reaches into it: the tokenizer drops it. There is nothing to learn.");
     }
     example.first_target = (first - side.tokens.begin()) + side.offset;
     if (std::max<int64_t>(1, example.first_target) >= static_cast<int64_t>(example.ids.size())) {
-      fail(place_, "completion: its one token is the first of the text, which nothing predicts. Give a prompt, or a begin "
-                   "token (--bos always, data.bos).");
+      fail(place_,
+           "completion: its one token is the first of the text, which nothing predicts. Give a prompt, or a begin "
+           "token (--bos always, data.bos).");
     }
     return example;
   }
@@ -256,8 +258,8 @@ class RecordReader {
         e->spans.end());
     // Without its own, the corrupted side would be read where the text is.
     const bool lost_others = had_others && e->counterfactual_readouts.empty();
-    const bool keep = !lost_others && (had_readouts ? !e->readouts.empty()
-                                                    : std::max<int64_t>(1, e->first_target) < spec_.max_length);
+    const bool keep = !lost_others &&
+                      (had_readouts ? !e->readouts.empty() : std::max<int64_t>(1, e->first_target) < spec_.max_length);
     if (!keep) ++data_->dropped_records;
     return keep;
   }
@@ -344,7 +346,8 @@ Dataset read_dataset(const std::string& path, const LazyTokenizer& tokenizer, co
   RecordReader reader(tokenizer, spec, &data);
   each_json_line(file.text(), path, [&](const Json& record, const std::string& place) { reader.read(record, place); });
   if (data.examples.empty() && data.dropped_records > 0) {
-    fail(path, "no record is left: {} were shortened to {} tokens, and all lost what is read of them. Raise the length.",
+    fail(path,
+         "no record is left: {} were shortened to {} tokens, and all lost what is read of them. Raise the length.",
          data.truncated, spec.max_length);
   }
   if (data.examples.empty()) fail(path, "there are no usable records in it.");

@@ -13,10 +13,10 @@
 
 namespace circuit {
 
-// auto: what the tokenizer's post-processor or add_bos_token puts before a text, which may be several tokens; of minimal
-// pairs as always. What they put after it is left out everywhere: a prompt goes on, and no record's readout or target
-// stands there. always: the begin token where auto has none, or the end token of a tokenizer that has no other, as
-// lm-evaluation-harness puts it before an empty context.
+// auto: what the tokenizer's post-processor or add_bos_token puts before a text, which may be several tokens; of
+// minimal pairs as always. What they put after it is left out everywhere: a prompt goes on, and no record's readout or
+// target stands there. always: the begin token where auto has none, or the end token of a tokenizer that has no other,
+// as lm-evaluation-harness puts it before an empty context.
 enum class BeginToken { kAuto, kAlways, kNever };
 BeginToken parse_begin_token(const std::string& name);  // throws UsageError
 

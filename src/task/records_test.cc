@@ -78,28 +78,33 @@ TEST_F(Records, AnswersAreASetAndNoneIsRightAndWrong) {
 }
 
 TEST_F(Records, WhatIsGivenTwiceOrReadsNothingIsRefused) {
-  EXPECT_THAT(refusal(R"({"text": "abc", "readouts": [{"byte": 1, "position": 2, "correct": "c", "wrong": "d"}]})", bytes_),
-              HasSubstr("both 'byte' and 'position'"));
-  EXPECT_THAT(refusal(R"({"text": "ab", "readouts": [{"correct": "c", "wrong": "d"}], "counterfactual_readouts": [{"correct": "d", "wrong": "c"}]})",
-                      bytes_),
-              HasSubstr("counterfactual_readouts: the record has no counterfactual"));
+  EXPECT_THAT(
+      refusal(R"({"text": "abc", "readouts": [{"byte": 1, "position": 2, "correct": "c", "wrong": "d"}]})", bytes_),
+      HasSubstr("both 'byte' and 'position'"));
+  EXPECT_THAT(
+      refusal(
+          R"({"text": "ab", "readouts": [{"correct": "c", "wrong": "d"}], "counterfactual_readouts": [{"correct": "d", "wrong": "c"}]})",
+          bytes_),
+      HasSubstr("counterfactual_readouts: the record has no counterfactual"));
   EXPECT_THAT(refusal(R"({"prompt": "", "completion": "a"})", bytes_), HasSubstr("nothing predicts"));
 }
 
 // The corrupted side keeps readouts of its own or none: it must not fall back on the text's.
 TEST_F(Records, ACutThatTakesTheCorruptedSidesReadoutsTakesTheRecord) {
-  const std::string two = R"({"text": "abcdefgh", "counterfactual": "abcdefgi", "readouts": [)"
-                          R"({"position": 2, "correct": "c", "wrong": "d"}, {"position": 3, "correct": "c", "wrong": "d"}], )"
-                          R"("counterfactual_readouts": [{"position": 6, "correct": "d", "wrong": "c"}, )"
-                          R"({"position": 3, "correct": "d", "wrong": "c"}]})";
+  const std::string two =
+      R"({"text": "abcdefgh", "counterfactual": "abcdefgi", "readouts": [)"
+      R"({"position": 2, "correct": "c", "wrong": "d"}, {"position": 3, "correct": "c", "wrong": "d"}], )"
+      R"("counterfactual_readouts": [{"position": 6, "correct": "d", "wrong": "c"}, )"
+      R"({"position": 3, "correct": "d", "wrong": "c"}]})";
   const Dataset pairs = read(two, bytes_, 5);
   ASSERT_EQ(pairs.examples.size(), 1u);
   EXPECT_EQ(pairs.examples[0].readouts.size(), 1u);
   EXPECT_EQ(pairs.examples[0].counterfactual_readouts.size(), 1u);
   EXPECT_EQ(pairs.examples[0].readouts[0].position, 3);
   EXPECT_EQ(pairs.dropped_readouts, 1);
-  const std::string one = R"({"text": "abcdefgh", "counterfactual": "abcdefgi", "readouts": [{"position": 2, "correct": "c", )"
-                          R"("wrong": "d"}], "counterfactual_readouts": [{"position": 6, "correct": "d", "wrong": "c"}]})";
+  const std::string one =
+      R"({"text": "abcdefgh", "counterfactual": "abcdefgi", "readouts": [{"position": 2, "correct": "c", )"
+      R"("wrong": "d"}], "counterfactual_readouts": [{"position": 6, "correct": "d", "wrong": "c"}]})";
   EXPECT_THAT(refusal(one, bytes_, 5), HasSubstr("no record is left: 1 were shortened to 5"));
 }
 

@@ -14,9 +14,9 @@ struct BatchSpec {
   const std::vector<Example>* train = nullptr;
   // General text that is trained on beside the task, against forgetting; null: none.
   const std::vector<Example>* replay = nullptr;
-  double replay_records = 0;   // of it per update, on average: a fraction adds up over the updates
-  int64_t batch = 16;          // records in a micro-batch
-  int64_t accumulation = 1;    // micro-batches per update
+  double replay_records = 0;  // of it per update, on average: a fraction adds up over the updates
+  int64_t batch = 16;         // records in a micro-batch
+  int64_t accumulation = 1;   // micro-batches per update
   uint64_t seed = 0;
 };
 

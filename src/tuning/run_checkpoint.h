@@ -15,8 +15,8 @@ struct RunState {
   std::optional<int64_t> best_step;  // by the dev metric
   double best_metric = 0;
   int64_t evaluations_since_best = 0;
-  bool evaluation_due = false;       // stopped in the middle of this step's evaluation
-  PolicyState policy;                // of the circuits found so far
+  bool evaluation_due = false;  // stopped in the middle of this step's evaluation
+  PolicyState policy;           // of the circuits found so far
 };
 
 // Writes the checkpoint folder of state.step below `run`, replacing one of the same step.

@@ -82,15 +82,14 @@ AnalysisResult run(const AnalysisInput& input) {
     return of.edges.empty() ? 0 : static_cast<double>(part) / static_cast<double>(of.edges.size());
   };
   const double ceiling = share(agreed, even);
-  result.findings.push_back(
-      fmt::format("Core of the first half ({} edges) and of the second ({}): {} are in both (Jaccard {:.3f}, by chance "
-                  "{:.3f}, and {:.3f} between every other discovery and the rest, which is as alike as noise leaves two "
-                  "cores): {}.",
-                  early.edges.size(), late.edges.size(), kept, jaccard_edges(early, late), chance.jaccard,
-                  jaccard_edges(even, odd),
-                  early.edges.empty() || ceiling == 0           ? "too noisy to say whether it is reused"
-                  : share(kept, early) >= 0.5 * ceiling ? "mostly reused"
-                                                        : "mostly replaced"));
+  result.findings.push_back(fmt::format(
+      "Core of the first half ({} edges) and of the second ({}): {} are in both (Jaccard {:.3f}, by chance "
+      "{:.3f}, and {:.3f} between every other discovery and the rest, which is as alike as noise leaves two "
+      "cores): {}.",
+      early.edges.size(), late.edges.size(), kept, jaccard_edges(early, late), chance.jaccard, jaccard_edges(even, odd),
+      early.edges.empty() || ceiling == 0   ? "too noisy to say whether it is reused"
+      : share(kept, early) >= 0.5 * ceiling ? "mostly reused"
+                                            : "mostly replaced"));
   result.tables.push_back(std::move(table));
   return result;
 }

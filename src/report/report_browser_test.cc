@@ -258,6 +258,7 @@ constexpr const char* kFirstScreenProbe = R"js(
   const table = document.querySelector(".first table");
   seen.picture = document.querySelector("#first-picture canvas") ? box(document.querySelector("#first-picture canvas")) : null;
   seen.table = box(table);
+  seen.labels = Math.min(...[...table.querySelectorAll("th")].map((t) => t.getBoundingClientRect().width));
   seen.columns = table.tHead.rows[0].cells.length;
   seen.hidden = table.closest(".scroll").scrollWidth - table.closest(".scroll").clientWidth;
   seen.details = [...document.querySelectorAll("table[data-name]")].map((t) => ({ open: t.closest("details").open, top: t.closest("details").getBoundingClientRect().top }));
@@ -298,6 +299,7 @@ TEST_F(ReportInBrowser, OpensWithOnePictureAndOneTable) {
         EXPECT_EQ(details["open"], false) << seen;
         EXPECT_GT(details["top"], seen["table"]["top"]) << seen;
       }
+      EXPECT_GT(seen["labels"], 60) << seen;  // room for a word, however many columns there are
       if (runs.size() < 3) {
         EXPECT_LE(seen["hidden"], 0) << seen;
       }

@@ -50,6 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     // Behind a NUL the seed has a text, for the other fuzz program.
     const std::string seed = circuit::read_file(CIRCUIT_FUZZ_TOKENIZER);
     folder.write("tokenizer.json", std::string_view(seed).substr(0, seed.find('\0')));
+    folder.write("chat_template.jinja", circuit::read_file(CIRCUIT_FUZZ_CHAT_TEMPLATE));
     return true;
   }();
   (void)once;

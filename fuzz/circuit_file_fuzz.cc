@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "fuzz/verdict.h"
 #include "graph/circuit_file_forms.h"
 
 namespace {
@@ -24,11 +25,13 @@ void check(const circuit::CircuitFile& file) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  bool accepted = false;
   for (const auto parse : {circuit::parse_circuit_json, circuit::parse_circuit_compact}) {
     try {
       check(parse(bytes, "fuzz"));
+      accepted = true;
     } catch (const circuit::Error&) {
     }
   }
-  return 0;
+  return circuit::fuzz_verdict(accepted);
 }

@@ -7,6 +7,7 @@
 #include "dynamics/recorded_run.h"
 #include "dynamics/run_view.h"
 #include "fuzz/scratch.h"
+#include "fuzz/verdict.h"
 
 namespace {
 
@@ -28,13 +29,15 @@ void read(const std::string& folder) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const circuit::FuzzFolder folder;
   folder.write("run.db", std::string_view(reinterpret_cast<const char*>(data), size));
+  bool accepted = false;
   try {
     read(folder.path());
+    accepted = true;
   } catch (const circuit::Error&) {
   }
   try {
     circuit::read_run_view(folder.path(), 10);
   } catch (const circuit::Error&) {
   }
-  return 0;
+  return circuit::fuzz_verdict(accepted);
 }

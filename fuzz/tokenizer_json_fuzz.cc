@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "fuzz/verdict.h"
 #include "io/json.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_json.h"
@@ -37,8 +38,10 @@ void encode_and_decode(const circuit::Tokenizer& tokenizer, std::string_view tex
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const size_t nul = input.find('\0');
+  bool accepted = false;
   try {
     const circuit::Tokenizer tokenizer(circuit::read_tokenizer_json(input.substr(0, nul), "fuzz"));
+    accepted = true;
     for (const std::string_view text : {"", "ab a  b", "aéb\u0301 12\n"}) {
       try {
         encode_and_decode(tokenizer, text);
@@ -48,5 +51,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (nul != std::string_view::npos) encode_and_decode(tokenizer, input.substr(nul + 1));
   } catch (const circuit::Error&) {
   }
-  return 0;
+  return circuit::fuzz_verdict(accepted);
 }

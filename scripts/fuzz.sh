@@ -1,6 +1,7 @@
 #!/bin/sh
-# fuzz.sh DIR SECONDS: runs each fuzz program in DIR for SECONDS from the seeds in fuzz/seeds, one after
-# the other. Fails when one finds anything; the input is then left in DIR/findings.
+# fuzz.sh DIR SECONDS: runs each fuzz program in DIR for SECONDS from the seeds in fuzz/seeds, one after the other. Fails
+# when one finds anything, the input is then left in DIR/findings, and when a seed is not what its name says: readers
+# refuse those called broken_NAME and take the others.
 set -eu
 
 if [ $# -ne 2 ]; then
@@ -26,8 +27,16 @@ for seeds in "$root"/fuzz/seeds/*/; do
   if [ -f "$dictionary" ]; then options="-dict=$dictionary"; fi
   mkdir "$corpus/$target"
   echo "fuzz: $target, $seconds s" >&2
-  # shellcheck disable=SC2086
   if [ -z "$(ls "$seeds")" ]; then echo "fuzz: $seeds is empty" >&2; exit 1; fi
+  for seed in "$seeds"*; do
+    want=accepted
+    case "$(basename "$seed")" in broken_*) want=refused ;; esac
+    if ! CIRCUIT_FUZZ_VERDICT=1 "$directory/${target}_fuzz" "$seed" 2>&1 | grep -q "^verdict: $want\$"; then
+      echo "fuzz: the seed $seed is not $want" >&2
+      status=1
+    fi
+  done
+  # shellcheck disable=SC2086
   if ! "$directory/${target}_fuzz" -max_total_time="$seconds" -max_len="$longest" -rss_limit_mb=2048 -timeout=20 \
       -verbosity=0 -print_final_stats=1 -artifact_prefix="$findings/$target-" $options \
       "$corpus/$target" "$seeds"; then

@@ -103,6 +103,8 @@ ProgramResult Program::wait() {
     result.err += line + "\n";
     result.error_lines.push_back(line);
   }
+  // In a build with sanitizers: their findings end the program with 1, as a refusal does.
+  if (result.err.find("Sanitizer: ") != std::string::npos) ADD_FAILURE() << "the program itself: " << result.err;
   return result;
 }
 

@@ -119,5 +119,22 @@ TEST(Config, CharactersBeyondAsciiStandInQuotesOrComments) {
   EXPECT_EQ(s.files, std::vector<std::string>{"é"});
 }
 
+TEST(Config, TableHeadersNameAKey) {
+  for (const char* text : {"[~[", "[", "[[", "[]", "[=]", "[ .a]", "[[~]]", "[[ ]]", "[ [one]]", "[#\n", "[\none]",
+                           "[,", "\xEF\xBB\xBF[~", "[\x01"}) {
+    EXPECT_NE(refusal(text).find("no key follows the bracket"), std::string::npos) << text << ": " << refusal(text);
+  }
+  EXPECT_NE(refusal("# [~\n\n \t[~]").find("c.toml:3"), std::string::npos);
+  EXPECT_NE(refusal("[two]\nfiles = [\n'[~'\n]\n[~]").find("c.toml:5"), std::string::npos);
+  for (const char* text : {"[two]\nfiles = [\n'a'\n]", "[ \"two\" ]\nfiles = '''\n[~'''\n['one']\nsteps = 3",
+                           "[two]\nfiles = [ # ]\n'b' ]\n\t[one]\nsteps = 3"}) {
+    EXPECT_EQ(refusal(text), "") << text;
+  }
+  // Inside a list a line may begin with a bracket that no key follows; here only the list is wrong.
+  EXPECT_NE(refusal("[two]\nfiles = [\n[\n'a']]").find("expected a list of strings"), std::string::npos);
+  Sample s;
+  EXPECT_THROW(set_config("one.steps=1\n[~[", s.fields()), Error);
+}
+
 }  // namespace
 }  // namespace circuit

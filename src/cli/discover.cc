@@ -234,7 +234,7 @@ std::vector<std::string> wanted_spans(const Options& o, const Scorer& scorer,
                                       const std::vector<const Example*>& examples) {
   if (o.spans.empty()) return {};
   if (!scorer.splits_spans) throw UsageError(fmt::format("[--spans] method {} does not score by spans.", scorer.name));
-  const std::vector<std::string> names = span_names(examples);
+  std::vector<std::string> names = span_names(examples);
   if (names.size() == 1) fail(o.data, "no record has 'spans', which --spans needs.");
   return names;
 }

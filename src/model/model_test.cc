@@ -130,7 +130,7 @@ TEST_F(WrittenModel, WhoseTensorsAreNotAlignedIsTheSame) {
   const auto length = static_cast<unsigned char>(bytes[0]) | static_cast<unsigned char>(bytes[1]) << 8;
   for (const int shift : {1, 2, 3}) {
     std::string moved = bytes;
-    moved.insert(static_cast<size_t>(8 + length), static_cast<size_t>(shift), ' ');
+    moved.insert(8 + static_cast<size_t>(length), static_cast<size_t>(shift), ' ');
     moved[0] = static_cast<char>((length + shift) & 0xFF);
     moved[1] = static_cast<char>((length + shift) >> 8);
     write_file(file, moved);

@@ -25,7 +25,7 @@ constexpr const char* kSuffix = ".weight";
 
 std::string last_part(const std::string& module) { return module.substr(module.rfind('.') + 1); }
 
-at::Tensor mask_of(const std::vector<bool>& reach, std::vector<int64_t> shape, const at::TensorOptions& options) {
+at::Tensor mask_of(const std::vector<bool>& reach, at::IntArrayRef shape, const at::TensorOptions& options) {
   if (reach.empty() || std::all_of(reach.begin(), reach.end(), [](bool b) { return b; })) return {};
   std::vector<double> values(reach.begin(), reach.end());
   return at::tensor(values, at::kDouble).view(shape).to(options);

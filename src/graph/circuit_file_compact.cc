@@ -108,10 +108,10 @@ int64_t width_in(const std::map<std::string, std::string>& meta, const char* key
 
 // Whether blocks are parallel is told by the number of edges alone: L·H fewer per MLP node.
 Graph graph_of(CircuitShape* shape, int64_t edges, const std::string& path) {
-  const Graph sequential = shape->graph();
+  Graph sequential = shape->graph();
   if (edges == sequential.n_edges()) return sequential;
   shape->architecture.parallel_blocks = true;
-  const Graph parallel = shape->graph();
+  Graph parallel = shape->graph();
   if (edges == parallel.n_edges()) return parallel;
   fail(path, "tensor 'scores': found {} scores, expected {}, or {} with parallel blocks.", edges, sequential.n_edges(),
        parallel.n_edges());

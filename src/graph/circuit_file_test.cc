@@ -60,7 +60,7 @@ class CircuitFiles : public testing::Test {
   }
 
   std::string write(const Architecture& a, const Graph& graph, const CircuitFile& file, const std::string& name) const {
-    const std::string to = path(name);
+    std::string to = path(name);
     const std::map<std::string, std::string> meta{{"method", "eap"}, {"examples", "12"}};
     if (fs::path(name).extension() == ".json") {
       write_circuit_json(to, a, graph, file.scores, file.circuit, meta, file.stability);

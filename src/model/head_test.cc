@@ -34,7 +34,7 @@ Model wide_model(at::ScalarType dtype) {
   return Model::random(a, 0.5, 3, options);
 }
 
-at::Tensor noise(std::vector<int64_t> shape, at::ScalarType dtype, uint64_t seed) {
+at::Tensor noise(const std::vector<int64_t>& shape, at::ScalarType dtype, uint64_t seed) {
   Rng rng(seed);
   const at::Tensor t = at::empty(shape, at::kDouble);
   for (int64_t i = 0; i < t.numel(); ++i) t.data_ptr<double>()[i] = rng.normal();

@@ -33,7 +33,7 @@ class FirstScreen : public testing::Test {
   std::string make(const std::string& name, const std::string& sql = "") const {
     SyntheticRun spec;
     spec.steps = 30;
-    const std::string run = (folder_ / name).string();
+    std::string run = (folder_ / name).string();
     write_synthetic_run(run, spec);
     if (!sql.empty()) Database(run + "/run.db", Database::Mode::kReadWrite).execute(sql);
     return run;

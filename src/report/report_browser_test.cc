@@ -271,7 +271,7 @@ TEST_F(ReportInBrowser, OpensWithOnePictureAndOneTable) {
   SyntheticRun spec;
   spec.steps = 60;
   const auto with = [&](const std::string& name, const std::string& sql) {
-    const std::string run = make(name, spec);
+    std::string run = make(name, spec);
     if (!sql.empty()) Database(run + "/run.db", Database::Mode::kReadWrite).execute(sql);
     return run;
   };

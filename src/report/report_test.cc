@@ -161,7 +161,11 @@ TEST(Half, RoundsToTheNearest) {
   EXPECT_EQ(to_half(1.00048828125f), 0x3C00);  // half way between 1 and the next half: to the even one
   // Half has eleven significant bits, so the nearest is within 2^-11.
   constexpr float kHalfUnit = 1.0f / 2048;
-  for (float x = 7e-5f; x < 6e4f; x *= 1.37f) EXPECT_NEAR(half_value(to_half(x)) / x, 1, kHalfUnit);
+  float x = 7e-5f;
+  while (x < 6e4f) {
+    EXPECT_NEAR(half_value(to_half(x)) / x, 1, kHalfUnit);
+    x *= 1.37f;
+  }
 }
 
 TEST(Base64, IsTheStandardAlphabetWithPadding) {

@@ -76,7 +76,7 @@ at::Tensor head_d_y(const Model& model, const at::Tensor& d_logits) {
   return d_y;
 }
 
-at::Tensor head_logits_backward(const Model& model, const at::Tensor& logits, at::Tensor d_logits) {
+at::Tensor head_logits_backward(const Model& model, const at::Tensor& logits, const at::Tensor& d_logits) {
   const auto& cap = model.architecture().logit_softcap;
   return cap ? d_logits.mul_(soft_cap_slope(logits, *cap)) : d_logits;
 }

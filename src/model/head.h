@@ -33,7 +33,7 @@ void for_logit_parts(const Model& model, int64_t rows, const std::function<void(
 
 // Gradient at y Uᵀ, of which U and y take theirs, from that at the logits, which it overwrites. [n, vocab] each;
 // `logits` as head_logits made them.
-at::Tensor head_logits_backward(const Model& model, const at::Tensor& logits, at::Tensor d_logits);
+at::Tensor head_logits_backward(const Model& model, const at::Tensor& logits, const at::Tensor& d_logits);
 
 // Σ_i weights[i] · (logit of token ids[i] at row owners[i] of y), per row: what a metric of few tokens needs.
 struct TokenLogits {

@@ -62,7 +62,7 @@ at::Tensor TensorFile::tensor(const std::string& name) const {
   const std::byte* data = file_->data() + e.begin;
   if (reinterpret_cast<uintptr_t>(data) % dtype_bytes(e.dtype) != 0) {
     // The format aligns nothing: a header of odd length or a tensor of bytes before this one moves it.
-    const at::Tensor copied = at::empty(e.shape, type);
+    at::Tensor copied = at::empty(e.shape, type);
     std::memcpy(copied.data_ptr(), data, e.size);
     return copied;
   }

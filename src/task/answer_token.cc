@@ -37,7 +37,7 @@ int64_t answer_token(const Tokenizer& tokenizer, const TokenPlace& before, const
   fail(record, "{}: '{}' is not one token behind its text but {}. Choose a word that is one token.", key, word, pieces);
 }
 
-std::vector<int64_t> without_repeats(std::vector<int64_t> ids) {
+std::vector<int64_t> without_repeats(const std::vector<int64_t>& ids) {
   std::vector<int64_t> once;
   for (const int64_t id : ids) {
     if (std::find(once.begin(), once.end(), id) == once.end()) once.push_back(id);

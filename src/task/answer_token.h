@@ -26,6 +26,6 @@ int64_t answer_token(const Tokenizer& tokenizer, const TokenPlace& before, const
                      const std::string& key, const std::string& record);
 
 // ids without those that stand earlier in it.
-std::vector<int64_t> without_repeats(std::vector<int64_t> ids);
+std::vector<int64_t> without_repeats(const std::vector<int64_t>& ids);
 
 }  // namespace circuit

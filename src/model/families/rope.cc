@@ -22,7 +22,7 @@ double require_above(const Json& object, const std::string& key, double low, con
 // Without a type only theta and the share of channels may stand there: scaling keys alone would be ignored.
 std::string type_of(const Json& rope, const std::string& place) {
   for (const char* key : {"rope_type", "type"}) {
-    const std::string type = optional_string(rope, key, "", place);
+    std::string type = optional_string(rope, key, "", place);
     if (!type.empty()) return type;
   }
   for (const auto& [key, value] : rope.items()) {

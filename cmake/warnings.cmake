@@ -9,4 +9,4 @@ endif()
 # Linked, not header-only: its implementation in every file takes half of the time of a build. libtorch loads the same library.
 find_package(fmt REQUIRED)
 target_link_libraries(circuit_options INTERFACE fmt::fmt)
-target_include_directories(circuit_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_include_directories(circuit_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/include)

@@ -1,5 +1,5 @@
 // Any bytes as a configuration, as a --set and as an axis of a sweep's grid: refused with an Error, or what it prints
-// reads back as the same configuration. Fields of every kind; those of TuneConfig would bring libtorch along.
+// reads back as the same configuration. Fields of every kind; those of RunConfig would bring libtorch along.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -17,18 +17,26 @@ struct Values {
   std::string text = "a", choice = "one";
   int64_t integer = 1, any = 0;
   double number = 0.5, free = 0;
+  bool named = false;
   bool flag = false;
   std::vector<std::string> list{"x"}, chosen;
-  std::vector<circuit::ConfigField> fields() {
-    return {{"text.any", &text, "", 0, -1, {}},
-            {"text.choice", &choice, "", 0, -1, {"one", "two"}},
-            {"number.integer", &integer, "", 0, 10, {}},
-            {"number.any", &any, "", 0, -1, {}},
-            {"number.share", &number, "", 0, 1, {}},
-            {"number.free", &free, "", 0, -1, {}},
-            {"flag.on", &flag, "", 0, -1, {}},
-            {"list.any", &list, "", 0, -1, {}},
-            {"list.chosen", &chosen, "", 0, -1, {"one", "two"}}};
+  circuit::Settings settings() {
+    circuit::Settings s;
+    s.section("text");
+    s.add("any", &text, "");
+    s.add("choice", &choice, "").one_of({"one", "two"});
+    s.add("named", &named, {{"one", false}, {"two", true}}, "");
+    s.section("number");
+    s.add("integer", &integer, "").range(0, 10);
+    s.add("any", &any, "");
+    s.add("share", &number, "").range(0, 1);
+    s.add("free", &free, "");
+    s.section("flag");
+    s.add("on", &flag, "");
+    s.section("list");
+    s.add("any", &list, "");
+    s.add("chosen", &chosen, "").one_of({"one", "two"});
+    return s;
   }
 };
 
@@ -39,17 +47,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Values values;
   bool accepted = false;
   try {
-    circuit::parse_config(text, "fuzz", values.fields());
+    circuit::parse_config(text, "fuzz", values.settings());
     accepted = true;
   } catch (const circuit::Error&) {
   }
   // What was read, be it but in part, reads back: an Error here is a finding.
-  const std::string printed = circuit::print_config(values.fields());
+  const std::string printed = circuit::print_config(values.settings());
   Values again;
-  circuit::parse_config(printed, "fuzz", again.fields());
-  if (circuit::print_config(again.fields()) != printed) __builtin_trap();
+  circuit::parse_config(printed, "fuzz", again.settings());
+  if (circuit::print_config(again.settings()) != printed) __builtin_trap();
   try {
-    circuit::set_config(text, values.fields());
+    circuit::set_config(text, values.settings());
     accepted = true;
   } catch (const circuit::Error&) {
   }
@@ -59,7 +67,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (axis.values.empty()) __builtin_trap();
     for (const std::string& value : axis.values) {
       if (circuit::file_name_part(value).find('/') != std::string::npos) __builtin_trap();
-      circuit::set_config(axis.key + "=" + value, values.fields());
+      circuit::set_config(axis.key + "=" + value, values.settings());
     }
     accepted = true;
   } catch (const circuit::Error&) {

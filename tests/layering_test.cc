@@ -16,9 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kOrder{"core",       "io",           "text",    "model",     "graph",
-                                      "task",       "intervention", "scoring", "selection", "tuning",
-                                      "evaluation", "dynamics",     "report",  "cli"};
+const std::vector<std::string> kOrder{"core",         "io",      "text",      "model",  "graph",      "task",
+                                      "intervention", "scoring", "selection", "tuning", "evaluation", "dynamics",
+                                      "report",       "run",     "sweep",     "cli"};
 
 int rank_of(const std::string& folder) {
   const auto found = std::find(kOrder.begin(), kOrder.end(), folder);
@@ -63,6 +63,62 @@ std::vector<std::string> violations(const std::string& root) {
 
 TEST(Layering, IncludesGoToTheSameFolderOrOneAbove) {
   EXPECT_THAT(violations(std::string(CIRCUIT_SOURCE_DIR) + "/src"), testing::IsEmpty());
+}
+
+// Sources of src/ as (path below it, text).
+std::vector<std::pair<std::string, std::string>> sources() {
+  const std::string root = std::string(CIRCUIT_SOURCE_DIR) + "/src";
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const auto& item : fs::recursive_directory_iterator(root)) {
+    const std::string extension = item.path().extension().string();
+    if (extension != ".h" && extension != ".cc") continue;
+    all.emplace_back(item.path().lexically_relative(root).string(), read_file(item.path().string()));
+  }
+  return all;
+}
+
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+// A library says a setting's name (core/setting_name.h); how that is written is the command line's matter.
+TEST(Layering, NoLibraryNamesACommandLineFlag) {
+  static const std::regex kFlag(R"re("[^"\n]*--[a-z])re");
+  std::vector<std::string> found;
+  for (const auto& [path, text] : sources()) {
+    // browser.h drives Chromium, which has flags of its own.
+    if (path.rfind("cli/", 0) == 0 || ends_with(path, "_test.cc") || path == "report/browser.h") continue;
+    std::istringstream lines(text);
+    int number = 0;
+    for (std::string line; std::getline(lines, line);) {
+      ++number;
+      const std::string code = line.substr(0, line.find("//"));
+      if (std::regex_search(code, kFlag)) found.push_back(path + ":" + std::to_string(number));
+    }
+  }
+  EXPECT_THAT(found, testing::IsEmpty());
+}
+
+TEST(Layering, FilesAreOneConceptLong) {
+  constexpr int64_t kLongest = 400;
+  constexpr int64_t kMedian = 120;
+  std::vector<int64_t> lengths;
+  for (const auto& [path, text] : sources()) {
+    lengths.push_back(std::count(text.begin(), text.end(), '\n'));
+    EXPECT_LE(lengths.back(), kLongest) << path;
+  }
+  std::nth_element(lengths.begin(), lengths.begin() + static_cast<std::ptrdiff_t>(lengths.size() / 2), lengths.end());
+  EXPECT_LE(lengths[lengths.size() / 2], kMedian);
+}
+
+// It parses, calls one library function and prints.
+TEST(Layering, TheCommandLineIsSmall) {
+  constexpr int64_t kMost = 2000;
+  int64_t lines = 0;
+  for (const auto& [path, text] : sources()) {
+    if (path.rfind("cli/", 0) == 0) lines += std::count(text.begin(), text.end(), '\n');
+  }
+  EXPECT_LE(lines, kMost);
 }
 
 TEST(Layering, TheCheckNamesFileAndLine) {

@@ -39,7 +39,7 @@ FAMILIES = {
 RUNS = {
     "circuit": ("books-4l", "f32", {"selection.n": 300, "tuning.steps": 12, "discovery.smoothing": 0.5}),
     "fixed": ("llama", "f32", {
-        "tuning.method": "fixed", "discovery.method": "eap-ig-inputs", "discovery.ig_steps": 3,
+        "tuning.method": "fixed", "discovery.method": "eap-ig-activations", "discovery.ig_steps": 3,
         "selection.kind": "top-nodes", "selection.n": 6, "optimizer.kind": "sgd", "optimizer.lr": 0.05,
         "data.replay": TASK / "untouched.txt", "data.window": 32, "evaluation.circuit_records": 8}),
     "complement": ("gemma2", "f32", {

@@ -3,7 +3,6 @@
 #include <memory>
 
 #include "cli/command.h"
-#include "cli/run_states.h"
 #include "cli/validators.h"
 #include "core/error.h"
 #include "core/names.h"
@@ -12,6 +11,7 @@
 #include "dynamics/analysis.h"
 #include "io/csv.h"
 #include "io/files.h"
+#include "run/run_states.h"
 
 namespace circuit {
 namespace {

@@ -2,14 +2,15 @@
 #include <memory>
 
 #include "cli/command.h"
-#include "cli/outputs.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/names.h"
 #include "core/table.h"
 #include "io/files.h"
 #include "io/json.h"
+#include "io/outputs.h"
 #include "model/finite.h"
+#include "task/open_model.h"
 #include "tuning/adapter_files.h"
 #include "tuning/delta.h"
 

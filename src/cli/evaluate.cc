@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "cli/command.h"
-#include "cli/outputs.h"
 #include "cli/validators.h"
 #include "core/log.h"
 #include "core/names.h"
@@ -16,7 +15,10 @@
 #include "evaluation/recovery.h"
 #include "graph/circuit_file.h"
 #include "io/files.h"
+#include "io/outputs.h"
 #include "report/evaluation_page.h"
+#include "scoring/memory.h"
+#include "scoring/scored_records.h"
 
 namespace circuit {
 namespace {

@@ -1,17 +1,21 @@
+#include <circuit/version.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <memory>
 
 #include "cli/command.h"
-#include "cli/outputs.h"
-#include "cli/run.h"
-#include "cli/run_inputs.h"
 #include "core/names.h"
+#include "core/table.h"
 #include "io/files.h"
 #include "io/lock.h"
+#include "io/outputs.h"
+#include "run/execute.h"
+#include "run/run_inputs.h"
 #include "tuning/adapter_files.h"
 #include "tuning/delta_file.h"
+#include "tuning/run_checkpoint.h"
 
 namespace circuit {
 namespace {
@@ -43,31 +47,29 @@ int64_t choose_step(const Options& o) {
        joined(steps, [](int64_t s) { return std::to_string(s); }));
 }
 
-int export_adapter(const Options& o, const TuneConfig& config, const TuneModel& model, const ParameterStore& store,
-                   int64_t step) {
-  const auto* lora = dynamic_cast<const LoraStore*>(&store);
-  if (lora == nullptr) fail("--adapter", "{} is a run of method {}, not lora.", o.run, config.tuning_method);
-  write_adapter(*lora, model.open.model, config.model_path, o.out);
+int export_adapter(const Options& o, const RunConfig& config, const Trained& trained, int64_t step) {
+  const int64_t adapters = trained.write_adapters(config.model.path, o.out);
   if (o.common.json) {
-    fmt::print("{}\n", Json({{"out", o.out}, {"step", step}, {"adapters", lora->adapters().size()}}).dump());
+    fmt::print("{}\n", Json({{"out", o.out}, {"step", step}, {"adapters", adapters}}).dump());
   } else {
-    fmt::print("step {} written to {}: {} adapters as PEFT reads them\n", step, o.out, lora->adapters().size());
+    fmt::print("step {} written to {}: {} adapters as PEFT reads them\n", step, o.out, adapters);
   }
   return 0;
 }
 
 // Of the checkpoint's values alone: no model is loaded.
-int export_delta(const Options& o, const TuneConfig& config) {
-  if (config.tuning_method == "lora") {
-    fail("--delta", "{} is a run of method lora, whose change is no slice of the model. Use --adapter.", o.run);
+int export_delta(const Options& o, const RunConfig& config) {
+  if (!config.method().trains_slices()) {
+    fail("--delta", "{} is a run of method {}, whose change is no slice of the model. Use --adapter.", o.run,
+         config.tuning.method);
   }
   const int64_t step = choose_step(o);
-  const Checkpoint base = Checkpoint::open(config.model_path);
+  const Checkpoint base = Checkpoint::open(config.model.path);
   check_base(o.run, base);
   const Delta delta = make_delta(base, checkpoint_folder(o.run, step) + "/slices.safetensors",
                                  {{"step", std::to_string(step)},
-                                  {"method", config.tuning_method},
-                                  {"model", config.model_path},
+                                  {"method", config.tuning.method},
+                                  {"model", config.model.path},
                                   {"config", read_file(o.run + "/config.toml")},
                                   {"program_version", CIRCUIT_VERSION}});
   write_delta(delta, o.out);
@@ -88,17 +90,20 @@ int export_delta(const Options& o, const TuneConfig& config) {
 int run(const Options& o) {
   apply_common(o.common);
   check_new_folder("-o", o.out);
-  const TuneConfig config = read_run_config(o.run);
+  const RunConfig config = read_run_config(o.run);
+  if (o.adapter && config.method().trains_slices()) {
+    fail("--adapter", "{} is a run of method {}, not lora.", o.run, config.tuning.method);
+  }
   const FolderLock lock(o.run, FolderLock::Use::kBesideReaders);
   if (o.delta) return export_delta(o, config);
   // The checkpoint's values are float32 whatever the run computed in.
   TuneModel model(config, in_float32(o.common));
   check_base(o.run, model.open.checkpoint);
   const int64_t step = choose_step(o);
-  const std::unique_ptr<ParameterStore> store = stored_parameters(config, o.run, model);
-  load_checkpoint(o.run, step, model.open.checkpoint, *store);
-  if (o.adapter) return export_adapter(o, config, model, *store, step);
-  const auto changed = store->changed_tensors(model.open.checkpoint);
+  const std::unique_ptr<Trained> trained = stored_parameters(config, o.run, model);
+  load_checkpoint(o.run, step, model.open.checkpoint, trained->store());
+  if (o.adapter) return export_adapter(o, config, *trained, step);
+  const auto changed = trained->store().changed_tensors(model.open.checkpoint);
   write_checkpoint(model.open.checkpoint, changed, o.out);
   if (o.common.json) {
     fmt::print("{}\n", Json({{"out", o.out}, {"step", step}, {"changed_tensors", changed.size()}}).dump());

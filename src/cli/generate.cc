@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/validators.h"
 #include "core/error.h"
+#include "task/open_model.h"
 
 namespace circuit {
 namespace {

@@ -4,12 +4,12 @@
 #include <optional>
 
 #include "cli/command.h"
-#include "cli/outputs.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/names.h"
 #include "core/table.h"
 #include "io/files.h"
+#include "io/outputs.h"
 #include "task/importers/importer.h"
 
 namespace circuit {

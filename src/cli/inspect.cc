@@ -5,8 +5,10 @@
 #include "cli/validators.h"
 #include "core/error.h"
 #include "core/progress.h"
+#include "core/table.h"
 #include "graph/graph.h"
 #include "model/memory.h"
+#include "scoring/memory.h"
 
 namespace circuit {
 namespace {

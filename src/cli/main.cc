@@ -1,5 +1,6 @@
 // circuit: circuit-tuning of language models. One file a subcommand; the list is below.
 #include <ATen/Parallel.h>
+#include <circuit/version.h>
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
@@ -8,8 +9,10 @@
 
 #include "cli/command.h"
 #include "cli/kernels.h"
+#include "cli/setting_options.h"
 #include "cli/standard_output.h"
 #include "core/error.h"
+#include "core/setting_name.h"
 
 namespace circuit {
 namespace {
@@ -26,6 +29,7 @@ int run(int argc, char** argv) {
   // glibc gives large blocks back to the system at every free and faults them in again at every step.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  write_settings_as(flag_of);
   CLI::App program{
       "Circuit-tuning: find the subgraph of a language model that matters for a task, tune only its\n"
       "parameters, and record how it changes. `circuit COMMAND --help` explains a command."};

@@ -6,11 +6,11 @@
 #include <memory>
 
 #include "cli/command.h"
-#include "cli/outputs.h"
 #include "cli/validators.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "io/files.h"
+#include "io/outputs.h"
 #include "report/comparison.h"
 #include "report/live.h"
 

@@ -4,13 +4,14 @@
 #include <optional>
 
 #include "cli/command.h"
-#include "cli/outputs.h"
 #include "cli/validators.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "evaluation/ability.h"
 #include "io/files.h"
 #include "io/number_json.h"
+#include "io/outputs.h"
+#include "task/open_model.h"
 
 namespace circuit {
 namespace {

@@ -2,23 +2,15 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <ctime>
-#include <filesystem>
 #include <memory>
 
 #include "cli/command.h"
 #include "cli/screen.h"
-#include "cli/tune_config.h"
 #include "cli/validators.h"
-#include "core/error.h"
-#include "core/progress.h"
-#include "core/sparkline.h"
-#include "core/table.h"
-#include "dynamics/run_view.h"
-#include "io/json.h"
+#include "run/watch.h"
 
 namespace circuit {
 namespace {
@@ -30,143 +22,8 @@ struct Options {
   double every = 1;
 };
 
-constexpr size_t kNodes = 8;
-constexpr size_t kBar = 24;
-constexpr size_t kSparkline = 48;
-constexpr double kQuietSeconds = 10;  // and kQuietSteps steps: from then on silence is worth a word
-constexpr double kQuietSteps = 5;
-
 volatile std::sig_atomic_t interrupted = 0;
 void on_interrupt(int) { interrupted = 1; }
-
-// The view with what the configuration knows.
-struct Watched {
-  RunView view;
-  int64_t total = 0;
-  std::string metric;
-  bool running() const { return view.status == "running"; }
-  // Of training alone: evaluations come on top.
-  double seconds_left() const { return view.step_seconds * static_cast<double>(total - view.steps); }
-  bool silent() const {
-    return running() && view.idle_seconds > std::max(kQuietSeconds, kQuietSteps * view.step_seconds);
-  }
-  double trainable_share() const {
-    return view.parameters == 0 ? 0 : static_cast<double>(view.trainable) / static_cast<double>(view.parameters);
-  }
-};
-
-Watched look(const std::string& run) {
-  Watched w;
-  w.view = read_run_view(run, kNodes);
-  TuneConfig config;
-  parse_config(w.view.config, run + "/run.db, meta config", config.fields());
-  w.total = config.tuning_steps;
-  w.metric = config.discovery_metric;
-  return w;
-}
-
-// JSON has no NaN and no infinity.
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-Json number(const std::optional<double>& value) { return value ? number(*value) : Json(nullptr); }
-
-Json to_json(const std::string& run, const Watched& w) {
-  const RunView& v = w.view;
-  Json evaluations = Json::object();
-  for (const auto& [name, e] : v.evaluations) {
-    evaluations[name] = {{"base", number(e.base)}, {"last", number(e.last)}, {"step", e.step}};
-  }
-  Json nodes = Json::array();
-  for (const RunView::Node& n : v.nodes) nodes.push_back({{"node", n.name}, {"first", n.first}, {"now", n.now}});
-  Json discovery = nullptr;
-  if (v.discovery) {
-    const RunView::Discovery& d = *v.discovery;
-    discovery = {{"step", d.step},
-                 {"edges", d.edges},
-                 {"nodes", d.nodes},
-                 {"entered", d.entered},
-                 {"left", d.left},
-                 {"metric", number(v.metrics.back())},
-                 {"jaccard_edges_previous", number(d.jaccard_previous)},
-                 {"jaccard_edges_first", number(d.jaccard_first)}};
-  }
-  return {{"run", run},
-          {"method", v.method},
-          {"status", v.status},
-          {"steps", v.steps},
-          {"total_steps", w.total},
-          {"seconds_per_step", number(v.step_seconds)},
-          {"seconds_left", w.running() ? number(w.seconds_left()) : Json(nullptr)},
-          {"seconds_since_write", number(v.idle_seconds)},
-          {"loss", v.losses.empty() ? Json(nullptr) : number(v.losses.back())},
-          {"trainable_share", number(w.trainable_share())},
-          {"discovery", discovery},
-          {"evaluations", evaluations},
-          {"strongest_nodes", nodes}};
-}
-
-std::string first_line(const std::string& run, const Watched& w) {
-  const double share =
-      w.total == 0 ? 0 : std::min(1.0, static_cast<double>(w.view.steps) / static_cast<double>(w.total));
-  const auto filled = static_cast<size_t>(share * kBar);
-  std::string line = std::filesystem::absolute(run + "/.").lexically_normal().parent_path().filename().string();
-  line += fmt::format("  {}  {}{} {}/{}", w.view.method, std::string(filled, '#'), std::string(kBar - filled, '.'),
-                      w.view.steps, w.total);
-  if (!w.running()) return line + "  " + w.view.status;
-  if (w.view.steps > 0) line += "  ETA " + format_duration(w.seconds_left());
-  return line;
-}
-
-std::string overlap_text(const RunView::Discovery& d) {
-  if (!d.jaccard_previous || !d.jaccard_first) return "";
-  return fmt::format("; Jaccard {:.2f} with the last, {:.2f} with the first", *d.jaccard_previous, *d.jaccard_first);
-}
-
-// "dev/accuracy/ are": too many for a terminal; --json has them.
-bool is_of_one_label(const std::string& name) {
-  return name.find("/accuracy/") != std::string::npos && name.rfind("ability/", 0) != 0;
-}
-
-std::string block(const std::string& run, const Watched& w) {
-  const RunView& v = w.view;
-  std::string text = first_line(run, w) + "\n";
-  if (w.silent()) {
-    text += fmt::format("no new step for {}. If it was killed: circuit tune --resume {}\n",
-                        format_duration(v.idle_seconds), run);
-  }
-  std::vector<std::vector<std::string>> curves;
-  if (!v.losses.empty())
-    curves.push_back({"loss", fmt::format("{:.4f}", v.losses.back()), sparkline(v.losses, kSparkline)});
-  if (!v.metrics.empty()) {
-    curves.push_back({w.metric, fmt::format("{:+.4f}", v.metrics.back()), sparkline(v.metrics, kSparkline)});
-  }
-  for (auto& row : curves) text += fmt::format("{:<12}{:>10}  {}\n", row[0], row[1], row[2]);
-  if (v.steps > 0) {
-    text += fmt::format("{:<12}{:>10}  of {} parameters\n", "trainable",
-                        fmt::format("{:.1f} %", 100 * w.trainable_share()), with_commas(v.parameters));
-  }
-  if (v.discovery) {
-    const RunView::Discovery& d = *v.discovery;
-    text += fmt::format("{:<12}{:>10}  edges, {} nodes at step {}; {} entered, {} left{}\n", "circuit",
-                        with_commas(d.edges), d.nodes, d.step, d.entered, d.left, overlap_text(d));
-  }
-  if (!v.nodes.empty()) {
-    std::vector<std::vector<std::string>> rows{{"strongest nodes", "first", "now"}};
-    for (const RunView::Node& n : v.nodes) {
-      rows.push_back({n.name, fmt::format("{:.3g}", n.first), fmt::format("{:.3g}", n.now)});
-    }
-    text += "\n" + format_table(rows);
-  }
-  if (!v.evaluations.empty()) {
-    std::vector<std::vector<std::string>> rows{{"evaluated", "base", "last", "at step"}};
-    for (const auto& [name, e] : v.evaluations) {
-      if (is_of_one_label(name)) continue;
-      rows.push_back(
-          {name, e.base ? fmt::format("{:.4g}", *e.base) : "", fmt::format("{:.4g}", e.last), std::to_string(e.step)});
-    }
-    text += "\n" + format_table(rows);
-  }
-  return text;
-}
 
 void pause_for(double seconds) {
   timespec time{};
@@ -176,13 +33,13 @@ void pause_for(double seconds) {
 }
 
 int run(const Options& o) {
-  Watched now = look(o.run);
+  Watched now = watch_run(o.run);
   if (o.common.json) {
-    fmt::print("{}\n", to_json(o.run, now).dump());
+    fmt::print("{}\n", watched_json(o.run, now).dump());
     return 0;
   }
   if (o.once || isatty(STDOUT_FILENO) == 0) {
-    fmt::print("{}", block(o.run, now));
+    fmt::print("{}", watched_text(o.run, now));
     return 0;
   }
   struct sigaction action {};
@@ -191,10 +48,10 @@ int run(const Options& o) {
   sigaction(SIGTERM, &action, nullptr);
   Screen screen;
   while (interrupted == 0) {
-    screen.draw(block(o.run, now));
+    screen.draw(watched_text(o.run, now));
     if (!now.running()) break;
     pause_for(o.every);
-    now = look(o.run);
+    now = watch_run(o.run);
   }
   return 0;
 }

@@ -8,9 +8,10 @@
 #include <fstream>
 #include <numeric>
 #include <sstream>
-#include <string_view>
 
 #include "core/names.h"
+#include "core/setting_name.h"
+#include "core/toml_text.h"
 
 namespace circuit {
 namespace {
@@ -30,38 +31,37 @@ size_t edit_distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
-const ConfigField& find_field(const std::string& key, const std::string& place,
-                              const std::vector<ConfigField>& fields) {
-  const ConfigField* nearest = nullptr;
+const Setting& find_setting(const std::string& key, const std::string& place, const Settings& settings) {
+  const Setting* nearest = nullptr;
   size_t best = SIZE_MAX;
-  for (const ConfigField& field : fields) {
-    if (field.key == key) return field;
-    const size_t distance = edit_distance(field.key, key);
+  for (const Setting& known : settings) {
+    if (known.key == key) return known;
+    const size_t distance = edit_distance(known.key, key);
     if (distance < best) {
       best = distance;
-      nearest = &field;
+      nearest = &known;
     }
   }
-  fail(place, "unknown key '{}'. Nearest: '{}'. All keys: circuit tune --help-config.", key,
-       nearest == nullptr ? "" : nearest->key);
+  fail(place, "unknown key '{}'. Nearest: '{}'. All keys: {}.", key, nearest == nullptr ? "" : nearest->key,
+       setting("help_config"));
 }
 
-void check_range(const ConfigField& field, double value, const std::string& place) {
-  if (!std::isfinite(value)) fail(place, "{}: must be a finite number.", field.key);
-  using Ends = ConfigField::Ends;
-  const bool at_open_end = (field.ends == Ends::kLowExcluded && value == field.low) ||
-                           (field.ends == Ends::kHighExcluded && value == field.high);
-  if (field.low > field.high || (value >= field.low && value <= field.high && !at_open_end)) return;
-  const char* from = field.ends == Ends::kLowExcluded ? "more than " : "";
-  const char* to = field.ends == Ends::kHighExcluded ? "less than " : "";
-  fail(place, "{}: found {}, expected {}{} to {}{}.", field.key, value, from, field.low, to, field.high);
+void check_range(const Setting& setting, double value, const std::string& place) {
+  if (!std::isfinite(value)) fail(place, "{}: must be a finite number.", setting.key);
+  using Ends = Setting::Ends;
+  const bool at_open_end = (setting.ends == Ends::kLowExcluded && value == setting.low) ||
+                           (setting.ends == Ends::kHighExcluded && value == setting.high);
+  if (setting.low > setting.high || (value >= setting.low && value <= setting.high && !at_open_end)) return;
+  const char* from = setting.ends == Ends::kLowExcluded ? "more than " : "";
+  const char* to = setting.ends == Ends::kHighExcluded ? "less than " : "";
+  fail(place, "{}: found {}, expected {}{} to {}{}.", setting.key, value, from, setting.low, to, setting.high);
 }
 
-void check_choice(const ConfigField& field, const std::string& value, const std::string& place) {
-  if (field.choices.empty()) return;
-  if (std::find(field.choices.begin(), field.choices.end(), value) != field.choices.end()) return;
-  fail(place, "{}: '{}' is not one of {}.", field.key, value,
-       joined(field.choices, [](const std::string& choice) { return choice; }));
+void check_choice(const Setting& setting, const std::string& value, const std::string& place) {
+  if (setting.choices.empty()) return;
+  if (std::find(setting.choices.begin(), setting.choices.end(), value) != setting.choices.end()) return;
+  fail(place, "{}: '{}' is not one of {}.", setting.key, value,
+       joined(setting.choices, [](const std::string& choice) { return choice; }));
 }
 
 // "a, b" → {"a", "b"}; empty elements are dropped.
@@ -76,50 +76,63 @@ std::vector<std::string> split_at_commas(const std::string& text) {
   return parts;
 }
 
-std::vector<std::string> string_list(const ConfigField& field, const toml::node& node, const std::string& place) {
+std::vector<std::string> string_list(const Setting& setting, const toml::node& node, const std::string& place) {
   if (node.is_string()) return split_at_commas(node.as_string()->get());
-  if (!node.is_array()) fail(place, "{}: expected a list of strings.", field.key);
+  if (!node.is_array()) fail(place, "{}: expected a list of strings.", setting.key);
   std::vector<std::string> list;
   for (const toml::node& element : *node.as_array()) {
-    if (!element.is_string()) fail(place, "{}: expected a list of strings.", field.key);
+    if (!element.is_string()) fail(place, "{}: expected a list of strings.", setting.key);
     list.push_back(element.as_string()->get());
   }
   return list;
 }
 
-void assign(const ConfigField& field, const toml::node& node, const std::string& place) {
-  if (auto* const* list = std::get_if<std::vector<std::string>*>(&field.value)) {
-    std::vector<std::string> found = string_list(field, node, place);
-    for (const std::string& element : found) check_choice(field, element, place);
+void set_text(const Setting& setting, const std::string& text) {
+  if (auto* const* plain = std::get_if<std::string*>(&setting.value)) {
+    **plain = text;
+  } else {
+    std::get<NamedValue>(setting.value).set(text);
+  }
+}
+
+std::string text_of(const Setting& setting) {
+  auto* const* plain = std::get_if<std::string*>(&setting.value);
+  return plain != nullptr ? **plain : std::get<NamedValue>(setting.value).get();
+}
+
+void assign(const Setting& setting, const toml::node& node, const std::string& place) {
+  if (auto* const* list = std::get_if<std::vector<std::string>*>(&setting.value)) {
+    std::vector<std::string> found = string_list(setting, node, place);
+    for (const std::string& element : found) check_choice(setting, element, place);
     **list = std::move(found);
-  } else if (auto* const* text = std::get_if<std::string*>(&field.value)) {
-    if (!node.is_string()) fail(place, "{}: expected a string.", field.key);
-    check_choice(field, node.as_string()->get(), place);
-    **text = node.as_string()->get();
-  } else if (auto* const* integer = std::get_if<int64_t*>(&field.value)) {
-    if (!node.is_integer()) fail(place, "{}: expected an integer.", field.key);
-    check_range(field, static_cast<double>(node.as_integer()->get()), place);
+  } else if (setting.is_text()) {
+    if (!node.is_string()) fail(place, "{}: expected a string.", setting.key);
+    check_choice(setting, node.as_string()->get(), place);
+    set_text(setting, node.as_string()->get());
+  } else if (auto* const* integer = std::get_if<int64_t*>(&setting.value)) {
+    if (!node.is_integer()) fail(place, "{}: expected an integer.", setting.key);
+    check_range(setting, static_cast<double>(node.as_integer()->get()), place);
     **integer = node.as_integer()->get();
-  } else if (auto* const* number = std::get_if<double*>(&field.value)) {
-    if (!node.is_number()) fail(place, "{}: expected a number.", field.key);
+  } else if (auto* const* number = std::get_if<double*>(&setting.value)) {
+    if (!node.is_number()) fail(place, "{}: expected a number.", setting.key);
     const double value = *node.value<double>();
-    check_range(field, value, place);
+    check_range(setting, value, place);
     **number = value;
   } else {
-    if (!node.is_boolean()) fail(place, "{}: expected true or false.", field.key);
-    *std::get<bool*>(field.value) = node.as_boolean()->get();
+    if (!node.is_boolean()) fail(place, "{}: expected true or false.", setting.key);
+    *std::get<bool*>(setting.value) = node.as_boolean()->get();
   }
 }
 
 void assign_table(const toml::table& table, const std::string& prefix, const std::string& place,
-                  const std::vector<ConfigField>& fields) {
+                  const Settings& settings) {
   for (const auto& [name, node] : table) {
     const std::string key = prefix + std::string(name.str());
     const std::string where = fmt::format("{}:{}", place, node.source().begin.line);
     if (const toml::table* inner = node.as_table()) {
-      assign_table(*inner, key + ".", place, fields);
+      assign_table(*inner, key + ".", place, settings);
     } else {
-      assign(find_field(key, where, fields), node, where);
+      assign(find_setting(key, where, settings), node, where);
     }
   }
 }
@@ -130,99 +143,29 @@ std::string toml_string(const std::string& text) {
   return out.str();
 }
 
-// Behind the string or comment that begins at i; i itself where none does.
-size_t behind_text(std::string_view text, size_t i) {
-  const size_t end = text.size();
-  const char c = text[i];
-  if (c == '#') return std::min(end, text.find('\n', i));
-  if (c != '"' && c != '\'') return i;
-  const std::string triple(3, c);
-  const bool long_form = text.substr(i, 3) == triple;
-  i += long_form ? 3 : 1;
-  while (i < end && (long_form ? text.substr(i, 3) != triple : text[i] != c && text[i] != '\n')) {
-    i += c == '"' && text[i] == '\\' ? 2 : 1;
-  }
-  i += long_form ? 3 : 1;
-  // A long string may end in up to two quotes of its own.
-  for (int more = 0; long_form && more < 2 && i < end && text[i] == c; ++more) ++i;
-  return std::min(i, end);
-}
-
-size_t behind_byte_order_mark(std::string_view text) { return text.substr(0, 3) == "\xEF\xBB\xBF" ? 3 : 0; }
-
-// Where the first character beyond ASCII stands outside strings and comments; npos: nowhere. toml++ 3.3 runs into
-// undefined behaviour there (U+00A1 … U+0499), and TOML has no place for one.
-size_t bare_unicode(std::string_view text) {
-  size_t i = behind_byte_order_mark(text);
-  while (i < text.size()) {
-    if (static_cast<unsigned char>(text[i]) >= 0x80) return i;
-    i = std::max(i + 1, behind_text(text, i));
-  }
-  return std::string_view::npos;
-}
-
-bool starts_key(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-         c == '"' || c == '\'';
-}
-
-// Where the first table header stands whose bracket no key follows, such as [~]; npos: nowhere. toml++ 3.3 only asserts
-// the key: without assertions, g++ builds what refuses the text, clang what takes the key for granted.
-size_t header_without_key(std::string_view text) {
-  int64_t depth = 0;  // of lists and inline tables, in which a line may begin with a bracket of theirs
-  bool line_begins = true;
-  size_t i = behind_byte_order_mark(text);
-  while (i < text.size()) {
-    const char c = text[i];
-    if (c == '[' && line_begins && depth == 0) {
-      const size_t key = text.find_first_not_of(" \t", i + (text.substr(i, 2) == "[[" ? 2 : 1));
-      if (key == std::string_view::npos || !starts_key(text[key])) return i;
-    }
-    if (c == '[' || c == '{') ++depth;
-    if (c == ']' || c == '}') --depth;
-    if (c != ' ' && c != '\t') line_begins = c == '\n';
-    i = std::max(i + 1, behind_text(text, i));
-  }
-  return std::string_view::npos;
-}
-
-// "file:line" of byte `at`.
-std::string place_of(const std::string& text, size_t at, const std::string& place) {
-  return fmt::format("{}:{}", place,
-                     1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
-}
-
 }  // namespace
 
-std::string toml_value(const ConfigField& field) {
-  if (auto* const* text = std::get_if<std::string*>(&field.value)) return toml_string(**text);
-  if (auto* const* list = std::get_if<std::vector<std::string>*>(&field.value)) {
+std::string toml_value(const Setting& setting) {
+  if (setting.is_text()) return toml_string(text_of(setting));
+  if (auto* const* list = std::get_if<std::vector<std::string>*>(&setting.value)) {
     return "[" + joined(**list, toml_string) + "]";
   }
-  if (auto* const* integer = std::get_if<int64_t*>(&field.value)) return std::to_string(**integer);
-  if (auto* const* flag = std::get_if<bool*>(&field.value)) return **flag ? "true" : "false";
+  if (auto* const* integer = std::get_if<int64_t*>(&setting.value)) return std::to_string(**integer);
+  if (auto* const* flag = std::get_if<bool*>(&setting.value)) return **flag ? "true" : "false";
   // The shortest form that reads back as the same double, always recognisable as a float.
-  std::string number = fmt::format("{}", *std::get<double*>(field.value));
+  std::string number = fmt::format("{}", *std::get<double*>(setting.value));
   if (number.find_first_of(".e") == std::string::npos) number += ".0";
   return number;
 }
 
-std::string plain_value(const ConfigField& field) {
-  if (auto* const* text = std::get_if<std::string*>(&field.value)) return **text;
-  auto* const* list = std::get_if<std::vector<std::string>*>(&field.value);
-  return list == nullptr ? toml_value(field) : joined(**list, [](const std::string& element) { return element; });
+std::string plain_value(const Setting& setting) {
+  if (setting.is_text()) return text_of(setting);
+  auto* const* list = std::get_if<std::vector<std::string>*>(&setting.value);
+  return list == nullptr ? toml_value(setting) : joined(**list, [](const std::string& element) { return element; });
 }
 
-void parse_config(const std::string& text, const std::string& place, const std::vector<ConfigField>& fields) {
-  const size_t bare = bare_unicode(text);
-  if (bare != std::string::npos) {
-    fail(place_of(text, bare, place),
-         "a character beyond ASCII outside of quotes. Put keys and texts that have one in quotes.");
-  }
-  const size_t header = header_without_key(text);
-  if (header != std::string::npos) {
-    fail(place_of(text, header, place), "not valid TOML: no key follows the bracket. A table is [name].");
-  }
+void parse_config(const std::string& text, const std::string& place, const Settings& settings) {
+  check_toml_text(text, place);
   toml::table table;
   try {
     table = toml::parse(text, place);
@@ -230,65 +173,89 @@ void parse_config(const std::string& text, const std::string& place, const std::
     const auto at = error.source().begin;
     fail(fmt::format("{}:{}", place, at.line), "not valid TOML at column {}: {}.", at.column, error.description());
   }
-  assign_table(table, "", place, fields);
+  assign_table(table, "", place, settings);
 }
 
-void read_config(const std::string& path, const std::vector<ConfigField>& fields) {
+void read_config(const std::string& path, const Settings& settings) {
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(path, "cannot open the configuration.");
   std::stringstream text;
   text << file.rdbuf();
-  parse_config(text.str(), path, fields);
+  parse_config(text.str(), path, settings);
 }
 
-void set_config(const std::string& assignment, const std::vector<ConfigField>& fields, const std::string& option) {
+void set_config(const std::string& assignment, const Settings& settings, const std::string& option) {
   const size_t equals = assignment.find('=');
   const std::string place = option + " " + assignment;
   if (equals == std::string::npos) throw UsageError("[" + place + "] expected key=value.");
   const std::string key = assignment.substr(0, equals);
   const std::string value = assignment.substr(equals + 1);
-  const ConfigField& field = find_field(key, place, fields);
+  const Setting& setting = find_setting(key, place, settings);
   // Text needs no quotes; a list may also be written as TOML writes it.
-  const bool is_list = std::holds_alternative<std::vector<std::string>*>(field.value);
-  const bool is_text = std::holds_alternative<std::string*>(field.value) || (is_list && value.substr(0, 1) != "[");
+  const bool is_text = setting.is_text() || (setting.is_list() && value.substr(0, 1) != "[");
   try {
     const std::string text = "v = " + (is_text ? toml_string(value) : value);
-    if (bare_unicode(text) != std::string::npos || header_without_key(text) != std::string::npos) {
-      fail(place, "'{}' is not a value for {}.", value, key);
-    }
+    if (!is_toml_text(text)) fail(place, "'{}' is not a value for {}.", value, key);
     const toml::table table = toml::parse(text);
-    assign(field, *table.get("v"), place);
+    assign(setting, *table.get("v"), place);
   } catch (const toml::parse_error&) {
     fail(place, "'{}' is not a value for {}.", value, key);
   }
 }
 
-std::string print_config(const std::vector<ConfigField>& fields) {
+std::string print_config(const Settings& settings) {
   std::string text;
   std::string section;
-  for (const ConfigField& field : fields) {
-    const size_t dot = field.key.find('.');
-    const std::string own = field.key.substr(0, dot);
+  for (const Setting& setting : settings) {
+    const size_t dot = setting.key.find('.');
+    const std::string own = setting.key.substr(0, dot);
     if (own != section) text += fmt::format("{}[{}]\n", section.empty() ? "" : "\n", own);
     section = own;
-    text += fmt::format("{} = {}\n", field.key.substr(dot + 1), toml_value(field));
+    text += fmt::format("{} = {}\n", setting.key.substr(dot + 1), toml_value(setting));
   }
   return text;
 }
 
-std::string help_config(const std::vector<ConfigField>& fields) {
+std::string help_config(const Settings& settings) {
   std::string text;
   std::string section;
-  for (const ConfigField& field : fields) {
-    const size_t dot = field.key.find('.');
-    const std::string own = field.key.substr(0, dot);
+  for (const Setting& setting : settings) {
+    const size_t dot = setting.key.find('.');
+    const std::string own = setting.key.substr(0, dot);
     if (own != section) text += fmt::format("{}[{}]\n", section.empty() ? "" : "\n", own);
     section = own;
-    std::string help = field.help;
-    for (size_t i = 0; i < field.choices.size(); ++i) help += (i == 0 ? " One of: " : ", ") + field.choices[i];
-    text += fmt::format("{} = {}  # {}\n", field.key.substr(dot + 1), toml_value(field), help);
+    std::string help = setting.help;
+    for (size_t i = 0; i < setting.choices.size(); ++i) help += (i == 0 ? " One of: " : ", ") + setting.choices[i];
+    text += fmt::format("{} = {}  # {}\n", setting.key.substr(dot + 1), toml_value(setting), help);
   }
   return text;
+}
+
+std::string range_text(const Setting& setting) {
+  if (!setting.choices.empty()) return joined(setting.choices, [](const std::string& c) { return "`" + c + "`"; });
+  std::string text;
+  constexpr double kMany = 1e6;  // bounds from here on only keep sums from running over
+  if (setting.low <= setting.high) {
+    using Ends = Setting::Ends;
+    const std::string low = fmt::format("{}{}", setting.ends == Ends::kLowExcluded ? "above " : "", setting.low);
+    if (setting.high >= kMany) {
+      text = setting.ends == Ends::kLowExcluded ? low : low + " or more";
+    } else {
+      text = fmt::format("{} to {}{}", low, setting.ends == Ends::kHighExcluded ? "below " : "", setting.high);
+    }
+  }
+  if (!setting.unit.empty()) text += (text.empty() ? "" : " ") + setting.unit;
+  return text;
+}
+
+std::string markdown_config(const Settings& settings) {
+  std::string table = "| key | default | may be | meaning | since |\n| --- | --- | --- | --- | --- |\n";
+  for (const Setting& s : settings) {
+    const std::string range = range_text(s);
+    table += fmt::format("| `{}` | `{}` | {} | {} | {} |\n", s.key, toml_value(s), range.empty() ? s.type() : range,
+                         s.help, s.since);
+  }
+  return table;
 }
 
 }  // namespace circuit

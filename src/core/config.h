@@ -1,44 +1,36 @@
-// Configuration as structs with one list of fields each: parser, printer and help come from that list, so
-// they cannot disagree, and defaults live in the struct only.
+// Settings read from TOML and from assignments, and printed.
 #pragma once
 
-#include <cstdint>
 #include <string>
-#include <variant>
-#include <vector>
+
+#include "core/setting_name.h"
+#include "core/settings.h"
 
 namespace circuit {
 
-// One key: where its value lives, what it means, what it may be.
-struct ConfigField {
-  std::string key;  // "section.name"
-  // Lists of strings: a TOML list, or one string with commas between the elements.
-  std::variant<std::string*, int64_t*, double*, bool*, std::vector<std::string>*> value;
-  std::string help;
-  double low = 0;  // numbers: inclusive bounds; low > high: any
-  double high = -1;
-  std::vector<std::string> choices;  // strings, and those of a list: empty: any
-  enum class Ends { kIncluded, kLowExcluded, kHighExcluded } ends = Ends::kIncluded;
-};
-
-// Reads a TOML file into the fields. Throws Error naming file, line and key: a syntax error, an unknown key
+// Reads a TOML file into the settings. Throws Error naming file, line and key: a syntax error, an unknown key
 // (with the nearest known one), a value of another type, out of range or not among the choices.
-void read_config(const std::string& path, const std::vector<ConfigField>& fields);
+void read_config(const std::string& path, const Settings& settings);
 // The same for TOML text at hand; `place` stands for the path.
-void parse_config(const std::string& text, const std::string& place, const std::vector<ConfigField>& fields);
+void parse_config(const std::string& text, const std::string& place, const Settings& settings);
 
 // "key=value" from the command line; strings need no quotes. Throws Error naming option and assignment.
-void set_config(const std::string& assignment, const std::vector<ConfigField>& fields,
-                const std::string& option = "--set");
+void set_config(const std::string& assignment, const Settings& settings, const std::string& option = setting("set"));
 
-// A field's value: as TOML writes it, or as a person does (text without quotes, lists with commas only).
-std::string toml_value(const ConfigField& field);
-std::string plain_value(const ConfigField& field);
+// A setting's value: as TOML writes it, or as a person does (text without quotes, lists with commas only).
+std::string toml_value(const Setting& setting);
+std::string plain_value(const Setting& setting);
 
-// The fields as TOML, every key with its value: reading it back gives the same configuration.
-std::string print_config(const std::vector<ConfigField>& fields);
+// The settings as TOML, every key with its value: reading it back gives the same configuration.
+std::string print_config(const Settings& settings);
 
 // Every key with its default, type and meaning, for --help-config.
-std::string help_config(const std::vector<ConfigField>& fields);
+std::string help_config(const Settings& settings);
+
+// "0 to 1", "1 or more", "above 0, at most 1000000"; empty: any.
+std::string range_text(const Setting& setting);
+
+// The table of docs/formats.md: key, default, what it may be, meaning, since when.
+std::string markdown_config(const Settings& settings);
 
 }  // namespace circuit

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "core/error.h"
+#include "core/setting_name.h"
 
 namespace circuit {
 namespace {
@@ -17,7 +18,7 @@ std::string unquoted(const std::string& text) {
 }  // namespace
 
 GridAxis parse_grid_axis(const std::string& text) {
-  const std::string place = "[--grid " + text + "] ";
+  const std::string place = "[" + setting("grid") + " " + text + "] ";
   const size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) throw UsageError(place + "expected key=value,value,…");
   GridAxis axis{text.substr(0, equals), {}};

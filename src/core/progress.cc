@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/setting_name.h"
 
 namespace circuit {
 namespace {
@@ -105,7 +106,7 @@ int64_t parse_bytes(const std::string& text) {
   if (unit == "mb") factor = 1e6;
   if (unit == "gb") factor = 1e9;
   if (end == text.c_str() || factor == 0 || !(number > 0) || number * factor > 9e18) {
-    fail("--memory", "'{}' is not a size. Write e.g. 16GiB or 500MB.", text);
+    fail(setting("memory"), "'{}' is not a size. Write e.g. 16GiB or 500MB.", text);
   }
   return static_cast<int64_t>(number * factor);
 }

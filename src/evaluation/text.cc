@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/setting_name.h"
 #include "evaluation/evaluation.h"
 #include "evaluation/sequence_nll.h"
 
@@ -13,9 +14,9 @@ TextResult evaluate_text(const Model& model, const EncodedText& text, int64_t wi
   if (n <= text.first_target()) fail("score", "the text has {} tokens; none of them is predicted.", n);
   const int64_t limit = model.architecture().n_positions;
   if (window < 2 || window > limit)
-    fail("--window", "found {}, expected 2 to {} (the model's positions).", window, limit);
+    fail(setting("window"), "found {}, expected 2 to {} (the model's positions).", window, limit);
   if (window <= text.begin_tokens) {
-    fail("--window", "found {}, expected more than the {} begin tokens.", window, text.begin_tokens);
+    fail(setting("window"), "found {}, expected more than the {} begin tokens.", window, text.begin_tokens);
   }
   TextResult result;
   result.bytes = text.bytes;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/setting_name.h"
 #include "graph/circuit_file.h"
 #include "graph/circuit_file_forms.h"
 #include "io/files.h"
@@ -87,7 +88,8 @@ CircuitFile on_graph(CircuitFile file, const Graph& graph, const std::string& pa
     fail(path,
          "found one key and value reader per key/value head, expected one per query head: their scores "
          "cannot be "
-         "split. Score it again with --ungrouped, or read it on a grouped graph.");
+         "split. Score it again with {}, or read it on a grouped graph.",
+         setting("ungrouped"));
   }
   if (own.kv_nodes() > graph.kv_nodes()) group_into(graph, own, &file);
   file.shape.architecture.n_kv_heads = graph.n_kv_heads();

@@ -29,7 +29,7 @@ RunRow read_run(const std::string& folder) {
   std::map<std::string, std::string> meta;
   Statement pairs = db.prepare("SELECT key, value FROM meta");
   while (pairs.step()) meta[pairs.text(0)] = pairs.text(1);
-  if (meta.count("summary") == 0) fail(folder, "the run is not finished. Go on with: circuit tune --resume {}", folder);
+  if (meta.count("summary") == 0) fail(folder, "the run is not finished. Resume it first.");
   RunRow run;
   run.name = std::filesystem::path(folder).lexically_normal().filename().string();
   run.method = meta["method"];

@@ -16,6 +16,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/setting_name.h"
 
 namespace circuit {
 namespace {
@@ -97,7 +98,8 @@ PageServer::PageServer(int port, Handler handler) : handler_(std::move(handler))
       getsockname(listener_, generic, &size) != 0) {
     const int error = errno;
     close(listener_);
-    fail("serve", "port {}: {}, expected a free one. Leave --port out to have one chosen.", port, std::strerror(error));
+    fail("serve", "port {}: {}, expected a free one. Leave {} out to have one chosen.", port, std::strerror(error),
+         setting("port"));
   }
   port_ = ntohs(address.sin_port);
 }

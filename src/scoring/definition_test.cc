@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "intervention/per_reader.h"
+#include "scoring/gradient_methods.h"
 #include "scoring/scorer.h"
 #include "task/tiny_examples.h"
 
@@ -65,7 +66,7 @@ class Definition : public testing::TestWithParam<Case> {
   ExampleBatch batch_ = make_example_batch(pointers(examples_), model_.architecture(), at::kCPU);
   ScoreSpec spec_ = [] {
     ScoreSpec spec(logit_diff_metric());
-    spec.ig_steps = 2;
+    kIgSteps.set(&spec.own, 2);
     return spec;
   }();
   NodeOutputs ablated_ =

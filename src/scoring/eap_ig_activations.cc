@@ -47,7 +47,7 @@ ScoreResult score_blocks(Blocks which, const Model& model, const Graph& graph,
   const MlpForm form = mlp_form(graph);
   const std::vector<HeldBlock> blocks = blocks_of(graph);
   const auto gradients =
-      static_cast<double>(spec.ig_steps) * (which == Blocks::kAll ? static_cast<double>(blocks.size()) : 1);
+      static_cast<double>(kIgSteps.of(spec.own)) * (which == Blocks::kAll ? static_cast<double>(blocks.size()) : 1);
   ScoreResult result;
   for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
     const TokenBatch& tokens = batch.clean.tokens;
@@ -59,7 +59,7 @@ ScoreResult score_blocks(Blocks which, const Model& model, const Graph& graph,
     const NodeOutputs outputs = difference(with, without);
     for (const HeldBlock& held : blocks) {
       const auto next = [&](int64_t k) {
-        const double alpha = static_cast<double>(k + 1) / static_cast<double>(spec.ig_steps);
+        const double alpha = static_cast<double>(k + 1) / static_cast<double>(kIgSteps.of(spec.own));
         const at::Tensor output = held_output(model, held, with, without, form, alpha);
         GradientRun one;
         one.run = held.block ? forward_replacing(model, tokens, clean, {*held.block, output}, Keep::kBackward, reads)
@@ -70,7 +70,7 @@ ScoreResult score_blocks(Blocks which, const Model& model, const Graph& graph,
       };
       ScoredPart part = part_of(batch);
       if (which == Blocks::kOwn) part.upstream = &held.nodes;
-      scores.add_runs(tokens, outputs, part, spec.ig_steps, next);
+      scores.add_runs(tokens, outputs, part, kIgSteps.of(spec.own), next);
     }
   });
   finish(scores, spec, &result);
@@ -95,12 +95,20 @@ Scorer eap_ig_activations_scorer() {
           score_all,
           false,
           true,
-          {2, 3, kRunsAtOnce}};
+          {2, 3, kRunsAtOnce},
+          nullptr,
+          {&kIgSteps}};
 }
 
 Scorer eap_ig_activations_own_scorer() {
-  return {"eap-ig-activations-own", "the same, each edge with its own upstream block only", score_own, false, true,
-          {2, 3, kRunsAtOnce}};
+  return {"eap-ig-activations-own",
+          "the same, each edge with its own upstream block only",
+          score_own,
+          false,
+          true,
+          {2, 3, kRunsAtOnce},
+          nullptr,
+          {&kIgSteps}};
 }
 
 }  // namespace circuit

@@ -77,8 +77,8 @@ ScoreResult score_points(const std::vector<Point>& points, const std::string& me
 ScoreResult score_inputs(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
                          const ScoreSpec& spec, const ProgressCallback& progress) {
   std::vector<Point> points;
-  const auto steps = static_cast<double>(spec.ig_steps);
-  for (int64_t k = 0; k < spec.ig_steps; ++k)
+  const auto steps = static_cast<double>(kIgSteps.of(spec.own));
+  for (int64_t k = 0; k < kIgSteps.of(spec.own); ++k)
     points.push_back({static_cast<double>(k) / steps, Side::kClean, 1 / steps});
   return score_points(points, "eap-ig-inputs", model, graph, examples, spec, progress);
 }
@@ -93,11 +93,13 @@ ScoreResult score_ends(const Model& model, const Graph& graph, const std::vector
 
 Scorer eap_ig_inputs_scorer() {
   return {"eap-ig-inputs",
-          "mean gradient over inputs between corrupted and clean (--ig-steps)",
+          "mean gradient over inputs between corrupted and clean (ig_steps)",
           score_inputs,
           true,
           true,
-          {1, 1, kRunsAtOnce}};
+          {1, 1, kRunsAtOnce},
+          nullptr,
+          {&kIgSteps}};
 }
 
 Scorer clean_corrupted_scorer() {

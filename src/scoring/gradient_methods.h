@@ -10,6 +10,9 @@
 
 namespace circuit {
 
+// Of the eap-ig methods.
+inline const Parameter<int64_t> kIgSteps("ig_steps", 5, "Gradients of the eap-ig methods.", 1, 1e6);
+
 // One batch of a score: its examples, what the metric reads, which positions count.
 struct ScoreBatch {
   std::vector<const Example*> examples;

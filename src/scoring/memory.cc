@@ -4,6 +4,10 @@
 
 #include <algorithm>
 
+#include "core/error.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "core/setting_name.h"
 #include "scoring/edge_accumulator.h"
 
 namespace circuit {
@@ -92,6 +96,22 @@ ScorePlan plan_circuits(const Model& model, const Graph& graph, int64_t longest)
   const int64_t others = a.n_layers * e.outputs + 4 * a.n_heads * a.d_head + e.working;
   plan.per_token = streams * std::max<int64_t>(4, element_size(model)) + others * element_size(model);
   return plan;
+}
+
+int64_t batch_in_memory(const ScorePlan& plan, int64_t wanted, const ComputeSpec& compute) {
+  const int64_t limit = memory_limit(compute);
+  const int64_t batch = plan.fitting_batch(wanted, limit);
+  const auto bytes = [](int64_t n) { return format_bytes(static_cast<double>(n)); };
+  if (batch == 0) {
+    fail(setting("memory"),
+         "one record of {} tokens takes about {}, expected at most {}. Give more memory, set {}, or "
+         "use {} bf16.",
+         plan.tokens, bytes(plan.total(1)), bytes(limit), setting("max_length"), setting("dtype"));
+  }
+  log_info("memory: at most about {}: weights {}, {} whatever the batch, {} a token; batches of {}{}.",
+           bytes(plan.total(batch)), bytes(plan.weights), bytes(plan.fixed), bytes(plan.per_token), batch,
+           batch < wanted ? fmt::format(" instead of {} to stay inside {}", wanted, bytes(limit)) : "");
+  return batch;
 }
 
 }  // namespace circuit

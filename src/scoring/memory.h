@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "graph/graph.h"
+#include "model/compute.h"
 #include "scoring/scorer.h"
 
 namespace circuit {
@@ -24,5 +25,9 @@ ScorePlan plan_score(const Model& model, const Graph& graph, const Scorer& score
 
 // Circuits run on a batch (CircuitRunner).
 ScorePlan plan_circuits(const Model& model, const Graph& graph, int64_t longest);
+
+// Examples per forward of what is planned: `wanted`, or fewer where the memory is short. Says the plan and the
+// batch on stderr. Throws Error when not even one fits.
+int64_t batch_in_memory(const ScorePlan& plan, int64_t wanted, const ComputeSpec& compute);
 
 }  // namespace circuit

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/parameters.h"
 #include "graph/graph.h"
 #include "intervention/ablation.h"
 #include "model/backward.h"
@@ -30,9 +31,9 @@ struct ScoreSpec {
   Metric metric;
   Ablation ablation = Ablation::kCounterfactual;
   Positions positions = Positions::kAll;
-  int64_t batch = 16;    // examples in one forward; changes memory and speed, not the scores
-  int64_t ig_steps = 5;  // gradients of eap-ig methods
-  uint64_t seed = 0;     // of method random
+  int64_t batch = 16;  // examples in one forward; changes memory and speed, not the scores
+  uint64_t seed = 0;   // of method random
+  Parameters own;      // of the method
   // Examples whose mean `mean` and `mean-positional` take; null: those that are scored.
   const std::vector<const Example*>* ablation_reference = nullptr;
   std::vector<std::string> spans;  // as span_names(): scores are also split by pairs of them; empty: not
@@ -76,6 +77,7 @@ struct Scorer {
   // method runs its own. `run` is used up.
   ScoreResult (*score_run)(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
                            const ExampleBatch& batch, ForwardCache run, const ScoreSpec& spec) = nullptr;
+  ParameterList parameters = {};  // the method's own settings
 };
 
 const std::vector<Scorer>& scorers();

@@ -364,7 +364,7 @@ TEST_P(Pairs, OneStepOfIntegratedGradientsIsTheGradientAtTheCorruptedInput) {
   if (model_.architecture().post_norms) GTEST_SKIP() << "post-norms are held at the clean side's scale";
   const std::vector<Example> examples = mirrored();
   ScoreSpec spec = spec_;
-  spec.ig_steps = 1;
+  kIgSteps.set(&spec.own, 1);
   EdgeScores ig = score("eap-ig-inputs", examples, spec).scores;
   std::vector<Example> swapped = examples;
   for (Example& e : swapped) std::swap(e.ids, e.counterfactual_ids);
@@ -376,7 +376,7 @@ TEST_P(Pairs, OneStepOfIntegratedGradientsIsTheGradientAtTheCorruptedInput) {
 
 TEST_P(Pairs, GradientsContractedInSeveralRoundsKeepTheSumRule) {
   ScoreSpec spec = spec_;
-  spec.ig_steps = kRunsAtOnce + 2;
+  kIgSteps.set(&spec.own, kRunsAtOnce + 2);
   const std::vector<Example> examples = random_examples(model_.architecture(), 5);
   EXPECT_LT(score("eap-ig-inputs", examples, spec).sum_rule_error, kSumRuleTolerance);
 }
@@ -385,7 +385,7 @@ TEST_P(Pairs, GradientsContractedInSeveralRoundsKeepTheSumRule) {
 TEST_P(Pairs, OneStepOfOwnActivationsIsTheGradientAtTheCleanInput) {
   const std::vector<Example> examples = random_examples(model_.architecture(), 5);
   ScoreSpec spec = spec_;
-  spec.ig_steps = 1;
+  kIgSteps.set(&spec.own, 1);
   const EdgeScores eap = score("eap", examples, spec).scores;
   EXPECT_LT(largest_difference(eap, score("eap-ig-activations-own", examples, spec).scores),
             kInvarianceTolerance * largest(eap));

@@ -8,6 +8,8 @@
 namespace circuit {
 namespace {
 
+const Parameter<double> kBudget("budget", 1, "Largest trainable share of kind param-budget.", 0, 1);
+
 Circuit first_of(const std::vector<int64_t>& order, int64_t n) {
   Circuit circuit{{order.begin(), order.begin() + n}};
   std::sort(circuit.edges.begin(), circuit.edges.end());
@@ -15,16 +17,17 @@ Circuit first_of(const std::vector<int64_t>& order, int64_t n) {
 }
 
 Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
+  const double budget = kBudget.of(spec.own);
   // Written so that NaN is refused too.
-  if (!(spec.budget > 0 && spec.budget <= 1)) {
-    throw UsageError(fmt::format("[selection] budget: found {}, expected a share in (0, 1].", spec.budget));
+  if (!(budget > 0 && budget <= 1)) {
+    throw UsageError(fmt::format("[selection] budget: found {}, expected a share in (0, 1].", budget));
   }
   const std::vector<int64_t> order = ranked(strengths(input, spec));
   const SliceTable& slices = input.slices;
   const auto all = static_cast<double>(slices.parameters(slices.all()));
   const auto fits = [&](int64_t n) {
     const int64_t trainable = slices.parameters(slices.of_circuit(first_of(order, n), spec.policy));
-    return static_cast<double>(trainable) / all <= spec.budget;
+    return static_cast<double>(trainable) / all <= budget;
   };
   // top-edges n is contained in top-edges n + 1, so its nodes and its slices are too: the trainable share
   // never falls with n, and the largest n that fits can be bisected.
@@ -40,7 +43,10 @@ Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
 }  // namespace
 
 Selector param_budget_selector() {
-  return {"param-budget", "the most edges of largest |score| whose trainable share stays within the budget", select};
+  return {"param-budget",
+          "the most edges of largest |score| whose trainable share stays within the budget",
+          select,
+          {&kBudget}};
 }
 
 }  // namespace circuit

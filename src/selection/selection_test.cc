@@ -89,7 +89,7 @@ TEST_P(Selection, ThresholdTakesWhatReachesIt) {
     for (const double threshold : {0.0, 0.25, 0.5, 1.1, 100.0}) {
       for (const bool signed_scores : {false, true}) {
         SelectionSpec spec;
-        spec.threshold = threshold;
+        spec.own.set("threshold", threshold);
         spec.signed_scores = signed_scores;
         std::vector<int64_t> expected;
         for (int64_t id = 0; id < case_.graph.n_edges(); ++id) {
@@ -112,7 +112,7 @@ TEST_P(Selection, ParamBudgetEqualsALinearScan) {
   // The last circuit of the scan that fits: taken as it comes, whatever the order of the shares.
   for (const double budget : {1e-9, 0.02, 0.1, 0.35, 1.0}) {
     SelectionSpec spec;
-    spec.budget = budget;
+    spec.own.set("budget", budget);
     Circuit expected;
     for (spec.n = 1; spec.n <= case_.graph.n_edges(); ++spec.n) {
       const Circuit top = case_.select("top-edges", spec);
@@ -123,8 +123,9 @@ TEST_P(Selection, ParamBudgetEqualsALinearScan) {
   // A recorded share given back as the budget selects that circuit again, or more of the same size.
   SelectionSpec spec;
   spec.n = 12;
-  spec.budget = share(case_.select("top-edges", spec), spec);
-  EXPECT_EQ(share(case_.select("param-budget", spec), spec), spec.budget);
+  const double recorded = share(case_.select("top-edges", spec), spec);
+  spec.own.set("budget", recorded);
+  EXPECT_EQ(share(case_.select("param-budget", spec), spec), recorded);
 }
 
 INSTANTIATE_TEST_SUITE_P(Graphs, Selection, testing::ValuesIn(graph_forms()));
@@ -172,7 +173,7 @@ TEST_F(Selectors, AThresholdIsMetByTheScoreThatPrintsAlike) {
   case_.scores.values.assign(case_.graph.n_edges(), 0.F);
   case_.scores.values[5] = 0.7F;
   SelectionSpec spec;
-  spec.threshold = 0.7;
+  spec.own.set("threshold", 0.7);
   EXPECT_EQ(case_.select("threshold", spec).edges, (std::vector<int64_t>{5}));
 }
 
@@ -199,11 +200,11 @@ TEST_F(Selectors, RefuseWhatTheyCannotFollow) {
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
   SelectionSpec spec;
   for (const double budget : {0.0, -0.5, 1.5, kNan}) {
-    spec.budget = budget;
+    spec.own.set("budget", budget);
     EXPECT_THAT(refusal("param-budget", spec), HasSubstr("(0, 1]")) << budget;
   }
   for (const double threshold : {-1.0, kNan, std::numeric_limits<double>::infinity()}) {
-    spec.threshold = threshold;
+    spec.own.set("threshold", threshold);
     EXPECT_THAT(refusal("threshold", spec), HasSubstr("threshold: found")) << threshold;
   }
   spec = {};

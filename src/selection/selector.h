@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/parameters.h"
 #include "core/rng.h"
 #include "graph/graph.h"
 #include "graph/slices.h"
@@ -13,11 +14,14 @@
 namespace circuit {
 
 struct SelectionSpec {
-  int64_t n = 1000;            // edges asked for; top-nodes: nodes
-  SlicePolicy policy;          // what a circuit trains: for selectors that match a trainable size
-  double threshold = 0;        // threshold: least |score|, metric units per example
-  double budget = 1;           // param-budget: largest trainable share of all parameters, in (0, 1]
-  bool signed_scores = false;  // rank by the score itself and take positive ones only, instead of by |score|
+  std::string kind = "top-edges";  // of selectors(), or one that a run adds
+  int64_t n = 1000;                // edges asked for; top-nodes: nodes
+  SlicePolicy policy;              // what a circuit trains: for selectors that match a trainable size
+  Parameters own;                  // of the selector
+  bool signed_scores = false;      // rank by the score itself and take positive ones only, instead of by |score|
+
+  // kind, n, the selectors' own, signed.
+  void declare(Settings* settings);
 };
 
 struct SelectionInput {
@@ -32,6 +36,7 @@ struct Selector {
   // May return fewer edges than asked for (fewer non-zero scores), even none: callers report the realised
   // count. Throws Error naming the edge of a score that is not finite, UsageError for a spec it cannot follow.
   std::function<Circuit(const SelectionInput& input, const SelectionSpec& spec, Rng& rng)> select;
+  ParameterList parameters = {};  // the selector's own settings
 };
 
 const std::vector<Selector>& selectors();

@@ -10,14 +10,17 @@
 namespace circuit {
 namespace {
 
+const Parameter<double> kThreshold("threshold", 0, "Least |score| of kind threshold.", 0, 1e12);
+
 Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
-  if (!std::isfinite(spec.threshold) || spec.threshold < 0) {
-    throw UsageError(fmt::format("[selection] threshold: found {}, expected a number of at least 0.", spec.threshold));
+  const double given = kThreshold.of(spec.own);
+  if (!std::isfinite(given) || given < 0) {
+    throw UsageError(fmt::format("[selection] threshold: found {}, expected a number of at least 0.", given));
   }
   const std::vector<double> strength = strengths(input, spec);
   // Rounded as scores are, so that a τ copied from a file's "0.7" takes the edge that has it.
   constexpr double kLargest = std::numeric_limits<float>::max();
-  const double threshold = static_cast<float>(std::min(spec.threshold, kLargest));
+  const double threshold = static_cast<float>(std::min(given, kLargest));
   Circuit circuit;
   for (int64_t id = 0; id < input.graph.n_edges(); ++id) {
     if (strength[id] > 0 && strength[id] >= threshold) circuit.edges.push_back(id);
@@ -27,6 +30,8 @@ Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
 
 }  // namespace
 
-Selector threshold_selector() { return {"threshold", "the edges whose |score| reaches the threshold", select}; }
+Selector threshold_selector() {
+  return {"threshold", "the edges whose |score| reaches the threshold", select, {&kThreshold}};
+}
 
 }  // namespace circuit

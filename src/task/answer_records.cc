@@ -1,6 +1,7 @@
 #include "task/answer_records.h"
 
 #include "core/error.h"
+#include "core/setting_name.h"
 #include "io/files.h"
 #include "task/message_records.h"
 #include "task/record_keys.h"
@@ -21,7 +22,9 @@ std::vector<int64_t> prompt_of(const Json& record, const LazyTokenizer& tokenize
   optional_string(record, "completion", "", place);
   const std::string text = require_string(record, "prompt", place);
   std::vector<int64_t> ids = encode_text(tokenizer.get(), text, begin_token).ids;
-  if (ids.empty()) fail(place, "prompt: is empty and there is no begin token. Give some text, or --bos always.");
+  if (ids.empty()) {
+    fail(place, "prompt: is empty and there is no begin token. Give some text, or {} always.", setting("bos"));
+  }
   return ids;
 }
 

@@ -1,6 +1,7 @@
 #include "task/choice_records.h"
 
 #include "core/error.h"
+#include "core/setting_name.h"
 #include "io/files.h"
 #include "task/record_keys.h"
 #include "text/unicode.h"
@@ -25,7 +26,8 @@ ChoiceRecord::Choice encode_choice(const Tokenizer& tokenizer, const std::string
   }
   choice.first_target = first;
   if (first < 1)
-    fail(place, "prompt: no token comes before a choice, so nothing predicts it. Give a prompt, or --bos always.");
+    fail(place, "prompt: no token comes before a choice, so nothing predicts it. Give a prompt, or {} always.",
+         setting("bos"));
   return choice;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/setting_name.h"
 #include "io/files.h"
 #include "task/record_keys.h"
 
@@ -19,7 +20,8 @@ std::vector<int64_t> context_of(const Tokenizer& tokenizer, BeginToken policy) {
 
 void check_comparable(const MinimalPair& pair, bool context) {
   if (context) return;
-  const char* hint = "nothing predicts the first token. Score with a token before it: --bos always (data.bos).";
+  const std::string hint =
+      "nothing predicts the first token. Score with a token before it: " + setting("bos") + " always (data.bos).";
   if (pair.good.size() < 2 || pair.bad.size() < 2) fail(pair.place, "a sentence of one token has no score: {}", hint);
   if (pair.good[0] != pair.bad[0]) fail(pair.place, "the sentences differ in their first token, and {}", hint);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/setting_name.h"
 #include "io/files.h"
 #include "task/answer_token.h"
 #include "task/message_records.h"
@@ -81,7 +82,8 @@ class RecordReader {
     if (std::max<int64_t>(1, example.first_target) >= static_cast<int64_t>(example.ids.size())) {
       fail(place_,
            "completion: its one token is the first of the text, which nothing predicts. Give a prompt, or a begin "
-           "token (--bos always, data.bos).");
+           "token ({} always, data.bos).",
+           setting("bos"));
     }
     return example;
   }
@@ -294,10 +296,16 @@ class RecordReader {
 
 }  // namespace
 
+const std::vector<std::pair<const char*, BeginToken>>& begin_token_names() {
+  static const std::vector<std::pair<const char*, BeginToken>> names{
+      {"auto", BeginToken::kAuto}, {"always", BeginToken::kAlways}, {"never", BeginToken::kNever}};
+  return names;
+}
+
 BeginToken parse_begin_token(const std::string& name) {
-  if (name == "auto") return BeginToken::kAuto;
-  if (name == "always") return BeginToken::kAlways;
-  if (name == "never") return BeginToken::kNever;
+  for (const auto& [known, value] : begin_token_names()) {
+    if (name == known) return value;
+  }
   throw UsageError(fmt::format("[bos] '{}' is not known. Known: auto, always, never.", name));
 }
 

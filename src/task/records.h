@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "io/json.h"
@@ -18,6 +19,7 @@ namespace circuit {
 // target stands there. always: the begin token where auto has none, or the end token of a tokenizer that has no other,
 // as lm-evaluation-harness puts it before an empty context.
 enum class BeginToken { kAuto, kAlways, kNever };
+const std::vector<std::pair<const char*, BeginToken>>& begin_token_names();
 BeginToken parse_begin_token(const std::string& name);  // throws UsageError
 
 // The tokenizer of a model directory, loaded when the first text needs it: records of ids need none.

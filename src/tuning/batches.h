@@ -10,14 +10,17 @@ namespace circuit {
 
 using ExampleList = std::vector<const Example*>;
 
-struct BatchSpec {
+struct BatchSettings {
+  int64_t batch = 16;        // records in a micro-batch
+  int64_t accumulation = 1;  // micro-batches per update
+  int64_t seed = 0;          // of the data's order, and of random selection
+};
+
+struct BatchSpec : BatchSettings {
   const std::vector<Example>* train = nullptr;
   // General text that is trained on beside the task, against forgetting; null: none.
   const std::vector<Example>* replay = nullptr;
   double replay_records = 0;  // of it per update, on average: a fraction adds up over the updates
-  int64_t batch = 16;         // records in a micro-batch
-  int64_t accumulation = 1;   // micro-batches per update
-  uint64_t seed = 0;
 };
 
 // The task's records of one update, micro-batch by micro-batch: each epoch is one permutation of the data.

@@ -36,11 +36,21 @@ CircuitNodes matching(const Graph& graph, const std::vector<std::string>& patter
 
 }  // namespace
 
-SizeSchedule parse_size_schedule(const std::string& name) {
-  if (name == "constant") return SizeSchedule::kConstant;
-  if (name == "linear") return SizeSchedule::kLinear;
-  if (name == "geometric") return SizeSchedule::kGeometric;
-  throw UsageError(fmt::format("[selection.schedule] '{}' is not known. Known: constant, linear, geometric.", name));
+void PolicySettings::declare(Settings* s) {
+  s->add("schedule", &size,
+         {{"constant", SizeSchedule::kConstant},
+          {"linear", SizeSchedule::kLinear},
+          {"geometric", SizeSchedule::kGeometric}},
+         "How N goes from selection.n to selection.n_final over the run.");
+  s->add("n_final", &n_final, "N at the last step, unless the schedule is constant.").at_least(0);
+  s->add("leave_rank", &leave_rank,
+         "Edges of the last circuit stay while they rank among so many, against flicker; 0: off.")
+      .at_least(0);
+  s->add("extra_random", &extra_random,
+         "r: share of the nodes outside the circuit that are trained too, drawn at every discovery.")
+      .range(0, 1);
+  s->add("always", &always, "Nodes trained in any case, as in ['m3', 'a0.h*']; * stands for any characters.");
+  s->add("never", &never, "Nodes never trained, nor their edges selected.");
 }
 
 bool matches(const std::string& pattern, const std::string& name) {

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/setting_name.h"
 
 namespace circuit {
 namespace {
@@ -149,10 +150,11 @@ void refuse_overlaps(const Checkpoint& model, const std::vector<Delta>& deltas, 
   const std::vector<Overlap> found = find_overlaps(model, deltas);
   if (found.empty()) return;
   const Overlap& most = found[0];
-  fail("--on-overlap",
+  fail(setting("on_overlap"),
        "{} slices are in more than one delta, most at odds {} ({:.2f}) of {} and {}. Say what stands there: "
-       "--on-overlap last, first, mean or sum.",
-       found.size(), most.region, most.disagreement, deltas[most.first].name, deltas[most.second].name);
+       "{} last, first, mean or sum.",
+       found.size(), most.region, most.disagreement, deltas[most.first].name, deltas[most.second].name,
+       setting("on_overlap"));
 }
 
 }  // namespace

@@ -216,8 +216,7 @@ Delta read_delta(const std::string& path) {
   Delta delta;
   delta.name = path;
   delta.meta = file.header().metadata;
-  if (delta.meta["format"] != kFormat)
-    fail(file.path(), "this is no delta. Write one with circuit export RUN --delta.");
+  if (delta.meta["format"] != kFormat) fail(file.path(), "this is no delta. Export one from a run.");
   if (delta.meta["format_version"] != kVersion) {
     fail(file.path(), "format_version: found '{}', expected '{}': written by another version of this program.",
          delta.meta["format_version"], kVersion);

@@ -3,16 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.h"
-
 namespace circuit {
-
-ScheduleKind parse_schedule(const std::string& name) {
-  if (name == "constant") return ScheduleKind::kConstant;
-  if (name == "linear") return ScheduleKind::kLinear;
-  if (name == "cosine") return ScheduleKind::kCosine;
-  throw UsageError(fmt::format("[optimizer.schedule] '{}' is not known. Known: constant, linear, cosine.", name));
-}
 
 double learning_rate(const Schedule& s, int64_t step) {
   if (step < s.warmup) return s.lr * static_cast<double>(step + 1) / static_cast<double>(s.warmup);

@@ -2,16 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 namespace circuit {
 
 enum class ScheduleKind { kConstant, kLinear, kCosine };
-ScheduleKind parse_schedule(const std::string& name);  // throws UsageError
 
 struct Schedule {
   ScheduleKind kind = ScheduleKind::kConstant;
-  double lr = 1e-3;
+  double lr = 1e-4;
   int64_t warmup = 0;      // steps
   int64_t steps = 0;       // of the whole run
   double final_share = 0;  // of lr, reached after the last step; linear and cosine

@@ -17,6 +17,7 @@
 #include "tuning/optimizer.h"
 #include "tuning/schedule.h"
 #include "tuning/slice_store.h"
+#include "tuning/tuning_settings.h"
 
 namespace circuit {
 
@@ -30,18 +31,12 @@ struct DiscoverySpec {
   SliceStore::OnReturn on_return = SliceStore::OnReturn::kKeep;
 };
 
-struct TunerSpec {
+struct TunerSpec : TrainSettings {
   DiscoverySpec discovery;
-  int64_t steps = 1000;
   BatchSpec batches;
   OptimizerSpec optimizer;
   Schedule schedule;
   double clip = 0;
-  double readout_weight = 1;  // factor of the loss terms of readout tokens
-  bool readout_only = false;  // the loss counts readout tokens only
-  double regulariser = 0;     // β of β · mean |logit difference|
-  double max_loss = 0;        // nats per target token above which the run stops; 0: no bound
-  bool recompute = false;     // activations are made again in the backward instead of kept
 };
 
 struct DiscoveryEvent {

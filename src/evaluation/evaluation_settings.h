@@ -1,0 +1,25 @@
+// What a run evaluates, and when.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/settings.h"
+
+namespace circuit {
+
+struct EvaluationSettings {
+  int64_t every = 100;  // steps
+  enum class Keep { kBest, kAll } keep = Keep::kBest;
+  int64_t patience = 0;  // evaluations without a better dev metric that end the run; 0: never
+  int64_t batch = 32;    // sequences in one forward
+  int64_t window = 0;    // tokens of untouched text; 0: the model's positions
+  std::vector<std::string> files;
+  int64_t max_tokens = 256;     // generated for a record of those
+  int64_t circuit_records = 0;  // dev records on which the circuit is measured; 0: it is not
+
+  void declare(Settings* settings);
+};
+
+}  // namespace circuit

@@ -1,0 +1,225 @@
+#include "run/execute.h"
+
+#include <optional>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "core/setting_name.h"
+#include "dynamics/recorded_circuit.h"
+#include "dynamics/recorder.h"
+#include "io/files.h"
+#include "io/lock.h"
+#include "io/number_json.h"
+#include "report/report.h"
+#include "run/circuit_quality.h"
+#include "run/interrupt.h"
+#include "run/plan.h"
+#include "run/run_folder.h"
+#include "run/run_inputs.h"
+#include "run/run_observer.h"
+#include "tuning/gradient_check.h"
+
+namespace circuit {
+namespace {
+
+RecorderSpec recorder_spec(const RunConfig& config) {
+  RecorderSpec spec;
+  spec.scores.keep = config.run.keep_scores;
+  spec.scores.every = config.run.keep_every;
+  spec.scores.discovery_every = config.discovery.every;
+  spec.scores.evaluation_every = config.evaluation.every;
+  spec.loggers = config.run.loggers;
+  return spec;
+}
+
+Json summary_json(const RunSummary& s) {
+  return {{"before", numbers_json(s.before)},
+          {"after", numbers_json(s.after)},
+          {"steps", s.steps},
+          {"best_step", s.best_step},
+          {"touched_parameters", s.touched_parameters},
+          {"touched_share", static_cast<double>(s.touched_parameters) / static_cast<double>(s.all_parameters)},
+          {"all_parameters", s.all_parameters},
+          {"largest_trainable", s.largest_trainable},
+          {"seconds", s.seconds}};
+}
+
+void hold_gradient(const RunConfig& config, const TuneModel& model, const TuneData& data) {
+  const TunerSpec spec = tuner_spec(config, model, data);
+  const Model& weights = model.open.model;
+  const ExampleBatch batch =
+      make_example_batch(task_batches(spec.batches, 0)[0], weights.architecture(), weights.device());
+  const GradientCheck check = check_gradient(weights, model.table.slices(), batch);
+  const std::string found = fmt::format("gradient of {}: {:.6g} by the backward, {:.6g} by differences of the loss",
+                                        check.slice, check.gradient, check.slope);
+  if (!check.holds())
+    fail(setting("paranoid"), "{}: they part by more than {:.2g}. Please report this.", found, check.limit);
+  log_info("{}.", found);
+}
+
+// A run under way: what its parts share from the start to the end.
+class Execution {
+ public:
+  Execution(RunConfig config, const ComputeSpec& compute)
+      : config_(with_initial_weights(std::move(config))),
+        compute_(compute),
+        model_(config_, compute),
+        data_(config_, model_.open) {}
+
+  RunSummary run(Checks checks) {
+    check_quality_records(config_, data_, model_.open.model.architecture());
+    if (checks == Checks::kParanoid) hold_gradient(config_, model_, data_);
+    const bool fresh = !file_exists(config_.run.path);
+    const std::vector<int64_t> saved = fresh ? std::vector<int64_t>() : checkpoint_steps(config_.run.path);
+    std::optional<FolderLock> lock;
+    if (fresh) {
+      make_folder();
+      lock.emplace(config_.run.path, FolderLock::Use::kAlone);
+    } else {
+      lock.emplace(config_.run.path, FolderLock::Use::kAlone);
+      check_folder();
+    }
+    RunState state;
+    // Before the store is opened to write: a checkpoint that is refused leaves the run as it was.
+    if (!saved.empty()) {
+      trained_ = stored_parameters(config_, config_.run.path, model_);
+      state = load_checkpoint(config_.run.path, saved.back(), model_.open.checkpoint, trained_->store());
+    }
+    set_log_file(config_.run.path + "/log.txt");
+    Recorder recorder(config_.run.path + "/run.db", model_.graph, saved.empty() ? 0 : saved.back(),
+                      recorder_spec(config_));
+    if (!saved.empty()) {
+      log_info("going on from step {}.", state.step);
+    } else {
+      begin(&recorder);
+    }
+    say_memory();
+    recorder.meta("status", "running");
+    note_interrupts();
+    return train(std::move(state), &recorder);
+  }
+
+ private:
+  // What a configuration asks of this graph and these records is found before there is a folder: bad data leaves
+  // nothing.
+  void make_folder() {
+    const TunerSpec spec = tuner_spec(config_, model_, data_);
+    if (scores_edges(config_)) CircuitPolicy(model_.graph, model_.table, spec.discovery.policy);
+    make_parameters();
+    before_ = evaluate_run(config_, model_, trained_->store(), data_, Splits::kAll);
+    create_run(config_, compute_, model_, trained_->store());
+  }
+
+  void check_folder() const {
+    check_same_dtype(config_, compute_);
+    check_base(config_.run.path, model_.open.checkpoint);
+    check_data(config_.run.path, config_);
+    remove_unfinished(config_.run.path);
+  }
+
+  void make_parameters() {
+    const TuningMethod& method = config_.method();
+    if (method.needs_first_circuit(config_.tuning)) {
+      first_ = find_first_circuit(config_, model_, data_);
+      method.match(model_.input(config_), first_->circuit, first_->slices, &config_.tuning);
+    }
+    const bool made_of_it = method.is_made_of_first_circuit(config_.tuning);
+    trained_ = method.make(model_.input(config_), made_of_it ? &first_->circuit : nullptr);
+  }
+
+  // Before the first step.
+  void begin(Recorder* recorder) {
+    if (!trained_) make_parameters();
+    if (before_.empty()) before_ = evaluate_run(config_, model_, trained_->store(), data_, Splits::kAll);
+    recorder->evaluation(0, before_);
+    if (config_.method().is_made_of_first_circuit(config_.tuning)) {
+      const ScoreResult& scores = first_->scores;
+      recorder->discovery(
+          {0, scores.scores, first_->circuit, scores.metric, scores.examples, scores.sum_rule_error, first_->seconds},
+          trained_->store().current_parameters(), model_.open.model.parameter_count());
+    }
+    trained_->begin();
+  }
+
+  void say_memory() {
+    // Circuits may come to hold every slice.
+    const int64_t most = config_.method().finds_circuits() ? model_.table.parameters(model_.table.all())
+                                                           : trained_->store().current_parameters();
+    const TuneMemory memory = tune_memory(config_, model_, data_, most);
+    const int64_t limit = memory_limit(compute_);
+    log_info("memory, at most: {}; {} at hand.", memory.text(), format_bytes(static_cast<double>(limit)));
+    if (memory.total() > limit) log_warning("this may be more than there is: {}", kMemoryAdvice);
+  }
+
+  RunSummary train(RunState state, Recorder* recorder) {
+    RunObserver observer(config_, model_, trained_->store(), data_, *recorder, state);
+    const int64_t patience = config_.evaluation.patience;
+    const bool exhausted = patience > 0 && state.evaluations_since_best >= patience;
+    if (!observer.catch_up() && !observer.was_interrupted() && !exhausted) {
+      const std::unique_ptr<Trainer> trainer = trained_->trainer(tuner_spec(config_, model_, data_));
+      trainer->restore(state.policy);
+      observer.watch(*trainer);
+      trainer->run(state.step, observer);
+    }
+    RunSummary summary;
+    summary.all_parameters = model_.open.model.parameter_count();
+    summary.steps = observer.state().step;
+    summary.seconds = observer.seconds();
+    summary.largest_trainable = observer.largest_trainable();
+    summary.best_step = observer.state().best_step.value_or(observer.state().step);
+    summary.interrupted = observer.was_interrupted();
+    if (!summary.interrupted) finish(recorder, &summary);
+    if (summary.interrupted) recorder->meta("status", "stopped");
+    return summary;
+  }
+
+  // The best step on a fresh copy of the base: slices that entered later must be the base's again.
+  void finish(Recorder* recorder, RunSummary* summary) {
+    TuneModel best(config_, compute_);
+    const TuningMethod& method = config_.method();
+    const bool made_of_it = method.is_made_of_first_circuit(config_.tuning);
+    const std::unique_ptr<Trained> trained =
+        method.make(best.input(config_), made_of_it ? &recorder->last_circuit().value() : nullptr);
+    load_checkpoint(config_.run.path, summary->best_step, best.open.checkpoint, trained->store());
+    summary->touched_parameters = trained->store().changed_parameters();
+    try {
+      summary->after = evaluate_run(config_, best, trained->store(), data_, Splits::kAll);
+    } catch (const Interrupted&) {
+      summary->interrupted = true;
+      return;
+    }
+    recorder->evaluation(summary->best_step, summary->after);
+    summary->before = recorder->evaluations(0);
+    const auto totals = recorder->totals();
+    summary->seconds = totals.seconds;
+    summary->largest_trainable = totals.largest_trainable;
+    recorder->meta("summary", summary_json(*summary).dump());
+    recorder->meta("status", "finished");
+    write_report(config_.run.path);
+  }
+
+  RunConfig config_;
+  const ComputeSpec compute_;
+  TuneModel model_;
+  const TuneData data_;
+  std::optional<FirstCircuit> first_;
+  std::unique_ptr<Trained> trained_;
+  Evaluation before_;
+};
+
+}  // namespace
+
+std::unique_ptr<Trained> stored_parameters(const RunConfig& config, const std::string& run, TuneModel& model) {
+  const TuningMethod& method = config.method();
+  if (!method.is_made_of_first_circuit(config.tuning)) return method.make(model.input(config), nullptr);
+  // Its one discovery stands at step 0.
+  const RecordedCircuit first = read_recorded_circuit(run, 0);
+  return method.make(model.input(config), &first.file.circuit);
+}
+
+RunSummary execute_run(RunConfig config, const ComputeSpec& compute, Checks checks) {
+  return Execution(std::move(config), compute).run(checks);
+}
+
+}  // namespace circuit

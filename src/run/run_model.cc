@@ -1,0 +1,99 @@
+#include "run/run_model.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "task/text_windows.h"
+
+namespace circuit {
+namespace {
+
+void log_dataset(const std::string& path, const Dataset& data) {
+  log_info("{}: {} records{}", path, data.examples.size(),
+           data.truncated > 0 ? fmt::format(", {} shortened, {} readouts and {} records dropped", data.truncated,
+                                            data.dropped_readouts, data.dropped_records)
+                              : "");
+}
+
+// What the loss would read nothing of, which would cost a step its batch, or give it a loss of 0.
+void check_targets(const RunConfig& config, const Example& e) {
+  const auto length = static_cast<int64_t>(e.ids.size());
+  const int64_t first = std::max<int64_t>(1, e.first_target);
+  if (first >= length)
+    fail(e.place, "the record has no target token: nothing predicts its first, and it has no other.");
+  if (!config.tuning.readout_only) return;
+  for (const Readout& r : e.readouts) {
+    if (r.position >= first && r.position < length) return;
+  }
+  fail(e.place,
+       "tuning.readout_only: no readout of the record is a token of its text, so that nothing of it is learned.");
+}
+
+// Every training record, before anything is written: a run must not die of its last one at step 1000.
+void check_training_records(const RunConfig& config, const Dataset& train, const Architecture& architecture) {
+  const bool scores = scores_edges(config);
+  const Ablation ablation = config.discovery.score.ablation;
+  const bool corrupts =
+      scores && (ablation == Ablation::kCounterfactual || find_scorer(config.discovery.score.method).needs_pairs);
+  std::vector<const Example*> examples;
+  const Metric& metric = find_metric(config.discovery.score.metric);
+  for (const Example& e : train.examples) {
+    check_example(e, architecture, Side::kClean);
+    check_targets(config, e);
+    if (corrupts) check_example(e, architecture, Side::kCounterfactual);
+    if (scores) check_metric(metric, e);
+    if (config.tuning.regulariser > 0) check_metric(logit_diff_metric(), e);
+    examples.push_back(&e);
+  }
+  if (scores) check_lengths(ablation, examples);
+}
+
+// A text becomes windows, everything else is records.
+Dataset read_examples(const std::string& path, const RunConfig& config, const OpenModel& open) {
+  if (file_kind(path) != FileKind::kText) return read_dataset(path, open.tokenizer, config.data.read_spec());
+  Dataset data;
+  data.examples =
+      read_text_windows(path, open.tokenizer, open.model.architecture(), config.data.window, config.data.bos);
+  return data;
+}
+
+}  // namespace
+
+TuneModel::TuneModel(const RunConfig& config, const ComputeSpec& compute)
+    : open(config.model.path, compute),
+      graph(config.discovery.graph.graph(open.model.architecture())),
+      table(graph, open.model) {}
+
+Dataset read_run_records(const std::string& path, const RunConfig& config, const OpenModel& open) {
+  return read_examples(path, config, open);
+}
+
+TuneData::TuneData(const RunConfig& config, const OpenModel& open) {
+  const DataSettings& files = config.data;
+  train = read_examples(files.train, config, open);
+  log_dataset(files.train, train);
+  check_training_records(config, train, open.model.architecture());
+  if (!files.dev.empty()) dev = read_examples(files.dev, config, open);
+  if (!files.test.empty()) test = read_examples(files.test, config, open);
+  if (dev) log_dataset(files.dev, *dev);
+  if (test) log_dataset(files.test, *test);
+  if (!files.replay.empty()) {
+    replay = read_text_windows(files.replay, open.tokenizer, open.model.architecture(), files.window, files.bos);
+    log_info("{}: {} windows of text to replay", files.replay, replay.size());
+  }
+  if (files.untouched.empty()) return;
+  untouched = read_text(files.untouched, open.tokenizer, files.bos);
+}
+
+int64_t longest_record(const Dataset& data) {
+  size_t longest = 1;
+  for (const Example& e : data.examples) longest = std::max(longest, e.ids.size());
+  return static_cast<int64_t>(longest);
+}
+
+bool scores_edges(const RunConfig& config) {
+  return config.method().finds_circuits() || config.method().needs_first_circuit(config.tuning);
+}
+
+}  // namespace circuit

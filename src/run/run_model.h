@@ -1,0 +1,40 @@
+// What a run works with: its model and its data, read and held against the configuration.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "graph/slices.h"
+#include "run/run_config.h"
+#include "task/open_model.h"
+
+namespace circuit {
+
+struct TuneModel {
+  TuneModel(const RunConfig& config, const ComputeSpec& compute);
+  OpenModel open;
+  Graph graph;
+  SliceTable table;
+  // As its method sees it.
+  MethodInput input(const RunConfig& config) { return {open.model, graph, table, config.tuning, config.optimizer}; }
+};
+
+struct TuneData {
+  // Throws Error naming the record that the run would end at.
+  TuneData(const RunConfig& config, const OpenModel& open);
+  Dataset train;
+  std::optional<Dataset> dev, test;
+  std::vector<Example> replay;  // windows of general text
+  EncodedText untouched;        // no ids: none
+};
+
+// A file as a run of this configuration reads its records.
+Dataset read_run_records(const std::string& path, const RunConfig& config, const OpenModel& open);
+
+int64_t longest_record(const Dataset& data);  // tokens
+
+// Whether a circuit is found at any time.
+bool scores_edges(const RunConfig& config);
+
+}  // namespace circuit

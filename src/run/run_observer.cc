@@ -1,0 +1,139 @@
+#include "run/run_observer.h"
+
+#include "core/error.h"
+#include "core/log.h"
+#include "io/files.h"
+#include "io/number_json.h"
+#include "run/circuit_quality.h"
+#include "run/evaluate_run.h"
+#include "run/interrupt.h"
+
+namespace circuit {
+
+RunObserver::RunObserver(const RunConfig& config, TuneModel& model, const ParameterStore& store, const TuneData& data,
+                         Recorder& recorder, RunState state)
+    : config_(config),
+      model_(model),
+      store_(store),
+      data_(data),
+      recorder_(recorder),
+      state_(std::move(state)),
+      progress_("tune", config.tuning.steps, state_.step) {
+  if (recorder.last_circuit()) edges_ = static_cast<int64_t>(recorder.last_circuit()->edges.size());
+}
+
+void RunObserver::on_discovery(const DiscoveryEvent& event) {
+  edges_ = static_cast<int64_t>(event.circuit.edges.size());
+  metric_ = event.metric;
+  recorder_.discovery(event, store_.current_parameters(), model_.open.model.parameter_count());
+  if (config_.selection.kind == "top-edges" && edges_ < config_.selection.n && !said_fewer_) {
+    said_fewer_ = true;
+    progress_.clear();
+    log_info("step {}: only {} edges have a score other than zero; all are taken.", event.step, edges_);
+  }
+}
+
+void RunObserver::on_step(const StepEvent& event) {
+  recorder_.step(event);
+  loss_ = event.loss;
+  seconds_ += event.seconds;
+  largest_trainable_ = std::max(largest_trainable_, event.trainable_parameters);
+}
+
+bool RunObserver::after_updates(int64_t done) {
+  show(done);
+  const bool last = done == config_.tuning.steps;
+  bool stop = false;
+  if (done % config_.evaluation.every == 0 || last) {
+    stop = evaluate_and_save(done);
+  } else if (was_interrupt_noted()) {
+    save(done);
+  }
+  if (was_interrupted_) return true;
+  if (was_interrupt_noted() && !last) {
+    was_interrupted_ = true;
+    return true;
+  }
+  return stop;
+}
+
+void RunObserver::on_failure(const FailedStep& failure) {
+  Json records = Json::array();
+  for (const Example* e : failure.examples) records.push_back({{"place", e->place}, {"ids", e->ids}});
+  const Json json = {
+      {"step", failure.step}, {"loss", number_json(failure.loss)}, {"lr", failure.learning_rate}, {"records", records}};
+  write_file(fmt::format("{}/failed-step-{:06}.json", config_.run.path, failure.step), json.dump(1) + "\n");
+  recorder_.meta("status", "failed");
+  progress_.clear();
+  log_info("step {}: loss {}; its records are in failed-step-{:06}.json. Checkpoints are as they were.", failure.step,
+           failure.loss, failure.step);
+}
+
+bool RunObserver::evaluate_and_save(int64_t done) {
+  bool stop = false;
+  try {
+    stop = evaluate(done);
+    state_.evaluation_due = false;
+  } catch (const Interrupted&) {
+    progress_.clear();
+    state_.evaluation_due = true;
+    was_interrupted_ = true;
+    stop = true;
+  }
+  save(done);
+  return stop;
+}
+
+void RunObserver::show(int64_t done) {
+  const double share = 100.0 * static_cast<double>(store_.current_parameters()) /
+                       static_cast<double>(model_.open.model.parameter_count());
+  std::string detail = fmt::format("loss {:.3f}", loss_);
+  if (config_.method().finds_circuits()) {
+    detail += fmt::format("  {} {:+.2f}  {} edges", config_.discovery.score.metric, metric_, edges_);
+  }
+  progress_.update(done, detail + fmt::format("  {:.1f}% trainable", share));
+}
+
+bool RunObserver::evaluate(int64_t done) {
+  Evaluation values = evaluate_run(config_, model_, store_, data_, Splits::kDevelopment);
+  if (config_.evaluation.circuit_records > 0 && recorder_.last_circuit()) {
+    const RoundedModel rounded(store_, model_.open.checkpoint);
+    add_circuit_quality(config_, model_, data_, *recorder_.last_circuit(), stop_if_interrupted, &values);
+  }
+  recorder_.evaluation(done, values);
+  progress_.clear();
+  std::string line = fmt::format("step {:>6}  loss {:.4f}", done, loss_);
+  for (const char* name :
+       {"dev/metric", "dev/accuracy", "dev/perplexity", "dev/faithfulness", "untouched/perplexity"}) {
+    const auto found = values.find(name);
+    if (found != values.end()) line += fmt::format("  {} {:.4g}", name, found->second);
+  }
+  log_info("{}", line);
+  const auto metric = values.find("dev/metric");
+  if (metric == values.end()) return false;
+  if (!state_.best_step || metric->second > state_.best_metric) {
+    state_.best_step = done;
+    state_.best_metric = metric->second;
+    state_.evaluations_since_best = 0;
+    return false;
+  }
+  ++state_.evaluations_since_best;
+  if (config_.evaluation.patience == 0 || state_.evaluations_since_best < config_.evaluation.patience) return false;
+  log_info("step {}: no better dev metric in {} evaluations: stopping.", done, state_.evaluations_since_best);
+  return true;
+}
+
+void RunObserver::save(int64_t done) {
+  state_.step = done;
+  if (trainer_ != nullptr) state_.policy = trainer_->policy_state();
+  recorder_.before_checkpoint();
+  save_checkpoint(config_.run.path, store_, model_.open.checkpoint, state_);
+  recorder_.after_checkpoint();
+  if (config_.evaluation.keep == EvaluationSettings::Keep::kAll) return;
+  // The best is the run's result; beside it the last stays, to go on from.
+  for (const int64_t step : checkpoint_steps(config_.run.path)) {
+    if (step != done && step != state_.best_step.value_or(done)) remove_checkpoint(config_.run.path, step);
+  }
+}
+
+}  // namespace circuit

@@ -1,0 +1,60 @@
+// Watches a run: records, evaluates, saves, shows progress, stops.
+#pragma once
+
+#include <cstdint>
+
+#include "core/progress.h"
+#include "dynamics/recorder.h"
+#include "run/run_model.h"
+#include "tuning/run_checkpoint.h"
+#include "tuning/trainer.h"
+
+namespace circuit {
+
+class RunObserver : public TuneObserver {
+ public:
+  // All must outlive it; state: what the run goes on from.
+  RunObserver(const RunConfig& config, TuneModel& model, const ParameterStore& store, const TuneData& data,
+              Recorder& recorder, RunState state);
+
+  void on_discovery(const DiscoveryEvent& event) override;
+  void on_step(const StepEvent& event) override;
+  bool after_updates(int64_t done) override;
+  // Beside the last checkpoint: what the step that ends the run had read.
+  void on_failure(const FailedStep& failure) override;
+
+  // The evaluation that Ctrl-C kept from the checkpoint that the run goes on from. True: patience has run out.
+  bool catch_up() { return state_.evaluation_due && evaluate_and_save(state_.step); }
+  // Whose policy's state goes into checkpoints.
+  void watch(const Trainer& trainer) { trainer_ = &trainer; }
+
+  const RunState& state() const { return state_; }
+  double seconds() const { return seconds_; }  // of the steps seen
+  int64_t largest_trainable() const { return largest_trainable_; }
+  bool was_interrupted() const { return was_interrupted_; }
+
+ private:
+  // Interrupted, the state is saved without its evaluation, which is made up for when the run goes on.
+  bool evaluate_and_save(int64_t done);
+  void show(int64_t done);
+  bool evaluate(int64_t done);  // true: patience has run out
+  void save(int64_t done);
+
+  const RunConfig& config_;
+  TuneModel& model_;
+  const ParameterStore& store_;
+  const Trainer* trainer_ = nullptr;
+  const TuneData& data_;
+  Recorder& recorder_;
+  RunState state_;
+  Progress progress_;
+  double loss_ = 0;
+  double metric_ = 0;
+  double seconds_ = 0;
+  int64_t edges_ = 0;
+  int64_t largest_trainable_ = 0;
+  bool said_fewer_ = false;
+  bool was_interrupted_ = false;
+};
+
+}  // namespace circuit

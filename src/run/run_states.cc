@@ -1,0 +1,46 @@
+#include "run/run_states.h"
+
+#include "core/error.h"
+#include "core/setting_name.h"
+#include "core/spread.h"
+#include "run/run_inputs.h"
+#include "scoring/memory.h"
+#include "tuning/run_checkpoint.h"
+
+namespace circuit {
+
+RunStates::RunStates(const std::string& run, const ComputeSpec& compute, const std::string& data, int64_t count,
+                     int64_t states)
+    : run_(run), compute_(in_float32(compute)), config_(read_run_config(run)) {
+  std::vector<int64_t> saved = checkpoint_steps(run);
+  if (saved.empty()) fail(run, "there is no checkpoint in it yet: no model to hold against the base.");
+  saved.insert(saved.begin(), 0);
+  for (const size_t i : spread_indices(saved.size(), static_cast<size_t>(states))) steps_.push_back(saved[i]);
+  base_ = std::make_unique<TuneModel>(config_, compute_);
+  check_base(run, base_->open.checkpoint);
+  const std::string path = data.empty() ? config_.data.dev : data;
+  if (path.empty()) fail(run, "the run has no data.dev: give records to measure on with {}.", setting("data"));
+  data_ = read_run_records(path, config_, base_->open);
+  spec_.metric = find_metric(config_.discovery.score.metric);
+  spec_.ablation = config_.discovery.score.ablation;
+  for (const Example& e : data_.examples) {
+    if (static_cast<int64_t>(examples_.size()) == count) break;
+    check_metric(spec_.metric, e);
+    examples_.push_back(&e);
+  }
+  if (examples_.empty()) fail(path, "there is no record in it.");
+  spec_.batch = batch_in_memory(plan_circuits(base(), base_->graph, longest_of(examples_)), spec_.batch, compute_);
+}
+
+const Model& RunStates::at(int64_t step) {
+  if (step == 0) return base();
+  if (step != other_step_) {
+    other_ = std::make_unique<TuneModel>(config_, compute_);
+    trained_ = stored_parameters(config_, run_, *other_);
+    load_checkpoint(run_, step, other_->open.checkpoint, trained_->store());
+    other_step_ = step;
+  }
+  return other_->open.model;
+}
+
+}  // namespace circuit

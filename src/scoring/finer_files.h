@@ -1,0 +1,18 @@
+// Files of what is finer than edges: scores by pairs of spans, and scores of MLP channels.
+#pragma once
+
+#include <string>
+
+#include "scoring/channels.h"
+#include "scoring/scorer.h"
+
+namespace circuit {
+
+// span_scores [edges, spans, spans] float32 (where, for whom), edge and span names in the metadata. Written by
+// atomic rename.
+void write_span_scores(const std::string& path, const Graph& graph, const SpanScores& scores);
+
+// channel_scores [layers, d_mlp] float32.
+void write_channel_scores(const std::string& path, const ChannelScores& scores);
+
+}  // namespace circuit

@@ -1,0 +1,33 @@
+#include "tuning/method.h"
+
+#include "core/names.h"
+
+namespace circuit {
+
+const std::vector<const TuningMethod*>& tuning_methods() {
+  static const std::vector<const TuningMethod*> all{
+      &circuit_method(), &full_method(), &lora_method(), &random_method(), &fixed_method(), &complement_method(),
+  };
+  return all;
+}
+
+const TuningMethod& find_tuning_method(const std::string& name) {
+  for (const TuningMethod* method : tuning_methods()) {
+    if (method->name() == name) return *method;
+  }
+  throw UsageError(fmt::format("[tuning.method] '{}' is not known. Known: {}.", name,
+                               joined(tuning_methods(), [](const TuningMethod* m) { return m->name(); })));
+}
+
+int64_t Trained::write_adapters(const std::string&, const std::string& folder) const {
+  fail(folder, "the method trains the model's own parameters: there are no adapters.");
+}
+
+// A gradient in the model's dtype, in float32 where several add up (SliceGradients: micro-batches, replay, lookups of
+// embeddings); the optimiser's states, and a master where that dtype is not float32.
+int64_t TuningMethod::state_bytes(const StateShape& s, const TuningSettings& tuning) const {
+  const bool summed = s.summed || tuning.slices.train_embeddings;
+  return s.trained * ((summed ? 4 : s.element) + 4 * s.states + (s.element < 4 ? 4 : 0));
+}
+
+}  // namespace circuit

@@ -1,0 +1,22 @@
+// The other control: everything but the circuit.
+#include "tuning/methods/circuit_slices.h"
+
+namespace circuit {
+namespace {
+
+class Method : public CircuitMethod {
+ public:
+  const char* name() const override { return "complement"; }
+  const char* help() const override { return "everything but the circuit"; }
+  const char* title() const override { return "tuning of the circuit’s complement (a control)"; }
+  void shape(PolicySpec* policy) const override { policy->train = PolicySpec::Train::kComplement; }
+};
+
+}  // namespace
+
+const TuningMethod& complement_method() {
+  static const Method method;
+  return method;
+}
+
+}  // namespace circuit

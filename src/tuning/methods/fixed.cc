@@ -1,0 +1,22 @@
+// Circuit-tuning with the first circuit throughout.
+#include "tuning/methods/circuit_slices.h"
+
+namespace circuit {
+namespace {
+
+class Method : public CircuitMethod {
+ public:
+  const char* name() const override { return "fixed"; }
+  const char* help() const override { return "the first circuit throughout"; }
+  const char* title() const override { return "circuit-tuning with the first circuit kept"; }
+  void shape(PolicySpec* policy) const override { policy->once = true; }
+};
+
+}  // namespace
+
+const TuningMethod& fixed_method() {
+  static const Method method;
+  return method;
+}
+
+}  // namespace circuit

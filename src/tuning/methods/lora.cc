@@ -1,0 +1,111 @@
+// LoRA (arXiv 2106.09685), of whole linear layers or of what the first circuit owns.
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/table.h"
+#include "tuning/adapter_files.h"
+#include "tuning/lora_store.h"
+#include "tuning/method.h"
+
+namespace circuit {
+namespace {
+
+const Parameter<int64_t> kRank("rank", 8, "Rank of the adapters.", 1, 1e6);
+const Parameter<double> kAlpha("alpha", 16, "Adapters count alpha / rank times; above 0.", 0, 1e6,
+                               Setting::Ends::kLowExcluded);
+const Parameter<std::vector<std::string>> kTargets(
+    "targets", {"all-linear"},
+    "Linear layers by the last part of their name, as PEFT's target_modules; or all-linear.");
+const Parameter<bool> kCircuit("circuit", false, "Adapt only what the first circuit's heads and MLPs own.");
+
+constexpr const char* kName = "lora";
+
+const Parameters& own(const TuningSettings& tuning) { return tuning.own_of(kName); }
+
+AdapterReaches reach_of_circuit(const MethodInput& input, const Circuit& circuit) {
+  std::vector<Slice> slices;
+  for (const int64_t id : input.table.of_circuit(circuit, SlicePolicy())) slices.push_back(input.table[id]);
+  return reach_of(input.model, slices);
+}
+
+LoraSpec spec_of(const TuningSettings& tuning) {
+  LoraSpec spec;
+  spec.rank = kRank.of(own(tuning));
+  spec.alpha = kAlpha.of(own(tuning));
+  spec.targets = kTargets.of(own(tuning));
+  spec.seed = static_cast<uint64_t>(tuning.batches.seed);
+  return spec;
+}
+
+class Adapters : public Trained {
+ public:
+  Adapters(const MethodInput& input, const AdapterReaches* reaches)
+      : model_(input.model), store_(model_, spec_of(input.tuning), reaches) {}
+  ParameterStore& store() override { return store_; }
+  std::unique_ptr<Trainer> trainer(TunerSpec spec) override {
+    return std::make_unique<Trainer>(model_, store_, std::move(spec));
+  }
+  int64_t write_adapters(const std::string& base, const std::string& folder) const override {
+    write_adapter(store_, model_, base, folder);
+    return static_cast<int64_t>(store_.adapters().size());
+  }
+
+ private:
+  Model& model_;
+  LoraStore store_;
+};
+
+class Method : public TuningMethod {
+ public:
+  const char* name() const override { return kName; }
+  const char* help() const override { return "adapters"; }
+  const char* title() const override { return "LoRA"; }
+  ParameterList parameters() const override { return {&kRank, &kAlpha, &kTargets, &kCircuit}; }
+
+  bool needs_first_circuit(const TuningSettings& tuning) const override {
+    return is_made_of_first_circuit(tuning) || tuning.match_parameters;
+  }
+  bool is_made_of_first_circuit(const TuningSettings& tuning) const override { return kCircuit.of(own(tuning)); }
+
+  void match(const MethodInput& input, const Circuit& first, const std::vector<int64_t>& slices,
+             TuningSettings* settings) const override {
+    if (!settings->match_parameters) return;
+    const int64_t target = input.table.parameters(slices);
+    const bool restricted = is_made_of_first_circuit(*settings);
+    const AdapterReaches reaches = restricted ? reach_of_circuit(input, first) : AdapterReaches();
+    const int64_t per_rank =
+        LoraStore::parameters_per_rank(input.model, kTargets.of(own(*settings)), restricted ? &reaches : nullptr);
+    if (per_rank == 0) fail("lora.circuit", "none of lora.targets is in the first circuit: there is no rank to match.");
+    const auto rank = std::max<int64_t>(1, std::llround(static_cast<double>(target) / static_cast<double>(per_rank)));
+    Parameters& values = settings->own[kName];
+    const double scale = kAlpha.of(values) / static_cast<double>(kRank.of(values));
+    kRank.set(&values, rank);
+    kAlpha.set(&values, scale * static_cast<double>(rank));
+    settings->match_parameters = false;
+    log_info("lora: rank {} has {} parameters; the circuit's slices {}.", rank, with_commas(rank * per_rank),
+             with_commas(target));
+  }
+
+  std::unique_ptr<Trained> make(const MethodInput& input, const Circuit* first) const override {
+    if (first == nullptr) return std::make_unique<Adapters>(input, nullptr);
+    const AdapterReaches reaches = reach_of_circuit(input, *first);
+    return std::make_unique<Adapters>(input, &reaches);
+  }
+
+  bool trains_slices() const override { return false; }
+  // In float32 throughout, beside the weights it adapts.
+  int64_t state_bytes(const StateShape& s, const TuningSettings&) const override {
+    return s.trained * (4 + 4 * s.states + 4) + s.weights;
+  }
+};
+
+}  // namespace
+
+const TuningMethod& lora_method() {
+  static const Method method;
+  return method;
+}
+
+}  // namespace circuit

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # sanitize.sh [TEST ...]: builds these test programs (default: those that read files and compute indices) with
 # AddressSanitizer and UndefinedBehaviorSanitizer together, -O1, and runs them. Every finding ends a program. The
-# end-to-end programs, input_test and run_test, run a `circuit` that is built so too.
+# end-to-end programs, input_test and runs_test, run a `circuit` that is built so too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 ./scripts/setup.sh

@@ -7,9 +7,7 @@
 #include "core/error.h"
 #include "core/names.h"
 #include "core/progress.h"
-#include "core/table.h"
-#include "dynamics/analysis.h"
-#include "io/csv.h"
+#include "dynamics/analysis_text.h"
 #include "io/files.h"
 #include "run/run_states.h"
 
@@ -24,50 +22,6 @@ struct Options {
   int64_t states = 5;
   int64_t top = 10;
 };
-
-std::string cell_text(const Json& value) {
-  if (value.is_null()) return "";
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
-  if (value.is_number_float()) return fmt::format("{:.4g}", value.get<double>());
-  return value.dump();
-}
-
-std::string to_csv(const AnalysisTable& table) {
-  std::string text = csv_line(table.columns);
-  for (const std::vector<Json>& row : table.rows) {
-    std::vector<std::string> cells;
-    // As JSON writes a number: the shortest text that reads back as the same.
-    for (const Json& cell : row) cells.push_back(cell.is_number() ? cell.dump() : cell_text(cell));
-    text += csv_line(cells);
-  }
-  return text;
-}
-
-Json to_json(const Analysis& analysis, const AnalysisResult& result) {
-  Json json = {{"analysis", analysis.name}, {"findings", result.findings}, {"tables", Json::array()}};
-  for (const AnalysisTable& t : result.tables) {
-    json["tables"].push_back({{"name", t.name}, {"title", t.title}, {"columns", t.columns}, {"rows", t.rows}});
-  }
-  return json;
-}
-
-void print_result(const Analysis& analysis, const AnalysisResult& result, int64_t top) {
-  fmt::print("{}\n{}\n", analysis.name, std::string(analysis.name.size(), '-'));
-  for (const std::string& finding : result.findings) fmt::print("{}\n", finding);
-  for (const AnalysisTable& t : result.tables) {
-    if (t.rows.empty()) continue;
-    std::vector<std::vector<std::string>> rows{t.columns};
-    const size_t shown = std::min(t.rows.size(), static_cast<size_t>(top));
-    for (size_t i = 0; i < shown; ++i) {
-      rows.emplace_back();
-      for (const Json& cell : t.rows[i]) rows.back().push_back(cell_text(cell));
-    }
-    fmt::print("\n{}\n{}", t.title, format_table(rows));
-    if (shown < t.rows.size()) fmt::print("and {} more rows: --out writes all\n", t.rows.size() - shown);
-  }
-  fmt::print("\n");
-}
 
 std::vector<const Analysis*> chosen_analyses(const std::vector<std::string>& names) {
   std::vector<const Analysis*> chosen;
@@ -100,11 +54,11 @@ int run(const Options& o) {
   }
   progress.clear();
   for (const auto& [analysis, result] : results) {
-    all.push_back(to_json(*analysis, result));
-    if (!o.common.json) print_result(*analysis, result, o.top);
+    all.push_back(analysis_json(*analysis, result));
+    if (!o.common.json) fmt::print("{}", analysis_text(*analysis, result, o.top));
     if (o.out.empty()) continue;
     write_file(o.out + "/" + analysis->name + ".json", all.back().dump(1) + "\n");
-    for (const AnalysisTable& t : result.tables) write_file(o.out + "/" + t.name + ".csv", to_csv(t));
+    for (const AnalysisTable& t : result.tables) write_file(o.out + "/" + t.name + ".csv", table_csv(t));
   }
   if (o.common.json) fmt::print("{}\n", all.dump(1));
   return 0;

@@ -1,16 +1,11 @@
-#include "evaluation/discover.h"
-
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <cmath>
 #include <memory>
-#include <numeric>
 
 #include "cli/command.h"
 #include "cli/setting_options.h"
 #include "cli/validators.h"
 #include "core/names.h"
-#include "core/table.h"
+#include "evaluation/discover_text.h"
 #include "io/outputs.h"
 
 namespace circuit {
@@ -24,103 +19,6 @@ struct Options {
   std::string positions = "all";
   int64_t top_nodes = 0;
 };
-
-constexpr size_t kShown = 10;
-
-// Indices of the values of largest magnitude.
-std::vector<size_t> strongest(const std::vector<float>& values) {
-  std::vector<size_t> order(values.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  const size_t shown = std::min(kShown, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<int64_t>(shown), order.end(),
-                    [&](size_t a, size_t b) { return std::fabs(values[a]) > std::fabs(values[b]); });
-  order.resize(shown);
-  return order;
-}
-
-void print_selection(const Selected& selected) {
-  if (selected.target) {
-    const TargetFound& t = *selected.target;
-    fmt::print("{:<16} {:.4f}  ({:.4f} to {:.4f}) with {} edges, {} after pruning, on {} held-out examples: {}\n",
-               "faithfulness", t.faithfulness.value, t.faithfulness.interval.low, t.faithfulness.interval.high,
-               with_commas(t.size.size), with_commas(t.edges_run), t.examples, t.held_out);
-    if (t.size.below > 0) {
-      fmt::print("{:<16} {:.4f} with {} edges, the next smaller size tried\n", "", t.size.below_value,
-                 with_commas(t.size.below));
-    }
-  }
-  if (selected.stability.empty()) return;
-  fmt::print("{:<16} {} of the circuit's {} edges are selected in {:.0f} % or more of {} resamples\n", "stability",
-             with_commas(count_stable(selected)), with_commas(static_cast<int64_t>(selected.circuit.edges.size())),
-             100 * kStableShare, selected.resamples);
-}
-
-void print_span_scores(const Graph& graph, const SpanScores& scores) {
-  fmt::print("strongest pairs of spans: read in, for\n");
-  const size_t n = scores.names.size();
-  for (const size_t i : strongest(scores.values)) {
-    fmt::print("  {:<24} {:<12} {:<12} {:+.5f}\n", graph.edge_name(static_cast<int64_t>(i / (n * n))),
-               scores.names[i / n % n], scores.names[i % n], scores.values[i]);
-  }
-}
-
-void print_channel_scores(const ChannelScores& scores) {
-  fmt::print("strongest MLP channels\n");
-  for (const size_t i : strongest(scores.values)) {
-    const auto at = static_cast<int64_t>(i);
-    fmt::print("  m{}, channel {:<12} {:+.5f}\n", at / scores.channels, at % scores.channels, scores.values[i]);
-  }
-}
-
-Json to_json(const Agreement& a) {
-  return {{"edges", a.edges}, {"pearson", a.pearson}, {"sign_agreement", a.sign_agreement}};
-}
-
-void print_summary(const Options& o, const Discovered& found) {
-  const Graph& graph = found.graph;
-  const ScoreResult& result = found.result;
-  const Selected& selected = found.selected;
-  const std::optional<Verification>& verification = found.verification;
-  const Circuit& circuit = selected.circuit;
-  std::vector<int64_t> strongest = circuit.edges;
-  std::sort(strongest.begin(), strongest.end(), [&](int64_t a, int64_t b) {
-    return std::fabs(result.scores.values[a]) > std::fabs(result.scores.values[b]);
-  });
-  strongest.resize(std::min(kShown, strongest.size()));
-  const int64_t nodes = nodes_of(graph, circuit).count();
-  if (o.common.json) {
-    Json top = Json::array();
-    for (const int64_t id : strongest)
-      top.push_back({{"edge", graph.edge_name(id)}, {"score", result.scores.values[id]}});
-    Json json = {{"metric", result.metric}, {"examples", result.examples},    {"edges", circuit.edges.size()},
-                 {"nodes", nodes},          {"graph_edges", graph.n_edges()}, {"sum_rule_error", result.sum_rule_error},
-                 {"strongest", top},        {"out", o.outputs.circuit}};
-    if (verification)
-      json["verify"] = {{"sampled", to_json(verification->sampled)}, {"top", to_json(verification->top)}};
-    json.update(selection_json(selected));
-    fmt::print("{}\n", json.dump(1));
-    return;
-  }
-  fmt::print("{:<16} {:.4f} over {} examples\n", o.request.score.metric, result.metric, result.examples);
-  fmt::print("{:<16} {} of {} edges, {} nodes\n", "circuit", with_commas(static_cast<int64_t>(circuit.edges.size())),
-             with_commas(graph.n_edges()), nodes);
-  if (result.sum_rule_error > 0) {
-    fmt::print("{:<16} holds to {:.1e} of a node's summed |score|\n", "sum rule", result.sum_rule_error);
-  }
-  print_selection(selected);
-  if (verification) {
-    for (const auto& [name, a] :
-         {std::pair("sampled edges", verification->sampled), {"top edges", verification->top}}) {
-      fmt::print("{:<16} {} ablated one by one: correlation {:.3f}, same sign {:.0f} %\n", name, a.edges, a.pearson,
-                 100 * a.sign_agreement);
-    }
-  }
-  fmt::print("strongest edges\n");
-  for (const int64_t id : strongest) fmt::print("  {:<24} {:+.5f}\n", graph.edge_name(id), result.scores.values[id]);
-  if (result.spans) print_span_scores(graph, *result.spans);
-  fmt::print("written to {}\n", o.outputs.circuit);
-  if (found.channels) print_channel_scores(*found.channels);
-}
 
 int run(Options o) {
   apply_common(o.common);
@@ -143,7 +41,13 @@ int run(Options o) {
   }
   const Discovered found = discover(r);
   write_discovered(r, found, o.outputs);
-  print_summary(o, found);
+  if (o.common.json) {
+    Json json = discovered_json(found);
+    json["out"] = o.outputs.circuit;
+    fmt::print("{}\n", json.dump(1));
+  } else {
+    fmt::print("{}written to {}\n{}", discovered_text(r.score.metric, found), o.outputs.circuit, channels_text(found));
+  }
   return 0;
 }
 

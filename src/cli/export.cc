@@ -1,116 +1,64 @@
-#include <circuit/version.h>
+#include "run/export.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <charconv>
 #include <memory>
 
 #include "cli/command.h"
-#include "core/names.h"
+#include "core/error.h"
 #include "core/table.h"
-#include "io/files.h"
-#include "io/lock.h"
+#include "io/json.h"
 #include "io/outputs.h"
-#include "run/execute.h"
-#include "run/run_inputs.h"
-#include "tuning/adapter_files.h"
-#include "tuning/delta_file.h"
-#include "tuning/run_checkpoint.h"
 
 namespace circuit {
 namespace {
 
+using What = ExportRequest::What;
+
 struct Options {
   CommonOptions common;
-  std::string run, out;
+  ExportRequest request;
   std::string step;
   bool adapter = false;
   bool delta = false;
 };
 
-// The step asked for, else the best on dev, else the last.
-int64_t choose_step(const Options& o) {
-  const std::vector<int64_t> steps = checkpoint_steps(o.run);
-  if (steps.empty()) fail(o.run, "there is no checkpoint in it yet.");
-  if (o.step.empty()) {
-    const Json state = read_json(checkpoint_folder(o.run, steps.back()) + "/state.json");
-    return optional_int(state, "best_step", steps.back(), o.run);
-  }
-  // Decimal, zeros in front allowed: that is how a checkpoint's folder is called.
+// Decimal, zeros in front allowed: that is how a checkpoint's folder is called.
+int64_t step_of(const std::string& text) {
   int64_t step = -1;
-  const char* end = o.step.data() + o.step.size();
-  const auto parsed = std::from_chars(o.step.data(), end, step);
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, step);
   if (parsed.ec != std::errc() || parsed.ptr != end)
-    throw UsageError(fmt::format("[--step] '{}' is not a number.", o.step));
-  if (std::binary_search(steps.begin(), steps.end(), step)) return step;
-  fail(o.run, "there is no checkpoint of step {}. There are: {}.", step,
-       joined(steps, [](int64_t s) { return std::to_string(s); }));
+    throw UsageError(fmt::format("[--step] '{}' is not a number.", text));
+  return step;
 }
 
-int export_adapter(const Options& o, const RunConfig& config, const Trained& trained, int64_t step) {
-  const int64_t adapters = trained.write_adapters(config.model.path, o.out);
-  if (o.common.json) {
-    fmt::print("{}\n", Json({{"out", o.out}, {"step", step}, {"adapters", adapters}}).dump());
-  } else {
-    fmt::print("step {} written to {}: {} adapters as PEFT reads them\n", step, o.out, adapters);
-  }
-  return 0;
+Json to_json(const ExportRequest& r, const Exported& e) {
+  Json json = {{"out", r.out}, {"step", e.step}};
+  if (r.what == What::kAdapters) json["adapters"] = e.adapters;
+  if (r.what == What::kDelta) json.update({{"slices", e.slices}, {"parameters", e.parameters}});
+  if (r.what != What::kAdapters) json["changed_tensors"] = e.changed_tensors;
+  return json;
 }
 
-// Of the checkpoint's values alone: no model is loaded.
-int export_delta(const Options& o, const RunConfig& config) {
-  if (!config.method().trains_slices()) {
-    fail("--delta", "{} is a run of method {}, whose change is no slice of the model. Use --adapter.", o.run,
-         config.tuning.method);
+std::string to_text(const ExportRequest& r, const Exported& e) {
+  const std::string begin = fmt::format("step {} written to {}: ", e.step, r.out);
+  if (r.what == What::kAdapters) return begin + fmt::format("{} adapters as PEFT reads them", e.adapters);
+  if (r.what == What::kModel) {
+    return begin + fmt::format("{} tensors changed, the others byte for byte the base model's", e.changed_tensors);
   }
-  const int64_t step = choose_step(o);
-  const Checkpoint base = Checkpoint::open(config.model.path);
-  check_base(o.run, base);
-  const Delta delta = make_delta(base, checkpoint_folder(o.run, step) + "/slices.safetensors",
-                                 {{"step", std::to_string(step)},
-                                  {"method", config.tuning.method},
-                                  {"model", config.model.path},
-                                  {"config", read_file(o.run + "/config.toml")},
-                                  {"program_version", CIRCUIT_VERSION}});
-  write_delta(delta, o.out);
-  if (o.common.json) {
-    fmt::print("{}\n", Json({{"out", o.out},
-                             {"step", step},
-                             {"slices", delta.slices.size()},
-                             {"parameters", delta.parameters()},
-                             {"changed_tensors", delta.base_sha256.size()}})
-                           .dump());
-  } else {
-    fmt::print("step {} written to {}: {} slices of {} tensors, {} parameters\n", step, o.out, delta.slices.size(),
-               delta.base_sha256.size(), with_commas(delta.parameters()));
-  }
-  return 0;
+  return begin +
+         fmt::format("{} slices of {} tensors, {} parameters", e.slices, e.changed_tensors, with_commas(e.parameters));
 }
 
-int run(const Options& o) {
+int run(Options o) {
   apply_common(o.common);
-  check_new_folder("-o", o.out);
-  const RunConfig config = read_run_config(o.run);
-  if (o.adapter && config.method().trains_slices()) {
-    fail("--adapter", "{} is a run of method {}, not lora.", o.run, config.tuning.method);
-  }
-  const FolderLock lock(o.run, FolderLock::Use::kBesideReaders);
-  if (o.delta) return export_delta(o, config);
-  // The checkpoint's values are float32 whatever the run computed in.
-  TuneModel model(config, in_float32(o.common));
-  check_base(o.run, model.open.checkpoint);
-  const int64_t step = choose_step(o);
-  const std::unique_ptr<Trained> trained = stored_parameters(config, o.run, model);
-  load_checkpoint(o.run, step, model.open.checkpoint, trained->store());
-  if (o.adapter) return export_adapter(o, config, *trained, step);
-  const auto changed = trained->store().changed_tensors(model.open.checkpoint);
-  write_checkpoint(model.open.checkpoint, changed, o.out);
-  if (o.common.json) {
-    fmt::print("{}\n", Json({{"out", o.out}, {"step", step}, {"changed_tensors", changed.size()}}).dump());
-  } else {
-    fmt::print("step {} written to {}: {} tensors changed, the others byte for byte the base model's\n", step, o.out,
-               changed.size());
-  }
+  check_new_folder("-o", o.request.out);
+  if (!o.step.empty()) o.request.step = step_of(o.step);
+  o.request.what = o.delta ? What::kDelta : o.adapter ? What::kAdapters : What::kModel;
+  o.request.compute = o.common;
+  const Exported done = export_run(o.request);
+  fmt::print("{}\n", o.common.json ? to_json(o.request, done).dump() : to_text(o.request, done));
   return 0;
 }
 
@@ -122,8 +70,8 @@ void add_export(CLI::App& program, Action* chosen) {
   command->footer(
       "Examples:\n  circuit export runs/agreement -o tuned\n  circuit export runs/agreement --delta -o delta\n"
       "  circuit export runs/lora --adapter -o adapter");
-  command->add_option("RUN", o->run, "run directory")->required();
-  command->add_option("-o,--out", o->out, "folder to write; must not exist")->required();
+  command->add_option("RUN", o->request.run, "run directory")->required();
+  command->add_option("-o,--out", o->request.out, "folder to write; must not exist")->required();
   command->add_option("--step", o->step, "step to export (default: the best on dev, else the last)");
   command
       ->add_flag("--delta", o->delta, "only the slices that changed, and the base's values of them: see circuit apply")

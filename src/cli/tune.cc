@@ -1,21 +1,15 @@
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
-#include <optional>
-#include <set>
 
 #include "cli/command.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
-#include "core/table.h"
 #include "io/files.h"
-#include "io/number_json.h"
 #include "io/outputs.h"
 #include "io/settings_json.h"
-#include "run/dry_run.h"
-#include "run/execute.h"
 #include "run/run_inputs.h"
+#include "run/run_text.h"
 
 namespace circuit {
 namespace {
@@ -30,74 +24,11 @@ struct Options {
   bool paranoid = false;
 };
 
-std::string number(double value) { return fmt::format("{:.4g}", value); }
-
-// Before, after and change of every split's value; per-verb accuracies below their split's.
-void print_summary(const RunConfig& config, const RunSummary& s) {
-  std::vector<std::vector<std::string>> rows{{"", "before", "after", "change"}};
-  std::set<std::string> names;
-  for (const auto& [name, value] : s.before) names.insert(name);
-  for (const std::string& name : names) {
-    const auto after = s.after.find(name);
-    if (after == s.after.end()) continue;
-    const double before = s.before.at(name);
-    rows.push_back({name, number(before), number(after->second), fmt::format("{:+.4g}", after->second - before)});
-  }
-  if (rows.size() > 1) fmt::print("{}", format_table(rows));
-  const auto share = [&](int64_t n) { return 100.0 * static_cast<double>(n) / static_cast<double>(s.all_parameters); };
-  fmt::print("method {}, best step {} of {}, {} of training\n", config.tuning.method, s.best_step, s.steps,
-             format_duration(s.seconds));
-  fmt::print("{} of {} parameters touched ({:.1f} %), at most {:.1f} % in one step\n",
-             with_commas(s.touched_parameters), with_commas(s.all_parameters), share(s.touched_parameters),
-             share(s.largest_trainable));
-  fmt::print("report: {}/report.html\n", config.run.path);
-}
-
-void print_json(const RunConfig& config, const RunSummary& s) {
-  const Json json = {{"run", config.run.path},
-                     {"method", config.tuning.method},
-                     {"before", numbers_json(s.before)},
-                     {"after", numbers_json(s.after)},
-                     {"steps", s.steps},
-                     {"best_step", s.best_step},
-                     {"touched_parameters", s.touched_parameters},
-                     {"all_parameters", s.all_parameters},
-                     {"largest_trainable", s.largest_trainable},
-                     {"seconds", s.seconds},
-                     {"report", config.run.path + "/report.html"}};
-  fmt::print("{}\n", json.dump(1));
-}
-
-void print_dry_run(const DryRun& d, const CommonOptions& common) {
-  const RunConfig& c = d.config;
-  const int64_t per_step = c.tuning.batches.batch * c.tuning.batches.accumulation;
-  fmt::print("{:<22} {} ({} parameters)\n", "model", c.model.path, with_commas(d.all_parameters));
-  fmt::print("{:<22} {} training records, longest {} tokens; {} dev, {} test; {} untouched tokens\n", "data", d.records,
-             d.longest, d.dev, d.test, d.untouched);
-  fmt::print("{:<22} {}: {} steps of {} records ({:.2f} epochs)\n", "plan", c.tuning.method, c.tuning.steps, per_step,
-             static_cast<double>(c.tuning.steps * per_step) / static_cast<double>(d.records));
-  if (d.circuit) {
-    RunConfig config = c;
-    const Settings settings = config.settings();
-    const auto value = [&](const char* key) { return plain_value(*settings.find(key)); };
-    fmt::print("{:<22} {} every {} steps, {} ablation, {} positions, {} {}\n", "discovery", c.discovery.score.method,
-               c.discovery.every, value("discovery.ablation"), value("discovery.positions"), c.selection.kind,
-               c.selection.n);
-    fmt::print("{:<22} {} edges, {} nodes, metric {:.3f}\n", "first circuit", d.circuit->edges, d.circuit->nodes,
-               d.circuit->metric);
-  }
-  fmt::print("{:<22} {} parts of {} tensors, {} parameters ({:.1f} % of the model's {})\n", "trainable", d.parts,
-             d.tensors, with_commas(d.parameters),
-             100.0 * static_cast<double>(d.parameters) / static_cast<double>(d.all_parameters),
-             with_commas(d.all_parameters));
-  fmt::print("{:<22} {}\n", "memory", d.memory.text());
-  if (d.memory.total() > memory_limit(common)) {
-    log_warning("this is more than the {} at hand: {}", format_bytes(static_cast<double>(memory_limit(common))),
-                kMemoryAdvice);
-  }
-  fmt::print("{:<22} every {} steps; checkpoints kept: {}\n", "evaluation", c.evaluation.every,
-             c.evaluation.keep == EvaluationSettings::Keep::kAll ? "all" : "best");
-  fmt::print("nothing was written.\n");
+void print_plan(const DryRun& found, const CommonOptions& common) {
+  fmt::print("{}", dry_run_text(found));
+  if (found.memory.total() <= memory_limit(common)) return;
+  log_warning("this is more than the {} at hand: {}", format_bytes(static_cast<double>(memory_limit(common))),
+              kMemoryAdvice);
 }
 
 RunConfig resumed_config(const Options& o) {
@@ -142,7 +73,7 @@ int run(const Options& o) {
   apply_common(o.common);
   const RunConfig config = o.resume.empty() ? fresh_config(o) : resumed_config(o);
   if (o.dry_run) {
-    print_dry_run(dry_run(config, o.common), o.common);
+    print_plan(dry_run(config, o.common), o.common);
     return 0;
   }
   const RunSummary summary = execute_run(config, o.common, o.paranoid ? Checks::kParanoid : Checks::kUsual);
@@ -150,11 +81,7 @@ int run(const Options& o) {
     fail(config.run.path, "stopped after step {}. Go on with: circuit tune --resume {}", summary.steps,
          config.run.path);
   }
-  if (o.common.json) {
-    print_json(config, summary);
-  } else {
-    print_summary(config, summary);
-  }
+  fmt::print("{}", o.common.json ? run_json(config, summary).dump(1) + "\n" : run_text(config, summary));
   return 0;
 }
 

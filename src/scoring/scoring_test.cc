@@ -1,6 +1,7 @@
 #include "scoring/channels.h"
 #include "scoring/edge_accumulator.h"
 #include "scoring/exact.h"
+#include "scoring/gradient_methods.h"
 
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>

@@ -1,0 +1,138 @@
+#include "evaluation/evaluation_text.h"
+
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "core/table.h"
+#include "evaluation/faithfulness.h"
+
+namespace circuit {
+namespace {
+
+// A number with its interval; null where it is not defined.
+Json to_json(const Estimate& e) {
+  if (std::isnan(e.value)) return nullptr;
+  return {{"value", e.value}, {"low", e.interval.low}, {"high", e.interval.high}};
+}
+
+Json to_json(const std::vector<CurvePoint>& points) {
+  Json list = Json::array();
+  for (const CurvePoint& p : points) {
+    list.push_back({{"share", p.share},
+                    {"edges", p.edges},
+                    {"edges_pruned", p.edges_run},
+                    {"faithfulness", to_json(p.faithfulness)}});
+  }
+  return list;
+}
+
+Json to_json(const CircuitEvaluation& e) {
+  Json json = {{"examples", e.examples},           {"graph_edges", e.graph_edges}, {"edges", e.edges},
+               {"edges_pruned", e.edges_run},      {"full", e.full.metric.value},  {"empty", e.empty.metric.value},
+               {"circuit", e.circuit.metric.value}};
+  for (const auto& [name, means] : {std::pair("full", &e.full), {"empty", &e.empty}, {"circuit", &e.circuit}}) {
+    json["intervals"][name] = to_json(means->metric);
+    json["accuracy"][name] = to_json(means->accuracy);
+    json["kl"][name] = to_json(means->kl);
+  }
+  json["faithfulness"] = nullptr;
+  if (!e.faithfulness) {
+    json["not_defined"] = why_undefined(e);
+    return json;
+  }
+  json["faithfulness"] = e.faithfulness->value;
+  json["faithfulness_interval"] = {e.faithfulness->interval.low, e.faithfulness->interval.high};
+  json["completeness_gap"] = to_json(*e.completeness_gap);
+  if (e.minimality) {
+    json["minimality"] = to_json(e.minimality->share);
+    json["minimality_sample"] = e.minimality->sample;
+  }
+  if (!e.curve) return json;
+  json["cpr"] = to_json(e.curve->cpr);
+  json["cmd"] = to_json(e.curve->cmd);
+  json["curve"] = {{"signed", to_json(e.curve->by_score)}, {"magnitude", to_json(e.curve->by_magnitude)}};
+  return json;
+}
+
+std::string with_interval(const Json& value) {
+  if (value.is_null()) return "not defined";
+  return fmt::format("{:.4f}  ({:.4f} to {:.4f})", value["value"].get<double>(), value["low"].get<double>(),
+                     value["high"].get<double>());
+}
+
+}  // namespace
+
+std::string why_undefined(const CircuitEvaluation& e) {
+  const MetricRange& range = e.range;
+  const std::string found = fmt::format("m(full) - m(empty) is {:.3g}, interval {:.3g} to {:.3g}", range.value,
+                                        range.interval.low, range.interval.high);
+  const std::string what = "faithfulness and what is made of it are not defined.";
+  if (std::fabs(range.value) <= range.rounding) {
+    return fmt::format("{}, and up to {:.2g} is rounding: the ablation does not move the metric, so {}", found,
+                       range.rounding, what);
+  }
+  return fmt::format("{}: the ablation does not move the metric for certain, so {}", found, what);
+}
+
+Json evaluation_json(const CircuitEvaluation& evaluation, const std::string& metric, const std::string& ablation,
+                     const std::optional<Recovery>& against) {
+  Json json = to_json(evaluation);
+  json["metric"] = metric;
+  json["ablation"] = ablation;
+  if (!against) return json;
+  // Of no edges, or against all of them, one or the other has no value.
+  const auto number = [](double value) { return std::isnan(value) ? Json(nullptr) : Json(value); };
+  json["against"] = {{"precision", number(against->precision)},
+                     {"recall", number(against->recall)},
+                     {"auroc", number(against->auroc)}};
+  return json;
+}
+
+std::string evaluation_text(const Json& json) {
+  std::string text;
+  text += fmt::format("{:<18} {} of {} edges, {} after pruning\n", "circuit", json["edges"].get<int64_t>(),
+                      json["graph_edges"].get<int64_t>(), json["edges_pruned"].get<int64_t>());
+  const std::string metric = json["metric"].get<std::string>();
+  for (const char* name : {"full", "empty", "circuit"}) {
+    text += fmt::format("{:<18} {}\n", metric + ", " + name, with_interval(json["intervals"][name]));
+  }
+  if (!json["accuracy"]["circuit"].is_null()) {
+    text += fmt::format("{:<18} {}\n", "accuracy, full", with_interval(json["accuracy"]["full"]));
+    text += fmt::format("{:<18} {}\n", "accuracy, circuit", with_interval(json["accuracy"]["circuit"]));
+  }
+  text += fmt::format("{:<18} {}\n", "KL, circuit", with_interval(json["kl"]["circuit"]));
+  if (json.contains("against")) {
+    const Json& a = json["against"];
+    const auto number = [&](const char* key) {
+      return a[key].is_null() ? "not defined" : fmt::format("{:.3f}", a[key].get<double>());
+    };
+    text += fmt::format("{:<18} precision {}, recall {}, AUROC {}\n", "against", number("precision"), number("recall"),
+                        number("auroc"));
+  }
+  if (json["faithfulness"].is_null()) {
+    text += fmt::format("{:<18} not defined\n", "faithfulness");
+    return text;
+  }
+  text += fmt::format("{:<18} {:.4f}  ({:.4f} to {:.4f})\n", "faithfulness", json["faithfulness"].get<double>(),
+                      json["faithfulness_interval"][0].get<double>(), json["faithfulness_interval"][1].get<double>());
+  for (const char* name : {"completeness_gap", "minimality", "cpr", "cmd"}) {
+    if (json.contains(name)) text += fmt::format("{:<18} {}\n", name, with_interval(json[name]));
+  }
+  if (!json.contains("curve")) return text;
+  std::vector<std::vector<std::string>> rows{{"share of edges", "edges", "signed: run", "f", "|S|: run", "f"}};
+  const auto f_of = [](const Json& point) {
+    return point["faithfulness"].is_null() ? "" : fmt::format("{:.3f}", point["faithfulness"]["value"].get<double>());
+  };
+  for (size_t i = 0; i < curve_shares().size(); ++i) {
+    const Json& s = json["curve"]["signed"][i];
+    const Json& m = json["curve"]["magnitude"][i];
+    rows.push_back({fmt::format("{}", s["share"].get<double>()), std::to_string(m["edges"].get<int64_t>()),
+                    std::to_string(s["edges_pruned"].get<int64_t>()), f_of(s),
+                    std::to_string(m["edges_pruned"].get<int64_t>()), f_of(m)});
+  }
+  text += fmt::format("{}", format_table(rows));
+  return text;
+}
+
+}  // namespace circuit

@@ -1,0 +1,22 @@
+// A circuit's evaluation for machines and for people.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "evaluation/evaluate_circuit.h"
+#include "evaluation/recovery.h"
+#include "io/json.h"
+
+namespace circuit {
+
+// Why faithfulness has no value.
+std::string why_undefined(const CircuitEvaluation& evaluation);
+
+// metric, ablation: their names. against: where it was compared with a reference.
+Json evaluation_json(const CircuitEvaluation& evaluation, const std::string& metric, const std::string& ablation,
+                     const std::optional<Recovery>& against);
+// Of that JSON.
+std::string evaluation_text(const Json& json);
+
+}  // namespace circuit

@@ -1,25 +1,37 @@
-# libtorch 1.13 (Debian) or any 2.x through CMAKE_PREFIX_PATH, with or without CUDA.
-find_package(Torch REQUIRED)
-if(Torch_VERSION VERSION_GREATER_EQUAL 2.12)
-  set(CMAKE_CXX_STANDARD 20)
+# The target circuit_torch: libtorch 1.13 (Debian) or 2.x, as C++17, or C++20 from 2.12 on. Two ways to say which:
+#   CMAKE_PREFIX_PATH        of a libtorch with CMake package, as Debian's
+#   CIRCUIT_TORCH_ROOT       the folder `torch` of a Python environment (PyPI's torch): its CMake package wants a CUDA
+#                            toolkit, its headers and libraries do not
+# The installed package reads this file too, so that a program is compiled as the library was.
+set(CIRCUIT_TORCH_ROOT "" CACHE PATH "folder torch of a Python environment; empty: find_package(Torch)")
+add_library(circuit_torch INTERFACE IMPORTED)
+if(CIRCUIT_TORCH_ROOT)
+  file(STRINGS ${CIRCUIT_TORCH_ROOT}/include/torch/headeronly/version.h torch_version_lines REGEX "define TORCH_VERSION_(MAJOR|MINOR) ")
+  string(REGEX REPLACE ".*MAJOR ([0-9]+).*MINOR ([0-9]+).*" "\\1.\\2" Torch_VERSION "${torch_version_lines}")
+  set(torch_libraries ${CIRCUIT_TORCH_ROOT}/lib/libtorch.so ${CIRCUIT_TORCH_ROOT}/lib/libtorch_cpu.so ${CIRCUIT_TORCH_ROOT}/lib/libc10.so)
+  set(torch_includes ${CIRCUIT_TORCH_ROOT}/include ${CIRCUIT_TORCH_ROOT}/include/torch/csrc/api/include)
+  # Libraries that register operators are used by nobody's symbols.
+  set(torch_link_options -Wl,--no-as-needed)
+  if(EXISTS ${CIRCUIT_TORCH_ROOT}/lib/libtorch_cuda.so)
+    list(APPEND torch_libraries ${CIRCUIT_TORCH_ROOT}/lib/libtorch_cuda.so ${CIRCUIT_TORCH_ROOT}/lib/libc10_cuda.so)
+  endif()
 else()
-  set(CMAKE_CXX_STANDARD 17)
+  find_package(Torch REQUIRED)
+  set(torch_libraries ${TORCH_LIBRARIES})
+  set(torch_includes ${TORCH_INCLUDE_DIRS})
+  # The ABI flag must be that of the libtorch found; its CMake package says which.
+  separate_arguments(torch_options UNIX_COMMAND "${TORCH_CXX_FLAGS}")
 endif()
-set(CMAKE_CXX_STANDARD_REQUIRED ON)
-# The ABI flag must be that of the libtorch found; its CMake package says which.
-add_compile_options(${TORCH_CXX_FLAGS})
-add_library(circuit_torch INTERFACE)
+if(Torch_VERSION VERSION_GREATER_EQUAL 2.12)
+  set(circuit_standard 20)
+else()
+  set(circuit_standard 17)
+endif()
 # at::parallel_for is a template: it is serial in a file that is compiled without OpenMP.
 find_package(OpenMP REQUIRED)
-target_link_libraries(circuit_torch INTERFACE ${TORCH_LIBRARIES} OpenMP::OpenMP_CXX)
-target_include_directories(circuit_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+target_link_libraries(circuit_torch INTERFACE ${torch_libraries} OpenMP::OpenMP_CXX)
+target_link_options(circuit_torch INTERFACE ${torch_link_options})
+target_include_directories(circuit_torch SYSTEM INTERFACE ${torch_includes})
 target_compile_definitions(circuit_torch INTERFACE AT_PER_OPERATOR_HEADERS)
-
-# Debian's libtorch pulls in the reference BLAS, 35 times slower than OpenBLAS; warn when it is in use.
-if(EXISTS /etc/alternatives/libblas.so.3-x86_64-linux-gnu)
-  file(REAL_PATH /etc/alternatives/libblas.so.3-x86_64-linux-gnu blas_in_use)
-  if(blas_in_use MATCHES "/blas/libblas")
-    message(WARNING "libblas is the slow reference BLAS (${blas_in_use}): run `make setup`, or install "
-      "libopenblas0-openmp and choose it with update-alternatives --config libblas.so.3-x86_64-linux-gnu")
-  endif()
-endif()
+target_compile_options(circuit_torch INTERFACE ${torch_options})
+target_compile_features(circuit_torch INTERFACE cxx_std_${circuit_standard})

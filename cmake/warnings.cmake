@@ -9,4 +9,6 @@ endif()
 # Linked, not header-only: its implementation in every file takes half of the time of a build. libtorch loads the same library.
 find_package(fmt REQUIRED)
 target_link_libraries(circuit_options INTERFACE fmt::fmt)
+# One set of objects serves the program and the shared library, which shows what is marked CIRCUIT_API and nothing else.
+target_compile_options(circuit_options INTERFACE -fPIC -fvisibility=hidden -fvisibility-inlines-hidden)
 target_include_directories(circuit_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/include)

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 const std::vector<std::string> kOrder{"core",         "io",      "text",      "model",  "graph",      "task",
                                       "intervention", "scoring", "selection", "tuning", "evaluation", "dynamics",
-                                      "report",       "run",     "sweep",     "cli"};
+                                      "report",       "run",     "sweep",     "cli",    "circuit"};
 
 int rank_of(const std::string& folder) {
   const auto found = std::find(kOrder.begin(), kOrder.end(), folder);

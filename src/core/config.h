@@ -1,6 +1,8 @@
 // Settings read from TOML and from assignments, and printed.
 #pragma once
 
+#include <circuit/api.h>
+
 #include <string>
 
 #include "core/setting_name.h"
@@ -10,12 +12,12 @@ namespace circuit {
 
 // Reads a TOML file into the settings. Throws Error naming file, line and key: a syntax error, an unknown key
 // (with the nearest known one), a value of another type, out of range or not among the choices.
-void read_config(const std::string& path, const Settings& settings);
+CIRCUIT_API void read_config(const std::string& path, const Settings& settings);
 // The same for TOML text at hand; `place` stands for the path.
 void parse_config(const std::string& text, const std::string& place, const Settings& settings);
 
 // "key=value" from the command line; strings need no quotes. Throws Error naming option and assignment.
-void set_config(const std::string& assignment, const Settings& settings, const std::string& option = setting("set"));
+CIRCUIT_API void set_config(const std::string& assignment, const Settings& settings, const std::string& option = setting("set"));
 
 // A setting's value: as TOML writes it, or as a person does (text without quotes, lists with commas only).
 std::string toml_value(const Setting& setting);

@@ -1,6 +1,7 @@
 // The one exception type. Thrown anywhere, caught in main only, printed as one line on stderr.
 #pragma once
 
+#include <circuit/api.h>
 #include <fmt/core.h>
 
 #include <stdexcept>
@@ -11,13 +12,13 @@ namespace circuit {
 
 // A failure that is the input's or the machine's. what() reads
 //   "[place] subject: found, expected. Hint."
-class Error : public std::runtime_error {
+class CIRCUIT_API Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message) : std::runtime_error(message) {}
 };
 
 // Wrong use of the command line: exit code 2 instead of 1.
-class UsageError : public Error {
+class CIRCUIT_API UsageError : public Error {
  public:
   using Error::Error;
 };

@@ -1,6 +1,7 @@
 // Messages for people, on stderr; stdout carries results only.
 #pragma once
 
+#include <circuit/api.h>
 #include <fmt/core.h>
 
 #include <string>
@@ -9,7 +10,7 @@
 namespace circuit {
 
 // Sets whether log_info prints (--quiet turns it off). Warnings and errors always print.
-void set_quiet(bool quiet);
+CIRCUIT_API void set_quiet(bool quiet);
 bool is_quiet();
 
 // Also appends every message, with the time, to the file at `path` (a run's log.txt). Empty: stop.

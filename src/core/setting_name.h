@@ -2,14 +2,16 @@
 // flag, Python as a keyword argument.
 #pragma once
 
+#include <circuit/api.h>
+
 #include <string>
 
 namespace circuit {
 
 // The name as the program in use writes it.
-std::string setting(const std::string& name);
+CIRCUIT_API std::string setting(const std::string& name);
 
 // Until this is called, names stand as they are. For a program's start: not while other threads work.
-void write_settings_as(std::string (*write)(const std::string& name));
+CIRCUIT_API void write_settings_as(std::string (*write)(const std::string& name));
 
 }  // namespace circuit

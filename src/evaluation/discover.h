@@ -49,7 +49,7 @@ struct Discovered {
 
 // Throws Error: what a stage throws, scores that break the sum rule, are all zero, or of a metric that does not move.
 // UsageError for a request that cannot be followed.
-Discovered discover(const DiscoverRequest& request);
+CIRCUIT_API Discovered discover(const DiscoverRequest& request);
 
 struct CircuitOutputs {
   std::string circuit;  // JSON, or safetensors where compact
@@ -57,6 +57,7 @@ struct CircuitOutputs {
   std::string dot, svg, spans, channels;  // paths; empty: not asked for
 };
 // Each by atomic rename.
-void write_discovered(const DiscoverRequest& request, const Discovered& found, const CircuitOutputs& outputs);
+CIRCUIT_API void write_discovered(const DiscoverRequest& request, const Discovered& found,
+                                  const CircuitOutputs& outputs);
 
 }  // namespace circuit

@@ -33,6 +33,6 @@ struct EvaluatedFile {
 };
 
 // Says on stderr why faithfulness is not defined, where it is not. Throws Error naming the file or the record.
-EvaluatedFile evaluate_file(const EvaluateRequest& request);
+CIRCUIT_API EvaluatedFile evaluate_file(const EvaluateRequest& request);
 
 }  // namespace circuit

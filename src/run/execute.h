@@ -29,6 +29,6 @@ struct RunSummary {
 // Trains from the last checkpoint (or from the start) to the end, recording as it goes, and writes the page.
 // kParanoid: one slice's gradient is held against differences of the loss first. Throws Error when they part.
 enum class Checks { kUsual, kParanoid };
-RunSummary execute_run(RunConfig config, const ComputeSpec& compute, Checks checks);
+CIRCUIT_API RunSummary execute_run(RunConfig config, const ComputeSpec& compute, Checks checks);
 
 }  // namespace circuit

@@ -27,6 +27,6 @@ struct Exported {
 };
 
 // Throws Error: no such checkpoint, another base, another process at work on the run, a method that has no such change.
-Exported export_run(const ExportRequest& request);
+CIRCUIT_API Exported export_run(const ExportRequest& request);
 
 }  // namespace circuit

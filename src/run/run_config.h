@@ -43,7 +43,7 @@ struct RunConfig {
   RunSettings run;
 
   // Bound to this value: neither moves nor outlives it.
-  Settings settings();
+  CIRCUIT_API Settings settings();
   const TuningMethod& method() const { return find_tuning_method(tuning.method); }
 };
 
@@ -51,7 +51,7 @@ struct RunConfig {
 bool is_free_on_resume(const std::string& key);
 
 // Throws Error naming the key that is missing, or two that exclude each other.
-void check_config(const RunConfig& config, const std::string& place);
+CIRCUIT_API void check_config(const RunConfig& config, const std::string& place);
 
 // What evaluations of a file of evaluation.files are called after: "data/blimp.jsonl" → "blimp".
 std::string ability_name(const std::string& file);

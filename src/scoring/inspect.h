@@ -19,7 +19,7 @@ struct Inspected {
 };
 
 // Loading checks every tensor's presence and shape without reading its pages. Throws Error naming the tensor.
-Inspected inspect(const std::string& model, int64_t batch, int64_t length, const ComputeSpec& compute);
+CIRCUIT_API Inspected inspect(const std::string& model, int64_t batch, int64_t length, const ComputeSpec& compute);
 
 Json inspected_json(const Inspected& inspected);
 std::string inspected_text(const Inspected& inspected);

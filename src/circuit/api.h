@@ -1,0 +1,4 @@
+// What the library shows: everything else is hidden.
+#pragma once
+
+#define CIRCUIT_API __attribute__((visibility("default")))

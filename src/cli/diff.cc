@@ -12,11 +12,11 @@
 #include "core/error.h"
 #include "core/table.h"
 #include "dynamics/circuit_diff.h"
-#include "dynamics/recorded_circuit.h"
 #include "dynamics/weight_diff.h"
 #include "graph/svg.h"
 #include "io/files.h"
 #include "io/json.h"
+#include "store/recorded_circuit.h"
 
 namespace circuit {
 namespace {

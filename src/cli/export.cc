@@ -9,7 +9,7 @@
 #include "cli/run_inputs.h"
 #include "core/names.h"
 #include "io/files.h"
-#include "io/lock.h"
+#include "store/run_lock.h"
 #include "tuning/adapter_files.h"
 #include "tuning/delta_file.h"
 
@@ -89,7 +89,7 @@ int run(const Options& o) {
   apply_common(o.common);
   check_new_folder("-o", o.out);
   const TuneConfig config = read_run_config(o.run);
-  const FolderLock lock(o.run, FolderLock::Use::kBesideReaders);
+  const RunLock lock(o.run, RunLock::Use::kReadCheckpoints);
   if (o.delta) return export_delta(o, config);
   // The checkpoint's values are float32 whatever the run computed in.
   TuneModel model(config, in_float32(o.common));

@@ -9,9 +9,9 @@
 #include "cli/command.h"
 #include "core/error.h"
 #include "core/table.h"
-#include "dynamics/query.h"
 #include "io/csv.h"
 #include "io/json.h"
+#include "store/query.h"
 
 namespace circuit {
 namespace {

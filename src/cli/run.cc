@@ -10,13 +10,14 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
-#include "dynamics/recorded_circuit.h"
 #include "evaluation/ability.h"
 #include "io/files.h"
-#include "io/lock.h"
-#include "io/number_json.h"
 #include "model/initialise.h"
 #include "report/report.h"
+#include "store/number_json.h"
+#include "store/recorded_circuit.h"
+#include "store/run_lock.h"
+#include "store/run_reader.h"
 #include "tuning/gradient_check.h"
 
 namespace circuit {
@@ -65,10 +66,9 @@ void add_ability(const TuneConfig& c, const OpenModel& open, Evaluation* values)
 
 // --dtype is no key of config.toml, but it changes the result of a run as one would.
 void check_same_dtype(const TuneConfig& config, const CommonOptions& options) {
-  Database db(config.run_path + "/run.db", Database::Mode::kReadOnly);
-  Statement row = db.prepare("SELECT value FROM meta WHERE key = 'dtype'");
-  if (!row.step() || row.text(0) == options.dtype) return;
-  fail("--dtype", "the run began with {0}, not {1}. Resume it with --dtype {0}.", row.text(0), options.dtype);
+  const std::optional<std::string> begun = RunReader(config.run_path).meta("dtype");
+  if (!begun || *begun == options.dtype) return;
+  fail("--dtype", "the run began with {0}, not {1}. Resume it with --dtype {0}.", *begun, options.dtype);
 }
 
 RecorderSpec recorder_spec(const TuneConfig& config) {
@@ -114,7 +114,9 @@ class RunObserver : public TuneObserver {
   void on_discovery(const DiscoveryEvent& event) override {
     edges_ = static_cast<int64_t>(event.circuit.edges.size());
     metric_ = event.metric;
-    recorder_.discovery(event, store_.current_parameters(), model_.open.model.parameter_count());
+    recorder_.discovery(
+        {event.step, event.scores, event.circuit, event.metric, event.examples, event.sum_rule_error, event.seconds},
+        store_.current_parameters(), model_.open.model.parameter_count());
     if (config_.selection_kind == "top-edges" && edges_ < config_.selection_n && !said_fewer_) {
       said_fewer_ = true;
       progress_.clear();
@@ -123,7 +125,15 @@ class RunObserver : public TuneObserver {
   }
 
   void on_step(const StepEvent& event) override {
-    recorder_.step(event);
+    const UpdateNorms& norms = event.norms;
+    recorder_.step({event.step,
+                    event.loss,
+                    event.metric,
+                    event.learning_rate,
+                    event.target_tokens,
+                    event.trainable_parameters,
+                    {norms.gradient, norms.slices, norms.slice_gradients, norms.slice_updates},
+                    event.seconds});
     loss_ = event.loss;
     seconds_ += event.seconds;
     largest_trainable_ = std::max(largest_trainable_, event.trainable_parameters);
@@ -316,7 +326,6 @@ void create_run(const TuneConfig& config, const CommonOptions& options, const Tu
   const std::string text = print_config(resolved.fields());
   const std::map<std::string, std::string> meta{
       {"program_version", CIRCUIT_VERSION},
-      {"schema_version", "1"},
       {"created", utc_now()},
       {"method", config.tuning_method},
       {"selection", config.selection_kind},
@@ -385,7 +394,7 @@ RunSummary execute_run(TuneConfig config, const CommonOptions& options, Checks c
   Evaluation before;
   RunState state;
   const std::vector<int64_t> saved = fresh ? std::vector<int64_t>() : checkpoint_steps(config.run_path);
-  std::optional<FolderLock> lock;
+  std::optional<RunLock> lock;
   if (fresh) {
     // What a configuration asks of this graph and these records, found before there is a folder.
     const TunerSpec spec = tuner_spec(config, model, data);
@@ -395,9 +404,9 @@ RunSummary execute_run(TuneConfig config, const CommonOptions& options, Checks c
     store = begin();
     before = evaluate_run(config, model, *store, data, Splits::kAll);
     create_run(config, options, model, *store);
-    lock.emplace(config.run_path, FolderLock::Use::kAlone);
+    lock.emplace(config.run_path, RunLock::Use::kWork);
   } else {
-    lock.emplace(config.run_path, FolderLock::Use::kAlone);
+    lock.emplace(config.run_path, RunLock::Use::kWork);
     check_same_dtype(config, options);
     check_base(config.run_path, model.open.checkpoint);
     check_data(config.run_path, config);

@@ -10,8 +10,8 @@
 #include "cli/command.h"
 #include "cli/tune_config.h"
 #include "cli/tune_model.h"
-#include "dynamics/recorder.h"
 #include "evaluation/evaluation.h"
+#include "store/recorder.h"
 #include "tuning/run_checkpoint.h"
 
 namespace circuit {

@@ -6,7 +6,7 @@
 #include "core/names.h"
 #include "io/files.h"
 #include "io/json.h"
-#include "io/number_json.h"
+#include "store/number_json.h"
 
 namespace circuit {
 namespace {

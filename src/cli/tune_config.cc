@@ -5,11 +5,11 @@
 #include <set>
 
 #include "core/error.h"
-#include "dynamics/logger.h"
-#include "dynamics/score_retention.h"
 #include "io/files.h"
 #include "scoring/scorer.h"
 #include "selection/selector.h"
+#include "store/logger.h"
+#include "store/score_retention.h"
 #include "tuning/optimizer.h"
 
 namespace circuit {

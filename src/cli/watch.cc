@@ -17,8 +17,8 @@
 #include "core/progress.h"
 #include "core/sparkline.h"
 #include "core/table.h"
-#include "dynamics/run_view.h"
 #include "io/json.h"
+#include "store/run_view.h"
 
 namespace circuit {
 namespace {

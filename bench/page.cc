@@ -11,7 +11,7 @@
 #include "measure.h"
 #include "report/browser.h"
 #include "report/report.h"
-#include "report/synthetic_run.h"
+#include "store/synthetic_run.h"
 
 namespace circuit::bench {
 namespace {

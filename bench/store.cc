@@ -10,10 +10,10 @@
 #include <numeric>
 
 #include "core/rng.h"
-#include "dynamics/recorder.h"
 #include "groups.h"
 #include "measure.h"
 #include "shapes.h"
+#include "store/recorder.h"
 
 namespace circuit::bench {
 namespace {
@@ -40,7 +40,7 @@ class Series {
     circuit_.edges.assign(order_.begin(), order_.begin() + kEdges);
     std::sort(circuit_.edges.begin(), circuit_.edges.end());
   }
-  DiscoveryEvent event(int64_t step) const { return {step, scores_, circuit_, 1.5, 16, 0.0, 0.1}; }
+  DiscoveryRecord event(int64_t step) const { return {step, scores_, circuit_, 1.5, 16, 0.0, 0.1}; }
 
  private:
   Rng rng_;
@@ -65,7 +65,7 @@ Recorded record(const fs::path& folder, const Graph& graph, ScoreRetention::Keep
   {
     Recorder recorder(path, graph, 0, {{keep, 10, 1, 100}, {}});
     Series series(graph);
-    StepEvent step{0, 2.0, 1.5, 1e-4, 500, 1000000, {}, 1.0};
+    StepRecord step{0, 2.0, 1.5, 1e-4, 500, 1000000, {}, 1.0};
     for (int64_t i = 0; i < kSlices; ++i) {
       step.norms.slices.push_back(i);
       step.norms.slice_gradients.push_back(0.1 * static_cast<double>(i));
@@ -100,7 +100,7 @@ double bare(const fs::path& folder, const Graph& graph) {
     Series series(graph);
     for (int64_t s = 0; s < kDiscoveries; ++s) {
       series.advance();
-      const DiscoveryEvent event = series.event(s);
+      const DiscoveryRecord event = series.event(s);
       times.push_back(1e3 * seconds([&] {
                         Transaction transaction(db);
                         Statement row = db.prepare("INSERT INTO circuit_edges VALUES(?, ?, ?)");

@@ -4,10 +4,10 @@
 #include <string_view>
 
 #include "core/error.h"
-#include "dynamics/recorded_run.h"
-#include "dynamics/run_view.h"
 #include "fuzz/scratch.h"
 #include "fuzz/verdict.h"
+#include "store/recorded_run.h"
+#include "store/run_view.h"
 
 namespace {
 

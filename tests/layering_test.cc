@@ -16,9 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kOrder{"core",         "io",      "text",      "model",  "graph",      "task",
-                                      "intervention", "scoring", "selection", "tuning", "evaluation", "dynamics",
-                                      "report",       "run",     "sweep",     "cli",    "circuit"};
+const std::vector<std::string> kOrder{"core",     "io",           "text",    "model",     "graph",  "store",
+                                      "task",     "intervention", "scoring", "selection", "tuning", "evaluation",
+                                      "dynamics", "report",       "run",     "sweep",     "cli",    "circuit"};
 
 int rank_of(const std::string& folder) {
   const auto found = std::find(kOrder.begin(), kOrder.end(), folder);
@@ -63,6 +63,60 @@ std::vector<std::string> violations(const std::string& root) {
 
 TEST(Layering, IncludesGoToTheSameFolderOrOneAbove) {
   EXPECT_THAT(violations(std::string(CIRCUIT_SOURCE_DIR) + "/src"), testing::IsEmpty());
+}
+
+// Where SQL stands that is not the store's: io/ knows SQLite but no table; `circuit query`'s help shows what users
+// type.
+bool may_have_sql(const fs::path& relative) {
+  const std::string folder = relative.begin()->string();
+  const std::string name = relative.filename().string();
+  const bool is_test = name.size() > 8 && name.compare(name.size() - 8, 8, "_test.cc") == 0;
+  return folder == "store" || folder == "io" || is_test || relative == "cli/query.cc";
+}
+
+// "file:line: …" for each include of SQLite and each string with SQL, or with a table's name, outside the store.
+std::vector<std::string> sql_outside_store(const std::string& root) {
+  static const std::regex kSqlite(R"re(^\s*#\s*include\s*["<](io/sqlite\.h|sqlite3\.h|store/schema\.h)[">])re");
+  static const std::regex kText(R"re("([^"\\]|\\.)*")re");
+  static const std::regex kSql(
+      R"re(\b(SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|JOIN|PRAGMA|CREATE (TABLE|VIEW))\b|\b(circuit_edges|slice_norms|sqlite_master)\b|\b(meta|steps|discoveries|evaluations)\.[a-z])re");
+  std::vector<std::string> found;
+  for (const auto& item : fs::recursive_directory_iterator(root)) {
+    const std::string extension = item.path().extension().string();
+    const fs::path relative = item.path().lexically_relative(root);
+    if ((extension != ".h" && extension != ".cc") || may_have_sql(relative)) continue;
+    std::istringstream lines(read_file(item.path().string()));
+    int number = 0;
+    for (std::string line; std::getline(lines, line);) {
+      const std::string place = relative.string() + ":" + std::to_string(++number) + ": ";
+      if (std::regex_search(line, kSqlite)) found.push_back(place + "includes SQLite or the tables");
+      for (std::sregex_iterator text(line.begin(), line.end(), kText), end; text != end; ++text) {
+        const std::string string = text->str();
+        if (std::regex_search(string, kSql)) found.push_back(place + "knows SQL or a table: " + string);
+      }
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+TEST(Layering, OnlyTheStoreKnowsATable) {
+  EXPECT_THAT(sql_outside_store(std::string(CIRCUIT_SOURCE_DIR) + "/src"), testing::IsEmpty());
+}
+
+TEST(Layering, TheCheckOfTablesNamesFileAndLine) {
+  const ScratchFolder scratch;
+  make_directories(scratch / "report");
+  make_directories(scratch / "store");
+  const std::string text =
+      "#include \"io/sqlite.h\"\nauto a = \"SELECT 1\";\nauto b = \"from meta\" + \"circuit_edges\";\n";
+  write_file(scratch / "report/a.cc", text);
+  write_file(scratch / "report/a_test.cc", text);
+  write_file(scratch / "store/a.cc", text);
+  EXPECT_THAT(sql_outside_store(scratch.path()),
+              testing::ElementsAre("report/a.cc:1: includes SQLite or the tables",
+                                   "report/a.cc:2: knows SQL or a table: \"SELECT 1\"",
+                                   "report/a.cc:3: knows SQL or a table: \"circuit_edges\""));
 }
 
 // Sources of src/ as (path below it, text).

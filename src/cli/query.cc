@@ -6,7 +6,7 @@
 
 #include "cli/command.h"
 #include "core/error.h"
-#include "dynamics/query_text.h"
+#include "store/query_text.h"
 
 namespace circuit {
 namespace {

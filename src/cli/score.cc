@@ -9,8 +9,8 @@
 #include "core/progress.h"
 #include "evaluation/ability.h"
 #include "io/files.h"
-#include "io/number_json.h"
 #include "io/outputs.h"
+#include "store/number_json.h"
 #include "task/open_model.h"
 
 namespace circuit {

@@ -11,7 +11,7 @@
 #include "core/rng.h"
 #include "dynamics/analysis.h"
 #include "dynamics/circuit_diff.h"
-#include "dynamics/recorder.h"
+#include "store/recorder.h"
 
 namespace circuit {
 namespace {

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "dynamics/recorded_run.h"
 #include "io/json.h"
 #include "model/model.h"
 #include "scoring/scorer.h"
+#include "store/recorded_run.h"
 
 namespace circuit {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <iterator>
 
-#include "dynamics/overlap.h"
+#include "graph/overlap.h"
 
 namespace circuit {
 namespace {

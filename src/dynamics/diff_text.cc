@@ -9,8 +9,8 @@
 #include "core/error.h"
 #include "core/setting_name.h"
 #include "core/table.h"
-#include "dynamics/recorded_circuit.h"
 #include "io/files.h"
+#include "store/recorded_circuit.h"
 
 namespace circuit {
 namespace {

@@ -7,9 +7,9 @@
 
 #include "core/names.h"
 #include "dynamics/analysis.h"
-#include "dynamics/recorder.h"
 #include "model/attention.h"
 #include "model/forward.h"
+#include "store/recorder.h"
 #include "task/tiny_examples.h"
 
 namespace circuit {

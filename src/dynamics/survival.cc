@@ -4,7 +4,7 @@
 #include <limits>
 #include <map>
 
-#include "dynamics/overlap.h"
+#include "graph/overlap.h"
 
 namespace circuit {
 

@@ -16,7 +16,7 @@ namespace circuit {
 namespace {
 
 // "1: FLOCK ADVISORY WRITE 1234 08:01:5678 0 EOF" of the folder's inode; empty when the system does not say.
-std::string holder(int descriptor) {
+std::string holder_of(int descriptor) {
   struct stat info {};
   if (fstat(descriptor, &info) != 0) return "";
   std::ifstream locks("/proc/locks");
@@ -38,16 +38,11 @@ FolderLock::FolderLock(const std::string& folder, Use use) {
   descriptor_ = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor_ < 0) fail(folder, "cannot open the folder: {}.", std::strerror(errno));
   if (flock(descriptor_, (use == Use::kAlone ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return;
-  const int reason = errno;
-  const std::string process = reason == EWOULDBLOCK ? holder(descriptor_) : "";
+  // Some network file systems have no locks.
+  is_had_ = errno != EWOULDBLOCK;
+  if (!is_had_) holder_ = holder_of(descriptor_);
   close(descriptor_);
-  // Some network file systems have no locks: then nobody can be told from anybody, and the work goes on.
-  if (reason != EWOULDBLOCK) {
-    descriptor_ = -1;
-    return;
-  }
-  fail(folder, "another process{} works on it. Wait until it ends, or stop it.",
-       process.empty() ? "" : " (" + process + ")");
+  descriptor_ = -1;
 }
 
 FolderLock::~FolderLock() {

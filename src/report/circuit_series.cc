@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <numeric>
 #include <unordered_map>
 
 #include "core/error.h"
 #include "core/spread.h"
-#include "io/sqlite.h"
 #include "report/packed.h"
+#include "store/discovery_cursor.h"
 
 namespace circuit {
 namespace {
@@ -28,82 +27,55 @@ Index index_of(const std::vector<std::string>& names) {
 }
 
 // By edge id; kNoNode where a name is not in the lists.
-std::vector<EdgeSeries> read_edges(Database& database, const RunData& run) {
+std::vector<EdgeSeries> read_edges(RunReader& reader, const RunData& run) {
   const Index upstream = index_of(run.upstream_nodes), downstream = index_of(run.downstream_nodes);
   const auto node = [](const Index& index, const std::string& name) {
     const auto found = index.find(name);
     return found == index.end() ? kNoNode : found->second;
   };
   std::vector<EdgeSeries> edges;
-  auto rows = database.prepare("SELECT id, upstream, downstream FROM edges ORDER BY id");
-  while (rows.step()) {
-    edges.resize(static_cast<size_t>(rows.integer(0)) + 1, {kNoNode, kNoNode});
-    edges.back().upstream = node(upstream, rows.text(1));
-    edges.back().downstream = node(downstream, rows.text(2));
+  for (const EdgeRow& row : reader.edges()) {
+    edges.resize(static_cast<size_t>(row.id) + 1, {kNoNode, kNoNode});
+    edges.back().upstream = node(upstream, row.upstream);
+    edges.back().downstream = node(downstream, row.downstream);
   }
   return edges;
 }
 
 bool is_named(const EdgeSeries& edge) { return edge.upstream != kNoNode && edge.downstream != kNoNode; }
 
-void copy_floats(const std::string& blob, size_t expected, const std::string& what, const std::string& place,
-                 float* to) {
-  if (blob.size() != expected * sizeof(float))
-    fail(place, "{}: found {} bytes, expected {} float32.", what, blob.size(), expected);
-  std::memcpy(to, blob.data(), blob.size());
-}
-
 // The shown discoveries in turn, each with its circuit.
 class DiscoveryReader {
  public:
-  DiscoveryReader(Database& database, const RunData& run, const CircuitSeries& series, std::string place)
-      : run_(run),
-        series_(series),
-        place_(std::move(place)),
-        rows_(database.prepare(
-            "SELECT step, scores, upstream_strength, downstream_strength FROM discoveries ORDER BY step")),
-        members_(database.prepare("SELECT step, edge, score FROM circuit_edges ORDER BY step, edge")) {
-    more_members_ = members_.step();
-  }
+  DiscoveryReader(RunReader& reader, const RunData& run, const CircuitSeries& series)
+      : run_(run), series_(series), place_(reader.place()), cursor_(reader) {}
 
   void next() {
-    step_ = run_.discoveries[series_.discoveries[position_++]].step;
-    do {
-      if (!rows_.step()) fail(place_, "discovery at step {}: no longer there. Write the report again.", step_);
-    } while (rows_.integer(0) < step_);
-    circuit_.clear();
-    for (; more_members_ && members_.integer(0) <= step_; more_members_ = members_.step()) {
-      if (members_.integer(0) == step_)
-        circuit_.emplace_back(members_.integer(1), static_cast<float>(members_.real(2)));
-    }
+    const int64_t step = run_.discoveries[series_.discoveries[position_++]].step;
+    if (!cursor_.go_to(step)) fail(place_, "discovery at step {}: no longer there. Write the report again.", step);
   }
 
-  bool kept_scores() const { return !rows_.is_null(1); }
+  bool kept_scores() const { return cursor_.kept_scores(); }
   // Of all edges: the vector, or where it was not kept the circuit's scores.
   void scores(std::vector<float>& values) const {
-    if (kept_scores()) return copy_floats(rows_.blob(1), values.size(), what("scores"), place_, values.data());
+    if (kept_scores()) return cursor_.scores(values.size(), values.data());
     std::fill(values.begin(), values.end(), kNotKept);
-    for (const auto& [edge, score] : circuit_) {
+    for (const auto& [edge, score] : circuit()) {
       if (static_cast<size_t>(edge) < values.size()) values[static_cast<size_t>(edge)] = score;
     }
   }
   void strengths(float* upstream, float* downstream) const {
-    copy_floats(rows_.blob(2), run_.upstream_nodes.size(), what("upstream_strength"), place_, upstream);
-    copy_floats(rows_.blob(3), run_.downstream_nodes.size(), what("downstream_strength"), place_, downstream);
+    cursor_.upstream_strength(run_.upstream_nodes.size(), upstream);
+    cursor_.downstream_strength(run_.downstream_nodes.size(), downstream);
   }
-  const std::vector<std::pair<int64_t, float>>& circuit() const { return circuit_; }
+  const std::vector<std::pair<int64_t, float>>& circuit() const { return cursor_.circuit(); }
 
  private:
-  std::string what(const char* column) const { return fmt::format("discovery at step {}, {}", step_, column); }
-
   const RunData& run_;
   const CircuitSeries& series_;
   std::string place_;
-  Statement rows_, members_;
-  bool more_members_ = false;
+  DiscoveryCursor cursor_;
   size_t position_ = 0;
-  int64_t step_ = 0;
-  std::vector<std::pair<int64_t, float>> circuit_;
 };
 
 // Strengths, every edge's largest |S| and its turns.
@@ -170,16 +142,14 @@ size_t discoveries_in(size_t bytes, const RunData& run) {
 CircuitSeries read_circuit_series(const std::string& run_folder, const RunData& run, size_t bytes) {
   CircuitSeries series;
   if (run.discoveries.empty() || run.upstream_nodes.empty() || run.downstream_nodes.empty()) return series;
-  const std::string place = "report " + run_folder;
-  Database database(run_folder + "/run.db", Database::Mode::kReadOnly);
-  const Transaction snapshot(database);
-  std::vector<EdgeSeries> edges = read_edges(database, run);
+  RunReader reader = open_run(run_folder);
+  std::vector<EdgeSeries> edges = read_edges(reader, run);
   series.graph_edges = edges.size();
   series.discoveries = spread_indices(run.discoveries.size(), discoveries_in(bytes, run));
   const size_t n = series.discoveries.size();
   {
-    DiscoveryReader reader(database, run, series, place);
-    read_strengths_and_turns(reader, run, edges, series);
+    DiscoveryReader discoveries(reader, run, series);
+    read_strengths_and_turns(discoveries, run, edges, series);
   }
 
   const std::vector<size_t> ids = by_size(edges);
@@ -204,10 +174,10 @@ CircuitSeries read_circuit_series(const std::string& run_folder, const RunData& 
 
   series.scores.resize(n * series.scored);
   std::vector<float> scores(edges.size());
-  DiscoveryReader reader(database, run, series, place);
+  DiscoveryReader discoveries(reader, run, series);
   for (size_t i = 0; i < n; ++i) {
-    reader.next();
-    reader.scores(scores);
+    discoveries.next();
+    discoveries.scores(scores);
     for (size_t k = 0; k < series.scored; ++k) series.scores[i * series.scored + k] = scores[kept[k]];
   }
   return series;

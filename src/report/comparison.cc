@@ -11,8 +11,8 @@
 #include "core/progress.h"
 #include "core/table.h"
 #include "io/json.h"
-#include "io/number_json.h"
-#include "io/sqlite.h"
+#include "store/number_json.h"
+#include "store/run_reader.h"
 
 namespace circuit {
 namespace {
@@ -25,19 +25,16 @@ struct RunRow {
 };
 
 RunRow read_run(const std::string& folder) {
-  Database db(folder + "/run.db", Database::Mode::kReadOnly);
-  std::map<std::string, std::string> meta;
-  Statement pairs = db.prepare("SELECT key, value FROM meta");
-  while (pairs.step()) meta[pairs.text(0)] = pairs.text(1);
+  RunReader reader(folder);
+  std::map<std::string, std::string> meta = reader.meta();
   if (meta.count("summary") == 0) fail(folder, "the run is not finished. Resume it first.");
   RunRow run;
   run.name = std::filesystem::path(folder).lexically_normal().filename().string();
   run.method = meta["method"];
   run.summary = parse_json(meta["summary"], folder + "/run.db, summary");
-  Statement rows = db.prepare("SELECT step, name, value FROM evaluations ORDER BY step");
-  while (rows.step()) {
-    if (run.series.empty() || run.series.back().first != rows.integer(0)) run.series.push_back({rows.integer(0), {}});
-    run.series.back().second[rows.text(1)] = rows.real(2);
+  for (const EvaluationRow& row : reader.evaluations()) {
+    if (run.series.empty() || run.series.back().first != row.step) run.series.push_back({row.step, {}});
+    run.series.back().second[row.name] = row.value;
   }
   return run;
 }

@@ -11,8 +11,8 @@
 #include "report/assets.h"
 #include "report/report.h"
 #include "report/run_results.h"
-#include "report/synthetic_run.h"
 #include "report/text.h"
+#include "store/synthetic_run.h"
 
 namespace circuit {
 namespace {

@@ -2,28 +2,19 @@
 
 #include <fmt/core.h>
 
-#include "core/error.h"
-#include "io/files.h"
-#include "io/sqlite.h"
 #include "report/page_server.h"
 #include "report/report.h"
+#include "report/run_data.h"
 
 namespace circuit {
 
 std::string runs_state(const std::vector<std::string>& run_folders) {
   std::string state;
   for (const std::string& folder : run_folders) {
-    const std::string path = folder + "/run.db";
-    if (!file_exists(path))
-      fail("report " + folder, "run.db: not there, expected a run folder written by `circuit tune`.");
-    Database database(path, Database::Mode::kReadOnly);
-    auto row = database.prepare(
-        "SELECT (SELECT COUNT(*) FROM steps), (SELECT COUNT(*) FROM discoveries), (SELECT COUNT(*) FROM "
-        "evaluations), "
-        "(SELECT value FROM meta WHERE key = 'status')");
-    row.step();
-    state += fmt::format("{} steps, {} discoveries, {} evaluations, {}; ", row.integer(0), row.integer(1),
-                         row.integer(2), row.is_null(3) ? "no status" : row.text(3));
+    RunReader run = open_run(folder);
+    const RunReader::Counts counts = run.counts();
+    state += fmt::format("{} steps, {} discoveries, {} evaluations, {}; ", counts.steps, counts.discoveries,
+                         counts.evaluations, run.meta("status").value_or("no status"));
   }
   return state;
 }

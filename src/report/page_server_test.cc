@@ -20,7 +20,7 @@
 #include "report/browser.h"
 #include "report/live.h"
 #include "report/report.h"
-#include "report/synthetic_run.h"
+#include "store/synthetic_run.h"
 
 namespace circuit {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "report/browser.h"
 #include "report/report.h"
-#include "report/synthetic_run.h"
+#include "store/synthetic_run.h"
 
 namespace circuit {
 namespace {

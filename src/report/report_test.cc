@@ -19,8 +19,8 @@
 #include "report/packed.h"
 #include "report/run_data.h"
 #include "report/series_data.h"
-#include "report/synthetic_run.h"
 #include "report/text.h"
+#include "store/synthetic_run.h"
 
 namespace circuit {
 namespace {

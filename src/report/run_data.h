@@ -10,6 +10,7 @@
 
 #include "io/json.h"
 #include "report/weight_updates.h"
+#include "store/run_reader.h"
 
 namespace circuit {
 
@@ -18,18 +19,6 @@ struct Point {
   double value;  // may be NaN or infinite: a diverged run has such numbers
 };
 using Curve = std::vector<Point>;  // by step, ascending
-
-struct DiscoveryRow {
-  int64_t step = 0;
-  int64_t n_edges = 0;
-  int64_t n_nodes = 0;
-  double trainable_share = 0;
-  int64_t entered = 0;
-  int64_t left = 0;
-  std::optional<double> jaccard_edges_previous, jaccard_edges_first;
-  std::optional<double> jaccard_nodes_previous, jaccard_nodes_first;
-  std::optional<double> rank_correlation_previous;
-};
 
 struct RunData {
   std::string name;  // the folder's own name
@@ -46,8 +35,12 @@ struct RunData {
   std::optional<int64_t> touched_parameters;  // of all slices that were ever trained
 };
 
-// Reads run_folder/run.db. Throws Error naming the run: no such file, another schema, a missing table,
-// meta that is no JSON.
+// The store of a run, to read for a page: errors name "report RUN". Throws Error: no such file, a version that this
+// program does not read.
+RunReader open_run(const std::string& run_folder);
+
+// Reads run_folder/run.db. Throws Error naming the run: no such file, a version that this program does not read, a
+// missing table, meta that is no JSON.
 RunData read_run(const std::string& run_folder);
 
 }  // namespace circuit

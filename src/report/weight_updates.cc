@@ -5,25 +5,16 @@
 #include <unordered_map>
 
 namespace circuit {
-namespace {
 
-struct Slice {
-  size_t node;
-  int64_t parameters;
-};
-
-}  // namespace
-
-std::vector<NodeUpdates> read_node_updates(Database& database) {
+std::vector<NodeUpdates> read_node_updates(RunReader& run) {
   std::vector<NodeUpdates> nodes;
   std::unordered_map<std::string, size_t> index;
-  std::unordered_map<int64_t, Slice> slices;
-  auto slice_rows = database.prepare("SELECT id, node, parameters FROM slices");
-  while (slice_rows.step()) {
-    const auto [at, is_new] = index.emplace(slice_rows.text(1), nodes.size());
-    if (is_new) nodes.push_back({slice_rows.text(1)});
-    slices[slice_rows.integer(0)] = {at->second, slice_rows.integer(2)};
-    nodes[at->second].parameters += slice_rows.integer(2);
+  std::unordered_map<int64_t, size_t> node_of;
+  for (const SliceRow& slice : run.slices()) {
+    const auto [at, is_new] = index.emplace(slice.node, nodes.size());
+    if (is_new) nodes.push_back({slice.node});
+    node_of[slice.id] = at->second;
+    nodes[at->second].parameters += slice.parameters;
   }
   std::vector<double> squares(nodes.size(), 0);  // of the step at hand
   std::vector<size_t> updated;
@@ -36,16 +27,15 @@ std::vector<NodeUpdates> read_node_updates(Database& database) {
     updated.clear();
   };
   int64_t step = -1;
-  auto rows = database.prepare("SELECT step, slice, update_norm FROM slice_norms ORDER BY step, slice");
-  while (rows.step()) {
-    if (rows.integer(0) != step) end_step();
-    step = rows.integer(0);
-    const auto slice = slices.find(rows.integer(1));
-    const double norm = rows.real(2);
-    if (slice == slices.end() || !std::isfinite(norm) || norm == 0) continue;
-    if (squares[slice->second.node] == 0) updated.push_back(slice->second.node);
-    squares[slice->second.node] += norm * norm;
-  }
+  run.slice_norms([&](const SliceNormRow& row) {
+    if (row.step != step) end_step();
+    step = row.step;
+    const auto node = node_of.find(row.slice);
+    const double norm = row.update_norm;
+    if (node == node_of.end() || !std::isfinite(norm) || norm == 0) return;
+    if (squares[node->second] == 0) updated.push_back(node->second);
+    squares[node->second] += norm * norm;
+  });
   end_step();
   nodes.erase(std::remove_if(nodes.begin(), nodes.end(), [](const NodeUpdates& n) { return n.steps == 0; }),
               nodes.end());

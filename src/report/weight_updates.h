@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "io/sqlite.h"
+#include "store/run_reader.h"
 
 namespace circuit {
 
@@ -16,8 +16,8 @@ struct NodeUpdates {
   double path = 0;  // Σ over those of the update's norm, √Σ‖w_after − w_before‖² over the node's slices
 };
 
-// By falling path. slice_norms has the steps with a discovery only, so a path is of those, and an upper bound
-// of the distance they led. Empty for a run that recorded none.
-std::vector<NodeUpdates> read_node_updates(Database& database);
+// By falling path. The store has norms at steps with a discovery only, so a path is of those, and an upper bound of the
+// distance they led. Empty for a run that recorded none.
+std::vector<NodeUpdates> read_node_updates(RunReader& run);
 
 }  // namespace circuit

@@ -6,11 +6,7 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/setting_name.h"
-#include "dynamics/recorded_circuit.h"
-#include "dynamics/recorder.h"
 #include "io/files.h"
-#include "io/lock.h"
-#include "io/number_json.h"
 #include "report/report.h"
 #include "run/circuit_quality.h"
 #include "run/interrupt.h"
@@ -18,6 +14,10 @@
 #include "run/run_folder.h"
 #include "run/run_inputs.h"
 #include "run/run_observer.h"
+#include "store/number_json.h"
+#include "store/recorded_circuit.h"
+#include "store/recorder.h"
+#include "store/run_lock.h"
 #include "tuning/gradient_check.h"
 
 namespace circuit {
@@ -72,12 +72,12 @@ class Execution {
     if (checks == Checks::kParanoid) hold_gradient(config_, model_, data_);
     const bool fresh = !file_exists(config_.run.path);
     const std::vector<int64_t> saved = fresh ? std::vector<int64_t>() : checkpoint_steps(config_.run.path);
-    std::optional<FolderLock> lock;
+    std::optional<RunLock> lock;
     if (fresh) {
       make_folder();
-      lock.emplace(config_.run.path, FolderLock::Use::kAlone);
+      lock.emplace(config_.run.path, RunLock::Use::kWork);
     } else {
-      lock.emplace(config_.run.path, FolderLock::Use::kAlone);
+      lock.emplace(config_.run.path, RunLock::Use::kWork);
       check_folder();
     }
     RunState state;

@@ -10,9 +10,9 @@
 #include "core/names.h"
 #include "core/setting_name.h"
 #include "io/files.h"
-#include "io/lock.h"
 #include "run/execute.h"
 #include "run/run_inputs.h"
+#include "store/run_lock.h"
 #include "tuning/delta_file.h"
 #include "tuning/run_checkpoint.h"
 
@@ -60,7 +60,7 @@ Exported export_run(const ExportRequest& r) {
   if (r.what == What::kAdapters && config.method().trains_slices()) {
     fail(setting("adapter"), "{} is a run of method {}, not lora.", r.run, config.tuning.method);
   }
-  const FolderLock lock(r.run, FolderLock::Use::kBesideReaders);
+  const RunLock lock(r.run, RunLock::Use::kReadCheckpoints);
   if (r.what == What::kDelta) return export_delta(r, config);
   // The checkpoint's values are float32 whatever the run computed in.
   TuneModel model(config, in_float32(r.compute));

@@ -5,8 +5,8 @@
 #include <set>
 
 #include "core/error.h"
-#include "dynamics/logger.h"
 #include "io/files.h"
+#include "store/logger.h"
 
 namespace circuit {
 

@@ -6,11 +6,11 @@
 #include <vector>
 
 #include "core/config.h"
-#include "dynamics/score_retention.h"
 #include "evaluation/evaluation_settings.h"
 #include "evaluation/target.h"
 #include "model/model_source.h"
 #include "selection/selector.h"
+#include "store/score_retention.h"
 #include "task/data_settings.h"
 #include "tuning/circuit_policy.h"
 #include "tuning/discovery_settings.h"

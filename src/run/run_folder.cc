@@ -6,16 +6,17 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 
 #include "core/error.h"
 #include "core/log.h"
 #include "core/setting_name.h"
-#include "dynamics/recorder.h"
 #include "io/files.h"
 #include "io/json.h"
-#include "io/sqlite.h"
 #include "model/initialise.h"
 #include "run/run_inputs.h"
+#include "store/recorder.h"
+#include "store/run_reader.h"
 
 namespace circuit {
 namespace {
@@ -40,10 +41,9 @@ std::string utc_now() {
 }  // namespace
 
 void check_same_dtype(const RunConfig& config, const ComputeSpec& compute) {
-  Database db(config.run.path + "/run.db", Database::Mode::kReadOnly);
-  Statement row = db.prepare("SELECT value FROM meta WHERE key = 'dtype'");
-  if (!row.step() || row.text(0) == compute.dtype) return;
-  fail(setting("dtype"), "the run began with {0}, not {1}. Resume it with {2} {0}.", row.text(0), compute.dtype,
+  const std::optional<std::string> begun = RunReader(config.run.path).meta("dtype");
+  if (!begun || *begun == compute.dtype) return;
+  fail(setting("dtype"), "the run began with {0}, not {1}. Resume it with {2} {0}.", *begun, compute.dtype,
        setting("dtype"));
 }
 
@@ -68,7 +68,6 @@ void create_run(const RunConfig& config, const ComputeSpec& compute, const TuneM
   const std::string text = print_config(resolved.settings());
   const std::map<std::string, std::string> meta{
       {"program_version", CIRCUIT_VERSION},
-      {"schema_version", "1"},
       {"created", utc_now()},
       {"method", config.tuning.method},
       {"selection", config.selection.kind},

@@ -4,19 +4,10 @@
 #include "io/files.h"
 #include "io/json.h"
 #include "io/sha256.h"
-#include "io/sqlite.h"
+#include "store/run_reader.h"
 
 namespace circuit {
 namespace {
-
-std::string meta_of(const std::string& run, const std::string& key) {
-  const std::string path = run + "/run.db";
-  if (!file_exists(path)) return "";
-  Database db(path, Database::Mode::kReadOnly);
-  Statement row = db.prepare("SELECT value FROM meta WHERE key = ?");
-  row.bind(1, key);
-  return row.step() ? row.text(0) : "";
-}
 
 std::string sum_of_file(const std::string& path) {
   const MappedFile file(path);
@@ -68,7 +59,7 @@ std::string changed(const std::string& recorded, const std::map<std::string, std
 RunConfig read_run_config(const std::string& run) {
   RunConfig config;
   read_config(run + "/config.toml", config.settings());
-  const std::string begun_text = meta_of(run, "config");
+  const std::string begun_text = recorded_meta(run, "config");
   if (begun_text.empty()) return config;
   RunConfig begun;
   parse_config(begun_text, run + "/run.db, config", begun.settings());
@@ -91,7 +82,7 @@ std::string base_sums(const Checkpoint& base) { return Json(sums_of_base(base)).
 std::string data_sums(const RunConfig& config) { return Json(sums_of_data(config)).dump(); }
 
 void check_base(const std::string& run, const Checkpoint& base) {
-  const std::string recorded = meta_of(run, "base_sha256");
+  const std::string recorded = recorded_meta(run, "base_sha256");
   if (recorded.empty()) return;
   const std::string name = changed(recorded, sums_of_base(base), run + "/run.db, base_sha256");
   if (name.empty()) return;
@@ -101,7 +92,7 @@ void check_base(const std::string& run, const Checkpoint& base) {
 }
 
 void check_data(const std::string& run, const RunConfig& config) {
-  const std::string recorded = meta_of(run, "data_sha256");
+  const std::string recorded = recorded_meta(run, "data_sha256");
   if (recorded.empty()) return;
   const std::string name = changed(recorded, sums_of_data(config), run + "/run.db, data_sha256");
   if (name.empty()) return;

@@ -3,10 +3,10 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "io/files.h"
-#include "io/number_json.h"
 #include "run/circuit_quality.h"
 #include "run/evaluate_run.h"
 #include "run/interrupt.h"
+#include "store/number_json.h"
 
 namespace circuit {
 
@@ -25,7 +25,9 @@ RunObserver::RunObserver(const RunConfig& config, TuneModel& model, const Parame
 void RunObserver::on_discovery(const DiscoveryEvent& event) {
   edges_ = static_cast<int64_t>(event.circuit.edges.size());
   metric_ = event.metric;
-  recorder_.discovery(event, store_.current_parameters(), model_.open.model.parameter_count());
+  recorder_.discovery(
+      {event.step, event.scores, event.circuit, event.metric, event.examples, event.sum_rule_error, event.seconds},
+      store_.current_parameters(), model_.open.model.parameter_count());
   if (config_.selection.kind == "top-edges" && edges_ < config_.selection.n && !said_fewer_) {
     said_fewer_ = true;
     progress_.clear();
@@ -34,7 +36,15 @@ void RunObserver::on_discovery(const DiscoveryEvent& event) {
 }
 
 void RunObserver::on_step(const StepEvent& event) {
-  recorder_.step(event);
+  const UpdateNorms& norms = event.norms;
+  recorder_.step({event.step,
+                  event.loss,
+                  event.metric,
+                  event.learning_rate,
+                  event.target_tokens,
+                  event.trainable_parameters,
+                  {norms.gradient, norms.slices, norms.slice_gradients, norms.slice_updates},
+                  event.seconds});
   loss_ = event.loss;
   seconds_ += event.seconds;
   largest_trainable_ = std::max(largest_trainable_, event.trainable_parameters);

@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "core/progress.h"
-#include "dynamics/recorder.h"
 #include "run/run_model.h"
+#include "store/recorder.h"
 #include "tuning/run_checkpoint.h"
 #include "tuning/trainer.h"
 

@@ -5,7 +5,7 @@
 
 #include "core/progress.h"
 #include "core/table.h"
-#include "io/number_json.h"
+#include "store/number_json.h"
 
 namespace circuit {
 namespace {

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 
-#include "dynamics/run_view.h"
 #include "io/json.h"
+#include "store/run_view.h"
 
 namespace circuit {
 

@@ -10,13 +10,13 @@
 #include "core/progress.h"
 #include "core/setting_name.h"
 #include "io/files.h"
-#include "io/lock.h"
-#include "io/number_json.h"
-#include "io/sqlite.h"
 #include "report/sweep_page.h"
 #include "report/sweep_text.h"
 #include "run/execute.h"
 #include "run/run_inputs.h"
+#include "store/number_json.h"
+#include "store/run_lock.h"
+#include "store/run_reader.h"
 #include "sweep/change_norm.h"
 #include "sweep/sweep_file.h"
 #include "tuning/run_checkpoint.h"
@@ -26,15 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string meta(const std::string& run, const std::string& key) {
-  if (!file_exists(run + "/run.db")) return "";
-  Database db(run + "/run.db", Database::Mode::kReadOnly);
-  Statement row = db.prepare("SELECT value FROM meta WHERE key = ?");
-  row.bind(1, key);
-  return row.step() ? row.text(0) : "";
-}
-
-bool is_finished(const std::string& run) { return meta(run, "status") == "finished"; }
+bool is_finished(const std::string& run) { return recorded_meta(run, "status") == "finished"; }
 
 // What `tune --resume` would go on with.
 RunConfig stored_config(const std::string& run) {
@@ -46,7 +38,7 @@ RunConfig stored_config(const std::string& run) {
 // The numbers of a finished run, from its store and its best checkpoint.
 void read_result(const std::string& path, ComputeSpec options, SweepRun* run) {
   const std::string place = path + "/run.db, summary";
-  const Json summary = parse_json(meta(path, "summary"), place);
+  const Json summary = parse_json(recorded_meta(path, "summary"), place);
   run->before = numbers_of(summary, "before", place);
   run->after = numbers_of(summary, "after", place);
   run->after[kTouchedShare] = require(summary, "touched_share", place).get<double>();
@@ -132,7 +124,7 @@ int64_t Sweeper::most_steps() const {
 
 void Sweeper::run() {
   make_directories(spec_.out);
-  const FolderLock lock(spec_.out, FolderLock::Use::kAlone);
+  const RunLock lock(spec_.out, RunLock::Use::kWork);
   write();
   const auto start = std::chrono::steady_clock::now();
   for (size_t done = 0; done < open_.size(); ++done) {

@@ -7,7 +7,7 @@
 #include "core/setting_name.h"
 #include "io/files.h"
 #include "io/json.h"
-#include "io/number_json.h"
+#include "store/number_json.h"
 
 namespace circuit {
 namespace {

@@ -10,7 +10,7 @@
 #include "core/error.h"
 #include "io/files.h"
 #include "io/json.h"
-#include "io/number_json.h"
+#include "store/number_json.h"
 
 namespace circuit {
 namespace {

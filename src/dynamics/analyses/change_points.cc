@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "dynamics/analysis.h"
-#include "dynamics/overlap.h"
+#include "graph/overlap.h"
 
 namespace circuit {
 namespace {

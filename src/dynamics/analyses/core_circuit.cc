@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "dynamics/analysis.h"
 #include "dynamics/circuit_diff.h"
-#include "dynamics/overlap.h"
+#include "graph/overlap.h"
 
 namespace circuit {
 namespace {

@@ -4,7 +4,7 @@
 #include "core/error.h"
 #include "core/spread.h"
 #include "dynamics/analysis.h"
-#include "dynamics/overlap.h"
+#include "graph/overlap.h"
 
 namespace circuit {
 namespace {

@@ -1,4 +1,4 @@
-#include "dynamics/score_retention.h"
+#include "store/score_retention.h"
 
 #include <gtest/gtest.h>
 

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "dynamics/logger.h"
 #include "io/crc32c.h"
+#include "store/logger.h"
 
 namespace circuit {
 namespace {

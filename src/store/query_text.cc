@@ -1,4 +1,4 @@
-#include "dynamics/query_text.h"
+#include "store/query_text.h"
 
 #include <cmath>
 #include <set>
@@ -6,9 +6,9 @@
 
 #include "core/error.h"
 #include "core/table.h"
-#include "dynamics/query.h"
 #include "io/csv.h"
 #include "io/json.h"
+#include "store/query.h"
 
 namespace circuit {
 namespace {

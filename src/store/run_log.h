@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "dynamics/logger.h"
 #include "io/sqlite.h"
+#include "store/logger.h"
 
 namespace circuit {
 

@@ -1,4 +1,4 @@
-#include "dynamics/run_log.h"
+#include "store/run_log.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,8 +1,8 @@
 // log.jsonl: one JSON object a row, keys in the order of the columns.
 #include <cmath>
 
-#include "dynamics/logger.h"
 #include "io/json.h"
+#include "store/logger.h"
 
 namespace circuit {
 namespace {

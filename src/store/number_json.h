@@ -1,4 +1,6 @@
-// Numbers that may not be finite, as JSON has none: the one way they stand in files of ours.
+// Numbers that are not finite, in the files of a run. JSON has none: there they are texts, here. In run.db infinities
+// are SQLite's own and NaN is the text 'nan' (io/sqlite.h binds and reads it so); what is not defined at all, such as
+// an overlap with no discovery before, is NULL there and null here.
 #pragma once
 
 #include <map>

@@ -1,4 +1,4 @@
-#include "io/number_json.h"
+#include "store/number_json.h"
 
 #include <cmath>
 #include <limits>

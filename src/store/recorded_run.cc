@@ -1,28 +1,28 @@
-#include "dynamics/recorded_run.h"
+#include "store/recorded_run.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/error.h"
-#include "dynamics/recorded_circuit.h"
-#include "io/files.h"
+#include "store/migrations.h"
+#include "store/recorded_circuit.h"
+#include "store/run_reader.h"
 
 namespace circuit {
 namespace {
 
-std::string store_of(const std::string& folder) {
-  const std::string path = folder + "/run.db";
-  if (!file_exists(path)) fail(path, "there is no such file. Give a run directory.");
-  return path;
+std::string existing_store(const std::string& folder) {
+  require_store(folder);
+  return store_path(folder);
+}
+
+Graph graph_of(Database& db) {
+  check_readable(db, db.path());
+  return recorded_shape(db).graph();
 }
 
 std::vector<float> floats(const Statement& row, int column, int64_t expected, const std::string& place) {
-  const std::string blob = row.blob(column);
-  if (blob.size() != static_cast<size_t>(expected) * sizeof(float)) {
-    fail(place, "{}: found {} bytes, expected {} float32.", row.column_name(column), blob.size(), expected);
-  }
   std::vector<float> values(expected);
-  std::memcpy(values.data(), blob.data(), blob.size());
+  copy_floats(row.blob(column), values.size(), row.column_name(column), place, values.data());
   return values;
 }
 
@@ -67,8 +67,8 @@ std::vector<int64_t> evenly_spread(const std::vector<int64_t>& steps) {
 
 RecordedRun::RecordedRun(const std::string& run_folder)
     : folder_(run_folder),
-      db_(store_of(run_folder), Database::Mode::kReadOnly),
-      graph_(recorded_shape(db_).graph()),
+      db_(existing_store(run_folder), Database::Mode::kReadOnly),
+      graph_(graph_of(db_)),
       discoveries_(read_discoveries(db_, graph_)) {
   if (discoveries_.empty()) fail(run_folder, "there is no discovery in it: nothing to analyse.");
 }

@@ -1,6 +1,5 @@
-#include "io/number_json.h"
+#include "store/number_json.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -9,7 +8,6 @@
 #include <limits>
 
 #include "core/error.h"
-#include "io/lock.h"
 #include "io/sqlite.h"
 
 namespace circuit {
@@ -46,26 +44,6 @@ TEST(Sqlite, KeepsNumbersThatAreNotFinite) {
     }
   }
   std::filesystem::remove(path);
-}
-
-TEST(FolderLock, IsHeldByOneAndReleasedWithIt) {
-  const std::string folder = testing::TempDir() + "/circuit_lock_" + std::to_string(getpid());
-  std::filesystem::create_directories(folder);
-  using Use = FolderLock::Use;
-  {
-    const FolderLock alone(folder, Use::kAlone);
-    try {
-      FolderLock second(folder, Use::kBesideReaders);
-      ADD_FAILURE() << "two hold it";
-    } catch (const Error& error) {
-      EXPECT_THAT(error.what(), testing::HasSubstr("(" + std::to_string(getpid()) + ")"));
-    }
-  }
-  const FolderLock reader(folder, Use::kBesideReaders);
-  const FolderLock another(folder, Use::kBesideReaders);
-  EXPECT_THROW(FolderLock(folder, Use::kAlone), Error);
-  EXPECT_TRUE(std::filesystem::is_empty(folder));
-  std::filesystem::remove(folder);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "dynamics/logger.h"
+#include "store/logger.h"
 
 namespace circuit {
 

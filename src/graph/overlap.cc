@@ -1,4 +1,4 @@
-#include "dynamics/overlap.h"
+#include "graph/overlap.h"
 
 #include <algorithm>
 #include <cmath>

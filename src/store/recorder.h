@@ -1,4 +1,4 @@
-// Writes a run into its run.db, and to its loggers: every discovery, every step, every evaluation (docs/formats.md).
+// Records a run into its run.db, and into its logs: every discovery, every step, every evaluation (docs/formats.md).
 #pragma once
 
 #include <map>
@@ -7,12 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "dynamics/run_log.h"
-#include "dynamics/score_retention.h"
 #include "graph/graph.h"
 #include "graph/slices.h"
-#include "io/sqlite.h"
-#include "tuning/trainer.h"
+#include "store/run_log.h"
+#include "store/run_writer.h"
+#include "store/score_retention.h"
 
 namespace circuit {
 
@@ -21,33 +20,54 @@ struct RecorderSpec {
   std::vector<std::string> loggers;  // names of loggers()
 };
 
+// What a run says of a discovery …
+struct DiscoveryRecord {
+  int64_t step;
+  const EdgeScores& scores;
+  const Circuit& circuit;
+  double metric;  // mean over the discovery's examples
+  int64_t examples;
+  double sum_rule_error;
+  double seconds;
+};
+
+// … and of a step.
+struct StepRecord {
+  int64_t step;
+  double loss;    // mean nats per target token, as optimised
+  double metric;  // of the discovery on this step, or NaN
+  double learning_rate;
+  int64_t target_tokens;
+  int64_t trainable_parameters;
+  SliceNorms norms;
+  double seconds;
+};
+
 class Recorder {
  public:
-  // Creates run.db at `path` with the graph's edges and the slices a method can train, in one transaction.
+  // Creates run.db at `path` with the graph's edges and the slices a method can train. meta: without the version.
   static void create(const std::string& path, const Graph& graph, const std::vector<Slice>& slices,
                      const std::map<std::string, std::string>& meta);
 
   // Opens a run's store to go on from `next_step`: rows of that step and later are dropped, and
   // evaluations later than it. The logs, beside the store, follow.
   Recorder(const std::string& path, const Graph& graph, int64_t next_step, RecorderSpec spec = {});
-  // Closes the store's write-ahead log.
-  ~Recorder();
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
   // trainable: of the circuit, as it was just selected.
-  void discovery(const DiscoveryEvent& event, int64_t trainable_parameters, int64_t all_parameters);
-  void step(const StepEvent& event);
+  void discovery(const DiscoveryRecord& found, int64_t trainable_parameters, int64_t all_parameters);
+  void step(const StepRecord& done);
   void evaluation(int64_t step, const std::map<std::string, double>& values);
 
   // Around the writing of a checkpoint: a run that goes on from it compares its next discovery with the scores of the
   // last one, so those stay in the store until there is a later checkpoint.
   void before_checkpoint();
   void after_checkpoint();
-  void meta(const std::string& key, const std::string& value);
+  void meta(const std::string& key, const std::string& value) { writer_.meta(key, value); }
 
   // Values of one evaluation step, by name.
-  std::map<std::string, double> evaluations(int64_t step);
+  std::map<std::string, double> evaluations(int64_t step) { return writer_.evaluations(step); }
   struct Totals {
     double seconds = 0;             // of all steps, whoever ran them
     int64_t largest_trainable = 0;  // parameters trained at one step
@@ -58,13 +78,10 @@ class Recorder {
   const std::optional<Circuit>& last_circuit() const { return last_; }
 
  private:
-  static Circuit circuit_of(Database& db, int64_t step);
-  void drop_rows(int64_t next_step);
   void read_last();
-  void keep_scores(int64_t step, const std::vector<float>* scores);  // nullptr: no longer
   const RecorderSpec spec_;
   const Graph graph_;
-  Database db_;
+  RunWriter writer_;
   std::unique_ptr<RunLog> log_;
   std::optional<Circuit> first_, last_;
   int64_t last_step_ = -1;

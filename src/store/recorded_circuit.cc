@@ -1,10 +1,11 @@
-#include "dynamics/recorded_circuit.h"
+#include "store/recorded_circuit.h"
 
 #include <cstring>
 
 #include "core/error.h"
 #include "io/json.h"
 #include "io/sqlite.h"
+#include "store/run_reader.h"
 
 namespace circuit {
 namespace {
@@ -67,7 +68,8 @@ CircuitShape recorded_shape(Database& db) {
 }
 
 RecordedCircuit read_recorded_circuit(const std::string& run, std::optional<int64_t> step) {
-  Database db(run + "/run.db", Database::Mode::kReadOnly);
+  RunReader reader(run);
+  Database& db = reader.database();
   RecordedCircuit found;
   found.file.shape = recorded_shape(db);
   const int64_t edges = found.file.shape.graph().n_edges();

@@ -1,10 +1,11 @@
-#include "dynamics/query.h"
+#include "store/query.h"
 
 #include <algorithm>
 
 #include "core/error.h"
-#include "dynamics/schema.h"
-#include "io/files.h"
+#include "store/migrations.h"
+#include "store/run_reader.h"
+#include "store/schema.h"
 
 namespace circuit {
 namespace {
@@ -21,9 +22,9 @@ std::string in_one_line(std::string text) {
 void query_run(const std::string& run, const std::string& sql,
                const std::function<void(const std::vector<std::string>& names)>& columns,
                const std::function<void(const Statement& row)>& each) {
-  const std::string path = run + "/run.db";
-  if (!file_exists(path)) fail(path, "there is no such file. Give a run directory.");
-  Database db(path, Database::Mode::kReadOnly);
+  require_store(run);
+  Database db(store_path(run), Database::Mode::kReadOnly);
+  check_readable(db, db.path());
   db.add_float_at();
   db.execute("PRAGMA query_only = OFF");  // temporary views count as writing
   for (const View& view : kViews) db.execute(std::string("CREATE TEMP VIEW ") + view.name + " AS " + view.select);

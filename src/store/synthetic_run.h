@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "core/rng.h"
-#include "dynamics/schema.h"
 #include "io/files.h"
 #include "io/json.h"
 #include "io/sqlite.h"
+#include "store/schema.h"
 
 namespace circuit {
 

@@ -1,4 +1,4 @@
-#include "dynamics/run_view.h"
+#include "store/run_view.h"
 
 #include <sys/stat.h>
 
@@ -7,20 +7,13 @@
 #include <ctime>
 
 #include "core/error.h"
-#include "io/files.h"
 #include "io/json.h"
-#include "io/sqlite.h"
+#include "store/run_reader.h"
 
 namespace circuit {
 namespace {
 
 constexpr int kRecentSteps = 50;
-
-std::string meta(Database& db, const std::string& key) {
-  Statement row = db.prepare("SELECT value FROM meta WHERE key = ?");
-  row.bind(1, std::string_view(key));
-  return row.step() ? row.text(0) : "";
-}
 
 void read_steps(Database& db, RunView* view) {
   Statement steps = db.prepare("SELECT loss, trainable_parameters FROM steps ORDER BY step");
@@ -50,12 +43,11 @@ void read_discoveries(Database& db, RunView* view) {
                      last.integer(4), optional_real(last, 5), optional_real(last, 6)};
 }
 
-void read_evaluations(Database& db, RunView* view) {
-  Statement rows = db.prepare("SELECT name, step, value FROM evaluations ORDER BY step");
-  while (rows.step()) {
-    RunView::Evaluation& e = view->evaluations[rows.text(0)];
-    e.step = rows.integer(1);
-    e.last = rows.real(2);
+void read_evaluations(RunReader& reader, RunView* view) {
+  for (const EvaluationRow& row : reader.evaluations()) {
+    RunView::Evaluation& e = view->evaluations[row.name];
+    e.step = row.step;
+    e.last = row.value;
     if (e.step == 0) e.base = e.last;
   }
 }
@@ -73,9 +65,10 @@ std::vector<float> strengths(Database& db, const char* order, size_t nodes) {
   return values;
 }
 
-void read_nodes(Database& db, size_t most, RunView* view) {
+void read_nodes(RunReader& reader, size_t most, RunView* view) {
   if (!view->discovery) return;
-  const Json names = parse_json(meta(db, "upstream_nodes"), db.path() + ", meta upstream_nodes");
+  Database& db = reader.database();
+  const Json names = parse_json(reader.meta("upstream_nodes").value_or(""), db.path() + ", meta upstream_nodes");
   const std::vector<float> first = strengths(db, "ASC", names.size());
   const std::vector<float> now = strengths(db, "DESC", names.size());
   for (size_t i = 0; i < now.size(); ++i) {
@@ -98,21 +91,20 @@ double seconds_since_write(const std::string& path) {
 }  // namespace
 
 RunView read_run_view(const std::string& run, size_t most_nodes) {
-  const std::string path = run + "/run.db";
-  if (!file_exists(path)) fail(path, "there is no such file. Give a run directory.");
+  require_store(run);
   RunView view;
-  view.idle_seconds = seconds_since_write(path);
-  Database db(path, Database::Mode::kReadOnly);
-  const Transaction snapshot(db);
-  view.method = meta(db, "method");
-  view.status = meta(db, "status");
-  view.config = meta(db, "config");
-  const std::string place = path + ", meta architecture";
-  view.parameters = require_int(parse_json(meta(db, "architecture"), place), "parameters", place);
+  view.idle_seconds = seconds_since_write(store_path(run));
+  RunReader reader(run);
+  Database& db = reader.database();
+  view.method = reader.meta("method").value_or("");
+  view.status = reader.meta("status").value_or("");
+  view.config = reader.meta("config").value_or("");
+  const std::string place = db.path() + ", meta architecture";
+  view.parameters = require_int(parse_json(reader.meta("architecture").value_or(""), place), "parameters", place);
   read_steps(db, &view);
   read_discoveries(db, &view);
-  read_evaluations(db, &view);
-  read_nodes(db, most_nodes, &view);
+  read_evaluations(reader, &view);
+  read_nodes(reader, most_nodes, &view);
   return view;
 }
 

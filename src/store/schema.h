@@ -1,9 +1,8 @@
-// The tables of run.db (docs/formats.md explains every column). Readable by sqlite3, pandas and DuckDB.
+// The tables of run.db (docs/formats.md explains every column). Readable by sqlite3, pandas and DuckDB. Nothing outside
+// this folder knows a name of these. A change here is a step in migrations.cc.
 #pragma once
 
 namespace circuit {
-
-constexpr int kSchemaVersion = 1;
 
 // Steps count from 0. A discovery or step row belongs to the update of that number; an evaluation row
 // `step` is measured on the state after `step` updates (so 0 = the base model).
@@ -36,6 +35,9 @@ CREATE TABLE slice_norms(step INTEGER NOT NULL, slice INTEGER NOT NULL, gradient
 CREATE TABLE evaluations(step INTEGER NOT NULL, name TEXT NOT NULL, value REAL NOT NULL,
                          PRIMARY KEY(step, name)) WITHOUT ROWID;
 )sql";
+
+constexpr const char* kTables[] = {"meta",        "edges",         "slices",      "steps",
+                                   "discoveries", "circuit_edges", "slice_norms", "evaluations"};
 
 // What a person would ask for, in terms of the tables. `circuit query` makes them for every run, and a run has them in
 // its file for other readers.

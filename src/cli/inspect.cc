@@ -39,6 +39,7 @@ int run(const Options& o) {
   // Loading checks every tensor's presence and shape without reading its pages.
   const Model model = Model::load(checkpoint, load_options(o.common));
   const Architecture& a = model.architecture();
+  const LayerSpec& spec = a.layer(0);
   const Graph grouped(a, KeyValueNodes::kGrouped);
   const Graph ungrouped(a, KeyValueNodes::kUngrouped);
   const int64_t element = o.common.dtype == "bf16" ? 2 : 4;
@@ -61,7 +62,7 @@ int run(const Options& o) {
                  {"d_mlp", a.d_mlp},
                  {"vocab", a.vocab},
                  {"n_positions", a.n_positions},
-                 {"tied_unembedding", a.tied_unembedding},
+                 {"tied_unembedding", a.head.tied},
                  {"upstream_nodes", grouped.n_upstream()},
                  {"downstream_nodes", grouped.n_downstream()},
                  {"edges", grouped.n_edges()},
@@ -78,12 +79,12 @@ int run(const Options& o) {
   }
   std::vector<std::vector<std::string>> rows{
       {"family", a.family},
-      {"parameters", with_commas(model.parameter_count()) + (a.tied_unembedding ? " (tied matrix once)" : "")},
+      {"parameters", with_commas(model.parameter_count()) + (a.head.tied ? " (tied matrix once)" : "")},
       {"stored as", stored},
       {"layers", std::to_string(a.n_layers)},
       {"heads", fmt::format("{} query, {} key/value, {} channels each", a.n_heads, a.n_kv_heads, a.d_head)},
-      {"widths", fmt::format("{} residual, {} MLP{}", a.d_model, a.d_mlp, a.gated_mlp ? " (gated)" : "")},
-      {"norm, activation", fmt::format("{}, {}", norm_name(a.norm), activation_name(a.activation))},
+      {"widths", fmt::format("{} residual, {} MLP{}", a.d_model, a.d_mlp, spec.mlp.gated ? " (gated)" : "")},
+      {"norm, activation", fmt::format("{}, {}", norm_name(a.norm.kind), activation_name(spec.mlp.activation))},
       {"vocabulary", with_commas(a.vocab)},
       {"positions", with_commas(a.n_positions)},
       {"nodes", fmt::format("{} upstream, {} downstream", grouped.n_upstream(), grouped.n_downstream())},

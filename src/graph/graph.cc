@@ -28,7 +28,7 @@ Graph::Graph(const Architecture& architecture, KeyValueNodes form, int64_t mlp_b
       kv_nodes_(form == KeyValueNodes::kGrouped ? architecture.n_kv_heads : architecture.n_heads),
       mlp_blocks_(mlp_block == 0 ? 1 : architecture.d_mlp / block_width(architecture, mlp_block)),
       mlp_block_(block_width(architecture, mlp_block)),
-      parallel_(architecture.parallel_blocks) {
+      parallel_(architecture.layer(0).parallel()) {
   offsets_.reserve(n_downstream() + 1);
   offsets_.push_back(0);
   for (int64_t v = 0; v < n_downstream(); ++v) offsets_.push_back(offsets_.back() + visible(v));

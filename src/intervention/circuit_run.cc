@@ -40,15 +40,15 @@ CircuitRunner::CircuitRunner(const Model& model, const Graph& graph, const Token
   // Sums in float32 at least: what one edge changes is lost in a BF16 stream.
   at::Tensor x =
       at::zeros({batch.tokens(), a.d_model}, embedding_.options().dtype(wide(model.dtype()))) + ablated.input;
-  if (a.learned_positions) x = x + at::embedding(model.positions(), batch.positions);
+  if (a.embedding.learned_positions) x = x + at::embedding(model.positions(), batch.positions);
   first_base_ = x;
   for (int64_t l = 0; l < a.n_layers; ++l) {
     const LayerWeights& w = model.layers()[l];
     const at::Tensor z = add_bias(at::mm(ablated.z[l], w.w_o), w.b_o);
     const at::Tensor out = add_bias(blocks() ? at::mm(ablated.mlp[l], w.w_out) : ablated.mlp[l], w.b_out);
-    if (a.post_norms) block_base_.insert(block_base_.end(), {z, out});
-    const at::Tensor heads = post_norm_forward(a, w.attn_post_norm, z, nullptr);
-    const at::Tensor mlp = post_norm_forward(a, w.mlp_post_norm, out, nullptr);
+    if (model.norms_outputs()) block_base_.insert(block_base_.end(), {z, out});
+    const at::Tensor heads = post_norm_forward(w.attn_post_norm, z, nullptr);
+    const at::Tensor mlp = post_norm_forward(w.mlp_post_norm, out, nullptr);
     attn_base_.push_back(x);
     mlp_base_.push_back(graph.parallel() ? x : x + heads);
     x = x + heads + mlp;
@@ -130,7 +130,7 @@ at::Tensor CircuitRunner::streams(const std::vector<int64_t>& readers, const at:
   for (int64_t i = 0; i < n; ++i) {
     for (const int64_t u : *distinct[i]) mask.data_ptr<double>()[i * width + place_[u]] = 1;
   }
-  if (model_.architecture().post_norms) return normed_streams(mask.to(base.options()), graph_.visible(readers[0]));
+  if (model_.norms_outputs()) return normed_streams(mask.to(base.options()), graph_.visible(readers[0]));
   const at::Tensor sums = at::mm(mask.to(base.options()), differences_.narrow(0, 0, width).view({width, -1}));
   return sums.view({n, base.size(0), base.size(1)}).add_(base);
 }
@@ -157,7 +157,7 @@ at::Tensor CircuitRunner::normed_streams(const at::Tensor& mask, int64_t visible
     const NormWeights& norm = heads ? model_.layers()[l].attn_post_norm : model_.layers()[l].mlp_post_norm;
     const at::Tensor other = differing(first, heads ? graph_.n_heads() : graph_.mlp_blocks());
     const at::Tensor mixture = other.defined() ? other + block_base_[b] : block_base_[b];
-    x.add_(norm_forward(a, norm, mixture, nullptr));
+    x.add_(post_norm_forward(norm, mixture, nullptr));
   }
   return x;
 }
@@ -180,8 +180,7 @@ void CircuitRunner::run_heads(int64_t l) {
   if (heads.empty()) return;
   std::vector<int64_t> row_of;
   const at::Tensor x = streams(readers, attn_base_[l], &row_of);
-  const at::Tensor y =
-      norm_forward(a, w.attn_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes()).to(model_.dtype());
+  const at::Tensor y = norm_forward(w.attn_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes()).to(model_.dtype());
   const int64_t dh = a.d_head;
   std::vector<at::Tensor> q;
   std::vector<at::Tensor> k;
@@ -207,16 +206,15 @@ void CircuitRunner::run_heads(int64_t l) {
 }
 
 void CircuitRunner::run_mlp(int64_t l) {
-  const Architecture& a = model_.architecture();
   const LayerWeights& w = model_.layers()[l];
   std::vector<int64_t> row_of;
   const at::Tensor x = streams({graph_.mlp_in(l)}, mlp_base_[l], &row_of)[0];
-  const at::Tensor y = norm_forward(a, w.mlp_norm, x, nullptr).to(model_.dtype());
-  put(graph_.mlp(l), mlp_forward(a, w, y, nullptr) - ablated_.mlp[l]);
+  const at::Tensor y = norm_forward(w.mlp_norm, x, nullptr).to(model_.dtype());
+  put(graph_.mlp(l), mlp_forward(model_.architecture().layer(l).mlp, w, y, nullptr) - ablated_.mlp[l]);
 }
 
 void CircuitRunner::run_mlp_blocks(int64_t l) {
-  const Architecture& a = model_.architecture();
+  const MlpSpec& spec = model_.architecture().layer(l).mlp;
   const LayerWeights& w = model_.layers()[l];
   std::vector<int64_t> blocks;
   std::vector<int64_t> readers;
@@ -228,7 +226,7 @@ void CircuitRunner::run_mlp_blocks(int64_t l) {
   if (blocks.empty()) return;
   std::vector<int64_t> row_of;
   const at::Tensor x = streams(readers, mlp_base_[l], &row_of);
-  const at::Tensor y = norm_forward(a, w.mlp_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes()).to(model_.dtype());
+  const at::Tensor y = norm_forward(w.mlp_norm, x.view({-1, x.size(-1)}), nullptr).view(x.sizes()).to(model_.dtype());
   for (size_t i = 0; i < blocks.size(); ++i) {
     const int64_t first = blocks[i] * graph_.mlp_block();
     const auto columns = [&](const at::Tensor& t, int64_t dim) {
@@ -236,8 +234,8 @@ void CircuitRunner::run_mlp_blocks(int64_t l) {
     };
     MlpCache in;
     in.in = linear(y[row_of[i]], columns(w.w_in, 1), columns(w.b_in, 0));
-    if (a.gated_mlp) in.gate = linear(y[row_of[i]], columns(w.w_gate, 1), columns(w.b_gate, 0));
-    const at::Tensor difference = mlp_hidden(a, in) - columns(ablated_.mlp[l], 1);
+    if (spec.gated) in.gate = linear(y[row_of[i]], columns(w.w_gate, 1), columns(w.b_gate, 0));
+    const at::Tensor difference = mlp_hidden(spec, in) - columns(ablated_.mlp[l], 1);
     put(graph_.mlp(l, blocks[i]), at::mm(difference, columns(w.w_out, 0)));
   }
 }

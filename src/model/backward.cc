@@ -21,7 +21,7 @@ at::Tensor dot(const at::Tensor& a, const at::Tensor& b) { return (a * b).sum(-1
 // Through the q/k norm: from unrotated gradients to those at the projections' outputs.
 void through_qk_norm(const Model& model, const LayerWeights& w, const QueryKeyNormCache& kept, AttentionBackward* g) {
   const Architecture& a = model.architecture();
-  if (!a.qk_norm) return;
+  if (!w.q_norm.defined()) return;
   AttentionGradients& heads = g->heads;
   g->d_q_normed = heads.d_q;
   g->d_k_normed = sum_groups(heads.d_k, a.n_kv_heads);
@@ -63,13 +63,13 @@ MlpBackward mlp_step(const Model& model, const ForwardCache& cache, int64_t l, c
   g.x = take_rows(kept.x_mlp, pick);
   g.stats = take_rows(kept.mlp_stats, pick);
   g.d_out = take_rows(d_stream, g.rows);
-  if (model.architecture().post_norms) {
+  if (w.mlp_post_norm.defined()) {
     g.out = take_rows(kept.mlp_out, g.rows);
     if (w.b_out.defined()) g.out = g.out + w.b_out;
     g.out_stats = take_rows(kept.mlp_post_stats, pick);
     g.d_out = norm_backward(w.mlp_post_norm, g.out, g.out_stats, g.d_out, rule);
   }
-  g.channels = mlp_backward(model.architecture(), w, g.kept, g.d_out, rule);
+  g.channels = mlp_backward(model.architecture().layer(l).mlp, w, g.kept, g.d_out, rule);
   g.d_y = at::mm(g.channels.d_in, w.w_in.t());
   if (g.channels.d_gate.defined()) g.d_y.addmm_(g.channels.d_gate, w.w_gate.t());
   g.d_reader = put_rows(norm_backward(w.mlp_norm, g.x, g.stats, g.d_y, rule), g.rows, d_stream.size(0));
@@ -103,7 +103,7 @@ AttentionBackward attention_step(const Model& model, const TokenBatch& batch, co
   g.rows = nonzero_rows(model, cache, l);
   at::Tensor d_out = take_rows(d_stream, g.rows);
   g.d_out = d_stream;
-  if (a.post_norms) {
+  if (w.attn_post_norm.defined()) {
     const at::Tensor pick = rows_of_kept(kept.attn_out, g.rows, tokens);
     g.out = take_rows(kept.attn_out, pick);
     g.out_stats = take_rows(kept.attn_post_stats, pick);
@@ -144,10 +144,10 @@ AttentionGradients heads_backward(const Model& model, const TokenBatch& batch, c
 
 void backward(const Model& model, const TokenBatch& batch, ForwardCache& cache, const at::Tensor& d_final,
               KeyValueGradients form, CacheUse use, BackwardVisitor& visitor, Rule rule) {
-  const bool parallel = model.architecture().parallel_blocks;
   at::Tensor d_x = d_final;
   for (int64_t l = model.architecture().n_layers - 1; l >= 0; --l) {
     if (cache.streams_only) remake_layer(model, batch, l, &cache);
+    const bool parallel = model.architecture().layer(l).parallel();
     at::Tensor d_mlp;
     if (!is_replaced(cache, Block::Kind::kMlp, l)) {
       const MlpBackward mlp = mlp_step(model, cache, l, d_x, rule);

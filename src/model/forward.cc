@@ -52,24 +52,23 @@ at::Tensor attention_output(const Pass& pass, int64_t l, const at::Tensor& rows,
   if (replaces(pass.replacement, Block::Kind::kHeads, l)) {
     cache->z = pass.replacement->output;
   } else {
-    const at::Tensor y = norm_forward(a, w.attn_norm, cache->x_attn, &cache->attn_stats);
+    const at::Tensor y = norm_forward(w.attn_norm, cache->x_attn, &cache->attn_stats);
     const QueryKeyValue p = make_qkv(a, w, pass.rotary.of(a, l), y, keeps ? &cache->qk_norm : nullptr);
     cache->z = attention_forward(a, l, pass.batch, p.q, p.k, p.v, keeps ? &cache->attention : nullptr);
   }
   at::Tensor out = at::mm(take_rows(cache->z, rows), w.w_o);
   if (w.b_o.defined()) out.add_(w.b_o);
-  if (keeps && a.post_norms) cache->attn_out = out;
-  return post_norm_forward(a, w.attn_post_norm, out, &cache->attn_post_stats);
+  if (keeps && w.attn_post_norm.defined()) cache->attn_out = out;
+  return post_norm_forward(w.attn_post_norm, out, &cache->attn_post_stats);
 }
 
 // The MLP's output, [n, d_model] at the given rows, which x_mlp holds.
 at::Tensor mlp_output(const Pass& pass, int64_t l, const at::Tensor& rows, LayerCache* cache) {
-  const Architecture& a = pass.model.architecture();
   const LayerWeights& w = pass.model.layers()[l];
   if (replaces(pass.replacement, Block::Kind::kMlp, l)) return take_rows(pass.replacement->output, rows);
-  const at::Tensor y = norm_forward(a, w.mlp_norm, cache->x_mlp, &cache->mlp_stats);
+  const at::Tensor y = norm_forward(w.mlp_norm, cache->x_mlp, &cache->mlp_stats);
   const bool channels = pass.read.mlp_channels && pass.keep == Keep::kNodeOutputs;
-  return mlp_forward(a, w, y, keeps_backward(pass.keep) ? &cache->mlp : nullptr,
+  return mlp_forward(pass.model.architecture().layer(l).mlp, w, y, keeps_backward(pass.keep) ? &cache->mlp : nullptr,
                      channels ? &cache->mlp_hidden : nullptr);
 }
 
@@ -82,21 +81,21 @@ at::Tensor layer_forward(const Pass& pass, int64_t l, const at::Tensor& x, Layer
   layer->x_attn = x;
   const at::Tensor attention = attention_output(pass, l, rows, layer);
   const at::Tensor x_rows = take_rows(x, rows);
-  layer->x_mlp = a.parallel_blocks ? x_rows : x_rows + attention;
+  layer->x_mlp = a.layer(l).parallel() ? x_rows : x_rows + attention;
   layer->mlp_out = mlp_output(pass, l, rows, layer);
   at::Tensor written = layer->mlp_out;
-  if (a.post_norms) {
+  if (w.mlp_post_norm.defined()) {
     if (w.b_out.defined()) written = written + w.b_out;
-    written = norm_forward(a, w.mlp_post_norm, written, &layer->mlp_post_stats);
+    written = norm_forward(w.mlp_post_norm, written, &layer->mlp_post_stats);
   }
   at::Tensor after = layer->x_mlp + written;
-  if (a.parallel_blocks) after.add_(attention);
-  if (w.b_out.defined() && !a.post_norms) after.add_(w.b_out);
+  if (a.layer(l).parallel()) after.add_(attention);
+  if (w.b_out.defined() && !w.mlp_post_norm.defined()) after.add_(w.b_out);
   const int64_t tokens = pass.batch.tokens();
   const auto everywhere = [&](const at::Tensor& t) { return t.defined() ? put_rows(t, rows, tokens) : t; };
   layer->mlp_hidden = everywhere(layer->mlp_hidden);
-  const bool keep_out =
-      (keeps_nodes(pass.keep) && !layer->mlp_hidden.defined()) || (keeps_backward(pass.keep) && a.post_norms);
+  const bool keep_out = (keeps_nodes(pass.keep) && !layer->mlp_hidden.defined()) ||
+                        (keeps_backward(pass.keep) && w.mlp_post_norm.defined());
   layer->mlp_out = keep_out ? everywhere(layer->mlp_out) : at::Tensor();
   if (pass.keep == Keep::kNodeOutputs) {
     LayerCache nodes;
@@ -137,13 +136,13 @@ QueryKeyValue make_qkv(const Architecture& architecture, const LayerWeights& wei
 
 QueryKeyValue normed_and_rotated(const Architecture& architecture, const LayerWeights& weights,
                                  const RotaryTable& rotary, QueryKeyValue p, QueryKeyNormCache* cache) {
-  if (!architecture.qk_norm && !rotary.cos.defined()) return p;
+  if (!weights.q_norm.defined() && !rotary.cos.defined()) return p;
   QueryKeyNormCache kept;
   const auto work = [&](at::Tensor* rows, const NormWeights& norm, at::Tensor* projected, NormStats* stats) {
     at::Tensor heads = rows->reshape({rows->size(0), -1, architecture.d_head});
-    if (architecture.qk_norm) {
+    if (weights.q_norm.defined()) {
       *projected = heads;
-      heads = norm_forward(architecture, norm, heads, stats);
+      heads = norm_forward(norm, heads, stats);
     }
     *rows = rotate(heads, rotary, Direction::kForward).flatten(1);
   };
@@ -155,7 +154,7 @@ QueryKeyValue normed_and_rotated(const Architecture& architecture, const LayerWe
 
 at::Tensor token_embedding(const Model& model, const at::Tensor& ids) {
   const at::Tensor rows = at::embedding(model.embedding(), ids);
-  const double scale = model.architecture().embedding_scale;
+  const double scale = model.architecture().embedding.scale;
   // Hugging Face rounds the factor to the dtype of the computation: √2304 is 48, but √1152 is 34 in BF16.
   return scale == 1 ? rows : rows * at::scalar_tensor(scale, at::dtype(rows.scalar_type()));
 }
@@ -173,7 +172,7 @@ ForwardCache forward_from(const Model& model, const TokenBatch& batch, const at:
   cache.embedding = embedding;
   cache.rotary = make_rotary_tables(a, batch.positions, model.dtype());
   at::Tensor x = cache.embedding;
-  if (a.learned_positions) x = x + at::embedding(model.positions(), batch.positions);
+  if (a.embedding.learned_positions) x = x + at::embedding(model.positions(), batch.positions);
   forward_layers({model, batch, cache.rotary, keep, read, nullptr}, 0, x, &cache);
   return cache;
 }
@@ -199,7 +198,7 @@ void remake_layer(const Model& model, const TokenBatch& batch, int64_t l, Forwar
 
 at::Tensor logits_of(const Model& model, const at::Tensor& x_final, const at::Tensor& rows) {
   const at::Tensor x = rows.defined() ? x_final.index_select(0, rows) : x_final;
-  return head_logits(model, norm_forward(model.architecture(), model.final_norm(), x, nullptr));
+  return head_logits(model, norm_forward(model.final_norm(), x, nullptr));
 }
 
 }  // namespace circuit

@@ -31,17 +31,17 @@ at::Tensor run_layers(const Model& model, const at::Tensor& ids, const at::Tenso
   const Architecture& a = model.architecture();
   const RotaryTables rotary = make_rotary_tables(a, positions, model.dtype());
   at::Tensor x = token_embedding(model, ids);
-  if (a.learned_positions) x = x + at::embedding(model.positions(), positions);
+  if (a.embedding.learned_positions) x = x + at::embedding(model.positions(), positions);
   for (int64_t l = 0; l < a.n_layers; ++l) {
     const LayerWeights& w = model.layers()[l];
-    const at::Tensor y = norm_forward(a, w.attn_norm, x, nullptr);
+    const at::Tensor y = norm_forward(w.attn_norm, x, nullptr);
     const at::Tensor z = attend(l, make_qkv(a, w, rotary.of(a, l), y, nullptr));
-    const at::Tensor attention = post_norm_forward(a, w.attn_post_norm, linear(z, w.w_o, w.b_o), nullptr);
-    const at::Tensor x_mlp = a.parallel_blocks ? x : x + attention;
-    at::Tensor mlp = mlp_forward(a, w, norm_forward(a, w.mlp_norm, x_mlp, nullptr), nullptr);
+    const at::Tensor attention = post_norm_forward(w.attn_post_norm, linear(z, w.w_o, w.b_o), nullptr);
+    const at::Tensor x_mlp = a.layer(l).parallel() ? x : x + attention;
+    at::Tensor mlp = mlp_forward(a.layer(l).mlp, w, norm_forward(w.mlp_norm, x_mlp, nullptr), nullptr);
     if (w.b_out.defined()) mlp.add_(w.b_out);
-    mlp = post_norm_forward(a, w.mlp_post_norm, mlp, nullptr);
-    x = a.parallel_blocks ? x + attention + mlp : x_mlp + mlp;
+    mlp = post_norm_forward(w.mlp_post_norm, mlp, nullptr);
+    x = a.layer(l).parallel() ? x + attention + mlp : x_mlp + mlp;
   }
   return x;
 }
@@ -170,9 +170,7 @@ class Generation {
   }
 
   // Whether a sequence of so many tokens is all that the model has positions for.
-  bool is_full(int64_t tokens) const {
-    return model_.architecture().learned_positions && tokens >= model_.architecture().n_positions;
-  }
+  bool is_full(int64_t tokens) const { return tokens >= model_.architecture().position_limit().value_or(tokens + 1); }
 
   const Model& model_;
   const Prompts& prompts_;

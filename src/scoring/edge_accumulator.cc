@@ -36,13 +36,14 @@ at::Tensor sum_rows(const at::Tensor& rows) {
 
 // Outputs as their post-norms scaled them; γ is in the weights, but of MLPs that are one node here.
 void hold_post_norms(const Model& model, bool blocks, NodeOutputs* outputs) {
-  if (!model.architecture().post_norms) return;
   for (size_t l = 0; l < outputs->z.size(); ++l) {
     at::Tensor& z = outputs->z[l];
     at::Tensor& mlp = outputs->mlp[l];
-    z = z * outputs->attn_scale[l].to(z.scalar_type());
+    const LayerWeights& w = model.layers()[l];
+    if (w.attn_post_norm.defined()) z = z * outputs->attn_scale[l].to(z.scalar_type());
+    if (!w.mlp_post_norm.defined()) continue;
     mlp = mlp * outputs->mlp_scale[l].to(mlp.scalar_type());
-    if (!blocks) mlp = (mlp * norm_scale(model.layers()[l].mlp_post_norm)).to(mlp.scalar_type());
+    if (!blocks) mlp = (mlp * norm_scale(w.mlp_post_norm)).to(mlp.scalar_type());
   }
 }
 
@@ -93,7 +94,7 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
       out.d_mlp = out.d_mlp.defined() ? out.d_mlp + reader : reader;
     }
     // Through a post-norm the gradient at the node is another one: there the norm's scale is held.
-    const bool known = owner_.blocks() && !owner_.model_.architecture().post_norms;
+    const bool known = owner_.blocks() && !owner_.model_.layers()[g.layer].mlp_post_norm.defined();
     const at::Tensor d = known ? take_rows(put_rows(g.channels.d_hidden, g.rows, g.d_stream.size(0)), part_.rows)
                                : owner_.direct_mlp(g.layer, take_rows(g.d_stream, part_.rows));
     add_direct(owner_.graph_.mlp(g.layer), owner_.graph_.mlp_blocks(), outputs_.mlp[g.layer], d);
@@ -103,7 +104,7 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
   void on_attention(const AttentionBackward& g) override {
     layers_[g.layer].attention.add(attention_readers(g, run_.layers[g.layer], owner_.folded_[g.layer], by_query_span(g),
                                                      part_.rows, owner_.spec_.rule));
-    const bool known = !owner_.model_.architecture().post_norms;
+    const bool known = !owner_.model_.layers()[g.layer].attn_post_norm.defined();
     const at::Tensor d_z =
         known ? take_rows(g.d_z, part_.rows) : owner_.direct_heads(g.layer, take_rows(g.d_stream, part_.rows));
     add_direct(owner_.graph_.head(g.layer, 0), owner_.graph_.n_heads(), outputs_.z[g.layer], d_z);
@@ -193,14 +194,14 @@ EdgeAccumulator::EdgeAccumulator(const Model& model, const Graph& graph, const A
       all_{0, graph.n_upstream()},
       folded_(fold_weights(model, graph)) {
   const Architecture& a = model.architecture();
-  if (spec.subtract == Subtract::kMean && (slots_.spans() > 1 || a.post_norms)) {
+  if (spec.subtract == Subtract::kMean && (slots_.spans() > 1 || model.norms_outputs())) {
     fail("scoring", "a mean that is not known yet cannot be split by spans, nor pass post-norms.");
   }
   const auto options = model.embedding().options().dtype(at::kDouble);
   for (const LayerWeights& w : model.layers()) {
     // Llama's o_proj is stored transposed; a view of it splits into heads just as well.
     const auto written = [&](const at::Tensor& weight, const NormWeights& post) {
-      return (a.post_norms ? weight * norm_scale(post) : weight).to(contraction_type(model));
+      return (post.defined() ? weight * norm_scale(post) : weight).to(contraction_type(model));
     };
     output_.push_back(written(w.w_o, w.attn_post_norm).unflatten(0, {a.n_heads, a.d_head}));
     if (blocks()) {

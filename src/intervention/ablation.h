@@ -38,6 +38,10 @@ struct NodeOutputs {
   // What that run's post-norms scaled each token by, per layer [tokens, 1], undefined where there is none; empty when
   // there is no one run.
   std::vector<at::Tensor> attn_scale, mlp_scale;
+
+  const at::Tensor& of(const Block& block) const {
+    return (block.kind == BlockKind::kAttention ? z : mlp)[block.layer];
+  }
 };
 
 // From a forward that kept node outputs, or a backward.

@@ -73,6 +73,13 @@ enum class BlockReads { kStream, kLayerInput };
 
 enum class BlockKind { kAttention, kMlp };
 
+// A block of a model.
+struct Block {
+  BlockKind kind = BlockKind::kAttention;
+  int64_t layer = 0;
+};
+inline bool operator==(const Block& a, const Block& b) { return a.kind == b.kind && a.layer == b.layer; }
+
 // A part of a layer that reads the stream through a norm and writes to it.
 struct BlockSpec {
   BlockKind kind = BlockKind::kAttention;

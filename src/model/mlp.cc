@@ -115,6 +115,15 @@ at::Tensor mlp_hidden(const MlpSpec& spec, const MlpCache& cache) {
   return activate(spec.activation, cache.gate).mul_(cache.in);
 }
 
+at::Tensor mlp_channels(const MlpSpec& spec, const LayerWeights& weights, const at::Tensor& y, int64_t first,
+                        int64_t count) {
+  const auto columns = [&](const at::Tensor& t, int64_t dim) { return t.defined() ? t.narrow(dim, first, count) : t; };
+  MlpCache in;
+  in.in = linear(y, columns(weights.w_in, 1), columns(weights.b_in, 0));
+  if (spec.gated) in.gate = linear(y, columns(weights.w_gate, 1), columns(weights.b_gate, 0));
+  return mlp_hidden(spec, in);
+}
+
 MlpGradients mlp_backward(const MlpSpec& spec, const LayerWeights& weights, const MlpCache& cache,
                           const at::Tensor& d_out, Rule rule) {
   const at::Tensor d_hidden = at::mm(d_out, weights.w_out.t());

@@ -22,6 +22,10 @@ at::Tensor mlp_forward(const MlpSpec& spec, const LayerWeights& weights, const a
 // h, the input of W_out, again from the cache. [tokens, d_mlp]
 at::Tensor mlp_hidden(const MlpSpec& spec, const MlpCache& cache);
 
+// h of channels first … first + count − 1 alone, [tokens, count], from y [tokens, d_model].
+at::Tensor mlp_channels(const MlpSpec& spec, const LayerWeights& weights, const at::Tensor& y, int64_t first,
+                        int64_t count);
+
 struct MlpGradients {
   at::Tensor d_hidden;  // [tokens, d_mlp] at h
   at::Tensor d_in;      // [tokens, d_mlp]

@@ -118,14 +118,9 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
   }
 
   void on_replaced(const Block& block, const at::Tensor& d_stream) override {
-    const Graph& graph = owner_.graph_;
-    const at::Tensor d = take_rows(d_stream, part_.rows);
-    const int64_t l = block.layer;
-    if (block.kind == Block::Kind::kHeads) {
-      add_direct(graph.head(l, 0), graph.n_heads(), outputs_.z[l], owner_.direct_heads(l, d));
-    } else {
-      add_direct(graph.mlp(l), graph.mlp_blocks(), outputs_.mlp[l], owner_.direct_mlp(l, d));
-    }
+    const NodeRange nodes = owner_.graph_.writers(block);
+    const at::Tensor d = owner_.direct(block, take_rows(d_stream, part_.rows));
+    add_direct(nodes.first, nodes.count, outputs_.of(block), d);
   }
 
  private:
@@ -154,7 +149,7 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
   const ForwardCache& run_;
   const NodeOutputs& outputs_;  // at the scored positions
   const ScoredPart& part_;
-  const UpstreamRange range_;
+  const NodeRange range_;
 };
 
 namespace {
@@ -282,14 +277,17 @@ at::Tensor EdgeAccumulator::direct_mlp(int64_t layer, const at::Tensor& d_stream
   return at::mm(d_stream.to(mlp_output_[layer].scalar_type()), mlp_output_[layer].flatten(0, 1).t());
 }
 
-int64_t EdgeAccumulator::tile_size(const UpstreamRange& range, int64_t positions) const {
+at::Tensor EdgeAccumulator::direct(const Block& block, const at::Tensor& d_stream) const {
+  return block.kind == BlockKind::kAttention ? direct_heads(block.layer, d_stream) : direct_mlp(block.layer, d_stream);
+}
+
+int64_t EdgeAccumulator::tile_size(const NodeRange& range, int64_t positions) const {
   if (spec_.tile_tokens > 0) return std::min(spec_.tile_tokens, positions);
   return std::min(positions, tile_positions(position_bytes(model_, slots_, range.count)));
 }
 
 void EdgeAccumulator::contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
-                               const at::Tensor& d_logits, const std::vector<int64_t>& spans,
-                               const UpstreamRange& range) {
+                               const at::Tensor& d_logits, const std::vector<int64_t>& spans, const NodeRange& range) {
   const int64_t n = d_logits.size(0);
   const int64_t tile = tile_size(range, n);
   const int64_t tiles = (n + tile - 1) / tile;
@@ -312,7 +310,7 @@ void EdgeAccumulator::contract(const NodeOutputs& outputs, const std::vector<Lay
   for (const Tile& t : scratch) sums_.narrow(1, range.first, range.count).add_(t.sums);
 }
 
-EdgeAccumulator::Tile EdgeAccumulator::make_tile(int64_t tile, const UpstreamRange& range,
+EdgeAccumulator::Tile EdgeAccumulator::make_tile(int64_t tile, const NodeRange& range,
                                                  const at::TensorOptions& options) const {
   const int64_t d = model_.architecture().d_model;
   const int64_t readers = std::min(kLayersPerChunk, graph_.n_layers()) * slots_.per_layer() + 1;
@@ -321,7 +319,7 @@ EdgeAccumulator::Tile EdgeAccumulator::make_tile(int64_t tile, const UpstreamRan
           at::zeros({slots_.spans(), range.count, slots_.count()}, wide)};
 }
 
-void EdgeAccumulator::rebuild_upstream(const NodeOutputs& outputs, const TilePart& part, const UpstreamRange& range,
+void EdgeAccumulator::rebuild_upstream(const NodeOutputs& outputs, const TilePart& part, const NodeRange& range,
                                        const at::Tensor& up) const {
   const Architecture& a = model_.architecture();
   const auto rows = [&](const at::Tensor& t) { return t.narrow(0, part.first, part.count); };
@@ -346,7 +344,7 @@ void EdgeAccumulator::rebuild_upstream(const NodeOutputs& outputs, const TilePar
 }
 
 void EdgeAccumulator::contract_tile(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
-                                    const at::Tensor& d_logits, const TilePart& part, const UpstreamRange& range,
+                                    const at::Tensor& d_logits, const TilePart& part, const NodeRange& range,
                                     Tile* tile) const {
   const Architecture& a = model_.architecture();
   // [count, nodes, d_model]: a position's nodes stand together, so that its product reads memory in order.

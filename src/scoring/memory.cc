@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "model/blocks/block.h"
 #include "scoring/edge_accumulator.h"
 
 namespace circuit {
@@ -19,19 +20,17 @@ struct LayerElements {
 };
 
 LayerElements layer_elements(const Architecture& a, const Graph& graph, int64_t spans, int64_t longest) {
-  const LayerSpec& spec = a.layer(0);
   const bool blocks = graph.mlp_blocks() > 1;
   const int64_t d = a.d_model;
   const int64_t heads = a.n_heads * a.d_head;
-  const int64_t kv = 2 * a.n_kv_heads * a.d_head;
-  const int64_t hidden = a.d_mlp * spec.mlp.inputs_per_channel();
-  const int64_t probs = keeps_probs(a, longest) ? a.n_heads * longest : 0;
+  const int64_t hidden = a.d_mlp * a.layer(0).mlp.inputs_per_channel();
+  const BlockCost cost = layer_cost(a, 0, longest);
   LayerElements e{};
-  e.released = d + heads + kv + hidden + probs + (spec.attention.qk_norm ? heads + kv / 2 : 0);
-  e.backward = e.released + 2 * d + heads + (spec.post_norm(BlockKind::kMlp) ? d : 0);
+  e.released = cost.released;
+  e.backward = cost.kept + cost.node_outputs;
   e.outputs = heads + (blocks ? a.d_mlp : d);
   e.readers = heads + 2 * spans * graph.kv_nodes() * a.d_head + (blocks ? hidden : d);
-  e.working = 2 * hidden + 2 * (heads + kv) + 3 * probs + 6 * d;
+  e.working = 2 * cost.made + cost.probs + 6 * d;
   return e;
 }
 

@@ -99,10 +99,10 @@ void WeightVisitor::on_embedding(const at::Tensor& d_stream) {
   const Layout& layout = model_.layout();
   const Architecture& a = model_.architecture();
   if (sink_.wants(layout.embedding)) {
-    sink_.lookup(layout.embedding, batch_.ids, a.embedding.scale == 1 ? d_stream : d_stream * a.embedding.scale);
+    sink_.lookup(layout.embedding, batch_.ids, embedding_backward(a, d_stream));
   }
   if (!layout.positions.empty() && sink_.wants(layout.positions)) {
-    sink_.lookup(layout.positions, batch_.positions + a.embedding.position_offset, d_stream);
+    sink_.lookup(layout.positions, position_rows(a, batch_.positions), d_stream);
   }
 }
 

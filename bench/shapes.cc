@@ -21,7 +21,9 @@ Architecture gpt2_small() {
   a.d_mlp = 3072;
   a.vocab = 50257;
   a.n_positions = 1024;
-  a.learned_positions = a.qkv_bias = a.attn_out_bias = a.mlp_bias = a.tied_unembedding = true;
+  LayerSpec& layer = a.every_layer();
+  layer.attention.qkv_bias = layer.attention.out_bias = layer.mlp.bias = true;
+  a.embedding.learned_positions = a.head.tied = true;
   return a;
 }
 
@@ -36,19 +38,20 @@ Architecture llama_1b() {
   a.d_mlp = 8192;
   a.vocab = 128256;
   a.n_positions = 131072;
-  a.norm = NormKind::kRmsNorm;
-  a.activation = Activation::kSilu;
-  a.gated_mlp = a.tied_unembedding = true;
-  a.rotary = RotarySpec();
-  a.rotary->theta = 500000;
-  a.rotary->dims = a.d_head;
+  a.norm.kind = NormKind::kRmsNorm;
+  LayerSpec& layer = a.every_layer();
+  layer.mlp.activation = Activation::kSilu;
+  layer.mlp.gated = a.head.tied = true;
+  layer.attention.rotary = RotarySpec();
+  layer.attention.rotary->theta = 500000;
+  layer.attention.rotary->dims = a.d_head;
   return a;
 }
 
 Architecture llama_8b() {
   Architecture a = llama_1b();
   a.n_layers = 32;
-  a.d_head = a.rotary->dims = 128;
+  a.d_head = a.every_layer().attention.rotary->dims = 128;
   a.d_model = 4096;
   a.d_mlp = 14336;
   return a;

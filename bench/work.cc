@@ -38,7 +38,7 @@ Work work_of(const Model& model, const Graph& graph, int64_t tokens) {
   const double giga = 2.0 * static_cast<double>(a.d_model) * static_cast<double>(tokens) / 1e9;
   const auto heads = static_cast<double>(a.n_heads * a.d_head);
   const auto kv = static_cast<double>(2 * a.n_kv_heads * a.d_head);
-  const double mlp = static_cast<double>(a.d_mlp) * (a.gated_mlp ? 3 : 2);
+  const double mlp = static_cast<double>(a.d_mlp) * static_cast<double>(a.layer(0).mlp.inputs_per_channel() + 1);
   const auto layers = static_cast<double>(a.n_layers);
   const auto readers = static_cast<double>((graph.n_heads() + 2 * graph.kv_nodes()) * a.d_head);
   return {giga * layers * (2 * heads + kv + mlp), giga * static_cast<double>(a.vocab),

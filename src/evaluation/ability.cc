@@ -23,7 +23,8 @@ struct Job {
 
 void check_length(const Job& job, const std::vector<int64_t>& ids, const std::string& place) {
   const Architecture& a = job.model.architecture();
-  if (!a.learned_positions || static_cast<int64_t>(ids.size()) <= a.n_positions) return;
+  const auto tokens = static_cast<int64_t>(ids.size());
+  if (tokens <= a.position_limit().value_or(tokens)) return;
   fail(place, "the text has {} tokens, the model has {} positions. Shorten it.", ids.size(), a.n_positions);
 }
 

@@ -24,7 +24,7 @@ void write_circuit_compact(const std::string& path, const Graph& graph, const Ed
 
 // The graph that a file's edges belong to.
 struct CircuitShape {
-  // Only n_layers, n_heads, n_kv_heads, parallel_blocks, d_model and d_head are set. n_kv_heads is n_heads
+  // Only n_layers, n_heads, n_kv_heads, what the blocks read, d_model and d_head are set. n_kv_heads is n_heads
   // where the file does not say (EAP-IG's own files, compact ungrouped ones); so are d_model and d_head, 0 then.
   Architecture architecture;
   KeyValueNodes key_values = KeyValueNodes::kUngrouped;

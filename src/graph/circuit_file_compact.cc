@@ -110,7 +110,7 @@ int64_t width_in(const std::map<std::string, std::string>& meta, const char* key
 Graph graph_of(CircuitShape* shape, int64_t edges, const std::string& path) {
   Graph sequential = shape->graph();
   if (edges == sequential.n_edges()) return sequential;
-  shape->architecture.parallel_blocks = true;
+  shape->architecture.every_layer().set_parallel(true);
   Graph parallel = shape->graph();
   if (edges == parallel.n_edges()) return parallel;
   fail(path, "tensor 'scores': found {} scores, expected {}, or {} with parallel blocks.", edges, sequential.n_edges(),

@@ -60,7 +60,7 @@ CircuitShape shape_of(const Json& cfg, const std::vector<ScannedEdge>& edges, si
   if (a.n_kv_heads < 1 || a.n_heads % a.n_kv_heads != 0) {
     fail(place, "n_kv_heads: found {}, expected a divisor of the {} heads.", a.n_kv_heads, a.n_heads);
   }
-  a.parallel_blocks = optional_bool(cfg, "parallel_attn_mlp", false, place);
+  a.every_layer().set_parallel(optional_bool(cfg, "parallel_attn_mlp", false, place));
   a.d_model = optional_int(cfg, "d_model", 0, place);
   a.d_head = optional_int(cfg, "d_head", 0, place);
   const auto of_group = [](const ScannedEdge& edge) { return edge.name == "input->a0.kv0<k>"; };

@@ -24,8 +24,9 @@ void check_same_model(const CircuitShape& shape, const Graph& graph, const std::
   same("n_layers", file.n_layers, graph.n_layers());
   same("n_heads", file.n_heads, graph.n_heads());
   same("MLP blocks", shape.mlp_blocks, graph.mlp_blocks());
-  if (file.parallel_blocks != graph.parallel()) {
-    fail(path, "parallel_attn_mlp: found {}, expected {} as in the model.", file.parallel_blocks, graph.parallel());
+  const bool parallel = file.layer(0).parallel();
+  if (parallel != graph.parallel()) {
+    fail(path, "parallel_attn_mlp: found {}, expected {} as in the model.", parallel, graph.parallel());
   }
   // Other tools' files and compact ungrouped ones name no key/value heads: n_heads stands for them there.
   if (file.n_kv_heads != file.n_heads) same("n_kv_heads", file.n_kv_heads, graph.n_kv_heads());

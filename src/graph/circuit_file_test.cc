@@ -35,7 +35,7 @@ Architecture shape(int64_t layers, int64_t heads, int64_t kv_heads) {
 
 Architecture parallel_shape() {
   Architecture a = shape(2, 3, 3);
-  a.parallel_blocks = true;
+  a.every_layer().set_parallel(true);
   return a;
 }
 
@@ -109,8 +109,8 @@ struct Form {
 void PrintTo(const Form& form, std::ostream* out) {
   const Architecture& a = form.architecture;
   *out << form.file << ", " << a.n_heads << " heads, " << a.n_kv_heads << " key/value heads"
-       << (form.key_values == KeyValueNodes::kUngrouped ? ", ungrouped" : "") << (a.parallel_blocks ? ", parallel" : "")
-       << (form.mlp_block > 0 ? ", blocks" : "");
+       << (form.key_values == KeyValueNodes::kUngrouped ? ", ungrouped" : "")
+       << (a.layer(0).parallel() ? ", parallel" : "") << (form.mlp_block > 0 ? ", blocks" : "");
 }
 
 class RoundTrip : public CircuitFiles, public testing::WithParamInterface<Form> {};
@@ -246,7 +246,7 @@ TEST_F(CircuitFiles, OfAnotherModelAreRefusedWithBothValues) {
     EXPECT_THAT(at(shape(2, 2, 2), KeyValueNodes::kGrouped, name), HasSubstr("n_heads: found 2, expected 4"));
     EXPECT_THAT(at(shape(2, 4, 1), KeyValueNodes::kGrouped, name), HasSubstr("n_kv_heads: found 1, expected 2"));
     Architecture parallel = shape(2, 4, 2);
-    parallel.parallel_blocks = true;
+    parallel.every_layer().set_parallel(true);
     EXPECT_THAT(at(parallel, KeyValueNodes::kGrouped, name), HasSubstr("parallel_attn_mlp: found true"));
   }
   EXPECT_THAT(at(shape(2, 4, 1), KeyValueNodes::kUngrouped, "a.json"), HasSubstr("n_kv_heads: found 1, expected 2"));

@@ -28,17 +28,29 @@ Graph::Graph(const Architecture& architecture, KeyValueNodes form, int64_t mlp_b
       kv_nodes_(form == KeyValueNodes::kGrouped ? architecture.n_kv_heads : architecture.n_heads),
       mlp_blocks_(mlp_block == 0 ? 1 : architecture.d_mlp / block_width(architecture, mlp_block)),
       mlp_block_(block_width(architecture, mlp_block)),
-      parallel_(architecture.parallel_blocks) {
+      parallel_(architecture.layer(0).parallel()) {
   offsets_.reserve(n_downstream() + 1);
   offsets_.push_back(0);
-  for (int64_t v = 0; v < n_downstream(); ++v) offsets_.push_back(offsets_.back() + visible(v));
+  for (int64_t l = 0; l < n_layers_; ++l) {
+    const int64_t before = head(l, 0);
+    int64_t written = before;  // by the layer's blocks so far
+    for (const BlockSpec& block : architecture.layer(l).blocks) {
+      const int64_t seen = block.reads == BlockReads::kLayerInput ? before : written;
+      for (int64_t i = 0; i < readers({block.kind, l}).count; ++i) offsets_.push_back(offsets_.back() + seen);
+      written += writers({block.kind, l}).count;
+    }
+  }
+  offsets_.push_back(offsets_.back() + n_upstream());
 }
 
-int64_t Graph::visible(int64_t v) const {
-  if (v == logits()) return n_upstream();
-  const int64_t layer = v / readers_per_layer();
-  // An MLP in a sequential block also reads the heads of its own layer.
-  return v >= mlp_in(layer) && !parallel_ ? mlp(layer) : head(layer, 0);
+NodeRange Graph::writers(const Block& block) const {
+  if (block.kind == BlockKind::kAttention) return {head(block.layer, 0), n_heads_};
+  return {mlp(block.layer), mlp_blocks_};
+}
+
+NodeRange Graph::readers(const Block& block) const {
+  if (block.kind == BlockKind::kAttention) return {query(block.layer, 0), n_heads_ + 2 * kv_nodes_};
+  return {mlp_in(block.layer), mlp_blocks_};
 }
 
 UpstreamNode Graph::upstream(int64_t u) const {

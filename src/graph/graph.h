@@ -28,6 +28,13 @@ struct DownstreamNode {
   int64_t block = -1;  // of an MLP: 0 unless it is split
 };
 
+// Nodes first … first + count − 1 of an order.
+struct NodeRange {
+  int64_t first = 0;
+  int64_t count = 0;
+  bool has(int64_t node) const { return node >= first && node < first + count; }
+};
+
 struct Edge {
   int64_t upstream = 0;
   int64_t downstream = 0;
@@ -64,11 +71,15 @@ class Graph {
   int64_t mlp_in(int64_t layer, int64_t block = 0) const { return value(layer, kv_nodes_) + block; }
   int64_t logits() const { return n_downstream() - 1; }
 
+  // The nodes of a block: those it writes through, those it reads through.
+  NodeRange writers(const Block& block) const;
+  NodeRange readers(const Block& block) const;
+
   UpstreamNode upstream(int64_t u) const;
   DownstreamNode downstream(int64_t v) const;
 
   // Number of upstream nodes whose output v reads: 0 … visible(v) − 1.
-  int64_t visible(int64_t v) const;
+  int64_t visible(int64_t v) const { return offsets_[v + 1] - offsets_[v]; }
   int64_t first_edge(int64_t v) const { return offsets_[v]; }
   int64_t edge_id(int64_t u, int64_t v) const { return offsets_[v] + u; }
   Edge edge(int64_t id) const;

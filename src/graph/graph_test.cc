@@ -22,20 +22,21 @@ Architecture shape(const std::string& family, int64_t layers, int64_t heads, int
   a.d_mlp = 24;
   a.vocab = 11;
   a.n_positions = 16;
-  a.learned_positions = family == "gpt2" || family == "opt";
-  a.position_offset = family == "opt" ? 2 : 0;
-  const bool layer_norm = a.learned_positions || family == "gpt_neox";
-  a.qkv_bias = layer_norm || family == "qwen2";
-  a.attn_out_bias = a.mlp_bias = layer_norm;
-  a.gated_mlp = !layer_norm;
-  a.qk_norm = family == "qwen3" || family == "gemma3_text";
-  a.post_norms = family == "gemma2" || family == "gemma3_text";
-  a.parallel_blocks = family == "gpt_neox";
-  a.tied_unembedding = true;
-  if (!layer_norm) a.norm = NormKind::kRmsNorm;
-  if (!a.learned_positions) {
-    a.rotary = RotarySpec{};
-    a.rotary->dims = 4;
+  a.embedding.learned_positions = family == "gpt2" || family == "opt";
+  a.embedding.position_offset = family == "opt" ? 2 : 0;
+  const bool layer_norm = a.embedding.learned_positions || family == "gpt_neox";
+  LayerSpec& layer = a.every_layer();
+  layer.attention.qkv_bias = layer_norm || family == "qwen2";
+  layer.attention.out_bias = layer.mlp.bias = layer_norm;
+  layer.mlp.gated = !layer_norm;
+  layer.attention.qk_norm = family == "qwen3" || family == "gemma3_text";
+  if (family == "gemma2" || family == "gemma3_text") layer.norm_outputs();
+  layer.set_parallel(family == "gpt_neox");
+  a.head.tied = true;
+  if (!layer_norm) a.norm.kind = NormKind::kRmsNorm;
+  if (!a.embedding.learned_positions) {
+    layer.attention.rotary = RotarySpec{};
+    layer.attention.rotary->dims = 4;
   }
   return a;
 }
@@ -46,7 +47,7 @@ TEST(Graph, CountsAreThePublishedOnes) {
   EXPECT_EQ(gpt2.n_downstream(), 445);
   EXPECT_EQ(gpt2.n_edges(), 32491);
   Architecture parallel = shape("gpt2", 12, 12, 12);
-  parallel.parallel_blocks = true;
+  parallel.every_layer().set_parallel(true);
   EXPECT_EQ(Graph(parallel, KeyValueNodes::kGrouped).n_edges(), 32347);
   const Architecture llama = shape("llama", 32, 32, 8);
   EXPECT_EQ(Graph(llama, KeyValueNodes::kGrouped).n_edges(), 805681);

@@ -19,7 +19,7 @@ SliceTable::SliceTable(const Graph& graph, const Model& model)
     : graph_(graph),
       of_upstream_(graph.n_upstream()),
       of_downstream_(graph.n_downstream()),
-      tied_(model.architecture().tied_unembedding) {
+      tied_(model.architecture().head.tied) {
   const Layout& layout = model.layout();
   const int64_t per_kv = graph.n_heads() / graph.n_kv_heads();
   // One unit of a reference; nothing where the model has no such tensor.

@@ -33,7 +33,7 @@ class Svg : public testing::TestWithParam<Form> {
     a.n_layers = 3;
     a.n_heads = 4;
     a.n_kv_heads = GetParam().kv_heads;
-    a.parallel_blocks = GetParam().parallel;
+    a.every_layer().set_parallel(GetParam().parallel);
     return a;
   }
   Graph graph_{shape(), KeyValueNodes::kGrouped};

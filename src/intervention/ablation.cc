@@ -40,9 +40,9 @@ NodeOutputs zeros(const Model& model, MlpForm form) {
 }
 
 // [tokens, d_mlp]. A backward keeps what it is computed from, in the last layer at the rows that are read.
-at::Tensor channels_of(const Architecture& architecture, const ForwardCache& run, const LayerCache& layer) {
+at::Tensor channels_of(const MlpSpec& spec, const ForwardCache& run, const LayerCache& layer) {
   if (layer.mlp_hidden.defined()) return layer.mlp_hidden;
-  const at::Tensor hidden = mlp_hidden(architecture, layer.mlp);
+  const at::Tensor hidden = mlp_hidden(spec, layer.mlp);
   const int64_t tokens = layer.z.size(0);
   return hidden.size(0) == tokens ? hidden : put_rows(hidden, run.read_rows, tokens);
 }
@@ -64,13 +64,15 @@ NodeOutputs node_outputs(const Architecture& architecture, const ForwardCache& r
   NodeOutputs outputs;
   outputs.input = run.embedding;
   outputs.last_stream = run.x_final;
-  for (const LayerCache& layer : run.layers) {
+  for (int64_t l = 0; l < architecture.n_layers; ++l) {
+    const LayerCache& layer = run.layers[l];
     outputs.z.push_back(layer.z);
-    outputs.mlp.push_back(form == MlpForm::kOutput ? layer.mlp_out : channels_of(architecture, run, layer));
-    if (!architecture.post_norms) continue;
+    outputs.mlp.push_back(form == MlpForm::kOutput ? layer.mlp_out
+                                                   : channels_of(architecture.layer(l).mlp, run, layer));
     const int64_t tokens = layer.z.size(0);
     const auto scale = [&](const NormStats& stats) {
-      return stats.rstd.size(0) == tokens ? stats.rstd : put_rows(stats.rstd, run.read_rows, tokens);
+      const bool everywhere = !stats.rstd.defined() || stats.rstd.size(0) == tokens;
+      return everywhere ? stats.rstd : put_rows(stats.rstd, run.read_rows, tokens);
     };
     outputs.attn_scale.push_back(scale(layer.attn_post_stats));
     outputs.mlp_scale.push_back(scale(layer.mlp_post_stats));
@@ -78,11 +80,12 @@ NodeOutputs node_outputs(const Architecture& architecture, const ForwardCache& r
   return outputs;
 }
 
-void release_node_outputs(const Architecture& architecture, ForwardCache* run) {
+void release_node_outputs(ForwardCache* run) {
   for (LayerCache& layer : run->layers) {
     layer.z = at::Tensor();
     layer.mlp_hidden = at::Tensor();
-    if (!architecture.post_norms) layer.mlp_out = at::Tensor();
+    // A post-norm's backward needs what it normed.
+    if (!layer.mlp_post_stats.rstd.defined()) layer.mlp_out = at::Tensor();
   }
 }
 

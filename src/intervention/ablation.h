@@ -35,15 +35,20 @@ struct NodeOutputs {
   std::vector<at::Tensor> z;    // per layer [tokens, n_heads · d_head] or [n_heads · d_head]
   std::vector<at::Tensor> mlp;  // per layer [tokens, d_model] or [d_model], without the output bias; or d_mlp
   at::Tensor last_stream;       // [tokens, d_model] of the run they come from; undefined when there is no one run
-  // What that run's post-norms scaled each token by, [tokens, 1] per layer; empty: the model has none.
+  // What that run's post-norms scaled each token by, per layer [tokens, 1], undefined where there is none; empty when
+  // there is no one run.
   std::vector<at::Tensor> attn_scale, mlp_scale;
+
+  const at::Tensor& of(const Block& block) const {
+    return (block.kind == BlockKind::kAttention ? z : mlp)[block.layer];
+  }
 };
 
 // From a forward that kept node outputs, or a backward.
 NodeOutputs node_outputs(const Architecture& architecture, const ForwardCache& run, MlpForm form);
 
 // Lets go of what a backward does not need of them.
-void release_node_outputs(const Architecture& architecture, ForwardCache* run);
+void release_node_outputs(ForwardCache* run);
 
 // a − b for every node, of a's run. Given away, both are freed layer by layer.
 NodeOutputs difference(NodeOutputs a, NodeOutputs b);

@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
@@ -12,6 +11,8 @@
 #include <utility>
 
 #include "core/error.h"
+#include "model/blocks/query_key_value.h"
+#include "model/layer_program.h"
 #include "model/wide.h"
 
 namespace circuit {
@@ -26,10 +27,44 @@ Architecture separate_heads(const Architecture& a, int64_t heads) {
 
 at::Tensor add_bias(const at::Tensor& x, const at::Tensor& bias) { return bias.defined() ? x + bias : x; }
 
+const NormWeights& post_norm_of(const LayerWeights& w, BlockKind kind) {
+  return kind == BlockKind::kAttention ? w.attn_post_norm : w.mlp_post_norm;
+}
+
 // Columns of head h of [rows, heads · d_head].
 at::Tensor head_of(const at::Tensor& rows, int64_t h, int64_t d_head) { return rows.narrow(1, h * d_head, d_head); }
 
 }  // namespace
+
+// One layer of the run with every node ablated.
+class CircuitRunner::AblatedLayer {
+ public:
+  using Written = at::Tensor;
+  AblatedLayer(CircuitRunner& owner, int64_t l) : owner_(owner), l_(l) {}
+
+  at::Tensor work(const BlockSpec& spec, const at::Tensor& x) const {
+    const LayerWeights& w = owner_.model_.layers()[l_];
+    const NodeOutputs& ablated = owner_.ablated_;
+    const bool heads = spec.kind == BlockKind::kAttention;
+    const at::Tensor out = heads                 ? at::mm(ablated.z[l_], w.w_o)
+                           : owner_.split_mlps() ? at::mm(ablated.mlp[l_], w.w_out)
+                                                 : ablated.mlp[l_];
+    AblatedBlock block{{spec.kind, l_}, x, add_bias(out, heads ? w.b_o : w.b_out)};
+    const at::Tensor joins = post_norm_forward(post_norm_of(w, spec.kind), block.written, nullptr);
+    if (!owner_.model_.norms_outputs()) block.written = at::Tensor();
+    owner_.blocks_.push_back(std::move(block));
+    return joins;
+  }
+
+  at::Tensor join(at::Tensor stream, const std::vector<at::Tensor>& written) const {
+    for (const at::Tensor& w : written) stream = stream + w;
+    return stream;
+  }
+
+ private:
+  CircuitRunner& owner_;
+  int64_t l_;
+};
 
 CircuitRunner::CircuitRunner(const Model& model, const Graph& graph, const TokenBatch& batch,
                              const NodeOutputs& ablated)
@@ -38,20 +73,13 @@ CircuitRunner::CircuitRunner(const Model& model, const Graph& graph, const Token
   rotary_ = make_rotary_tables(a, batch.positions, model.dtype());
   embedding_ = token_embedding(model, batch);
   // Sums in float32 at least: what one edge changes is lost in a BF16 stream.
+  const auto options = embedding_.options().dtype(wide(model.dtype()));
   at::Tensor x =
-      at::zeros({batch.tokens(), a.d_model}, embedding_.options().dtype(wide(model.dtype()))) + ablated.input;
-  if (a.learned_positions) x = x + at::embedding(model.positions(), batch.positions);
+      with_positions(model, at::zeros({batch.tokens(), a.d_model}, options) + ablated.input, batch.positions);
   first_base_ = x;
   for (int64_t l = 0; l < a.n_layers; ++l) {
-    const LayerWeights& w = model.layers()[l];
-    const at::Tensor z = add_bias(at::mm(ablated.z[l], w.w_o), w.b_o);
-    const at::Tensor out = add_bias(blocks() ? at::mm(ablated.mlp[l], w.w_out) : ablated.mlp[l], w.b_out);
-    if (a.post_norms) block_base_.insert(block_base_.end(), {z, out});
-    const at::Tensor heads = post_norm_forward(a, w.attn_post_norm, z, nullptr);
-    const at::Tensor mlp = post_norm_forward(a, w.mlp_post_norm, out, nullptr);
-    attn_base_.push_back(x);
-    mlp_base_.push_back(graph.parallel() ? x : x + heads);
-    x = x + heads + mlp;
+    AblatedLayer engine(*this, l);
+    x = walk_layer(a.layer(l), x, engine);
   }
   final_base_ = x;
   differences_ = at::empty({0, batch.tokens(), a.d_model}, x.options());
@@ -83,13 +111,8 @@ at::Tensor CircuitRunner::run_from(const std::vector<bool>& last_edges) {
     differences_ = at::empty({place_.back(), batch_.tokens(), final_base_.size(1)}, final_base_.options());
   }
   if (first == 0 && needed(0)) put(0, embedding_ - ablated_.input);
-  for (int64_t l = first; l < graph_.n_layers(); ++l) {
-    run_heads(l);
-    if (blocks()) {
-      run_mlp_blocks(l);
-    } else if (needed(graph_.mlp(l))) {
-      run_mlp(l);
-    }
+  for (const AblatedBlock& b : blocks_) {
+    if (b.block.layer >= first) run_block(b.block, b.read);
   }
   std::vector<int64_t> row_of;
   return streams({graph_.logits()}, final_base_, &row_of)[0];
@@ -130,7 +153,7 @@ at::Tensor CircuitRunner::streams(const std::vector<int64_t>& readers, const at:
   for (int64_t i = 0; i < n; ++i) {
     for (const int64_t u : *distinct[i]) mask.data_ptr<double>()[i * width + place_[u]] = 1;
   }
-  if (model_.architecture().post_norms) return normed_streams(mask.to(base.options()), graph_.visible(readers[0]));
+  if (model_.norms_outputs()) return normed_streams(mask.to(base.options()), graph_.visible(readers[0]));
   const at::Tensor sums = at::mm(mask.to(base.options()), differences_.narrow(0, 0, width).view({width, -1}));
   return sums.view({n, base.size(0), base.size(1)}).add_(base);
 }
@@ -149,15 +172,12 @@ at::Tensor CircuitRunner::normed_streams(const at::Tensor& mask, int64_t visible
   at::Tensor x = at::zeros({n, tokens, a.d_model}, differences_.options()).add_(first_base_);
   const at::Tensor input = differing(0, 1);
   if (input.defined()) x.add_(input);
-  for (int64_t b = 0; b < static_cast<int64_t>(block_base_.size()); ++b) {
-    const int64_t l = b / 2;
-    const bool heads = b % 2 == 0;
-    const int64_t first = heads ? graph_.head(l, 0) : graph_.mlp(l);
-    if (first >= visible) break;
-    const NormWeights& norm = heads ? model_.layers()[l].attn_post_norm : model_.layers()[l].mlp_post_norm;
-    const at::Tensor other = differing(first, heads ? graph_.n_heads() : graph_.mlp_blocks());
-    const at::Tensor mixture = other.defined() ? other + block_base_[b] : block_base_[b];
-    x.add_(norm_forward(a, norm, mixture, nullptr));
+  for (const AblatedBlock& b : blocks_) {
+    const NodeRange nodes = graph_.writers(b.block);
+    if (nodes.first >= visible) break;
+    const at::Tensor other = differing(nodes.first, nodes.count);
+    const at::Tensor mixture = other.defined() ? other + b.written : b.written;
+    x.add_(post_norm_forward(post_norm_of(model_.layers()[b.block.layer], b.block.kind), mixture, nullptr));
   }
   return x;
 }
@@ -166,7 +186,13 @@ void CircuitRunner::put(int64_t upstream, const at::Tensor& difference) {
   differences_.select(0, place_[upstream]).copy_(difference);
 }
 
-void CircuitRunner::run_heads(int64_t l) {
+void CircuitRunner::run_block(const Block& block, const at::Tensor& base) {
+  if (block.kind == BlockKind::kAttention) return run_heads(block.layer, base);
+  if (split_mlps()) return run_mlp_blocks(block.layer, base);
+  if (needed(graph_.mlp(block.layer))) run_mlp(block.layer, base);
+}
+
+void CircuitRunner::run_heads(int64_t l, const at::Tensor& base) {
   const Architecture& a = model_.architecture();
   const LayerWeights& w = model_.layers()[l];
   std::vector<int64_t> heads;
@@ -179,9 +205,8 @@ void CircuitRunner::run_heads(int64_t l) {
   }
   if (heads.empty()) return;
   std::vector<int64_t> row_of;
-  const at::Tensor x = streams(readers, attn_base_[l], &row_of);
-  const at::Tensor y =
-      norm_forward(a, w.attn_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes()).to(model_.dtype());
+  const at::Tensor x = streams(readers, base, &row_of);
+  const at::Tensor y = norm_forward(w.attn_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes()).to(model_.dtype());
   const int64_t dh = a.d_head;
   std::vector<at::Tensor> q;
   std::vector<at::Tensor> k;
@@ -198,7 +223,7 @@ void CircuitRunner::run_heads(int64_t l) {
   }
   const auto n = static_cast<int64_t>(heads.size());
   const QueryKeyValue p =
-      normed_and_rotated(a, w, rotary_.of(a, l), {at::cat(q, 1), at::cat(k, 1), at::cat(v, 1)}, nullptr);
+      normed_and_rotated(w, rotary_.of(a, l), {at::cat(q, 1), at::cat(k, 1), at::cat(v, 1)}, nullptr);
   const at::Tensor z = attention_forward(separate_heads(a, n), l, batch_, p.q, p.k, p.v, nullptr);
   for (int64_t i = 0; i < n; ++i) {
     const at::Tensor z_difference = head_of(z, i, dh) - head_of(ablated_.z[l], heads[i], dh);
@@ -206,17 +231,16 @@ void CircuitRunner::run_heads(int64_t l) {
   }
 }
 
-void CircuitRunner::run_mlp(int64_t l) {
-  const Architecture& a = model_.architecture();
+void CircuitRunner::run_mlp(int64_t l, const at::Tensor& base) {
   const LayerWeights& w = model_.layers()[l];
   std::vector<int64_t> row_of;
-  const at::Tensor x = streams({graph_.mlp_in(l)}, mlp_base_[l], &row_of)[0];
-  const at::Tensor y = norm_forward(a, w.mlp_norm, x, nullptr).to(model_.dtype());
-  put(graph_.mlp(l), mlp_forward(a, w, y, nullptr) - ablated_.mlp[l]);
+  const at::Tensor x = streams({graph_.mlp_in(l)}, base, &row_of)[0];
+  const at::Tensor y = norm_forward(w.mlp_norm, x, nullptr).to(model_.dtype());
+  put(graph_.mlp(l), mlp_forward(model_.architecture().layer(l).mlp, w, y, nullptr) - ablated_.mlp[l]);
 }
 
-void CircuitRunner::run_mlp_blocks(int64_t l) {
-  const Architecture& a = model_.architecture();
+void CircuitRunner::run_mlp_blocks(int64_t l, const at::Tensor& base) {
+  const MlpSpec& spec = model_.architecture().layer(l).mlp;
   const LayerWeights& w = model_.layers()[l];
   std::vector<int64_t> blocks;
   std::vector<int64_t> readers;
@@ -227,18 +251,13 @@ void CircuitRunner::run_mlp_blocks(int64_t l) {
   }
   if (blocks.empty()) return;
   std::vector<int64_t> row_of;
-  const at::Tensor x = streams(readers, mlp_base_[l], &row_of);
-  const at::Tensor y = norm_forward(a, w.mlp_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes()).to(model_.dtype());
+  const at::Tensor x = streams(readers, base, &row_of);
+  const at::Tensor y = norm_forward(w.mlp_norm, x.view({-1, x.size(-1)}), nullptr).view(x.sizes()).to(model_.dtype());
   for (size_t i = 0; i < blocks.size(); ++i) {
     const int64_t first = blocks[i] * graph_.mlp_block();
-    const auto columns = [&](const at::Tensor& t, int64_t dim) {
-      return t.defined() ? t.narrow(dim, first, graph_.mlp_block()) : t;
-    };
-    MlpCache in;
-    in.in = linear(y[row_of[i]], columns(w.w_in, 1), columns(w.b_in, 0));
-    if (a.gated_mlp) in.gate = linear(y[row_of[i]], columns(w.w_gate, 1), columns(w.b_gate, 0));
-    const at::Tensor difference = mlp_hidden(a, in) - columns(ablated_.mlp[l], 1);
-    put(graph_.mlp(l, blocks[i]), at::mm(difference, columns(w.w_out, 0)));
+    const at::Tensor hidden = mlp_channels(spec, w, y[row_of[i]], first, graph_.mlp_block());
+    const at::Tensor difference = hidden - ablated_.mlp[l].narrow(1, first, graph_.mlp_block());
+    put(graph_.mlp(l, blocks[i]), at::mm(difference, w.w_out.narrow(0, first, graph_.mlp_block())));
   }
 }
 

@@ -39,10 +39,12 @@ class CircuitRunner {
   // The first layer that the last run's differences do not hold for; n_layers: all of them do.
   int64_t first_change(const std::vector<bool>& last_edges, const std::vector<bool>& last_needed) const;
   void put(int64_t upstream, const at::Tensor& difference);
-  void run_heads(int64_t layer);
-  void run_mlp(int64_t layer);
-  void run_mlp_blocks(int64_t layer);
-  bool blocks() const { return graph_.mlp_blocks() > 1; }
+  // A block's nodes that the circuit needs. base: the stream that the block reads, ablated.
+  void run_block(const Block& block, const at::Tensor& base);
+  void run_heads(int64_t layer, const at::Tensor& base);
+  void run_mlp(int64_t layer, const at::Tensor& base);
+  void run_mlp_blocks(int64_t layer, const at::Tensor& base);
+  bool split_mlps() const { return graph_.mlp_blocks() > 1; }
   bool needed(int64_t upstream) const { return needed_[upstream]; }
 
   const Model& model_;
@@ -51,12 +53,15 @@ class CircuitRunner {
   const NodeOutputs& ablated_;
   RotaryTables rotary_;
   at::Tensor embedding_;
-  std::vector<at::Tensor> attn_base_, mlp_base_;  // per layer [tokens, d_model], all nodes ablated, float32 at least
-  at::Tensor final_base_;
-  // Post-norms only. What the stream starts from, ablated; and what each block writes, ablated, before its norm:
-  // heads and MLP of layer 0, of layer 1, ….
-  at::Tensor first_base_;
-  std::vector<at::Tensor> block_base_;
+  // A block with every node ablated, [tokens, d_model], float32 at least.
+  struct AblatedBlock {
+    Block block;
+    at::Tensor read;     // the stream that it reads
+    at::Tensor written;  // what it writes, before its post-norm; kept where some block of the model has one
+  };
+  class AblatedLayer;
+  std::vector<AblatedBlock> blocks_;    // in the order they are worked
+  at::Tensor first_base_, final_base_;  // the stream before the first block and after the last, ablated
   std::vector<bool> edges_;
   std::vector<bool> needed_;    // upstream nodes with an edge in the circuit
   std::vector<int64_t> place_;  // needed upstream nodes before each one

@@ -21,7 +21,7 @@ Model tiny_model(const std::string& family, bool parallel) {
   LoadOptions wide;
   wide.dtype = at::kDouble;
   Architecture a = tiny_architecture(family, 3);
-  a.parallel_blocks = parallel;
+  a.every_layer().set_parallel(parallel);
   return Model::random(a, 0.4, 7, wide);
 }
 

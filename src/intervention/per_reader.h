@@ -48,18 +48,19 @@ class PerReaderModel {
   at::Tensor run(const TokenBatch& batch) {
     const Architecture& a = model_.architecture();
     at::Tensor constant = at::zeros({batch.tokens(), a.d_model}, model_.embedding().options());
-    if (a.learned_positions) constant = constant + at::embedding(model_.positions(), batch.positions);
+    if (a.embedding.learned_positions) constant = constant + at::embedding(model_.positions(), batch.positions);
     outputs_ = {on_write(0, token_embedding(model_, batch))};
     for (int64_t l = 0; l < a.n_layers; ++l) {
       const LayerWeights& w = model_.layers()[l];
-      const at::Tensor after_attention = w.b_o.defined() && !a.post_norms ? constant + w.b_o : constant;
+      const at::Tensor after_attention = w.b_o.defined() && !model_.norms_outputs() ? constant + w.b_o : constant;
       std::vector<at::Tensor> layer;
       for (int64_t h = 0; h < a.n_heads; ++h) layer.push_back(on_write(graph_.head(l, h), head(batch, l, h, constant)));
-      const at::Tensor seen = a.parallel_blocks ? constant : after_attention;
-      if (!a.parallel_blocks) append(&layer);
+      const bool parallel = a.layer(l).parallel();
+      const at::Tensor seen = parallel ? constant : after_attention;
+      if (!parallel) append(&layer);
       for (int64_t j = 0; j < graph_.mlp_blocks(); ++j) layer.push_back(on_write(graph_.mlp(l, j), mlp(l, j, seen)));
       append(&layer);
-      constant = w.b_out.defined() && !a.post_norms ? after_attention + w.b_out : after_attention;
+      constant = w.b_out.defined() && !model_.norms_outputs() ? after_attention + w.b_out : after_attention;
     }
     return read(graph_.logits(), constant);
   }
@@ -82,7 +83,7 @@ class PerReaderModel {
   // What a change of node u's output changes of the stream, at the post-norm's recorded scale.
   at::Tensor contribution(int64_t u, const at::Tensor& change) const {
     const UpstreamNode node = graph_.upstream(u);
-    if (!model_.architecture().post_norms || node.kind == UpstreamNode::Kind::kInput) return change;
+    if (!model_.norms_outputs() || node.kind == UpstreamNode::Kind::kInput) return change;
     const LayerWeights& w = model_.layers()[node.layer];
     const at::Tensor gamma = norm_scale(node.kind == UpstreamNode::Kind::kHead ? w.attn_post_norm : w.mlp_post_norm);
     return change * gamma * coefficients.at(post_name(node));
@@ -90,9 +91,8 @@ class PerReaderModel {
 
   // γ (x − mean) · rstd + β, with the scale of the recorded run where coefficients are frozen.
   at::Tensor norm(const std::string& name, const NormWeights& weights, const at::Tensor& x) {
-    const Architecture& a = model_.architecture();
-    const at::Tensor centred = a.norm == NormKind::kLayerNorm ? x - x.mean(-1, true) : x;
-    const at::Tensor scale = coefficient(name, (centred.square().mean(-1, true) + a.norm_eps).rsqrt());
+    const at::Tensor centred = weights.spec.kind == NormKind::kLayerNorm ? x - x.mean(-1, true) : x;
+    const at::Tensor scale = coefficient(name, (centred.square().mean(-1, true) + weights.spec.eps).rsqrt());
     const at::Tensor y = centred * scale * norm_scale(weights);
     return weights.bias.defined() ? y + weights.bias : y;
   }
@@ -131,7 +131,7 @@ class PerReaderModel {
   // A reader's own mixture of a block's outputs, through the block's post-norm.
   at::Tensor written(int64_t first, const at::Tensor& block) {
     const UpstreamNode node = graph_.upstream(first);
-    if (!model_.architecture().post_norms || node.kind == UpstreamNode::Kind::kInput) return block;
+    if (!model_.norms_outputs() || node.kind == UpstreamNode::Kind::kInput) return block;
     const LayerWeights& w = model_.layers()[node.layer];
     const bool head = node.kind == UpstreamNode::Kind::kHead;
     const at::Tensor& bias = head ? w.b_o : w.b_out;
@@ -144,6 +144,7 @@ class PerReaderModel {
 
   at::Tensor head(const TokenBatch& batch, int64_t l, int64_t h, const at::Tensor& constant) {
     const Architecture& a = model_.architecture();
+    const AttentionSpec& spec = a.layer(l).attention;
     const LayerWeights& w = model_.layers()[l];
     const int64_t g = h / a.heads_per_kv();
     const int64_t kv = graph_.ungrouped() ? h : g;
@@ -152,9 +153,9 @@ class PerReaderModel {
       const at::Tensor out = at::mm(y, matrix.select(1, unit));
       return bias.defined() ? out + bias[unit] : out;
     };
-    const RotaryTable table = make_rotary_table(a.rotary_of(l), batch.positions, model_.dtype());
+    const RotaryTable table = make_rotary_table(spec.rotary, batch.positions, model_.dtype());
     const auto turned = [&](const at::Tensor& x, const NormWeights& weights) {
-      const at::Tensor y = a.qk_norm ? norm_forward(a, weights, x, nullptr) : x;
+      const at::Tensor y = spec.qk_norm ? norm_forward(weights, x, nullptr) : x;
       return table.cos.defined() ? rotate(y.unsqueeze(1), table, Direction::kForward).squeeze(1) : y;
     };
     const at::Tensor q = turned(project(graph_.query(l, h), w.w_q, w.b_q, h), w.q_norm);
@@ -163,11 +164,11 @@ class PerReaderModel {
     std::vector<at::Tensor> z;
     for (size_t s = 0; s < batch.lengths.size(); ++s) {
       const auto part = [&](const at::Tensor& t) { return t.narrow(0, batch.starts[s], batch.lengths[s]); };
-      at::Tensor scores = at::mm(part(q), part(k).t()) * a.score_scale();
-      if (a.attn_softcap) scores = (scores / *a.attn_softcap).tanh() * *a.attn_softcap;
+      at::Tensor scores = at::mm(part(q), part(k).t()) * a.score_scale(l);
+      if (spec.softcap) scores = (scores / *spec.softcap).tanh() * *spec.softcap;
       const at::Tensor never = at::full_like(scores, -std::numeric_limits<double>::infinity());
       scores = scores + never.triu(1);
-      if (a.window_of(l)) scores = scores + never.tril(-*a.window_of(l));
+      if (spec.window) scores = scores + never.tril(-*spec.window);
       const std::string name = graph_.upstream_name(graph_.head(l, h)) + " of " + std::to_string(s);
       z.push_back(at::mm(coefficient(name, at::softmax(scores, 1)), part(v)));
     }
@@ -175,7 +176,7 @@ class PerReaderModel {
   }
 
   at::Tensor mlp(int64_t l, int64_t block, const at::Tensor& constant) {
-    const Architecture& a = model_.architecture();
+    const MlpSpec& spec = model_.architecture().layer(l).mlp;
     const LayerWeights& w = model_.layers()[l];
     const int64_t first = block * graph_.mlp_block();
     const std::string name = graph_.downstream_name(graph_.mlp_in(l, block));
@@ -186,15 +187,14 @@ class PerReaderModel {
     };
     MlpCache in;
     in.in = project(w.w_in, w.b_in);
-    if (a.gated_mlp) in.gate = project(w.w_gate, w.b_gate);
-    const at::Tensor hidden = mode == Coefficients::kLive ? mlp_hidden(a, in) : linear_hidden(name, in);
+    if (spec.gated) in.gate = project(w.w_gate, w.b_gate);
+    const at::Tensor hidden = mode == Coefficients::kLive ? mlp_hidden(spec, in) : linear_hidden(spec, name, in);
     return at::mm(hidden, w.w_out.narrow(0, first, graph_.mlp_block()));
   }
 
   // With f(x)/x, and a gate's factors, as coefficients.
-  at::Tensor linear_hidden(const std::string& name, const MlpCache& in) {
-    Architecture plain = model_.architecture();
-    plain.gated_mlp = false;
+  at::Tensor linear_hidden(MlpSpec plain, const std::string& name, const MlpCache& in) {
+    plain.gated = false;
     const at::Tensor& x = in.gate.defined() ? in.gate : in.in;
     const at::Tensor ratio = coefficient(name + " ratio", mlp_hidden(plain, {x, {}}) / x);
     if (!in.gate.defined()) return ratio * x;

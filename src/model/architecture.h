@@ -1,6 +1,7 @@
 // What a config.json says about a model, in the words of the computation.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -19,6 +20,10 @@ struct Llama3Scaling {
   double high_freq_factor = 4;
   double original_positions = 8192;
 };
+inline bool operator==(const Llama3Scaling& a, const Llama3Scaling& b) {
+  return a.factor == b.factor && a.low_freq_factor == b.low_freq_factor && a.high_freq_factor == b.high_freq_factor &&
+         a.original_positions == b.original_positions;
+}
 
 // Rotary position embedding, halves convention: channel i is paired with i + dims/2.
 struct RotarySpec {
@@ -26,6 +31,83 @@ struct RotarySpec {
   int64_t dims = 0;          // rotated channels of each head, ≤ d_head, even
   double linear_factor = 1;  // positions are divided by it ("rope_type": "linear")
   std::optional<Llama3Scaling> llama3;
+};
+inline bool operator==(const RotarySpec& a, const RotarySpec& b) {
+  return a.theta == b.theta && a.dims == b.dims && a.linear_factor == b.linear_factor && a.llama3 == b.llama3;
+}
+
+// A norm over the last dimension.
+struct NormSpec {
+  NormKind kind = NormKind::kLayerNorm;
+  double eps = 1e-5;
+  double offset = 0;  // γ is the stored weight plus this (Gemma: 1)
+};
+
+// What the stream starts with: scale · (the token's embedding), and a position's embedding where there are any.
+struct EmbeddingSpec {
+  double scale = 1;
+  bool learned_positions = false;
+  int64_t position_offset = 0;  // rows of the position embedding before that of position 0
+};
+
+// Of one layer; how many heads there are and their widths is the Architecture's, the same in all layers.
+struct AttentionSpec {
+  bool qkv_bias = false;
+  bool out_bias = false;
+  bool qk_norm = false;  // RMSNorm over d_head on every head's q and k, before the rotation
+  std::optional<RotarySpec> rotary;
+  std::optional<int64_t> window;       // ≥ 1: a token attends to itself and the window − 1 before it
+  std::optional<double> query_scalar;  // scores are divided by its root; none: d_head
+  std::optional<double> softcap;       // scores s become cap · tanh(s / cap), before the mask
+};
+
+struct MlpSpec {
+  Activation activation = Activation::kGeluTanh;
+  bool gated = false;  // act(gate) · up instead of act(in)
+  bool bias = false;
+  int64_t inputs_per_channel() const { return gated ? 2 : 1; }
+};
+
+// The stream as the layer's earlier blocks left it, or as it was before the layer (parallel blocks).
+enum class BlockReads { kStream, kLayerInput };
+
+enum class BlockKind { kAttention, kMlp };
+
+// A block of a model.
+struct Block {
+  BlockKind kind = BlockKind::kAttention;
+  int64_t layer = 0;
+};
+inline bool operator==(const Block& a, const Block& b) { return a.kind == b.kind && a.layer == b.layer; }
+
+// A part of a layer that reads the stream through a norm and writes to it.
+struct BlockSpec {
+  BlockKind kind = BlockKind::kAttention;
+  BlockReads reads = BlockReads::kStream;
+  bool post_norm = false;  // a norm on what it writes, biases included, before that joins the stream
+};
+
+// One layer as a program: its blocks in the order they are worked (layer_program.h walks them), and what they are.
+struct LayerSpec {
+  AttentionSpec attention;
+  MlpSpec mlp;
+  std::vector<BlockSpec> blocks{{BlockKind::kAttention}, {BlockKind::kMlp}};
+
+  // Whether every block reads the stream before the layer's first.
+  void set_parallel(bool parallel) {
+    for (size_t i = 1; i < blocks.size(); ++i)
+      blocks[i].reads = parallel ? BlockReads::kLayerInput : BlockReads::kStream;
+  }
+  void norm_outputs() {
+    for (BlockSpec& block : blocks) block.post_norm = true;
+  }
+  bool parallel() const;
+  bool post_norm(BlockKind kind) const;
+};
+
+struct HeadSpec {
+  bool tied = false;              // the unembedding is the embedding
+  std::optional<double> softcap;  // of the logits
 };
 
 struct Architecture {
@@ -38,42 +120,40 @@ struct Architecture {
   int64_t d_mlp = 0;
   int64_t vocab = 0;
   int64_t n_positions = 0;  // longest sequence the model was made for
-  NormKind norm = NormKind::kLayerNorm;
-  double norm_eps = 1e-5;
-  double norm_offset = 0;   // γ of every norm is its stored weight plus this (Gemma: 1)
-  bool post_norms = false;  // a norm on what attention and the MLP write, before it joins the stream
-  Activation activation = Activation::kGeluTanh;
-  bool qkv_bias = false;
-  bool attn_out_bias = false;
-  bool mlp_bias = false;
-  bool gated_mlp = false;      // act(gate) · up instead of act(in)
-  double embedding_scale = 1;  // the stream starts with this times the token's embedding
-  bool learned_positions = false;
-  int64_t position_offset = 0;  // rows of the position embedding before that of position 0
-  std::optional<RotarySpec> rotary;
-  std::optional<RotarySpec> local_rotary;  // of the layers with a window; none: as the others
-  bool qk_norm = false;                    // RMSNorm over d_head on every head's q and k, before the rotation
-  std::optional<int64_t> sliding_window;   // ≥ 1: a token attends to itself and the window − 1 before it
-  std::vector<bool> windowed;              // which layers have that window; empty: all
-  std::optional<double> query_scalar;      // scores are divided by its root; none: d_head
-  std::optional<double> attn_softcap;      // scores s become cap · tanh(s / cap), before the mask
-  std::optional<double> logit_softcap;     // and so do the logits
-  bool parallel_blocks = false;            // the MLP reads the stream before the layer's attention
-  bool tied_unembedding = false;
+  NormSpec norm;            // of every norm over d_model, and of the q/k norms
+  EmbeddingSpec embedding;
+  std::vector<LayerSpec> layer_kinds{LayerSpec()};  // the kinds of layers there are
+  std::vector<size_t> kind_of_layer;                // of each layer, an index of layer_kinds; empty: all are the first
+  HeadSpec head;
   std::optional<int64_t> bos_id;
   std::vector<int64_t> eos_ids;                            // of config.json: they end a document
   std::optional<std::vector<int64_t>> generation_eos_ids;  // of generation_config.json, where the model has one
   std::vector<std::string> notes;                          // what a user should know, e.g. that dropout is ignored
 
+  size_t kind_of(int64_t layer) const { return kind_of_layer.empty() ? 0 : kind_of_layer[layer]; }
+  const LayerSpec& layer(int64_t l) const { return layer_kinds[kind_of(l)]; }
+  // For building one whose layers are all alike.
+  LayerSpec& every_layer() { return layer_kinds.front(); }
+
+  // Tokens that a sequence can have; none: positions are computed, any number of them.
+  std::optional<int64_t> position_limit() const {
+    return embedding.learned_positions ? std::optional<int64_t>(n_positions) : std::nullopt;
+  }
   // What ends a generated text.
   const std::vector<int64_t>& stop_ids() const { return generation_eos_ids ? *generation_eos_ids : eos_ids; }
   int64_t heads_per_kv() const { return n_heads / n_kv_heads; }
-  double score_scale() const { return 1 / std::sqrt(query_scalar.value_or(static_cast<double>(d_head))); }
-  bool local(int64_t layer) const { return sliding_window && (windowed.empty() || windowed[layer]); }
-  std::optional<int64_t> window_of(int64_t layer) const { return local(layer) ? sliding_window : std::nullopt; }
-  const std::optional<RotarySpec>& rotary_of(int64_t layer) const {
-    return local_rotary && local(layer) ? local_rotary : rotary;
+  double score_scale(int64_t l) const {
+    return 1 / std::sqrt(layer(l).attention.query_scalar.value_or(static_cast<double>(d_head)));
   }
 };
+
+inline bool LayerSpec::parallel() const {
+  return std::any_of(blocks.begin(), blocks.end(),
+                     [](const BlockSpec& b) { return b.reads == BlockReads::kLayerInput; });
+}
+
+inline bool LayerSpec::post_norm(BlockKind kind) const {
+  return std::any_of(blocks.begin(), blocks.end(), [&](const BlockSpec& b) { return b.kind == kind && b.post_norm; });
+}
 
 }  // namespace circuit

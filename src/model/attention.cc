@@ -40,14 +40,14 @@ at::Tensor from_groups(const at::Tensor& groups, const TokenBatch& batch, int64_
 }
 
 // Scores before the mask, [groups, queries, keys].
-at::Tensor attention_scores(const Architecture& architecture, const at::Tensor& q, const at::Tensor& k) {
-  return soft_cap(at::bmm(q, k.transpose(1, 2)), architecture.attn_softcap);
+at::Tensor attention_scores(const AttentionSpec& spec, const at::Tensor& q, const at::Tensor& k) {
+  return soft_cap(at::bmm(q, k.transpose(1, 2)), spec.softcap);
 }
 
 // mask [positions, keys]; q holds the positions of every head of a group one after another.
-at::Tensor attention_probs(const Architecture& architecture, const at::Tensor& q, const at::Tensor& k,
+at::Tensor attention_probs(const AttentionSpec& spec, const at::Tensor& q, const at::Tensor& k,
                            const at::Tensor& mask) {
-  at::Tensor scores = attention_scores(architecture, q, k);
+  at::Tensor scores = attention_scores(spec, q, k);
   scores.view({-1, mask.size(0), mask.size(1)}).add_(mask);
   return at::softmax(scores, -1);
 }
@@ -74,7 +74,7 @@ struct Tile {
 template <typename Work>
 void for_tiles(const Architecture& architecture, int64_t layer, int64_t groups, int64_t longest, const Work& work) {
   const int64_t heads = architecture.heads_per_kv();
-  const std::optional<int64_t> window = architecture.window_of(layer);
+  const std::optional<int64_t> window = architecture.layer(layer).attention.window;
   const int64_t tile = std::min(kTileQueries, longest);
   for (int64_t query = 0; query < longest; query += tile) {
     Tile t{};
@@ -116,8 +116,9 @@ at::Tensor attention_of_query(const Architecture& architecture, int64_t layer, c
                            .view({groups, architecture.heads_per_kv(), batch.longest, architecture.d_head})
                            .select(2, position);
   const at::Tensor k = cache.k.narrow(0, sequence * groups, groups).narrow(1, 0, keys);
-  const at::Tensor mask = attention_mask(architecture.window_of(layer), 1, keys, q.options());
-  return attention_probs(architecture, q, k, mask).view({architecture.n_heads, keys});
+  const AttentionSpec& spec = architecture.layer(layer).attention;
+  const at::Tensor mask = attention_mask(spec.window, 1, keys, q.options());
+  return attention_probs(spec, q, k, mask).view({architecture.n_heads, keys});
 }
 
 at::Tensor attention_forward(const Architecture& architecture, int64_t layer, const TokenBatch& batch,
@@ -126,22 +127,22 @@ at::Tensor attention_forward(const Architecture& architecture, int64_t layer, co
   const int64_t d_head = architecture.d_head;
   const int64_t longest = batch.longest;
   AttentionCache kept;
-  kept.q = to_groups(q, batch, kv_heads, d_head) * architecture.score_scale();
+  kept.q = to_groups(q, batch, kv_heads, d_head) * architecture.score_scale(layer);
   kept.k = to_groups(k, batch, kv_heads, d_head);
   kept.v = to_groups(v, batch, kv_heads, d_head);
   // Rows after the last real token of a sequence are never read back, and no earlier row looks at them: the
   // mask is all that right padding needs.
-  const std::optional<int64_t> window = architecture.window_of(layer);
+  const AttentionSpec& spec = architecture.layer(layer).attention;
   at::Tensor z;
   if (cache != nullptr && keeps_probs(architecture, longest)) {
-    kept.probs = attention_probs(architecture, kept.q, kept.k, attention_mask(window, longest, longest, q.options()));
+    kept.probs = attention_probs(spec, kept.q, kept.k, attention_mask(spec.window, longest, longest, q.options()));
     z = at::bmm(kept.probs, kept.v);
   } else {
     z = at::empty_like(kept.q);
     const at::Tensor by_head = z.view({z.size(0), -1, longest, d_head});
     for_tiles(architecture, layer, z.size(0), longest, [&](const Tile& t) {
       const at::Tensor probs =
-          attention_probs(architecture, t.queries_of(kept.q, longest), t.keys_of(kept.k), t.mask(window, q.options()));
+          attention_probs(spec, t.queries_of(kept.q, longest), t.keys_of(kept.k), t.mask(spec.window, q.options()));
       by_head.narrow(0, t.group, t.groups)
           .narrow(2, t.query, t.queries)
           .copy_(at::bmm(probs, t.keys_of(kept.v)).view({t.groups, -1, t.queries, d_head}));
@@ -155,8 +156,8 @@ namespace {
 
 // Gradients of one tile, added to d_k and d_v: [G, T, c], or per query head [G, R, T, c]. Returns that at its
 // queries, [groups, R · queries, c].
-at::Tensor tile_backward(const Architecture& architecture, const AttentionCache& cache, const at::Tensor& d_out,
-                         const Tile& t, const at::Tensor& probs, const at::Tensor& d_k, const at::Tensor& d_v) {
+at::Tensor tile_backward(const AttentionSpec& spec, const AttentionCache& cache, const at::Tensor& d_out, const Tile& t,
+                         const at::Tensor& probs, const at::Tensor& d_k, const at::Tensor& d_v) {
   const int64_t longest = cache.k.size(1);
   const at::Tensor q = t.queries_of(cache.q, longest);
   const at::Tensor k = t.keys_of(cache.k);
@@ -164,8 +165,8 @@ at::Tensor tile_backward(const Architecture& architecture, const AttentionCache&
   const at::Tensor d_probs = at::bmm(d, t.keys_of(cache.v).transpose(1, 2));
   const at::Tensor d_scores = at::_softmax_backward_data(d_probs, probs, -1, probs.scalar_type());
   // Capped scores are made again: only Gemma 2 has a cap.
-  if (const auto& cap = architecture.attn_softcap) {
-    d_scores.mul_(soft_cap_slope(attention_scores(architecture, q, k), *cap));
+  if (const auto& cap = spec.softcap) {
+    d_scores.mul_(soft_cap_slope(attention_scores(spec, q, k), *cap));
   }
   const auto add = [&](const at::Tensor& sum, const at::Tensor& weights, const at::Tensor& rows) {
     const at::Tensor target = sum.narrow(0, t.group, t.groups).narrow(-2, t.key, t.keys);
@@ -186,6 +187,7 @@ at::Tensor tile_backward(const Architecture& architecture, const AttentionCache&
 
 AttentionGradients attention_backward(const Architecture& architecture, int64_t layer, const TokenBatch& batch,
                                       const AttentionCache& cache, const at::Tensor& d_z, KeyValueGradients form) {
+  const AttentionSpec& spec = architecture.layer(layer).attention;
   const int64_t kv_heads = architecture.n_kv_heads;
   const int64_t longest = batch.longest;
   const int64_t groups = cache.k.size(0);
@@ -199,16 +201,16 @@ AttentionGradients attention_backward(const Architecture& architecture, int64_t 
   at::Tensor d_v = at::zeros(sizes, cache.k.options());
   at::Tensor d_q;
   if (cache.probs.defined()) {
-    d_q = tile_backward(architecture, cache, d_out, {0, groups, 0, longest, 0, longest}, cache.probs, d_k, d_v);
+    d_q = tile_backward(spec, cache, d_out, {0, groups, 0, longest, 0, longest}, cache.probs, d_k, d_v);
   } else {
     d_q = at::empty_like(cache.q);
     const at::Tensor by_head = d_q.view({groups, -1, longest, d_head});
     for_tiles(architecture, layer, groups, longest, [&](const Tile& t) {
-      const at::Tensor probs = attention_probs(architecture, t.queries_of(cache.q, longest), t.keys_of(cache.k),
-                                               t.mask(architecture.window_of(layer), cache.q.options()));
+      const at::Tensor probs = attention_probs(spec, t.queries_of(cache.q, longest), t.keys_of(cache.k),
+                                               t.mask(spec.window, cache.q.options()));
       by_head.narrow(0, t.group, t.groups)
           .narrow(2, t.query, t.queries)
-          .copy_(tile_backward(architecture, cache, d_out, t, probs, d_k, d_v).view({t.groups, -1, t.queries, d_head}));
+          .copy_(tile_backward(spec, cache, d_out, t, probs, d_k, d_v).view({t.groups, -1, t.queries, d_head}));
     });
   }
   at::Tensor k = cache.k;
@@ -223,7 +225,7 @@ AttentionGradients attention_backward(const Architecture& architecture, int64_t 
   g.q_dot = from_groups(dot(cache.q, d_q), batch, kv_heads).squeeze(-1);
   g.k_dot = from_groups(dot(k, d_k), batch, kv_heads).squeeze(-1);
   g.v_dot = from_groups(dot(v, d_v), batch, kv_heads).squeeze(-1);
-  g.d_q = from_groups(d_q * architecture.score_scale(), batch, kv_heads);
+  g.d_q = from_groups(d_q * architecture.score_scale(layer), batch, kv_heads);
   g.d_k = from_groups(d_k, batch, kv_heads);
   g.d_v = from_groups(d_v, batch, kv_heads);
   return g;

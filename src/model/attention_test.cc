@@ -35,9 +35,11 @@ Architecture shape(const Form& form) {
   a.d_model = 20;
   a.vocab = 13;
   a.n_positions = 600;
-  a.sliding_window = form.window;
-  if (form.window) a.windowed = {true, false};
-  a.attn_softcap = form.cap;
+  a.every_layer().attention.softcap = form.cap;
+  if (!form.window) return a;
+  a.layer_kinds.push_back(a.every_layer());
+  a.layer_kinds.back().attention.window = form.window;
+  a.kind_of_layer = {1, 0};
   return a;
 }
 
@@ -57,9 +59,10 @@ class Tiles : public testing::TestWithParam<Form> {
   }
   // As if the probabilities had been kept.
   AttentionCache with_probs(AttentionCache cache, int64_t layer) const {
-    at::Tensor scores = soft_cap(at::bmm(cache.q, cache.k.transpose(1, 2)), architecture_.attn_softcap);
+    at::Tensor scores =
+        soft_cap(at::bmm(cache.q, cache.k.transpose(1, 2)), architecture_.layer(layer).attention.softcap);
     const int64_t n = cache.k.size(1);
-    scores.view({-1, n, n}).add_(attention_mask(architecture_.window_of(layer), n, n, scores.options()));
+    scores.view({-1, n, n}).add_(attention_mask(architecture_.layer(layer).attention.window, n, n, scores.options()));
     cache.probs = at::softmax(scores, -1);
     return cache;
   }

@@ -1,175 +1,44 @@
 #include "model/backward.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/mm.h>
-#include <ATen/ops/stack.h>
-
-#include "model/rows.h"
+#include "model/blocks/block.h"
+#include "model/layer_program.h"
 
 namespace circuit {
 namespace {
 
-// [tokens, H, d_head] → [tokens, Hk, d_head], sum over the heads of each group.
-at::Tensor sum_groups(const at::Tensor& per_head, int64_t kv_heads) {
-  if (per_head.size(1) == kv_heads) return per_head;
-  return per_head.view({per_head.size(0), kv_heads, -1, per_head.size(2)}).sum(2);
-}
+// One layer of a backward.
+class LayerBackward {
+ public:
+  LayerBackward(BackwardPass& pass, int64_t l) : pass_(pass), layer_(pass.model.architecture().layer(l)), l_(l) {}
 
-at::Tensor dot(const at::Tensor& a, const at::Tensor& b) { return (a * b).sum(-1); }
-
-// Through the q/k norm: from unrotated gradients to those at the projections' outputs.
-void through_qk_norm(const Model& model, const LayerWeights& w, const QueryKeyNormCache& kept, AttentionBackward* g) {
-  const Architecture& a = model.architecture();
-  if (!a.qk_norm) return;
-  AttentionGradients& heads = g->heads;
-  g->d_q_normed = heads.d_q;
-  g->d_k_normed = sum_groups(heads.d_k, a.n_kv_heads);
-  // Per query head, every share of a group's gradient passes the norm of the group's one k.
-  const int64_t shares = heads.d_k.size(1) / a.n_kv_heads;
-  const auto spread = [&](const at::Tensor& t) { return shares == 1 ? t : t.repeat_interleave(shares, 1); };
-  const at::Tensor k = spread(kept.k);
-  heads.d_q = norm_backward(w.q_norm, kept.q, kept.q_stats, heads.d_q);
-  heads.d_k = norm_backward(w.k_norm, k, {at::Tensor(), spread(kept.k_stats.rstd)}, heads.d_k);
-  heads.q_dot = dot(kept.q, heads.d_q);
-  heads.k_dot = dot(k, heads.d_k);
-}
-
-// q, k, v gradients [tokens, heads, d_head] as columns in the order of the layer's tensor.
-at::Tensor join_qkv(QkvOrder order, const at::Tensor& d_q, const at::Tensor& d_k, const at::Tensor& d_v) {
-  if (order == QkvOrder::kByHead) return at::stack({d_q, d_k, d_v}, 2).flatten(1);
-  return at::cat({d_q.flatten(1), d_k.flatten(1), d_v.flatten(1)}, 1);
-}
-
-// Where the gradient at the last stream is not zero by the reader's word; undefined: anywhere.
-at::Tensor nonzero_rows(const Model& model, const ForwardCache& cache, int64_t l) {
-  return l + 1 == model.architecture().n_layers ? cache.read_rows : at::Tensor();
-}
-
-// What to pick from a kept tensor so that it stands at `rows`: nothing where the forward kept those alone.
-at::Tensor rows_of_kept(const at::Tensor& kept, const at::Tensor& rows, int64_t tokens) {
-  return kept.size(0) == tokens ? rows : at::Tensor();
-}
-
-MlpBackward mlp_step(const Model& model, const ForwardCache& cache, int64_t l, const at::Tensor& d_stream, Rule rule) {
-  const LayerWeights& w = model.layers()[l];
-  const LayerCache& kept = cache.layers[l];
-  MlpBackward g;
-  g.layer = l;
-  g.d_stream = d_stream;
-  g.rows = nonzero_rows(model, cache, l);
-  const at::Tensor pick = rows_of_kept(kept.x_mlp, g.rows, d_stream.size(0));
-  g.kept = {take_rows(kept.mlp.in, pick), take_rows(kept.mlp.gate, pick)};
-  g.x = take_rows(kept.x_mlp, pick);
-  g.stats = take_rows(kept.mlp_stats, pick);
-  g.d_out = take_rows(d_stream, g.rows);
-  if (model.architecture().post_norms) {
-    g.out = take_rows(kept.mlp_out, g.rows);
-    if (w.b_out.defined()) g.out = g.out + w.b_out;
-    g.out_stats = take_rows(kept.mlp_post_stats, pick);
-    g.d_out = norm_backward(w.mlp_post_norm, g.out, g.out_stats, g.d_out, rule);
+  at::Tensor back(const BlockSpec& block, const at::Tensor& d_stream) {
+    const Block here{block.kind, l_};
+    if (pass_.cache.replaced == here) {
+      pass_.visitor.on_replaced(here, d_stream);
+      return {};
+    }
+    // The gradient at the last stream is zero, by the reader's word, at rows that are not read.
+    const bool last = l_ + 1 == pass_.model.architecture().n_layers && !mixed_after(layer_, block);
+    const at::Tensor rows = last ? pass_.cache.read_rows : at::Tensor();
+    return methods_of(block.kind).backward(pass_, l_, rows, d_stream);
   }
-  g.channels = mlp_backward(model.architecture(), w, g.kept, g.d_out, rule);
-  g.d_y = at::mm(g.channels.d_in, w.w_in.t());
-  if (g.channels.d_gate.defined()) g.d_y.addmm_(g.channels.d_gate, w.w_gate.t());
-  g.d_reader = put_rows(norm_backward(w.mlp_norm, g.x, g.stats, g.d_y, rule), g.rows, d_stream.size(0));
-  return g;
-}
 
-// From g->d_z to the gradients of the projections' outputs.
-void through_heads(const Model& model, const TokenBatch& batch, const ForwardCache& cache, KeyValueGradients form,
-                   Rule rule, AttentionBackward* g) {
-  const LayerCache& kept = cache.layers[g->layer];
-  g->heads = attention_backward(model.architecture(), g->layer, batch, kept.attention, g->d_z, form);
-  if (rule == Rule::kRelevance) {
-    for (at::Tensor* t : {&g->heads.d_q, &g->heads.d_k, &g->heads.q_dot, &g->heads.k_dot}) t->zero_();
-  }
-  const RotaryTable& rotary = cache.rotary.of(model.architecture(), g->layer);
-  g->heads.d_q = rotate(g->heads.d_q, rotary, Direction::kBackward);
-  g->heads.d_k = rotate(g->heads.d_k, rotary, Direction::kBackward);
-  through_qk_norm(model, model.layers()[g->layer], kept.qk_norm, g);
-}
-
-AttentionBackward attention_step(const Model& model, const TokenBatch& batch, const ForwardCache& cache, int64_t l,
-                                 const at::Tensor& d_stream, KeyValueGradients form, Rule rule) {
-  const Architecture& a = model.architecture();
-  const LayerWeights& w = model.layers()[l];
-  const LayerCache& kept = cache.layers[l];
-  const int64_t tokens = batch.tokens();
-  AttentionBackward g;
-  g.layer = l;
-  g.d_stream = d_stream;
-  // The last heads' outputs reach what is read at their own position only.
-  g.rows = nonzero_rows(model, cache, l);
-  at::Tensor d_out = take_rows(d_stream, g.rows);
-  g.d_out = d_stream;
-  if (a.post_norms) {
-    const at::Tensor pick = rows_of_kept(kept.attn_out, g.rows, tokens);
-    g.out = take_rows(kept.attn_out, pick);
-    g.out_stats = take_rows(kept.attn_post_stats, pick);
-    d_out = norm_backward(w.attn_post_norm, g.out, g.out_stats, d_out, rule);
-    g.d_out = put_rows(d_out, g.rows, tokens);
-  }
-  g.d_z = put_rows(at::mm(d_out, w.w_o.t()), g.rows, tokens);
-  through_heads(model, batch, cache, form, rule, &g);
-  g.d_qkv =
-      join_qkv(w.qkv_order, g.heads.d_q, sum_groups(g.heads.d_k, a.n_kv_heads), sum_groups(g.heads.d_v, a.n_kv_heads));
-  if (w.w_qkv.defined()) {
-    g.d_y = at::mm(g.d_qkv, w.w_qkv.t());
-  } else {
-    const int64_t q = a.n_heads * a.d_head;
-    const int64_t kv = a.n_kv_heads * a.d_head;
-    g.d_y = at::mm(g.d_qkv.narrow(1, 0, q), w.w_q.flatten(1).t());
-    g.d_y.addmm_(g.d_qkv.narrow(1, q, kv), w.w_k.flatten(1).t());
-    g.d_y.addmm_(g.d_qkv.narrow(1, q + kv, kv), w.w_v.flatten(1).t());
-  }
-  g.d_reader = norm_backward(w.attn_norm, kept.x_attn, kept.attn_stats, g.d_y, rule);
-  return g;
-}
-
-bool is_replaced(const ForwardCache& cache, Block::Kind kind, int64_t l) {
-  return cache.replaced && cache.replaced->kind == kind && cache.replaced->layer == l;
-}
+ private:
+  BackwardPass& pass_;
+  const LayerSpec& layer_;
+  int64_t l_;
+};
 
 }  // namespace
 
-AttentionGradients heads_backward(const Model& model, const TokenBatch& batch, const ForwardCache& cache, int64_t l,
-                                  const at::Tensor& d_z, KeyValueGradients form, Rule rule) {
-  AttentionBackward g;
-  g.layer = l;
-  g.d_z = d_z;
-  through_heads(model, batch, cache, form, rule, &g);
-  return g.heads;
-}
-
 void backward(const Model& model, const TokenBatch& batch, ForwardCache& cache, const at::Tensor& d_final,
               KeyValueGradients form, CacheUse use, BackwardVisitor& visitor, Rule rule) {
-  const bool parallel = model.architecture().parallel_blocks;
+  BackwardPass pass{model, batch, cache, form, use, visitor, rule};
   at::Tensor d_x = d_final;
   for (int64_t l = model.architecture().n_layers - 1; l >= 0; --l) {
     if (cache.streams_only) remake_layer(model, batch, l, &cache);
-    at::Tensor d_mlp;
-    if (!is_replaced(cache, Block::Kind::kMlp, l)) {
-      const MlpBackward mlp = mlp_step(model, cache, l, d_x, rule);
-      visitor.on_mlp(mlp);
-      d_mlp = mlp.d_reader;
-      if (use == CacheUse::kRelease) {
-        cache.layers[l].mlp = MlpCache();
-        cache.layers[l].x_mlp = at::Tensor();
-      }
-    } else {
-      visitor.on_replaced(*cache.replaced, d_x);
-    }
-    const at::Tensor d_after_heads = parallel || !d_mlp.defined() ? d_x : d_x + d_mlp;
-    if (is_replaced(cache, Block::Kind::kHeads, l)) {
-      visitor.on_replaced(*cache.replaced, d_after_heads);
-      d_x = parallel && d_mlp.defined() ? d_after_heads + d_mlp : d_after_heads;
-      continue;
-    }
-    const AttentionBackward attention = attention_step(model, batch, cache, l, d_after_heads, form, rule);
-    visitor.on_attention(attention);
-    d_x = d_after_heads + attention.d_reader;
-    if (parallel && d_mlp.defined()) d_x.add_(d_mlp);
+    LayerBackward engine(pass, l);
+    d_x = walk_layer_back(model.architecture().layer(l), d_x, engine);
     if (use == CacheUse::kRelease || cache.streams_only) {
       LayerCache left;
       if (use == CacheUse::kKeep) left.x_attn = cache.layers[l].x_attn;

@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/argmax.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
@@ -12,12 +11,11 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "model/blocks/block.h"
 #include "model/forward.h"
 #include "model/head.h"
 #include "model/key_value_cache.h"
-#include "model/mlp.h"
-#include "model/norm.h"
-#include "model/rotary.h"
+#include "model/layer_program.h"
 
 namespace circuit {
 namespace {
@@ -25,23 +23,38 @@ namespace {
 // Prompts are worked together up to so many tokens: enough for the products, and activations stay small.
 constexpr int64_t kPromptTokens = 2048;
 
+using Attend = std::function<at::Tensor(int64_t l, const QueryKeyValue&)>;
+
+// One layer of new tokens.
+class LayerSteps {
+ public:
+  using Written = at::Tensor;
+  LayerSteps(const GenerationPass& pass, int64_t l) : pass_(pass), l_(l) {}
+
+  at::Tensor work(const BlockSpec& block, const at::Tensor& x) const {
+    return methods_of(block.kind).generate(pass_, l_, x);
+  }
+
+  at::Tensor join(const at::Tensor& stream, const std::vector<at::Tensor>& written) const {
+    at::Tensor sum = stream + written[0];
+    for (size_t i = 1; i < written.size(); ++i) sum.add_(written[i]);
+    return sum;
+  }
+
+ private:
+  const GenerationPass& pass_;
+  int64_t l_;
+};
+
 // The last stream of new tokens, [tokens, d_model]; attend(layer, qkv) gives z. ids, positions [tokens].
-template <typename Attend>
 at::Tensor run_layers(const Model& model, const at::Tensor& ids, const at::Tensor& positions, const Attend& attend) {
   const Architecture& a = model.architecture();
   const RotaryTables rotary = make_rotary_tables(a, positions, model.dtype());
-  at::Tensor x = token_embedding(model, ids);
-  if (a.learned_positions) x = x + at::embedding(model.positions(), positions);
+  const GenerationPass pass{model, rotary, attend};
+  at::Tensor x = with_positions(model, token_embedding(model, ids), positions);
   for (int64_t l = 0; l < a.n_layers; ++l) {
-    const LayerWeights& w = model.layers()[l];
-    const at::Tensor y = norm_forward(a, w.attn_norm, x, nullptr);
-    const at::Tensor z = attend(l, make_qkv(a, w, rotary.of(a, l), y, nullptr));
-    const at::Tensor attention = post_norm_forward(a, w.attn_post_norm, linear(z, w.w_o, w.b_o), nullptr);
-    const at::Tensor x_mlp = a.parallel_blocks ? x : x + attention;
-    at::Tensor mlp = mlp_forward(a, w, norm_forward(a, w.mlp_norm, x_mlp, nullptr), nullptr);
-    if (w.b_out.defined()) mlp.add_(w.b_out);
-    mlp = post_norm_forward(a, w.mlp_post_norm, mlp, nullptr);
-    x = a.parallel_blocks ? x + attention + mlp : x_mlp + mlp;
+    LayerSteps engine(pass, l);
+    x = walk_layer(a.layer(l), x, engine);
   }
   return x;
 }
@@ -170,9 +183,7 @@ class Generation {
   }
 
   // Whether a sequence of so many tokens is all that the model has positions for.
-  bool is_full(int64_t tokens) const {
-    return model_.architecture().learned_positions && tokens >= model_.architecture().n_positions;
-  }
+  bool is_full(int64_t tokens) const { return tokens >= model_.architecture().position_limit().value_or(tokens + 1); }
 
   const Model& model_;
   const Prompts& prompts_;

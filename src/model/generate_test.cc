@@ -20,7 +20,9 @@ Architecture tiny() {
   a.d_mlp = 14;
   a.vocab = 13;
   a.n_positions = 24;
-  a.qkv_bias = a.attn_out_bias = a.mlp_bias = a.learned_positions = a.tied_unembedding = true;
+  LayerSpec& layer = a.every_layer();
+  layer.attention.qkv_bias = layer.attention.out_bias = layer.mlp.bias = true;
+  a.embedding.learned_positions = a.head.tied = true;
   return a;
 }
 

@@ -43,7 +43,7 @@ HeadInput head_input(const Model& model, const at::Tensor& x_final, const at::Te
   HeadInput input;
   input.rows = rows;
   input.x = x_final.index_select(0, rows);
-  input.y = norm_forward(model.architecture(), model.final_norm(), input.x, &input.stats);
+  input.y = norm_forward(model.final_norm(), input.x, &input.stats);
   return input;
 }
 
@@ -51,13 +51,13 @@ HeadInput readout_input(const Model& model, const at::Tensor& x_final, const at:
   HeadInput input;
   input.rows = rows;
   input.x = wide(x_final.index_select(0, rows));
-  input.y = norm_forward(model.architecture(), model.final_norm(), input.x, &input.stats);
+  input.y = norm_forward(model.final_norm(), input.x, &input.stats);
   return input;
 }
 
 at::Tensor head_logits(const Model& model, const at::Tensor& y) {
   const at::Tensor& u = model.unembedding();
-  const auto& cap = model.architecture().logit_softcap;
+  const auto& cap = model.architecture().head.softcap;
   if (y.scalar_type() == u.scalar_type()) return soft_cap(linear(y, u.t(), {}), cap);
   at::Tensor logits = at::empty({y.size(0), u.size(0)}, y.options());
   widened_parts(u, y.scalar_type(), [&](int64_t first, const at::Tensor& rows) {
@@ -77,7 +77,7 @@ at::Tensor head_d_y(const Model& model, const at::Tensor& d_logits) {
 }
 
 at::Tensor head_logits_backward(const Model& model, const at::Tensor& logits, const at::Tensor& d_logits) {
-  const auto& cap = model.architecture().logit_softcap;
+  const auto& cap = model.architecture().head.softcap;
   return cap ? d_logits.mul_(soft_cap_slope(logits, *cap)) : d_logits;
 }
 
@@ -90,7 +90,7 @@ TokenLogits token_logits(const Model& model, const at::Tensor& y, const at::Tens
     return at::zeros_like(wide_y).index_add_(0, owners, terms * w.unsqueeze(1));
   };
   // Linear without a cap: one direction per row of y, and no logit is made.
-  const auto& cap = model.architecture().logit_softcap;
+  const auto& cap = model.architecture().head.softcap;
   if (!cap) {
     const at::Tensor directions = sums(rows);
     return {(wide_y * directions).sum(1), directions.to(y.scalar_type()), {}};

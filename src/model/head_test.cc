@@ -20,15 +20,15 @@ constexpr int64_t kRows = 41;
 Model wide_model(at::ScalarType dtype) {
   Architecture a;
   a.family = "llama";
-  a.norm = NormKind::kRmsNorm;
+  a.norm.kind = NormKind::kRmsNorm;
   a.n_layers = 1;
   a.n_heads = a.n_kv_heads = a.d_head = 2;
   a.d_model = 6;
   a.d_mlp = 4;
   a.vocab = kVocab;
   a.n_positions = 8;
-  a.tied_unembedding = true;
-  a.logit_softcap = 3.0;
+  a.head.tied = true;
+  a.head.softcap = 3.0;
   LoadOptions options;
   options.dtype = dtype;
   return Model::random(a, 0.5, 3, options);
@@ -75,7 +75,7 @@ TEST_P(LossOf, PartsIsThatOfTheWhole) {
     return;
   }
   const at::Tensor wide = x.to(at::kDouble);
-  const at::Tensor y = wide * (wide.square().mean(-1, true) + model.architecture().norm_eps).rsqrt() *
+  const at::Tensor y = wide * (wide.square().mean(-1, true) + model.architecture().norm.eps).rsqrt() *
                        norm_scale(model.final_norm()).to(at::kDouble);
   const at::Tensor cap = (at::mm(y, model.unembedding().to(at::kDouble).t()) / 3).tanh() * 3;
   const at::Tensor expected = -at::_log_softmax(cap, 1, false).gather(1, ids).squeeze(1);

@@ -52,7 +52,7 @@ void write_initial_checkpoint(const std::string& source, uint64_t seed, const st
   for (const TensorShape& t : layout.tensors) {
     at::Tensor value;
     if (norms.count(t.name) > 0) {
-      value = at::full(t.shape, 1 - a.norm_offset, at::kFloat);
+      value = at::full(t.shape, 1 - a.norm.offset, at::kFloat);
     } else if (t.shape.size() == 1) {
       value = at::zeros(t.shape, at::kFloat);
     } else {

@@ -65,8 +65,8 @@ void KeyValueCache::extend() {
     ++lengths_[s];
   }
   new_rows_ = rows.to(model_.device());
-  seen_ = seen_within(std::nullopt);
-  if (a.sliding_window) seen_in_window_ = seen_within(a.sliding_window);
+  seen_.clear();
+  for (const LayerSpec& kind : a.layer_kinds) seen_.push_back(seen_within(kind.attention.window));
 }
 
 KeyValueCache::Seen KeyValueCache::seen_within(const std::optional<int64_t>& window) const {
@@ -88,7 +88,7 @@ KeyValueCache::Seen KeyValueCache::seen_within(const std::optional<int64_t>& win
 at::Tensor KeyValueCache::attend(int64_t layer, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   const Architecture& a = model_.architecture();
   const int64_t groups = live() * a.n_kv_heads;
-  const Seen& seen = a.window_of(layer) ? seen_in_window_ : seen_;
+  const Seen& seen = seen_[a.kind_of(layer)];
   // [groups, keys, d_head]
   const auto with_new = [&](const at::Tensor& cache, const at::Tensor& rows) {
     cache.view({-1, a.d_head}).index_copy_(0, new_rows_, rows.reshape({groups, a.d_head}));
@@ -96,8 +96,8 @@ at::Tensor KeyValueCache::attend(int64_t layer, const at::Tensor& q, const at::T
   };
   const at::Tensor keys = with_new(k_[layer], k);
   const at::Tensor values = with_new(v_[layer], v);
-  const at::Tensor queries = q.reshape({groups, a.heads_per_kv(), a.d_head}) * a.score_scale();
-  const at::Tensor scores = soft_cap(at::bmm(queries, keys.transpose(1, 2)), a.attn_softcap);
+  const at::Tensor queries = q.reshape({groups, a.heads_per_kv(), a.d_head}) * a.score_scale(layer);
+  const at::Tensor scores = soft_cap(at::bmm(queries, keys.transpose(1, 2)), a.layer(layer).attention.softcap);
   if (seen.mask.defined()) scores.view({live(), -1, seen.keys}).add_(seen.mask);
   return at::bmm(at::softmax(scores, -1), values).view({live(), -1});
 }

@@ -52,7 +52,7 @@ class KeyValueCache {
   std::vector<at::Tensor> k_, v_;  // per layer, [slots, Hk, capacity, d_head]; finite everywhere
   std::vector<int64_t> lengths_;   // of the live slots
   at::Tensor new_rows_;  // [live · Hk] int64, where the new tokens stand in a layer's [slots · Hk · capacity] rows
-  Seen seen_, seen_in_window_;
+  std::vector<Seen> seen_;  // per kind of layer
 };
 
 }  // namespace circuit

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "model/attention.h"
+#include "model/blocks/block.h"
 #include "model/families/family.h"
 
 namespace circuit {
@@ -11,30 +11,22 @@ namespace circuit {
 MemoryPlan plan_memory(const Architecture& a, int64_t parameters, Pass pass, int64_t sequences, int64_t longest,
                        int64_t element_bytes) {
   const int64_t tokens = sequences * longest;
-  const int64_t heads = a.n_heads * a.d_head;
-  const int64_t kv = 2 * a.n_kv_heads * a.d_head;
-  const int64_t hidden = a.d_mlp * (a.gated_mlp ? 2 : 1);
-  const int64_t probs = keeps_probs(a, longest) ? a.n_heads * longest : 0;
-  // Live while one layer is worked on, whatever is kept: projections, scores and hidden channels twice over.
-  int64_t working = 2 * (heads + kv + probs + hidden) + 4 * a.d_model;
-  // A cap's backward makes the scores again, and their slopes.
-  if (pass != Pass::kForward && a.attn_softcap) working += 2 * probs;
-  int64_t per_layer = 0;
-  if (pass != Pass::kForward) per_layer = 2 * a.d_model + 2 * heads + kv + probs + hidden;
-  // The q/k norm keeps the projections' outputs beside what attention took.
-  if (pass != Pass::kForward && a.qk_norm) per_layer += heads + kv / 2;
-  // A post-norm keeps what it norms: attention's output and the MLP's.
-  if (pass != Pass::kForward && a.post_norms) per_layer += 2 * a.d_model;
-  if (pass == Pass::kTrainRecomputing) {
-    working += per_layer;
-    per_layer = a.d_model;
+  const bool backward = pass != Pass::kForward;
+  // Live while one layer is worked on, whatever is kept: all that its blocks make, twice over.
+  int64_t working = 0;
+  int64_t kept = 0;
+  for (int64_t l = 0; l < a.n_layers; ++l) {
+    const BlockCost cost = layer_cost(a, l, longest);
+    const bool again = pass == Pass::kTrainRecomputing;
+    working = std::max(working, 2 * cost.made + 4 * a.d_model + (backward ? cost.slopes : 0) + (again ? cost.kept : 0));
+    if (backward) kept += again ? a.d_model : cost.kept;
   }
   constexpr int64_t kLogitRows = 512;
-  const int64_t copies = pass != Pass::kForward && a.logit_softcap ? 4 : 2;  // with a cap, the logits and their slopes
+  const int64_t copies = backward && a.head.softcap ? 4 : 2;  // with a cap, the logits and their slopes
   const int64_t logits = copies * std::min(tokens, kLogitRows) * a.vocab;
   MemoryPlan plan;
   plan.weights = parameters * element_bytes;
-  plan.activations = (tokens * (a.n_layers * per_layer + working) + logits) * element_bytes;
+  plan.activations = (tokens * (kept + working) + logits) * element_bytes;
   return plan;
 }
 

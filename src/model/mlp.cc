@@ -82,11 +82,11 @@ at::Tensor activation_ratio(Activation activation, const at::Tensor& x) {
   return at::where(x == 0, at_zero, activate(activation, x) / x);
 }
 
-MlpGradients mlp_relevance(const Architecture& architecture, const MlpCache& cache, const at::Tensor& d_hidden) {
-  if (!architecture.gated_mlp) return {d_hidden, d_hidden * activation_ratio(architecture.activation, cache.in), {}};
+MlpGradients mlp_relevance(const MlpSpec& spec, const MlpCache& cache, const at::Tensor& d_hidden) {
+  if (!spec.gated) return {d_hidden, d_hidden * activation_ratio(spec.activation, cache.in), {}};
   const at::Tensor half = d_hidden * 0.5;
-  return {d_hidden, half * activate(architecture.activation, cache.gate),
-          half * cache.in * activation_ratio(architecture.activation, cache.gate)};
+  return {d_hidden, half * activate(spec.activation, cache.gate),
+          half * cache.in * activation_ratio(spec.activation, cache.gate)};
 }
 
 }  // namespace
@@ -99,29 +99,38 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   return bias.defined() ? y.add_(bias) : y;
 }
 
-at::Tensor mlp_forward(const Architecture& architecture, const LayerWeights& weights, const at::Tensor& y,
-                       MlpCache* cache, at::Tensor* hidden) {
+at::Tensor mlp_forward(const MlpSpec& spec, const LayerWeights& weights, const at::Tensor& y, MlpCache* cache,
+                       at::Tensor* hidden) {
   MlpCache local;
   local.in = linear(y, weights.w_in, weights.b_in);
-  if (architecture.gated_mlp) local.gate = linear(y, weights.w_gate, weights.b_gate);
+  if (spec.gated) local.gate = linear(y, weights.w_gate, weights.b_gate);
   if (cache != nullptr) *cache = local;
-  const at::Tensor h = mlp_hidden(architecture, local);
+  const at::Tensor h = mlp_hidden(spec, local);
   if (hidden != nullptr) *hidden = h;
   return linear(h, weights.w_out, {});
 }
 
-at::Tensor mlp_hidden(const Architecture& architecture, const MlpCache& cache) {
-  if (!architecture.gated_mlp) return activate(architecture.activation, cache.in);
-  return activate(architecture.activation, cache.gate).mul_(cache.in);
+at::Tensor mlp_hidden(const MlpSpec& spec, const MlpCache& cache) {
+  if (!spec.gated) return activate(spec.activation, cache.in);
+  return activate(spec.activation, cache.gate).mul_(cache.in);
 }
 
-MlpGradients mlp_backward(const Architecture& architecture, const LayerWeights& weights, const MlpCache& cache,
+at::Tensor mlp_channels(const MlpSpec& spec, const LayerWeights& weights, const at::Tensor& y, int64_t first,
+                        int64_t count) {
+  const auto columns = [&](const at::Tensor& t, int64_t dim) { return t.defined() ? t.narrow(dim, first, count) : t; };
+  MlpCache in;
+  in.in = linear(y, columns(weights.w_in, 1), columns(weights.b_in, 0));
+  if (spec.gated) in.gate = linear(y, columns(weights.w_gate, 1), columns(weights.b_gate, 0));
+  return mlp_hidden(spec, in);
+}
+
+MlpGradients mlp_backward(const MlpSpec& spec, const LayerWeights& weights, const MlpCache& cache,
                           const at::Tensor& d_out, Rule rule) {
   const at::Tensor d_hidden = at::mm(d_out, weights.w_out.t());
-  if (rule == Rule::kRelevance) return mlp_relevance(architecture, cache, d_hidden);
-  if (!architecture.gated_mlp) return {d_hidden, activate_backward(architecture.activation, d_hidden, cache.in), {}};
-  const at::Tensor d_gate = activate_backward(architecture.activation, d_hidden * cache.in, cache.gate);
-  return {d_hidden, activate(architecture.activation, cache.gate).mul_(d_hidden), d_gate};
+  if (rule == Rule::kRelevance) return mlp_relevance(spec, cache, d_hidden);
+  if (!spec.gated) return {d_hidden, activate_backward(spec.activation, d_hidden, cache.in), {}};
+  const at::Tensor d_gate = activate_backward(spec.activation, d_hidden * cache.in, cache.gate);
+  return {d_hidden, activate(spec.activation, cache.gate).mul_(d_hidden), d_gate};
 }
 
 }  // namespace circuit

@@ -16,18 +16,22 @@ struct MlpCache {
 
 // y [tokens, d_model] → output without the output bias. cache null: nothing is kept. hidden, unless null:
 // gets h, [tokens, d_mlp].
-at::Tensor mlp_forward(const Architecture& architecture, const LayerWeights& weights, const at::Tensor& y,
-                       MlpCache* cache, at::Tensor* hidden = nullptr);
+at::Tensor mlp_forward(const MlpSpec& spec, const LayerWeights& weights, const at::Tensor& y, MlpCache* cache,
+                       at::Tensor* hidden = nullptr);
 
 // h, the input of W_out, again from the cache. [tokens, d_mlp]
-at::Tensor mlp_hidden(const Architecture& architecture, const MlpCache& cache);
+at::Tensor mlp_hidden(const MlpSpec& spec, const MlpCache& cache);
+
+// h of channels first … first + count − 1 alone, [tokens, count], from y [tokens, d_model].
+at::Tensor mlp_channels(const MlpSpec& spec, const LayerWeights& weights, const at::Tensor& y, int64_t first,
+                        int64_t count);
 
 struct MlpGradients {
   at::Tensor d_hidden;  // [tokens, d_mlp] at h
   at::Tensor d_in;      // [tokens, d_mlp]
   at::Tensor d_gate;    // [tokens, d_mlp] or undefined
 };
-MlpGradients mlp_backward(const Architecture& architecture, const LayerWeights& weights, const MlpCache& cache,
+MlpGradients mlp_backward(const MlpSpec& spec, const LayerWeights& weights, const MlpCache& cache,
                           const at::Tensor& d_out, Rule rule = Rule::kGradient);
 
 // x W + b through mm and an in-place sum: addmm copies its bias on one thread only.

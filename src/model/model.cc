@@ -4,6 +4,8 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/rng.h"
 #include "io/files.h"
@@ -144,7 +146,7 @@ Model Model::random(const Architecture& architecture, double scale, uint64_t see
     auto* data = values.data_ptr<double>();
     // Norm gains stand near 1; everything else near 0.
     const bool gain = shape.shape.size() == 1 && shape.name.find("bias") == std::string::npos;
-    const double centre = gain ? 1 - architecture.norm_offset : 0;
+    const double centre = gain ? 1 - architecture.norm.offset : 0;
     for (int64_t i = 0; i < values.numel(); ++i) data[i] = centre + scale * rng.normal();
     model.parameters_[shape.name] = values.to(options.device, options.dtype);
   }
@@ -171,11 +173,12 @@ Model Model::over(const Architecture& architecture, std::map<std::string, at::Te
 void Model::make_views() {
   embedding_ = parameters_.at(layout_.embedding);
   positions_ = parameter_or_none(parameters_, layout_.positions);
-  if (positions_.defined()) positions_ = positions_.narrow(0, architecture_.position_offset, architecture_.n_positions);
+  if (positions_.defined())
+    positions_ = positions_.narrow(0, architecture_.embedding.position_offset, architecture_.n_positions);
   unembedding_ = parameters_.at(layout_.unembedding);
   const auto norm = [&](const std::string& weight, const std::string& bias) {
     return NormWeights{parameter_or_none(parameters_, weight), parameter_or_none(parameters_, bias),
-                       architecture_.norm_offset};
+                       architecture_.norm};
   };
   final_norm_ = norm(layout_.final_norm, layout_.final_norm_bias);
   layers_.clear();
@@ -214,6 +217,11 @@ const at::Tensor& Model::parameter(const std::string& name) const {
   const auto found = parameters_.find(name);
   if (found == parameters_.end()) fail("model", "there is no parameter '{}'.", name);
   return found->second;
+}
+
+bool Model::norms_outputs() const {
+  return std::any_of(layers_.begin(), layers_.end(),
+                     [](const LayerWeights& w) { return w.attn_post_norm.defined() || w.mlp_post_norm.defined(); });
 }
 
 std::string Model::file_name(const std::string& name) const { return with_prefix(layout_, prefix_, name); }

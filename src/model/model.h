@@ -16,7 +16,8 @@ namespace circuit {
 struct NormWeights {
   at::Tensor weight;  // [d_model]; undefined: no such norm
   at::Tensor bias;    // [d_model] or undefined
-  double offset = 0;  // γ = weight + offset; read it through norm_scale
+  NormSpec spec;      // γ = weight + its offset; read it through norm_scale
+  bool defined() const { return weight.defined(); }
 };
 
 // How a checkpoint stores q, k and v: each in a tensor of its own, or all in one, as three blocks of heads
@@ -65,6 +66,9 @@ class Model {
   const NormWeights& final_norm() const { return final_norm_; }
   at::ScalarType dtype() const { return embedding_.scalar_type(); }
   at::Device device() const { return embedding_.device(); }
+
+  // Whether some block writes through a norm: what a node adds to the stream then depends on its block's others.
+  bool norms_outputs() const;
 
   // A parameter by its layout name (without the optional prefix). Throws Error for an unknown one.
   const at::Tensor& parameter(const std::string& name) const;

@@ -19,39 +19,38 @@ namespace {
 // x̂ ⊙ γ + β in x's dtype, x̂ in that of the statistics. As Hugging Face: rounded before the product with a stored γ
 // (Llama), after it where γ is the weight plus 1 (Gemma). x_hat may be overwritten.
 at::Tensor scaled(const NormWeights& weights, const at::Tensor& x_hat, at::ScalarType dtype) {
-  at::Tensor y = weights.offset != 0 ? (x_hat * norm_scale(weights)).to(dtype) : x_hat.to(dtype).mul_(weights.weight);
+  at::Tensor y =
+      weights.spec.offset != 0 ? (x_hat * norm_scale(weights)).to(dtype) : x_hat.to(dtype).mul_(weights.weight);
   return weights.bias.defined() ? y.add_(weights.bias) : y;
 }
 
 }  // namespace
 
 at::Tensor norm_scale(const NormWeights& weights) {
-  if (weights.offset == 0) return weights.weight;
-  return wide(weights.weight) + weights.offset;
+  if (weights.spec.offset == 0) return weights.weight;
+  return wide(weights.weight) + weights.spec.offset;
 }
 
 NormStats take_rows(const NormStats& stats, const at::Tensor& rows) {
   return {take_rows(stats.mean, rows), take_rows(stats.rstd, rows)};
 }
 
-at::Tensor norm_forward(const Architecture& architecture, const NormWeights& weights, const at::Tensor& x,
-                        NormStats* stats) {
-  if (architecture.norm == NormKind::kLayerNorm) {
-    auto [y, mean, rstd] = at::native_layer_norm(wide(x), {x.size(-1)}, wide(norm_scale(weights)), wide(weights.bias),
-                                                 architecture.norm_eps);
+at::Tensor norm_forward(const NormWeights& weights, const at::Tensor& x, NormStats* stats) {
+  if (weights.spec.kind == NormKind::kLayerNorm) {
+    auto [y, mean, rstd] =
+        at::native_layer_norm(wide(x), {x.size(-1)}, wide(norm_scale(weights)), wide(weights.bias), weights.spec.eps);
     if (stats != nullptr) *stats = {mean, rstd};
     return y.to(x.scalar_type());
   }
   // The mean of squares in at least float32: with BF16 activations its own rounding would dominate.
   const at::Tensor w = wide(x);
-  const at::Tensor rstd = w.square().mean(-1, true).add_(architecture.norm_eps).rsqrt_();
+  const at::Tensor rstd = w.square().mean(-1, true).add_(weights.spec.eps).rsqrt_();
   if (stats != nullptr) *stats = {at::Tensor(), rstd};
   return scaled(weights, w * rstd, x.scalar_type());
 }
 
-at::Tensor post_norm_forward(const Architecture& architecture, const NormWeights& weights, const at::Tensor& x,
-                             NormStats* stats) {
-  return weights.weight.defined() ? norm_forward(architecture, weights, x, stats) : x;
+at::Tensor post_norm_forward(const NormWeights& weights, const at::Tensor& x, NormStats* stats) {
+  return weights.defined() ? norm_forward(weights, x, stats) : x;
 }
 
 at::Tensor norm_standardised(const at::Tensor& x, const NormStats& stats) {

@@ -22,12 +22,10 @@ at::Tensor norm_scale(const NormWeights& weights);
 NormStats take_rows(const NormStats& stats, const at::Tensor& rows);
 
 // x [tokens, d_model] → y of the same shape and dtype; statistics into `stats` unless null.
-at::Tensor norm_forward(const Architecture& architecture, const NormWeights& weights, const at::Tensor& x,
-                        NormStats* stats);
+at::Tensor norm_forward(const NormWeights& weights, const at::Tensor& x, NormStats* stats);
 
 // The same, or x itself where there is no such norm.
-at::Tensor post_norm_forward(const Architecture& architecture, const NormWeights& weights, const at::Tensor& x,
-                             NormStats* stats);
+at::Tensor post_norm_forward(const NormWeights& weights, const at::Tensor& x, NormStats* stats);
 
 // x̂ = (x − mean) · rstd.
 at::Tensor norm_standardised(const at::Tensor& x, const NormStats& stats);

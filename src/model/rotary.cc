@@ -7,6 +7,7 @@
 #include <ATen/ops/sin.h>
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace circuit {
@@ -41,8 +42,16 @@ RotaryTable make_rotary_table(const std::optional<RotarySpec>& spec, const at::T
 }
 
 RotaryTables make_rotary_tables(const Architecture& architecture, const at::Tensor& positions, at::ScalarType dtype) {
-  return {make_rotary_table(architecture.rotary, positions, dtype),
-          make_rotary_table(architecture.local_rotary, positions, dtype)};
+  RotaryTables tables;
+  const std::vector<LayerSpec>& kinds = architecture.layer_kinds;
+  for (size_t i = 0; i < kinds.size(); ++i) {
+    const auto& spec = kinds[i].attention.rotary;
+    const auto same = std::find_if(kinds.begin(), kinds.begin() + i,
+                                   [&](const LayerSpec& kind) { return kind.attention.rotary == spec; });
+    tables.of_kind.push_back(same < kinds.begin() + i ? tables.of_kind[same - kinds.begin()]
+                                                      : make_rotary_table(spec, positions, dtype));
+  }
+  return tables;
 }
 
 at::Tensor rotate(const at::Tensor& x, const RotaryTable& table, Direction direction) {

@@ -18,11 +18,11 @@ struct RotaryTable {
 };
 RotaryTable make_rotary_table(const std::optional<RotarySpec>& spec, const at::Tensor& positions, at::ScalarType dtype);
 
-// The tables of all layers: where the architecture has local_rotary, layers with a window take that.
+// The tables of all layers, one per kind of layer; kinds that rotate alike share theirs.
 struct RotaryTables {
-  RotaryTable global, local;
+  std::vector<RotaryTable> of_kind;
   const RotaryTable& of(const Architecture& architecture, int64_t layer) const {
-    return architecture.local_rotary && architecture.local(layer) ? local : global;
+    return of_kind[architecture.kind_of(layer)];
   }
 };
 RotaryTables make_rotary_tables(const Architecture& architecture, const at::Tensor& positions, at::ScalarType dtype);

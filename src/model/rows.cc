@@ -13,4 +13,8 @@ at::Tensor put_rows(const at::Tensor& values, const at::Tensor& rows, int64_t to
   return at::zeros({tokens, values.size(1)}, values.options()).index_copy_(0, rows, values);
 }
 
+at::Tensor rows_of_kept(const at::Tensor& kept, const at::Tensor& rows, int64_t tokens) {
+  return kept.size(0) == tokens ? rows : at::Tensor();
+}
+
 }  // namespace circuit

@@ -17,7 +17,7 @@ TokenBatch make_token_batch(const std::vector<std::vector<int64_t>>& sequences, 
   for (size_t s = 0; s < sequences.size(); ++s) {
     const auto length = static_cast<int64_t>(sequences[s].size());
     if (length == 0) fail(place, "sequence {} is empty.", s);
-    if (architecture.learned_positions && length > architecture.n_positions) {
+    if (length > architecture.position_limit().value_or(length)) {
       fail(place, "sequence {} has {} tokens, the model has {} positions. Shorten it or set data.max_length.", s,
            length, architecture.n_positions);
     }

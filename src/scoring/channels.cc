@@ -20,9 +20,9 @@ class ChannelSums : public BackwardVisitor {
   void on_mlp(const MlpBackward& g) override {
     at::Tensor h = outputs_.mlp[g.layer];
     at::Tensor d = put_rows(g.channels.d_hidden, g.rows, g.d_stream.size(0));
-    if (model_.architecture().post_norms) {
+    const LayerWeights& w = model_.layers()[g.layer];
+    if (w.mlp_post_norm.defined()) {
       // At the scale that the post-norm had, which is held (method.md §1).
-      const LayerWeights& w = model_.layers()[g.layer];
       const at::Tensor gradient = g.d_stream * norm_scale(w.mlp_post_norm) * outputs_.mlp_scale[g.layer];
       d = at::mm(gradient.to(h.scalar_type()), w.w_out.t());
     }

@@ -113,7 +113,7 @@ TEST_P(Definition, ActivationsHoldOneBlockAtATime) {
 
 // With its coefficients frozen the model is linear, and cutting an edge costs exactly its score.
 TEST_P(Definition, RelevanceIsExactOnTheFrozenModel) {
-  if (model_.architecture().logit_softcap) GTEST_SKIP() << "the last soft-cap is the metric's and stays nonlinear";
+  if (model_.architecture().head.softcap) GTEST_SKIP() << "the last soft-cap is the metric's and stays nonlinear";
   PerReaderModel clean(model_, graph_, ablated_, all_);
   clean.mode = PerReaderModel::Coefficients::kRecord;
   const at::Tensor x_final = clean.run(batch_.tokens);

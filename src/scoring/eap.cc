@@ -8,7 +8,7 @@ namespace {
 
 // The mean over the scored examples themselves needs no pass of its own.
 bool takes_own_mean(const Model& model, const ScoreSpec& spec) {
-  return !model.architecture().post_norms && spec.ablation == Ablation::kMean && spec.ablation_reference == nullptr &&
+  return !model.norms_outputs() && spec.ablation == Ablation::kMean && spec.ablation_reference == nullptr &&
          !spec.ablated && spec.spans.empty();
 }
 
@@ -41,7 +41,7 @@ class Attribution {
     at::Tensor d_final;
     add_metric(model_, batch, spec_.metric, run.x_final, ablated, rule_, &d_final, &result_);
     NodeOutputs outputs = node_outputs(model_.architecture(), run, form_);
-    release_node_outputs(model_.architecture(), &run);
+    release_node_outputs(&run);
     if (ablated_) outputs = difference(std::move(outputs), std::move(ablated));
     ScoredPart part = part_of(batch);
     part.witness = spec_.witness;

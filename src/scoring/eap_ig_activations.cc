@@ -16,14 +16,16 @@ enum class Blocks { kAll, kOwn };
 // A block of the graph, and which upstream nodes are in it.
 struct HeldBlock {
   std::optional<Block> block;  // none: input
-  UpstreamRange nodes;
+  NodeRange nodes;
 };
 
-std::vector<HeldBlock> blocks_of(const Graph& graph) {
+std::vector<HeldBlock> blocks_of(const Architecture& architecture, const Graph& graph) {
   std::vector<HeldBlock> blocks{{std::nullopt, {0, 1}}};
   for (int64_t l = 0; l < graph.n_layers(); ++l) {
-    blocks.push_back({Block{Block::Kind::kHeads, l}, {graph.head(l, 0), graph.n_heads()}});
-    blocks.push_back({Block{Block::Kind::kMlp, l}, {graph.mlp(l), graph.mlp_blocks()}});
+    for (const BlockSpec& spec : architecture.layer(l).blocks) {
+      const Block block{spec.kind, l};
+      blocks.push_back({block, graph.writers(block)});
+    }
   }
   return blocks;
 }
@@ -33,10 +35,9 @@ at::Tensor held_output(const Model& model, const HeldBlock& held, const NodeOutp
                        MlpForm form, double alpha) {
   const auto between = [&](const at::Tensor& a, const at::Tensor& b) { return a * alpha + b * (1 - alpha); };
   if (!held.block) return between(clean.input, ablated.input);
-  const int64_t l = held.block->layer;
-  if (held.block->kind == Block::Kind::kHeads) return between(clean.z[l], ablated.z[l]);
-  const at::Tensor mlp = between(clean.mlp[l], ablated.mlp[l]);
-  return form == MlpForm::kChannels ? at::mm(mlp, model.layers()[l].w_out) : mlp;
+  const at::Tensor output = between(clean.of(*held.block), ablated.of(*held.block));
+  const bool channels = held.block->kind == BlockKind::kMlp && form == MlpForm::kChannels;
+  return channels ? at::mm(output, model.layers()[held.block->layer].w_out) : output;
 }
 
 ScoreResult score_blocks(Blocks which, const Model& model, const Graph& graph,
@@ -45,7 +46,7 @@ ScoreResult score_blocks(Blocks which, const Model& model, const Graph& graph,
   EdgeAccumulator scores(model, graph, {Subtract::kNothing, Rule::kGradient, spec.tile_tokens, spec.spans});
   const auto ablated = ablated_outputs(model, graph, examples, spec);
   const MlpForm form = mlp_form(graph);
-  const std::vector<HeldBlock> blocks = blocks_of(graph);
+  const std::vector<HeldBlock> blocks = blocks_of(model.architecture(), graph);
   const auto gradients =
       static_cast<double>(kIgSteps.of(spec.own)) * (which == Blocks::kAll ? static_cast<double>(blocks.size()) : 1);
   ScoreResult result;

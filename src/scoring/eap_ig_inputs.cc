@@ -49,7 +49,7 @@ ScoreResult score_points(const std::vector<Point>& points, const std::string& me
                &result);
     NodeOutputs with = node_outputs(model.architecture(), clean, form);
     if (shared) {
-      release_node_outputs(model.architecture(), &clean);
+      release_node_outputs(&clean);
     } else {
       clean = ForwardCache();
     }

@@ -36,13 +36,14 @@ at::Tensor sum_rows(const at::Tensor& rows) {
 
 // Outputs as their post-norms scaled them; γ is in the weights, but of MLPs that are one node here.
 void hold_post_norms(const Model& model, bool blocks, NodeOutputs* outputs) {
-  if (!model.architecture().post_norms) return;
   for (size_t l = 0; l < outputs->z.size(); ++l) {
     at::Tensor& z = outputs->z[l];
     at::Tensor& mlp = outputs->mlp[l];
-    z = z * outputs->attn_scale[l].to(z.scalar_type());
+    const LayerWeights& w = model.layers()[l];
+    if (w.attn_post_norm.defined()) z = z * outputs->attn_scale[l].to(z.scalar_type());
+    if (!w.mlp_post_norm.defined()) continue;
     mlp = mlp * outputs->mlp_scale[l].to(mlp.scalar_type());
-    if (!blocks) mlp = (mlp * norm_scale(model.layers()[l].mlp_post_norm)).to(mlp.scalar_type());
+    if (!blocks) mlp = (mlp * norm_scale(w.mlp_post_norm)).to(mlp.scalar_type());
   }
 }
 
@@ -93,7 +94,7 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
       out.d_mlp = out.d_mlp.defined() ? out.d_mlp + reader : reader;
     }
     // Through a post-norm the gradient at the node is another one: there the norm's scale is held.
-    const bool known = owner_.blocks() && !owner_.model_.architecture().post_norms;
+    const bool known = owner_.blocks() && !owner_.model_.layers()[g.layer].mlp_post_norm.defined();
     const at::Tensor d = known ? take_rows(put_rows(g.channels.d_hidden, g.rows, g.d_stream.size(0)), part_.rows)
                                : owner_.direct_mlp(g.layer, take_rows(g.d_stream, part_.rows));
     add_direct(owner_.graph_.mlp(g.layer), owner_.graph_.mlp_blocks(), outputs_.mlp[g.layer], d);
@@ -103,7 +104,7 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
   void on_attention(const AttentionBackward& g) override {
     layers_[g.layer].attention.add(attention_readers(g, run_.layers[g.layer], owner_.folded_[g.layer], by_query_span(g),
                                                      part_.rows, owner_.spec_.rule));
-    const bool known = !owner_.model_.architecture().post_norms;
+    const bool known = !owner_.model_.layers()[g.layer].attn_post_norm.defined();
     const at::Tensor d_z =
         known ? take_rows(g.d_z, part_.rows) : owner_.direct_heads(g.layer, take_rows(g.d_stream, part_.rows));
     add_direct(owner_.graph_.head(g.layer, 0), owner_.graph_.n_heads(), outputs_.z[g.layer], d_z);
@@ -117,14 +118,9 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
   }
 
   void on_replaced(const Block& block, const at::Tensor& d_stream) override {
-    const Graph& graph = owner_.graph_;
-    const at::Tensor d = take_rows(d_stream, part_.rows);
-    const int64_t l = block.layer;
-    if (block.kind == Block::Kind::kHeads) {
-      add_direct(graph.head(l, 0), graph.n_heads(), outputs_.z[l], owner_.direct_heads(l, d));
-    } else {
-      add_direct(graph.mlp(l), graph.mlp_blocks(), outputs_.mlp[l], owner_.direct_mlp(l, d));
-    }
+    const NodeRange nodes = owner_.graph_.writers(block);
+    const at::Tensor d = owner_.direct(block, take_rows(d_stream, part_.rows));
+    add_direct(nodes.first, nodes.count, outputs_.of(block), d);
   }
 
  private:
@@ -153,7 +149,7 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
   const ForwardCache& run_;
   const NodeOutputs& outputs_;  // at the scored positions
   const ScoredPart& part_;
-  const UpstreamRange range_;
+  const NodeRange range_;
 };
 
 namespace {
@@ -193,14 +189,14 @@ EdgeAccumulator::EdgeAccumulator(const Model& model, const Graph& graph, const A
       all_{0, graph.n_upstream()},
       folded_(fold_weights(model, graph)) {
   const Architecture& a = model.architecture();
-  if (spec.subtract == Subtract::kMean && (slots_.spans() > 1 || a.post_norms)) {
+  if (spec.subtract == Subtract::kMean && (slots_.spans() > 1 || model.norms_outputs())) {
     fail("scoring", "a mean that is not known yet cannot be split by spans, nor pass post-norms.");
   }
   const auto options = model.embedding().options().dtype(at::kDouble);
   for (const LayerWeights& w : model.layers()) {
     // Llama's o_proj is stored transposed; a view of it splits into heads just as well.
     const auto written = [&](const at::Tensor& weight, const NormWeights& post) {
-      return (a.post_norms ? weight * norm_scale(post) : weight).to(contraction_type(model));
+      return (post.defined() ? weight * norm_scale(post) : weight).to(contraction_type(model));
     };
     output_.push_back(written(w.w_o, w.attn_post_norm).unflatten(0, {a.n_heads, a.d_head}));
     if (blocks()) {
@@ -281,14 +277,17 @@ at::Tensor EdgeAccumulator::direct_mlp(int64_t layer, const at::Tensor& d_stream
   return at::mm(d_stream.to(mlp_output_[layer].scalar_type()), mlp_output_[layer].flatten(0, 1).t());
 }
 
-int64_t EdgeAccumulator::tile_size(const UpstreamRange& range, int64_t positions) const {
+at::Tensor EdgeAccumulator::direct(const Block& block, const at::Tensor& d_stream) const {
+  return block.kind == BlockKind::kAttention ? direct_heads(block.layer, d_stream) : direct_mlp(block.layer, d_stream);
+}
+
+int64_t EdgeAccumulator::tile_size(const NodeRange& range, int64_t positions) const {
   if (spec_.tile_tokens > 0) return std::min(spec_.tile_tokens, positions);
   return std::min(positions, tile_positions(position_bytes(model_, slots_, range.count)));
 }
 
 void EdgeAccumulator::contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
-                               const at::Tensor& d_logits, const std::vector<int64_t>& spans,
-                               const UpstreamRange& range) {
+                               const at::Tensor& d_logits, const std::vector<int64_t>& spans, const NodeRange& range) {
   const int64_t n = d_logits.size(0);
   const int64_t tile = tile_size(range, n);
   const int64_t tiles = (n + tile - 1) / tile;
@@ -311,7 +310,7 @@ void EdgeAccumulator::contract(const NodeOutputs& outputs, const std::vector<Lay
   for (const Tile& t : scratch) sums_.narrow(1, range.first, range.count).add_(t.sums);
 }
 
-EdgeAccumulator::Tile EdgeAccumulator::make_tile(int64_t tile, const UpstreamRange& range,
+EdgeAccumulator::Tile EdgeAccumulator::make_tile(int64_t tile, const NodeRange& range,
                                                  const at::TensorOptions& options) const {
   const int64_t d = model_.architecture().d_model;
   const int64_t readers = std::min(kLayersPerChunk, graph_.n_layers()) * slots_.per_layer() + 1;
@@ -320,7 +319,7 @@ EdgeAccumulator::Tile EdgeAccumulator::make_tile(int64_t tile, const UpstreamRan
           at::zeros({slots_.spans(), range.count, slots_.count()}, wide)};
 }
 
-void EdgeAccumulator::rebuild_upstream(const NodeOutputs& outputs, const TilePart& part, const UpstreamRange& range,
+void EdgeAccumulator::rebuild_upstream(const NodeOutputs& outputs, const TilePart& part, const NodeRange& range,
                                        const at::Tensor& up) const {
   const Architecture& a = model_.architecture();
   const auto rows = [&](const at::Tensor& t) { return t.narrow(0, part.first, part.count); };
@@ -345,7 +344,7 @@ void EdgeAccumulator::rebuild_upstream(const NodeOutputs& outputs, const TilePar
 }
 
 void EdgeAccumulator::contract_tile(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
-                                    const at::Tensor& d_logits, const TilePart& part, const UpstreamRange& range,
+                                    const at::Tensor& d_logits, const TilePart& part, const NodeRange& range,
                                     Tile* tile) const {
   const Architecture& a = model_.architecture();
   // [count, nodes, d_model]: a position's nodes stand together, so that its product reads memory in order.

@@ -38,20 +38,13 @@ struct AccumulatorSpec {
   std::vector<std::string> spans;  // names; empty: scores are not split
 };
 
-// Upstream nodes first … first + count − 1: whole blocks of a layer's heads or MLP nodes, or `input`.
-struct UpstreamRange {
-  int64_t first = 0;
-  int64_t count = 0;
-  bool has(int64_t u) const { return u >= first && u < first + count; }
-};
-
 // Which part of a run is added.
 struct ScoredPart {
   at::Tensor rows;                    // positions summed over, ascending; undefined: all
   at::Tensor labels;                  // [tokens] int64 on the CPU, each token's span; undefined unless scores are split
   CacheUse use = CacheUse::kRelease;  // whether the run's activations are needed afterwards
-  const UpstreamRange* upstream = nullptr;  // nodes whose edges are added; null: all
-  BackwardVisitor* witness = nullptr;       // sees the backward too; null: nobody
+  const NodeRange* upstream = nullptr;  // blocks of nodes whose edges are added; null: all
+  BackwardVisitor* witness = nullptr;   // sees the backward too; null: nobody
 };
 
 // One of several runs whose gradients meet the same outputs.
@@ -98,7 +91,7 @@ class EdgeAccumulator {
   void contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients, const at::Tensor& d_logits,
                 const ScoredPart& part);
   void contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients, const at::Tensor& d_logits,
-                const std::vector<int64_t>& spans, const UpstreamRange& range);
+                const std::vector<int64_t>& spans, const NodeRange& range);
   // Memory of one tile and the sums of the tiles worked in it.
   struct Tile {
     at::Tensor upstream;    // [tile, nodes of the range, d_model]
@@ -110,12 +103,12 @@ class EdgeAccumulator {
     int64_t first, count;
     const int64_t* spans;  // null: one span
   };
-  Tile make_tile(int64_t tile, const UpstreamRange& range, const at::TensorOptions& options) const;
-  int64_t tile_size(const UpstreamRange& range, int64_t positions) const;
-  void rebuild_upstream(const NodeOutputs& outputs, const TilePart& part, const UpstreamRange& range,
+  Tile make_tile(int64_t tile, const NodeRange& range, const at::TensorOptions& options) const;
+  int64_t tile_size(const NodeRange& range, int64_t positions) const;
+  void rebuild_upstream(const NodeOutputs& outputs, const TilePart& part, const NodeRange& range,
                         const at::Tensor& up) const;
   void contract_tile(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
-                     const at::Tensor& d_logits, const TilePart& part, const UpstreamRange& range, Tile* tile) const;
+                     const at::Tensor& d_logits, const TilePart& part, const NodeRange& range, Tile* tile) const;
   // The weights of a layer's q, k and v slots in order.
   std::vector<const at::Tensor*> attention_weights(int64_t layer) const;
   void add_reader_sums(const std::vector<LayerGradients>& gradients, const at::Tensor& d_logits);
@@ -124,12 +117,13 @@ class EdgeAccumulator {
   // Gradients at z and at an MLP's channels (its output where it is one node) from that at the stream.
   at::Tensor direct_heads(int64_t layer, const at::Tensor& d_stream) const;
   at::Tensor direct_mlp(int64_t layer, const at::Tensor& d_stream) const;
+  at::Tensor direct(const Block& block, const at::Tensor& d_stream) const;
 
   const Model& model_;
   const Graph graph_;
   const AccumulatorSpec spec_;
   const ReaderSlots slots_;
-  const UpstreamRange all_;
+  const NodeRange all_;
   std::vector<FoldedLayer> folded_;
   std::vector<at::Tensor> output_;      // W_O per layer, [heads, d_head, d_model]; columns times a post-norm's γ
   std::vector<at::Tensor> mlp_output_;  // W_out of blocks, [blocks, mlp_block, d_model], likewise

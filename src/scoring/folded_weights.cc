@@ -13,18 +13,17 @@ namespace circuit {
 namespace {
 
 // w [d_model, readers, width], b [readers, width] or undefined.
-FoldedReaders fold(const Architecture& a, at::ScalarType type, const at::Tensor& w, const at::Tensor& b,
-                   const NormWeights& norm) {
+FoldedReaders fold(at::ScalarType type, const at::Tensor& w, const at::Tensor& b, const NormWeights& norm) {
   FoldedReaders f;
   const auto options = w.options().dtype(type);
-  f.weight = at::empty({w.size(1), w.size(2), a.d_model}, options);
+  f.weight = at::empty({w.size(1), w.size(2), w.size(0)}, options);
   const at::Tensor gamma = norm_scale(norm);
   // Reader by reader, so that each stays in the cache while it is worked on.
   const auto work = [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const at::Tensor reader = f.weight[i];
       reader.copy_(w.select(1, i).t()).mul_(gamma);
-      if (a.norm == NormKind::kLayerNorm) reader.sub_(reader.mean(1, true));
+      if (norm.spec.kind == NormKind::kLayerNorm) reader.sub_(reader.mean(1, true));
     }
   };
   if (w.is_cpu()) {
@@ -57,8 +56,7 @@ FoldedReaders joined(const FoldedReaders& a, const FoldedReaders& b) {
 FoldedReaders fold_blocks(const Model& model, const Graph& graph, const LayerWeights& w) {
   const auto blocks = [&](const at::Tensor& weight, const at::Tensor& bias) {
     const at::Tensor b = bias.defined() ? bias.view({graph.mlp_blocks(), graph.mlp_block()}) : bias;
-    return fold(model.architecture(), contraction_type(model),
-                weight.unflatten(1, {graph.mlp_blocks(), graph.mlp_block()}), b, w.mlp_norm);
+    return fold(contraction_type(model), weight.unflatten(1, {graph.mlp_blocks(), graph.mlp_block()}), b, w.mlp_norm);
   };
   const FoldedReaders in = blocks(w.w_in, w.b_in);
   return w.w_gate.defined() ? joined(in, blocks(w.w_gate, w.b_gate)) : in;
@@ -75,9 +73,9 @@ std::vector<FoldedLayer> fold_weights(const Model& model, const Graph& graph) {
   std::vector<FoldedLayer> layers;
   for (const LayerWeights& w : model.layers()) {
     FoldedLayer f;
-    f.q = fold(a, type, w.w_q, w.b_q, w.attn_norm);
-    f.k = repeated(fold(a, type, w.w_k, w.b_k, w.attn_norm), per_kv);
-    f.v = repeated(fold(a, type, w.w_v, w.b_v, w.attn_norm), per_kv);
+    f.q = fold(type, w.w_q, w.b_q, w.attn_norm);
+    f.k = repeated(fold(type, w.w_k, w.b_k, w.attn_norm), per_kv);
+    f.v = repeated(fold(type, w.w_v, w.b_v, w.attn_norm), per_kv);
     if (graph.mlp_blocks() > 1) f.mlp = fold_blocks(model, graph, w);
     layers.push_back(std::move(f));
   }

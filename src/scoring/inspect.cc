@@ -70,7 +70,7 @@ Json inspected_json(const Inspected& i) {
           {"d_mlp", a.d_mlp},
           {"vocab", a.vocab},
           {"n_positions", a.n_positions},
-          {"tied_unembedding", a.tied_unembedding},
+          {"tied_unembedding", a.head.tied},
           {"upstream_nodes", i.upstream},
           {"downstream_nodes", i.downstream},
           {"edges", i.edges},
@@ -86,14 +86,15 @@ Json inspected_json(const Inspected& i) {
 
 std::string inspected_text(const Inspected& i) {
   const Architecture& a = i.architecture;
+  const LayerSpec& spec = a.layer(0);
   std::vector<std::vector<std::string>> rows{
       {"family", a.family},
-      {"parameters", with_commas(i.parameters) + (a.tied_unembedding ? " (tied matrix once)" : "")},
+      {"parameters", with_commas(i.parameters) + (a.head.tied ? " (tied matrix once)" : "")},
       {"stored as", i.stored},
       {"layers", std::to_string(a.n_layers)},
       {"heads", fmt::format("{} query, {} key/value, {} channels each", a.n_heads, a.n_kv_heads, a.d_head)},
-      {"widths", fmt::format("{} residual, {} MLP{}", a.d_model, a.d_mlp, a.gated_mlp ? " (gated)" : "")},
-      {"norm, activation", fmt::format("{}, {}", norm_name(a.norm), activation_name(a.activation))},
+      {"widths", fmt::format("{} residual, {} MLP{}", a.d_model, a.d_mlp, spec.mlp.gated ? " (gated)" : "")},
+      {"norm, activation", fmt::format("{}, {}", norm_name(a.norm.kind), activation_name(spec.mlp.activation))},
       {"vocabulary", with_commas(a.vocab)},
       {"positions", with_commas(a.n_positions)},
       {"nodes", fmt::format("{} upstream, {} downstream", i.upstream, i.downstream)},

@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/setting_name.h"
+#include "model/blocks/block.h"
 #include "scoring/edge_accumulator.h"
 
 namespace circuit {
@@ -26,15 +27,14 @@ LayerElements layer_elements(const Architecture& a, const Graph& graph, int64_t 
   const bool blocks = graph.mlp_blocks() > 1;
   const int64_t d = a.d_model;
   const int64_t heads = a.n_heads * a.d_head;
-  const int64_t kv = 2 * a.n_kv_heads * a.d_head;
-  const int64_t hidden = a.d_mlp * (a.gated_mlp ? 2 : 1);
-  const int64_t probs = keeps_probs(a, longest) ? a.n_heads * longest : 0;
+  const int64_t hidden = a.d_mlp * a.layer(0).mlp.inputs_per_channel();
+  const BlockCost cost = layer_cost(a, 0, longest);
   LayerElements e{};
-  e.released = d + heads + kv + hidden + probs + (a.qk_norm ? heads + kv / 2 : 0);
-  e.backward = e.released + 2 * d + heads + (a.post_norms ? d : 0);
+  e.released = cost.released;
+  e.backward = cost.kept + cost.node_outputs;
   e.outputs = heads + (blocks ? a.d_mlp : d);
   e.readers = heads + 2 * spans * graph.kv_nodes() * a.d_head + (blocks ? hidden : d);
-  e.working = 2 * hidden + 2 * (heads + kv) + 3 * probs + 6 * d;
+  e.working = 2 * cost.made + cost.probs + 6 * d;
   return e;
 }
 
@@ -67,11 +67,13 @@ ScorePlan plan_score(const Model& model, const Graph& graph, const Scorer& score
   const int64_t element = element_size(model);
   ScorePlan plan = base_plan(model, longest);
   int64_t folded = (a.n_heads + 2 * graph.kv_nodes()) * a.d_head;
-  if (a.post_norms) folded += a.n_heads * a.d_head;
-  if (graph.mlp_blocks() > 1) folded += a.d_mlp * (a.gated_mlp ? 2 : 1) + (a.post_norms ? a.d_mlp : 0);
+  if (model.norms_outputs()) folded += a.n_heads * a.d_head;
+  if (graph.mlp_blocks() > 1)
+    folded += a.d_mlp * a.layer(0).mlp.inputs_per_channel() + (model.norms_outputs() ? a.d_mlp : 0);
   const int64_t wide = model.dtype() == at::kDouble ? 8 : 4;
   // Copies of W_O and of blocks' W_out, where they are not contracted in the model's own dtype.
-  if (element != wide && !a.post_norms) folded += a.n_heads * a.d_head + (graph.mlp_blocks() > 1 ? a.d_mlp : 0);
+  if (element != wide && !model.norms_outputs())
+    folded += a.n_heads * a.d_head + (graph.mlp_blocks() > 1 ? a.d_mlp : 0);
   plan.fixed += a.n_layers * folded * a.d_model * wide;
   plan.fixed += at::get_num_threads() * tile_bytes(model, graph, spans);
   const int64_t sums = spans * graph.n_upstream() * ReaderSlots(graph, spans).count();

@@ -331,7 +331,7 @@ class Pairs : public testing::TestWithParam<const char*> {
 
 // Gradients at both ends: exchanging them exchanges A and Ā and nothing else.
 TEST_P(Pairs, CleanCorruptedChangesSignWithTheSides) {
-  if (model_.architecture().post_norms) GTEST_SKIP() << "post-norms are held at the clean side's scale";
+  if (model_.norms_outputs()) GTEST_SKIP() << "post-norms are held at the clean side's scale";
   std::vector<Example> examples = random_examples(model_.architecture(), 5);
   const EdgeScores forth = score("clean-corrupted", examples, spec_).scores;
   for (Example& e : examples) std::swap(e.ids, e.counterfactual_ids);
@@ -362,7 +362,7 @@ TEST_P(Pairs, AReferenceSetOfTheSameRecordsChangesNothing) {
 }
 
 TEST_P(Pairs, OneStepOfIntegratedGradientsIsTheGradientAtTheCorruptedInput) {
-  if (model_.architecture().post_norms) GTEST_SKIP() << "post-norms are held at the clean side's scale";
+  if (model_.norms_outputs()) GTEST_SKIP() << "post-norms are held at the clean side's scale";
   const std::vector<Example> examples = mirrored();
   ScoreSpec spec = spec_;
   kIgSteps.set(&spec.own, 1);

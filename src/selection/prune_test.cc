@@ -36,7 +36,7 @@ std::vector<int64_t> naive_prune(const Graph& graph, std::vector<int64_t> edges)
 
 Graph graph_of(const GraphForm& form) {
   Architecture a = small_architecture(form.family, form.kv_heads);
-  a.parallel_blocks = form.parallel;
+  a.every_layer().set_parallel(form.parallel);
   return {a, form.key_values};
 }
 

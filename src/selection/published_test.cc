@@ -22,7 +22,9 @@ Model narrow_model(const Architecture& shape) {
   a.d_mlp = 2;
   a.vocab = 3;
   a.n_positions = 2;
-  a.learned_positions = a.qkv_bias = a.attn_out_bias = a.mlp_bias = a.tied_unembedding = true;
+  LayerSpec& layer = a.every_layer();
+  layer.attention.qkv_bias = layer.attention.out_bias = layer.mlp.bias = true;
+  a.embedding.learned_positions = a.head.tied = true;
   return Model::random(a, 0.1, 1, {});
 }
 

@@ -22,15 +22,17 @@ inline Architecture small_architecture(const std::string& family, int64_t kv_hea
   a.d_mlp = 20;
   a.vocab = 7;
   a.n_positions = 8;
-  a.tied_unembedding = true;
+  a.head.tied = true;
+  LayerSpec& layer = a.every_layer();
   if (family == "gpt2") {
-    a.learned_positions = a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
+    a.embedding.learned_positions = true;
+    layer.attention.qkv_bias = layer.attention.out_bias = layer.mlp.bias = true;
     return a;
   }
-  a.gated_mlp = true;
-  a.norm = NormKind::kRmsNorm;
-  a.rotary = RotarySpec{};
-  a.rotary->dims = a.d_head;
+  layer.mlp.gated = true;
+  a.norm.kind = NormKind::kRmsNorm;
+  layer.attention.rotary = RotarySpec{};
+  layer.attention.rotary->dims = a.d_head;
   return a;
 }
 
@@ -59,7 +61,7 @@ struct SelectionCase {
             [&] {
               // Set on the graph only: no family of the models has parallel blocks, and slices do not care.
               Architecture a = model.architecture();
-              a.parallel_blocks = form.parallel;
+              a.every_layer().set_parallel(form.parallel);
               return a;
             }(),
             form.key_values),

@@ -18,10 +18,10 @@ Architecture shape() {
   a.d_head = 4;
   a.d_mlp = 10;
   a.vocab = 7;
-  a.norm = NormKind::kRmsNorm;
-  a.gated_mlp = true;
-  a.rotary = RotarySpec{};
-  a.rotary->dims = 4;
+  a.norm.kind = NormKind::kRmsNorm;
+  a.every_layer().mlp.gated = true;
+  a.every_layer().attention.rotary = RotarySpec{};
+  a.every_layer().attention.rotary->dims = 4;
   return a;
 }
 

@@ -56,7 +56,7 @@ CircuitShape recorded_shape(Database& db) {
   shape.architecture.n_layers = at_least_one(graph, "n_layers", place);
   shape.architecture.n_heads = at_least_one(graph, "n_heads", place);
   shape.architecture.n_kv_heads = at_least_one(graph, "n_kv_heads", place);
-  shape.architecture.parallel_blocks = optional_bool(graph, "parallel", false, place);
+  shape.architecture.every_layer().set_parallel(optional_bool(graph, "parallel", false, place));
   if (shape.architecture.n_heads % shape.architecture.n_kv_heads != 0) {
     fail(place, "n_kv_heads: found {}, expected a divisor of n_heads.", shape.architecture.n_kv_heads);
   }

@@ -11,7 +11,7 @@ void check(const Example& e, const std::vector<int64_t>& ids, const std::vector<
            const Architecture& a) {
   const auto length = static_cast<int64_t>(ids.size());
   if (length == 0) fail(e.place, "the record has no tokens.");
-  if (a.learned_positions && length > a.n_positions) {
+  if (length > a.position_limit().value_or(length)) {
     fail(e.place, "{} tokens, the model has {} positions. Shorten the text or set data.max_length.", length,
          a.n_positions);
   }

@@ -20,8 +20,7 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
          batch.n_readouts(), batch.full.size(0));
   }
   const HeadInput head = readout_input(model, x_final, batch.readout_rows);
-  const at::Tensor y_full =
-      norm_forward(model.architecture(), model.final_norm(), wide(batch.full), nullptr);  // [readouts, d_model]
+  const at::Tensor y_full = norm_forward(model.final_norm(), wide(batch.full), nullptr);  // [readouts, d_model]
   const bool wanted = gradient != MetricGradient::kNone;
   const at::Tensor d_y = at::zeros_like(head.y);
   MetricValues result;

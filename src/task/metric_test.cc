@@ -85,7 +85,7 @@ TEST(MetricsInBf16, AreThoseOfTheStreamInFloat64) {
   batch.full = x.index_select(0, batch.readout_rows) * 0.5;
   const auto logits_at = [&](const at::Tensor& stream) {
     const at::Tensor centred = stream.to(at::kDouble) - stream.to(at::kDouble).mean(-1, true);
-    const at::Tensor rstd = (centred.square().mean(-1, true) + model.architecture().norm_eps).rsqrt();
+    const at::Tensor rstd = (centred.square().mean(-1, true) + model.architecture().norm.eps).rsqrt();
     const NormWeights& norm = model.final_norm();
     return at::mm(centred * rstd * norm.weight.to(at::kDouble) + norm.bias.to(at::kDouble),
                   model.unembedding().to(at::kDouble).t());

@@ -24,51 +24,53 @@ inline Architecture tiny_architecture(const std::string& family, int64_t layers 
   a.d_mlp = 14;
   a.vocab = 13;
   a.n_positions = 12;
+  LayerSpec& layer = a.every_layer();
   if (family == "gpt2" || family == "opt") {
-    a.position_offset = family == "opt" ? 2 : 0;
-    if (family == "opt") a.activation = Activation::kRelu;
-    a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
-    a.learned_positions = a.tied_unembedding = true;
+    a.embedding.position_offset = family == "opt" ? 2 : 0;
+    if (family == "opt") layer.mlp.activation = Activation::kRelu;
+    layer.attention.qkv_bias = layer.attention.out_bias = layer.mlp.bias = true;
+    a.embedding.learned_positions = a.head.tied = true;
     return a;
   }
-  a.rotary = RotarySpec{};
+  layer.attention.rotary = RotarySpec{};
   if (family == "gpt_neox") {
-    a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
-    a.activation = Activation::kGeluErf;
-    a.parallel_blocks = true;
-    a.rotary->dims = 4;
+    layer.attention.qkv_bias = layer.attention.out_bias = layer.mlp.bias = true;
+    layer.mlp.activation = Activation::kGeluErf;
+    layer.set_parallel(true);
+    layer.attention.rotary->dims = 4;
     return a;
   }
-  a.norm = NormKind::kRmsNorm;
-  a.activation = Activation::kSilu;
-  a.gated_mlp = true;
-  a.rotary->dims = 6;
+  a.norm.kind = NormKind::kRmsNorm;
+  layer.mlp.activation = Activation::kSilu;
+  layer.mlp.gated = true;
+  layer.attention.rotary->dims = 6;
   if (family == "llama") {
-    a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
-    a.rotary->llama3 = Llama3Scaling{};
+    layer.attention.qkv_bias = layer.attention.out_bias = layer.mlp.bias = true;
+    layer.attention.rotary->llama3 = Llama3Scaling{};
   }
-  if (family == "mistral") a.sliding_window = 3;
-  a.qkv_bias = a.qkv_bias || family == "qwen2";
-  a.qk_norm = family == "qwen3" || family == "gemma3_text";
+  if (family == "mistral") layer.attention.window = 3;
+  if (family == "qwen2") layer.attention.qkv_bias = true;
+  layer.attention.qk_norm = family == "qwen3" || family == "gemma3_text";
   if (family.rfind("gemma", 0) != 0) return a;
+  layer.mlp.activation = Activation::kGeluTanh;
+  a.norm.offset = 1;
+  layer.norm_outputs();
+  a.head.tied = true;
+  a.embedding.scale = std::sqrt(static_cast<double>(a.d_model));
+  layer.attention.query_scalar = 10;
   // From the first layer on, every other one has a window.
-  a.sliding_window = 3;
-  for (int64_t l = 0; l < layers; ++l) a.windowed.push_back(l % 2 == 0);
-  a.activation = Activation::kGeluTanh;
-  a.norm_offset = 1;
-  a.post_norms = a.tied_unembedding = true;
-  a.embedding_scale = std::sqrt(static_cast<double>(a.d_model));
-  a.query_scalar = 10;
+  LayerSpec windowed = layer;
+  windowed.attention.window = 3;
+  for (int64_t l = 0; l < layers; ++l) a.kind_of_layer.push_back(l % 2 == 0 ? 1 : 0);
   if (family == "gemma2") {
-    a.attn_softcap = 1.5;
-    a.logit_softcap = 4;
-    return a;
+    layer.attention.softcap = windowed.attention.softcap = 1.5;
+    a.head.softcap = 4;
+  } else {
+    layer.attention.rotary->theta = 1000;
+    layer.attention.rotary->linear_factor = 4;
+    windowed.attention.rotary->theta = 50;
   }
-  a.rotary->theta = 1000;
-  a.rotary->linear_factor = 4;
-  a.local_rotary = RotarySpec{};
-  a.local_rotary->theta = 50;
-  a.local_rotary->dims = 6;
+  a.layer_kinds.push_back(windowed);
   return a;
 }
 

@@ -61,7 +61,7 @@ TEST_P(Families, GradientsDoNotDependOnSkippingRowsThatNobodyReads) {
   wide.dtype = at::kDouble;
   Architecture a = tiny_architecture(GetParam());
   for (const bool parallel : {false, true}) {
-    a.parallel_blocks = parallel;
+    a.every_layer().set_parallel(parallel);
     const Model model = Model::random(a, 0.3, 2, wide);
     const Graph graph(a, KeyValueNodes::kGrouped);
     const SliceTable table(graph, model);

@@ -55,7 +55,7 @@ void norm_weight_gradients(const std::string& weight, const std::string& bias, c
 
 void WeightVisitor::on_mlp(const MlpBackward& g) {
   const LayerLayout& at = model_.layout().layers[g.layer];
-  if (wants(at.w_out)) inputs(at.w_out, mlp_hidden(model_.architecture(), g.kept), g.d_out);
+  if (wants(at.w_out)) inputs(at.w_out, mlp_hidden(model_.architecture().layer(g.layer).mlp, g.kept), g.d_out);
   bias(at.b_out, g.d_out);
   if (g.out.defined()) {
     norm_weight_gradients(at.mlp_post_norm, "", g.out, g.out_stats, take_rows(g.d_stream, g.rows), sink_);
@@ -99,10 +99,10 @@ void WeightVisitor::on_embedding(const at::Tensor& d_stream) {
   const Layout& layout = model_.layout();
   const Architecture& a = model_.architecture();
   if (sink_.wants(layout.embedding)) {
-    sink_.lookup(layout.embedding, batch_.ids, a.embedding_scale == 1 ? d_stream : d_stream * a.embedding_scale);
+    sink_.lookup(layout.embedding, batch_.ids, embedding_backward(a, d_stream));
   }
   if (!layout.positions.empty() && sink_.wants(layout.positions)) {
-    sink_.lookup(layout.positions, batch_.positions + a.position_offset, d_stream);
+    sink_.lookup(layout.positions, position_rows(a, batch_.positions), d_stream);
   }
 }
 

@@ -345,7 +345,7 @@ TEST(Rope, ScalingOverrulesParameters) {
   const auto rotary = [](const std::string& family, const char* changes) {
     Json config = config_of({"", family.c_str(), "{}"});
     config.merge_patch(Json::parse(changes));
-    return *read_architecture(config, "config.json").rotary;
+    return *read_architecture(config, "config.json").layer_kinds[0].attention.rotary;
   };
   for (const char* family : {"llama", "mistral", "qwen2", "qwen3", "gemma2", "gpt_neox"}) {
     const RotarySpec both = rotary(family, R"({"rope_parameters": {"rope_type": "default", "rope_theta": 7},

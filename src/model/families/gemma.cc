@@ -38,24 +38,29 @@ std::vector<bool> read_layer_types(const Json& config, const std::string& place,
 Architecture read_gemma(const Json& config, const std::string& place, const WindowPattern& pattern) {
   require_size(config, "head_dim", place);  // no default: hidden_size / num_attention_heads is another size
   Architecture a = read_llama_like(config, place);
-  a.norm_offset = 1;
-  a.post_norms = true;
-  a.embedding_scale = std::sqrt(static_cast<double>(a.d_model));
-  a.activation = parse_activation(optional_string(config, "hidden_activation", "gelu_pytorch_tanh", place),
-                                  "hidden_activation", place);
-  a.query_scalar = read_positive(config, "query_pre_attn_scalar", 256, place);
-  a.qkv_bias = a.attn_out_bias = optional_bool(config, "attention_bias", false, place);
-  a.tied_unembedding = optional_bool(config, "tie_word_embeddings", true, place);
+  a.norm.offset = 1;
+  a.embedding.scale = std::sqrt(static_cast<double>(a.d_model));
+  LayerSpec& whole = a.every_layer();
+  whole.norm_outputs();
+  whole.mlp.activation = parse_activation(optional_string(config, "hidden_activation", "gelu_pytorch_tanh", place),
+                                          "hidden_activation", place);
+  whole.attention.query_scalar = read_positive(config, "query_pre_attn_scalar", 256, place);
+  whole.attention.qkv_bias = whole.attention.out_bias = optional_bool(config, "attention_bias", false, place);
+  a.head.tied = optional_bool(config, "tie_word_embeddings", true, place);
   if (optional_bool(config, "use_bidirectional_attention", false, place)) {
     fail(place, "use_bidirectional_attention = true is not supported.");
   }
-  a.windowed = read_layer_types(config, place, a.n_layers, pattern);
-  const int64_t local = std::count(a.windowed.begin(), a.windowed.end(), true);
+  const std::vector<bool> windowed = read_layer_types(config, place, a.n_layers, pattern);
+  const int64_t local = std::count(windowed.begin(), windowed.end(), true);
   if (local == 0) return a;
-  a.sliding_window = require_size(config, "sliding_window", place);
+  const int64_t window = require_size(config, "sliding_window", place);
+  a.kind_of_layer.assign(windowed.begin(), windowed.end());
+  LayerSpec windowed_layer = whole;
+  windowed_layer.attention.window = window;
+  a.layer_kinds.push_back(std::move(windowed_layer));
   a.notes.push_back(
-      fmt::format("sliding_window = {}: in {} of {} layers a token attends to itself and the {} before it",
-                  *a.sliding_window, local, a.n_layers, *a.sliding_window - 1));
+      fmt::format("sliding_window = {}: in {} of {} layers a token attends to itself and the {} before it", window,
+                  local, a.n_layers, window - 1));
   return a;
 }
 

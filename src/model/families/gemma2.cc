@@ -11,8 +11,9 @@ constexpr double kDefaultLogitCap = 30;
 Architecture read_config(const Json& config, const std::string& place) {
   Architecture a = read_gemma(config, place, {"", 2});
   a.family = "gemma2";
-  a.attn_softcap = read_softcap(config, "attn_logit_softcapping", kDefaultScoreCap, place);
-  a.logit_softcap = read_softcap(config, "final_logit_softcapping", kDefaultLogitCap, place);
+  const auto cap = read_softcap(config, "attn_logit_softcapping", kDefaultScoreCap, place);
+  for (LayerSpec& kind : a.layer_kinds) kind.attention.softcap = cap;
+  a.head.softcap = read_softcap(config, "final_logit_softcapping", kDefaultLogitCap, place);
   return a;
 }
 

@@ -44,13 +44,16 @@ Architecture read_config(const Json& config, const std::string& place) {
   Architecture a =
       read_gemma(without_rope(config), place, {older ? "sliding_window_pattern" : "_sliding_window_pattern", 6});
   a.family = "gemma3_text";
-  a.qk_norm = true;
-  a.rotary = read_rotary(config, "full_attention", place, a.d_head);
-  a.local_rotary = read_rotary(config, "sliding_attention", place, a.d_head);
+  const RotarySpec whole = read_rotary(config, "full_attention", place, a.d_head);
+  const RotarySpec local = read_rotary(config, "sliding_attention", place, a.d_head);
+  for (LayerSpec& kind : a.layer_kinds) {
+    kind.attention.qk_norm = true;
+    kind.attention.rotary = kind.attention.window ? local : whole;
+  }
   if (read_softcap(config, "attn_logit_softcapping", std::nullopt, place)) {
     fail(place, "attn_logit_softcapping: found a number, expected null, as in all published models.");
   }
-  a.logit_softcap = read_softcap(config, "final_logit_softcapping", std::nullopt, place);
+  a.head.softcap = read_softcap(config, "final_logit_softcapping", std::nullopt, place);
   return a;
 }
 
@@ -82,7 +85,7 @@ Architecture read_config_with_vision(const Json& config, const std::string& plac
 Layout layout_with_vision(const Architecture& a) {
   Layout layout = llama_like_layout(a);
   layout.prefix = "language_model.model.";
-  if (!a.tied_unembedding) fail("gemma3", "tie_word_embeddings = false is not supported.");
+  if (!a.head.tied) fail("gemma3", "tie_word_embeddings = false is not supported.");
   return layout;
 }
 

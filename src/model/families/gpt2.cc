@@ -17,13 +17,14 @@ Architecture read_config(const Json& config, const std::string& place) {
   a.d_mlp = optional_size(config, "n_inner", 4 * a.d_model, place);
   a.vocab = require_size(config, "vocab_size", place);
   a.n_positions = require_size(config, "n_positions", place);
-  a.norm = NormKind::kLayerNorm;
-  a.norm_eps = read_epsilon(config, "layer_norm_epsilon", 1e-5, place);
-  a.activation =
+  a.norm.kind = NormKind::kLayerNorm;
+  a.norm.eps = read_epsilon(config, "layer_norm_epsilon", 1e-5, place);
+  LayerSpec& layer = a.every_layer();
+  layer.mlp.activation =
       parse_activation(optional_string(config, "activation_function", "gelu_new", place), "activation_function", place);
-  a.qkv_bias = a.attn_out_bias = a.mlp_bias = true;
-  a.learned_positions = true;
-  a.tied_unembedding = optional_bool(config, "tie_word_embeddings", true, place);
+  layer.attention.qkv_bias = layer.attention.out_bias = layer.mlp.bias = true;
+  a.embedding.learned_positions = true;
+  a.head.tied = optional_bool(config, "tie_word_embeddings", true, place);
   const bool scaled = optional_bool(config, "scale_attn_weights", true, place);
   if (!scaled || optional_bool(config, "scale_attn_by_inverse_layer_idx", false, place)) {
     fail(place, "scale_attn_weights = false and scale_attn_by_inverse_layer_idx = true are not supported.");
@@ -42,7 +43,7 @@ Layout layout(const Architecture& a) {
   all.prefix = "transformer.";
   all.embedding = "wte.weight";
   all.positions = "wpe.weight";
-  all.unembedding = a.tied_unembedding ? all.embedding : "lm_head.weight";
+  all.unembedding = a.head.tied ? all.embedding : "lm_head.weight";
   all.final_norm = "ln_f.weight";
   all.final_norm_bias = "ln_f.bias";
   all.tensors = {{all.embedding, {a.vocab, d}}, {all.positions, {a.n_positions, d}}};
@@ -89,7 +90,7 @@ Layout layout(const Architecture& a) {
   }
   all.tensors.push_back({all.final_norm, {d}});
   all.tensors.push_back({all.final_norm_bias, {d}});
-  if (!a.tied_unembedding) all.tensors.push_back({all.unembedding, {a.vocab, d}});
+  if (!a.head.tied) all.tensors.push_back({all.unembedding, {a.vocab, d}});
   return all;
 }
 

@@ -35,14 +35,15 @@ Architecture read_config(const Json& config, const std::string& place) {
   a.d_mlp = require_size(config, "intermediate_size", place);
   a.vocab = require_size(config, "vocab_size", place);
   a.n_positions = require_size(config, "max_position_embeddings", place);
-  a.norm = NormKind::kLayerNorm;
-  a.norm_eps = read_epsilon(config, "layer_norm_eps", 1e-5, place);
-  a.activation = parse_activation(optional_string(config, "hidden_act", "gelu", place), "hidden_act", place);
-  a.qkv_bias = a.attn_out_bias = optional_bool(config, "attention_bias", true, place);
-  a.mlp_bias = true;
-  a.parallel_blocks = optional_bool(config, "use_parallel_residual", true, place);
-  a.rotary = read_rotary(config, place, a.d_head);
-  a.tied_unembedding = optional_bool(config, "tie_word_embeddings", false, place);
+  a.norm.kind = NormKind::kLayerNorm;
+  a.norm.eps = read_epsilon(config, "layer_norm_eps", 1e-5, place);
+  LayerSpec& layer = a.every_layer();
+  layer.mlp.activation = parse_activation(optional_string(config, "hidden_act", "gelu", place), "hidden_act", place);
+  layer.attention.qkv_bias = layer.attention.out_bias = optional_bool(config, "attention_bias", true, place);
+  layer.mlp.bias = true;
+  layer.set_parallel(optional_bool(config, "use_parallel_residual", true, place));
+  layer.attention.rotary = read_rotary(config, place, a.d_head);
+  a.head.tied = optional_bool(config, "tie_word_embeddings", false, place);
   read_token_ids(config, place, &a);
   note_dropout(config, &a);
   return a;
@@ -54,7 +55,7 @@ Layout layout(const Architecture& a) {
   Layout all;
   all.prefix = "gpt_neox.";
   all.embedding = "embed_in.weight";
-  all.unembedding = a.tied_unembedding ? all.embedding : "embed_out.weight";
+  all.unembedding = a.head.tied ? all.embedding : "embed_out.weight";
   all.final_norm = "final_layer_norm.weight";
   all.final_norm_bias = "final_layer_norm.bias";
   const auto need = [&](const std::string& name, std::vector<int64_t> shape) {
@@ -67,13 +68,14 @@ Layout layout(const Architecture& a) {
     const auto channels = [&](const std::string& tensor, int64_t dim, bool matrix) {
       return TensorRef{tensor, dim, 0, 1, 1, a.d_mlp, matrix};
     };
+    const AttentionSpec& attention = a.layer(l).attention;
     LayerLayout layer;
     layer.attn_norm = need(at + "input_layernorm.weight", {d});
     layer.attn_norm_bias = need(at + "input_layernorm.bias", {d});
     layer.mlp_norm = need(at + "post_attention_layernorm.weight", {d});
     layer.mlp_norm_bias = need(at + "post_attention_layernorm.bias", {d});
     const std::string weight = need(at + "attention.query_key_value.weight", {3 * heads, d});
-    const std::string bias = a.qkv_bias ? need(at + "attention.query_key_value.bias", {3 * heads}) : "";
+    const std::string bias = attention.qkv_bias ? need(at + "attention.query_key_value.bias", {3 * heads}) : "";
     // Rows [H, 3, d_head]: a head's q, k and v follow one another.
     const auto third = [&](const std::string& tensor, int64_t i, bool matrix) {
       return TensorRef{tensor, 0, i * a.d_head, 3 * a.d_head, a.d_head, a.n_heads, matrix};
@@ -85,7 +87,7 @@ Layout layout(const Architecture& a) {
     layer.b_k = third(bias, 1, false);
     layer.b_v = third(bias, 2, false);
     layer.w_o = TensorRef{need(at + "attention.dense.weight", {d, heads}), 1, 0, a.d_head, a.d_head, a.n_heads, true};
-    if (a.attn_out_bias) layer.b_o = need(at + "attention.dense.bias", {d});
+    if (attention.out_bias) layer.b_o = need(at + "attention.dense.bias", {d});
     layer.w_in = channels(need(at + "mlp.dense_h_to_4h.weight", {a.d_mlp, d}), 0, true);
     layer.b_in = channels(need(at + "mlp.dense_h_to_4h.bias", {a.d_mlp}), 0, false);
     layer.w_out = channels(need(at + "mlp.dense_4h_to_h.weight", {d, a.d_mlp}), 1, true);
@@ -94,7 +96,7 @@ Layout layout(const Architecture& a) {
   }
   need(all.final_norm, {d});
   need(all.final_norm_bias, {d});
-  if (!a.tied_unembedding) need(all.unembedding, {a.vocab, d});
+  if (!a.head.tied) need(all.unembedding, {a.vocab, d});
   return all;
 }
 

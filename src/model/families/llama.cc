@@ -7,8 +7,9 @@ namespace {
 Architecture read_config(const Json& config, const std::string& place) {
   Architecture a = read_llama_like(config, place);
   a.family = "llama";
-  a.qkv_bias = a.attn_out_bias = optional_bool(config, "attention_bias", false, place);
-  a.mlp_bias = optional_bool(config, "mlp_bias", false, place);
+  LayerSpec& layer = a.every_layer();
+  layer.attention.qkv_bias = layer.attention.out_bias = optional_bool(config, "attention_bias", false, place);
+  layer.mlp.bias = optional_bool(config, "mlp_bias", false, place);
   return a;
 }
 

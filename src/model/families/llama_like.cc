@@ -27,18 +27,19 @@ Architecture read_llama_like(const Json& config, const std::string& place) {
     fail(place, "num_key_value_heads {} does not divide num_attention_heads {}.", a.n_kv_heads, a.n_heads);
   }
   if (a.d_head < 2 || a.d_head % 2 != 0) fail(place, "head_dim: found {}, expected a positive even size.", a.d_head);
-  a.norm = NormKind::kRmsNorm;
-  a.norm_eps = read_epsilon(config, "rms_norm_eps", 1e-6, place);
-  a.activation = parse_activation(optional_string(config, "hidden_act", "silu", place), "hidden_act", place);
-  a.gated_mlp = true;
+  a.norm.kind = NormKind::kRmsNorm;
+  a.norm.eps = read_epsilon(config, "rms_norm_eps", 1e-6, place);
+  LayerSpec& layer = a.every_layer();
+  layer.mlp.activation = parse_activation(optional_string(config, "hidden_act", "silu", place), "hidden_act", place);
+  layer.mlp.gated = true;
   const double share = read_rotary_share(config, 1, place);
   if (share != 1) fail(place, "partial_rotary_factor: found {}, expected 1.", share);
   RotarySpec rotary;
   rotary.theta = read_positive(config, "rope_theta", 10000, place);
   rotary.dims = a.d_head;
   read_rope_scaling(config, place, &rotary);
-  a.rotary = rotary;
-  a.tied_unembedding = optional_bool(config, "tie_word_embeddings", false, place);
+  layer.attention.rotary = rotary;
+  a.head.tied = optional_bool(config, "tie_word_embeddings", false, place);
   read_token_ids(config, place, &a);
   note_dropout(config, &a);
   return a;
@@ -64,7 +65,7 @@ Layout llama_like_layout(const Architecture& a) {
   Layout all;
   all.prefix = "model.";
   all.embedding = "embed_tokens.weight";
-  all.unembedding = a.tied_unembedding ? all.embedding : "lm_head.weight";
+  all.unembedding = a.head.tied ? all.embedding : "lm_head.weight";
   all.final_norm = "norm.weight";
   all.tensors = {{all.embedding, {a.vocab, d}}};
   for (int64_t l = 0; l < a.n_layers; ++l) {
@@ -79,23 +80,24 @@ Layout llama_like_layout(const Architecture& a) {
       const bool matrix = shape.size() == 2;
       return TensorRef{need(name, std::move(shape)), dim, 0, unit, unit, units, matrix};
     };
+    const LayerSpec& spec = a.layer(l);
     LayerLayout layer;
     layer.attn_norm = need(at + "input_layernorm.weight", {d});
     layer.w_q = split(at + "self_attn.q_proj.weight", {q, d}, 0, a.d_head);
     layer.w_k = split(at + "self_attn.k_proj.weight", {kv, d}, 0, a.d_head);
     layer.w_v = split(at + "self_attn.v_proj.weight", {kv, d}, 0, a.d_head);
     layer.w_o = split(at + "self_attn.o_proj.weight", {d, q}, 1, a.d_head);
-    if (a.qkv_bias) {
+    if (spec.attention.qkv_bias) {
       layer.b_q = split(at + "self_attn.q_proj.bias", {q}, 0, a.d_head);
       layer.b_k = split(at + "self_attn.k_proj.bias", {kv}, 0, a.d_head);
       layer.b_v = split(at + "self_attn.v_proj.bias", {kv}, 0, a.d_head);
     }
-    if (a.qk_norm) {
+    if (spec.attention.qk_norm) {
       layer.q_norm = need(at + "self_attn.q_norm.weight", {a.d_head});
       layer.k_norm = need(at + "self_attn.k_norm.weight", {a.d_head});
     }
-    if (a.attn_out_bias) layer.b_o = need(at + "self_attn.o_proj.bias", {d});
-    if (a.post_norms) {
+    if (spec.attention.out_bias) layer.b_o = need(at + "self_attn.o_proj.bias", {d});
+    if (spec.post_norm(BlockKind::kAttention)) {
       // Gemma's names: what stands after attention norms its output, not the MLP's input.
       layer.attn_post_norm = need(at + "post_attention_layernorm.weight", {d});
       layer.mlp_norm = need(at + "pre_feedforward_layernorm.weight", {d});
@@ -106,7 +108,7 @@ Layout llama_like_layout(const Architecture& a) {
     layer.w_gate = split(at + "mlp.gate_proj.weight", {a.d_mlp, d}, 0, 1);
     layer.w_in = split(at + "mlp.up_proj.weight", {a.d_mlp, d}, 0, 1);
     layer.w_out = split(at + "mlp.down_proj.weight", {d, a.d_mlp}, 1, 1);
-    if (a.mlp_bias) {
+    if (spec.mlp.bias) {
       layer.b_gate = split(at + "mlp.gate_proj.bias", {a.d_mlp}, 0, 1);
       layer.b_in = split(at + "mlp.up_proj.bias", {a.d_mlp}, 0, 1);
       layer.b_out = need(at + "mlp.down_proj.bias", {d});
@@ -114,7 +116,7 @@ Layout llama_like_layout(const Architecture& a) {
     all.layers.push_back(layer);
   }
   all.tensors.push_back({all.final_norm, {d}});
-  if (!a.tied_unembedding) all.tensors.push_back({all.unembedding, {a.vocab, d}});
+  if (!a.head.tied) all.tensors.push_back({all.unembedding, {a.vocab, d}});
   return all;
 }
 

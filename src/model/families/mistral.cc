@@ -13,9 +13,10 @@ Architecture read_config(const Json& config, const std::string& place) {
   a.family = "mistral";
   const auto window = config.find("sliding_window");
   if (window != config.end() && window->is_null()) return a;
-  a.sliding_window = optional_size(config, "sliding_window", kDefaultWindow, place);
-  a.notes.push_back(fmt::format("sliding_window = {}: a token attends to itself and the {} before it",
-                                *a.sliding_window, *a.sliding_window - 1));
+  const int64_t tokens = optional_size(config, "sliding_window", kDefaultWindow, place);
+  a.every_layer().attention.window = tokens;
+  a.notes.push_back(
+      fmt::format("sliding_window = {}: a token attends to itself and the {} before it", tokens, tokens - 1));
   return a;
 }
 

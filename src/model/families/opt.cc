@@ -20,13 +20,15 @@ Architecture read_config(const Json& config, const std::string& place) {
   a.d_mlp = require_size(config, "ffn_dim", place);
   a.vocab = require_size(config, "vocab_size", place);
   a.n_positions = require_size(config, "max_position_embeddings", place);
-  a.position_offset = 2;
-  a.learned_positions = true;
-  a.norm = NormKind::kLayerNorm;
-  a.activation =
+  a.embedding.position_offset = 2;
+  a.embedding.learned_positions = true;
+  a.norm.kind = NormKind::kLayerNorm;
+  LayerSpec& layer = a.every_layer();
+  layer.mlp.activation =
       parse_activation(optional_string(config, "activation_function", "relu", place), "activation_function", place);
-  a.qkv_bias = a.attn_out_bias = a.mlp_bias = optional_bool(config, "enable_bias", true, place);
-  a.tied_unembedding = optional_bool(config, "tie_word_embeddings", true, place);
+  layer.attention.qkv_bias = layer.attention.out_bias = layer.mlp.bias =
+      optional_bool(config, "enable_bias", true, place);
+  a.head.tied = optional_bool(config, "tie_word_embeddings", true, place);
   const int64_t projected = optional_int(config, "word_embed_proj_dim", a.d_model, place);
   if (projected != a.d_model) {
     fail(place, "word_embed_proj_dim: found {}, expected hidden_size = {}.", projected, a.d_model);
@@ -51,7 +53,7 @@ Layout layout(const Architecture& a) {
     return name;
   };
   all.embedding = need("decoder.embed_tokens.weight", {a.vocab, d});
-  all.positions = need("decoder.embed_positions.weight", {a.n_positions + a.position_offset, d});
+  all.positions = need("decoder.embed_positions.weight", {a.n_positions + a.embedding.position_offset, d});
   for (int64_t l = 0; l < a.n_layers; ++l) {
     const std::string at = "decoder.layers." + std::to_string(l) + ".";
     // Linear weights are [out, in]: outputs are split along dimension 0, inputs along 1.
@@ -71,7 +73,7 @@ Layout layout(const Architecture& a) {
     layer.mlp_norm_bias = need(at + "final_layer_norm.bias", {d});
     layer.w_in = split("fc1.weight", {a.d_mlp, d}, 0, 1);
     layer.w_out = split("fc2.weight", {d, a.d_mlp}, 1, 1);
-    if (a.qkv_bias) {
+    if (a.layer(l).attention.qkv_bias) {
       layer.b_q = split("self_attn.q_proj.bias", {d}, 0, a.d_head);
       layer.b_k = split("self_attn.k_proj.bias", {d}, 0, a.d_head);
       layer.b_v = split("self_attn.v_proj.bias", {d}, 0, a.d_head);
@@ -83,7 +85,7 @@ Layout layout(const Architecture& a) {
   }
   all.final_norm = need("decoder.final_layer_norm.weight", {d});
   all.final_norm_bias = need("decoder.final_layer_norm.bias", {d});
-  all.unembedding = a.tied_unembedding ? all.embedding : need("lm_head.weight", {a.vocab, d});
+  all.unembedding = a.head.tied ? all.embedding : need("lm_head.weight", {a.vocab, d});
   return all;
 }
 

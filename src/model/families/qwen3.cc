@@ -8,8 +8,9 @@ Architecture read_config(const Json& config, const std::string& place) {
   require_size(config, "head_dim", place);  // no default: hidden_size / num_attention_heads is another size
   Architecture a = read_llama_like(config, place);
   a.family = "qwen3";
-  a.qk_norm = true;
-  a.qkv_bias = a.attn_out_bias = optional_bool(config, "attention_bias", false, place);
+  AttentionSpec& attention = a.every_layer().attention;
+  attention.qk_norm = true;
+  attention.qkv_bias = attention.out_bias = optional_bool(config, "attention_bias", false, place);
   require_full_attention(config, place);
   return a;
 }

@@ -1,0 +1,106 @@
+#include "model/blocks/attention_backward.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/stack.h>
+
+#include "model/rows.h"
+
+namespace circuit {
+namespace {
+
+// [tokens, H, d_head] → [tokens, Hk, d_head], sum over the heads of each group.
+at::Tensor sum_groups(const at::Tensor& per_head, int64_t kv_heads) {
+  if (per_head.size(1) == kv_heads) return per_head;
+  return per_head.view({per_head.size(0), kv_heads, -1, per_head.size(2)}).sum(2);
+}
+
+at::Tensor dot(const at::Tensor& a, const at::Tensor& b) { return (a * b).sum(-1); }
+
+// Through the q/k norm: from unrotated gradients to those at the projections' outputs.
+void through_qk_norm(const LayerWeights& w, const QueryKeyNormCache& kept, AttentionBackward* g) {
+  if (!w.q_norm.defined()) return;
+  AttentionGradients& heads = g->heads;
+  const int64_t kv_heads = w.w_k.size(1);
+  g->d_q_normed = heads.d_q;
+  g->d_k_normed = sum_groups(heads.d_k, kv_heads);
+  // Per query head, every share of a group's gradient passes the norm of the group's one k.
+  const int64_t shares = heads.d_k.size(1) / kv_heads;
+  const auto spread = [&](const at::Tensor& t) { return shares == 1 ? t : t.repeat_interleave(shares, 1); };
+  const at::Tensor k = spread(kept.k);
+  heads.d_q = norm_backward(w.q_norm, kept.q, kept.q_stats, heads.d_q);
+  heads.d_k = norm_backward(w.k_norm, k, {at::Tensor(), spread(kept.k_stats.rstd)}, heads.d_k);
+  heads.q_dot = dot(kept.q, heads.d_q);
+  heads.k_dot = dot(k, heads.d_k);
+}
+
+// q, k, v gradients [tokens, heads, d_head] as columns in the order of the layer's tensor.
+at::Tensor join_qkv(QkvOrder order, const at::Tensor& d_q, const at::Tensor& d_k, const at::Tensor& d_v) {
+  if (order == QkvOrder::kByHead) return at::stack({d_q, d_k, d_v}, 2).flatten(1);
+  return at::cat({d_q.flatten(1), d_k.flatten(1), d_v.flatten(1)}, 1);
+}
+
+// From g->d_z to the gradients of the projections' outputs.
+void through_heads(const Model& model, const TokenBatch& batch, const ForwardCache& cache, KeyValueGradients form,
+                   Rule rule, AttentionBackward* g) {
+  const LayerCache& kept = cache.layers[g->layer];
+  g->heads = attention_backward(model.architecture(), g->layer, batch, kept.attention, g->d_z, form);
+  if (rule == Rule::kRelevance) {
+    for (at::Tensor* t : {&g->heads.d_q, &g->heads.d_k, &g->heads.q_dot, &g->heads.k_dot}) t->zero_();
+  }
+  const RotaryTable& rotary = cache.rotary.of(model.architecture(), g->layer);
+  g->heads.d_q = rotate(g->heads.d_q, rotary, Direction::kBackward);
+  g->heads.d_k = rotate(g->heads.d_k, rotary, Direction::kBackward);
+  through_qk_norm(model.layers()[g->layer], kept.qk_norm, g);
+}
+
+}  // namespace
+
+AttentionGradients heads_backward(const Model& model, const TokenBatch& batch, const ForwardCache& cache, int64_t l,
+                                  const at::Tensor& d_z, KeyValueGradients form, Rule rule) {
+  AttentionBackward g;
+  g.layer = l;
+  g.d_z = d_z;
+  through_heads(model, batch, cache, form, rule, &g);
+  return g.heads;
+}
+
+at::Tensor attention_backward_step(BackwardPass& pass, int64_t l, const at::Tensor& rows, const at::Tensor& d_stream) {
+  const Architecture& a = pass.model.architecture();
+  const LayerWeights& w = pass.model.layers()[l];
+  const LayerCache& kept = pass.cache.layers[l];
+  const int64_t tokens = pass.batch.tokens();
+  AttentionBackward g;
+  g.layer = l;
+  g.d_stream = d_stream;
+  // The last heads' outputs reach what is read at their own position only.
+  g.rows = rows;
+  at::Tensor d_out = take_rows(d_stream, g.rows);
+  g.d_out = d_stream;
+  if (w.attn_post_norm.defined()) {
+    const at::Tensor pick = rows_of_kept(kept.attn_out, g.rows, tokens);
+    g.out = take_rows(kept.attn_out, pick);
+    g.out_stats = take_rows(kept.attn_post_stats, pick);
+    d_out = norm_backward(w.attn_post_norm, g.out, g.out_stats, d_out, pass.rule);
+    g.d_out = put_rows(d_out, g.rows, tokens);
+  }
+  g.d_z = put_rows(at::mm(d_out, w.w_o.t()), g.rows, tokens);
+  through_heads(pass.model, pass.batch, pass.cache, pass.form, pass.rule, &g);
+  g.d_qkv =
+      join_qkv(w.qkv_order, g.heads.d_q, sum_groups(g.heads.d_k, a.n_kv_heads), sum_groups(g.heads.d_v, a.n_kv_heads));
+  if (w.w_qkv.defined()) {
+    g.d_y = at::mm(g.d_qkv, w.w_qkv.t());
+  } else {
+    const int64_t q = a.n_heads * a.d_head;
+    const int64_t kv = a.n_kv_heads * a.d_head;
+    g.d_y = at::mm(g.d_qkv.narrow(1, 0, q), w.w_q.flatten(1).t());
+    g.d_y.addmm_(g.d_qkv.narrow(1, q, kv), w.w_k.flatten(1).t());
+    g.d_y.addmm_(g.d_qkv.narrow(1, q + kv, kv), w.w_v.flatten(1).t());
+  }
+  g.d_reader = norm_backward(w.attn_norm, kept.x_attn, kept.attn_stats, g.d_y, pass.rule);
+  pass.visitor.on_attention(g);
+  return g.d_reader;
+}
+
+}  // namespace circuit

@@ -1,0 +1,51 @@
+#include "model/blocks/query_key_value.h"
+
+#include "model/mlp.h"
+
+namespace circuit {
+namespace {
+
+// [tokens, heads · d_head] each, as projected.
+QueryKeyValue project_qkv(const LayerWeights& w, const at::Tensor& y) {
+  const auto bias = [](const at::Tensor& b) { return b.defined() ? b.flatten() : b; };
+  if (w.qkv_order == QkvOrder::kSeparate) {
+    return {linear(y, w.w_q.flatten(1), bias(w.b_q)), linear(y, w.w_k.flatten(1), bias(w.b_k)),
+            linear(y, w.w_v.flatten(1), bias(w.b_v))};
+  }
+  const at::Tensor all = linear(y, w.w_qkv, w.b_qkv);
+  if (w.qkv_order == QkvOrder::kByHead) {
+    const at::Tensor heads = all.view({y.size(0), w.w_q.size(1), 3, w.w_q.size(2)});
+    return {heads.select(2, 0).flatten(1), heads.select(2, 1).flatten(1), heads.select(2, 2).flatten(1)};
+  }
+  const int64_t q = w.w_q.size(1) * w.w_q.size(2);
+  const int64_t kv = w.w_k.size(1) * w.w_k.size(2);
+  return {all.narrow(1, 0, q), all.narrow(1, q, kv), all.narrow(1, q + kv, kv)};
+}
+
+}  // namespace
+
+QueryKeyValue make_qkv(const LayerWeights& weights, const RotaryTable& rotary, const at::Tensor& y,
+                       QueryKeyNormCache* cache) {
+  return normed_and_rotated(weights, rotary, project_qkv(weights, y), cache);
+}
+
+QueryKeyValue normed_and_rotated(const LayerWeights& weights, const RotaryTable& rotary, QueryKeyValue p,
+                                 QueryKeyNormCache* cache) {
+  if (!weights.q_norm.defined() && !rotary.cos.defined()) return p;
+  QueryKeyNormCache kept;
+  const int64_t d_head = weights.w_q.size(2);
+  const auto work = [&](at::Tensor* rows, const NormWeights& norm, at::Tensor* projected, NormStats* stats) {
+    at::Tensor heads = rows->reshape({rows->size(0), -1, d_head});
+    if (norm.defined()) {
+      *projected = heads;
+      heads = norm_forward(norm, heads, stats);
+    }
+    *rows = rotate(heads, rotary, Direction::kForward).flatten(1);
+  };
+  work(&p.q, weights.q_norm, &kept.q, &kept.q_stats);
+  work(&p.k, weights.k_norm, &kept.k, &kept.k_stats);
+  if (cache != nullptr) *cache = kept;
+  return p;
+}
+
+}  // namespace circuit

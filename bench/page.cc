@@ -9,8 +9,8 @@
 
 #include "groups.h"
 #include "measure.h"
-#include "report/browser.h"
-#include "report/report.h"
+#include "report/kit/browser.h"
+#include "report/run_page/run_page.h"
 #include "store/synthetic_run.h"
 
 namespace circuit::bench {

@@ -10,7 +10,7 @@
 #include "evaluation/evaluation_text.h"
 #include "io/files.h"
 #include "io/outputs.h"
-#include "report/evaluation_page.h"
+#include "report/evaluation_page/evaluation_page.h"
 
 namespace circuit {
 namespace {

@@ -1,4 +1,4 @@
-#include "report/report.h"
+#include "report/run_page/run_page.h"
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -11,8 +11,8 @@
 #include "core/log.h"
 #include "io/files.h"
 #include "io/outputs.h"
-#include "report/comparison.h"
-#include "report/live.h"
+#include "report/live/live.h"
+#include "report/run_page/comparison.h"
 
 namespace circuit {
 namespace {

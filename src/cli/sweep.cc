@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/table.h"
 #include "io/json.h"
-#include "report/sweep_text.h"
+#include "report/sweep_page/sweep_text.h"
 
 namespace circuit {
 namespace {

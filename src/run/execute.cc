@@ -7,7 +7,7 @@
 #include "core/progress.h"
 #include "core/setting_name.h"
 #include "io/files.h"
-#include "report/report.h"
+#include "report/run_page/run_page.h"
 #include "run/circuit_quality.h"
 #include "run/interrupt.h"
 #include "run/plan.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "model/compute.h"
-#include "report/sweep_table.h"
+#include "report/sweep_page/sweep_table.h"
 #include "sweep/sweep_plan.h"
 
 namespace circuit {

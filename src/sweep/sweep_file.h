@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "report/sweep_table.h"
+#include "report/sweep_page/sweep_table.h"
 #include "sweep/sweep_plan.h"
 
 namespace circuit {

@@ -1,6 +1,8 @@
 // From a model and records to edge scores and a circuit: the stages of scoring, selection and verification together.
 #pragma once
 
+#include <circuit/api.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -1,6 +1,8 @@
 // A circuit file evaluated on a model and records.
 #pragma once
 
+#include <circuit/api.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -2,6 +2,8 @@
 // tuning, evaluation, dynamics and report meet.
 #pragma once
 
+#include <circuit/api.h>
+
 #include <memory>
 #include <string>
 

@@ -1,6 +1,8 @@
 // What leaves a run: its model, the change alone, or its adapters.
 #pragma once
 
+#include <circuit/api.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -2,6 +2,8 @@
 // run.db stores come from settings().
 #pragma once
 
+#include <circuit/api.h>
+
 #include <string>
 #include <vector>
 

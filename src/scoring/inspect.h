@@ -1,6 +1,8 @@
 // What a model is, and what it takes to work with it.
 #pragma once
 
+#include <circuit/api.h>
+
 #include <cstdint>
 #include <string>
 

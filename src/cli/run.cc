@@ -99,7 +99,7 @@ std::string utc_now() {
 // Watches a run: records, evaluates, saves, shows progress, stops.
 class RunObserver : public TuneObserver {
  public:
-  RunObserver(const TuneConfig& config, TuneModel& model, const ParameterStore& store, const TuneData& data,
+  RunObserver(const TuneConfig& config, TuneModel& model, ParameterStore& store, const TuneData& data,
               Recorder& recorder, RunState state)
       : config_(config),
         model_(model),
@@ -244,7 +244,7 @@ class RunObserver : public TuneObserver {
 
   const TuneConfig& config_;
   TuneModel& model_;
-  const ParameterStore& store_;
+  ParameterStore& store_;
   const Trainer* trainer_ = nullptr;
   const TuneData& data_;
   Recorder& recorder_;
@@ -273,7 +273,7 @@ Json summary_json(const RunSummary& s) {
 
 }  // namespace
 
-Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const ParameterStore& store,
+Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, ParameterStore& store,
                         const TuneData& data, Splits splits) {
   const RoundedModel rounded(store, model.open.checkpoint);
   Evaluation values;
@@ -338,7 +338,7 @@ void create_run(const TuneConfig& config, const CommonOptions& options, const Tu
 }
 
 std::unique_ptr<ParameterStore> stored_parameters(const TuneConfig& config, const std::string& run,
-                                                  const TuneModel& model) {
+                                                  TuneModel& model) {
   if (!config.lora_circuit) return make_store(config, model, nullptr);
   // Its one discovery stands at step 0.
   const RecordedCircuit first = read_recorded_circuit(run, 0);
@@ -355,9 +355,9 @@ TuneConfig with_initial_weights(TuneConfig config) {
   return config;
 }
 
-void hold_gradient(const TuneConfig& config, const TuneModel& model, const TuneData& data) {
+void hold_gradient(const TuneConfig& config, TuneModel& model, const TuneData& data) {
   const TunerSpec spec = tuner_spec(config, model, data);
-  const Model& weights = model.open.model;
+  Model& weights = model.open.model;
   const ExampleBatch batch =
       make_example_batch(task_batches(spec.batches, 0)[0], weights.architecture(), weights.device());
   const GradientCheck check = check_gradient(weights, model.table.slices(), batch);
@@ -453,7 +453,7 @@ RunSummary execute_run(TuneConfig config, const CommonOptions& options, Checks c
   // The best step on a fresh copy of the base: slices that entered later must be the base's again.
   summary.best_step = observer.state().best_step.value_or(observer.state().step);
   const std::unique_ptr<ParameterStore> trained = std::move(store);
-  const TuneModel best(config, options);
+  TuneModel best(config, options);
   store = make_store(config, best, config.lora_circuit ? &recorder.last_circuit().value() : nullptr);
   load_checkpoint(config.run_path, summary.best_step, best.open.checkpoint, *store);
   summary.touched_parameters = store->changed_parameters();

@@ -21,7 +21,7 @@ using Evaluation = std::map<std::string, double>;
 
 // Evaluates the weights as an export would hold them (rounded to the base's dtype).
 enum class Splits { kDevelopment, kAll };
-Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, const ParameterStore& store,
+Evaluation evaluate_run(const TuneConfig& config, const TuneModel& model, ParameterStore& store,
                         const TuneData& data, Splits splits);
 
 // Makes the run's folder with config.toml and run.db; refuses one that exists.
@@ -30,7 +30,7 @@ void create_run(const TuneConfig& config, const CommonOptions& options, const Tu
 
 // The parameters that a run trains, to load a checkpoint of it into.
 std::unique_ptr<ParameterStore> stored_parameters(const TuneConfig& config, const std::string& run,
-                                                  const TuneModel& model);
+                                                  TuneModel& model);
 
 struct RunSummary {
   Evaluation before, after;  // base model and best step, on all splits

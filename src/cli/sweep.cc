@@ -64,7 +64,7 @@ void read_result(const std::string& path, CommonOptions options, SweepRun* run) 
       require(summary, "seconds", place).get<double>() / require(summary, "steps", place).get<double>();
   const TuneConfig config = stored_config(path);
   options.dtype = "f32";  // the checkpoint's values are float32 whatever the run computed in
-  const TuneModel model(config, options);
+  TuneModel model(config, options);
   const std::unique_ptr<ParameterStore> store = stored_parameters(config, path, model);
   check_base(path, model.open.checkpoint);
   load_checkpoint(path, require_int(summary, "best_step", place), model.open.checkpoint, *store);

@@ -98,7 +98,7 @@ void dry_run(TuneConfig config, const Options& o) {
     fail("--dry-run",
          "model.init = random makes the weights it would look at. Run it, or set model.init = pretrained.");
   }
-  const TuneModel model(config, o.common);
+  TuneModel model(config, o.common);
   const TuneData data(config, model.open);
   check_quality_records(config, data, model.open.model.architecture());
   const auto records = static_cast<int64_t>(data.train.examples.size());

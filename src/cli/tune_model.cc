@@ -300,8 +300,8 @@ TuneConfig matched(TuneConfig config, const TuneModel& model, const FirstCircuit
   return config;
 }
 
-std::unique_ptr<ParameterStore> make_store(const TuneConfig& config, const TuneModel& model, const Circuit* circuit) {
-  const Model& weights = model.open.model;
+std::unique_ptr<ParameterStore> make_store(const TuneConfig& config, TuneModel& model, const Circuit* circuit) {
+  Model& weights = model.open.model;
   if (config.tuning_method == "full") return std::make_unique<SliceStore>(weights, whole_tensors(weights));
   if (config.tuning_method != "lora") {
     return std::make_unique<SliceStore>(weights, model.table.slices(), rates_of(config, model.table));

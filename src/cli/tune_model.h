@@ -69,7 +69,7 @@ FirstCircuit find_first_circuit(const TuneConfig& config, const TuneModel& model
 TuneConfig matched(TuneConfig config, const TuneModel& model, const FirstCircuit& first);
 
 // The parameters that the method trains, nothing selected yet. circuit: the first one, for lora.circuit; else null.
-std::unique_ptr<ParameterStore> make_store(const TuneConfig& config, const TuneModel& model, const Circuit* circuit);
+std::unique_ptr<ParameterStore> make_store(const TuneConfig& config, TuneModel& model, const Circuit* circuit);
 
 // The loop itself. store must be the method's.
 std::unique_ptr<Trainer> make_trainer(const TuneConfig& config, const TuneModel& model, const TuneData& data,

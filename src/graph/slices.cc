@@ -70,4 +70,8 @@ at::Tensor slice_view(const Model& model, const Slice& slice) {
   return model.parameter(slice.tensor).narrow(slice.dim, slice.start, slice.length);
 }
 
+at::Tensor writable_slice(Model& model, const Slice& slice) {
+  return model.writable(slice.tensor).narrow(slice.dim, slice.start, slice.length);
+}
+
 }  // namespace circuit

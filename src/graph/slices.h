@@ -60,7 +60,8 @@ class SliceTable {
   bool tied_ = false;
 };
 
-// The view of a slice on its parameter; writing to it writes the model.
+// The view of a slice on its parameter, for reading; and to be written to.
 at::Tensor slice_view(const Model& model, const Slice& slice);
+at::Tensor writable_slice(Model& model, const Slice& slice);
 
 }  // namespace circuit

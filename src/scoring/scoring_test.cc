@@ -216,7 +216,7 @@ class FiniteDifferences : public Properties {};
 TEST_P(FiniteDifferences, GiveTheNodeScores) {
   LoadOptions wide;
   wide.dtype = at::kDouble;
-  const Model model = Model::random(tiny_architecture(GetParam().family, kLayers), 0.3, 3, wide);
+  Model model = Model::random(tiny_architecture(GetParam().family, kLayers), 0.3, 3, wide);
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const ScoreResult result = find_scorer("eap").score(model, graph, pointers(examples_), spec_, {});
   constexpr double kEps = 1e-6;
@@ -235,7 +235,8 @@ TEST_P(FiniteDifferences, GiveTheNodeScores) {
       for (int64_t v = 0; v < graph.n_downstream(); ++v) {
         if (graph.head(l, h) < graph.visible(v)) total += result.scores.values[graph.edge_id(graph.head(l, h), v)];
       }
-      at::Tensor w = model.layers()[l].w_o.narrow(0, h * model.architecture().d_head, model.architecture().d_head);
+      const TensorRef& w_o = model.layout().layers[l].w_o;
+      at::Tensor w = model.writable(w_o.tensor).narrow(w_o.unit_dim, w_o.first + h * w_o.stride, w_o.unit);
       const at::Tensor kept = w.clone();
       w.mul_(1 + kEps);
       const double above = mean_metric();

@@ -84,7 +84,7 @@ TunerSpec tuner_spec(const std::vector<Example>& examples, const Circuit& circui
 }
 
 struct Tuned {
-  Tuned(const Model& model, const Graph& graph, const std::vector<Example>& examples, double share)
+  Tuned(Model& model, const Graph& graph, const std::vector<Example>& examples, double share)
       : table(graph, model), circuit(circuit_of_share(model, graph, table, share)), store(model, table.slices()) {
     store.select(table.of_circuit(circuit, {}), SliceStore::OnReturn::kKeep);
     spec = tuner_spec(examples, circuit);
@@ -121,7 +121,7 @@ double step_gflop(const Work& work, const Tuned& tuned, int64_t tokens) {
   return 2 * work.forward + 2 * work.logits + 2e-9 * matrices * static_cast<double>(tokens);
 }
 
-void steps(const Model& model, const Graph& graph, const Options& options, int threads) {
+void steps(Model& model, const Graph& graph, const Options& options, int threads) {
   at::set_num_threads(threads);
   const std::string type = model.dtype() == at::kFloat ? "float32" : "bf16";
   fmt::print("\n{} thread{}, 16 x 32 tokens, {}: steps with AdamW\n", threads, threads > 1 ? "s" : "", type);
@@ -166,7 +166,7 @@ void steps(const Model& model, const Graph& graph, const Options& options, int t
 }
 
 // In a child process each, whose two steps have optimiser state, gradients and activations at once.
-void peaks(const Model& model, const Graph& graph) {
+void peaks(Model& model, const Graph& graph) {
   at::set_num_threads(1);
   const std::vector<Example> examples = random_pairs(16, kPos, model.architecture().vocab);
   const auto weights =
@@ -197,7 +197,7 @@ void peaks(const Model& model, const Graph& graph) {
 // One step with a discovery and two records' worth of optimiser state behind it, in a child process.
 void llama_step() {
   at::set_num_threads(1);
-  const Model model = random_model(llama_1b(), at::kBFloat16);
+  Model model = random_model(llama_1b(), at::kBFloat16);
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   constexpr int64_t kRecords = 8;
   constexpr int64_t kLength = 128;
@@ -234,7 +234,7 @@ void llama_step() {
 void training(const Options& options) {
   const Graph graph(gpt2_small(), KeyValueNodes::kGrouped);
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
-    const Model model = random_model(gpt2_small(), dtype);
+    Model model = random_model(gpt2_small(), dtype);
     for (const int threads : options.threads) {
       if (dtype == at::kFloat) speed(model, graph, threads, options.rounds);
       steps(model, graph, options, threads);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "graph/links.h"
 #include "io/files.h"
 #include "io/json.h"
 #include "io/safetensors.h"
@@ -21,17 +22,8 @@ std::set<std::string> field_nodes(const Graph& graph, const Circuit& circuit) {
   }
   for (int64_t v = 0; v < graph.n_downstream(); ++v) {
     if (!nodes.downstream[v]) continue;
-    const DownstreamNode node = graph.downstream(v);
-    const bool grouped = node.kind == DownstreamNode::Kind::kKey || node.kind == DownstreamNode::Kind::kValue;
-    if (!grouped) {
-      const std::string name = graph.downstream_name(v);
-      names.insert(name.substr(0, name.find('<')));
-      continue;
-    }
-    const int64_t per_node = graph.n_heads() / graph.kv_nodes();
-    for (int64_t i = 0; i < per_node; ++i) {
-      names.insert(fmt::format("a{}.h{}", node.layer, node.head * per_node + i));
-    }
+    for (const int64_t u : writers_of(graph, v)) names.insert(graph.upstream_name(u));
+    if (v == graph.logits()) names.insert(graph.downstream_name(v));
   }
   return names;
 }

@@ -32,36 +32,26 @@ void check_same_model(const CircuitShape& shape, const Graph& graph, const std::
   if (file.n_kv_heads != file.n_heads) same("n_kv_heads", file.n_kv_heads, graph.n_kv_heads());
 }
 
-// The reader of `graph` that reader v of the file's ungrouped graph belongs to.
-int64_t reader_on(const Graph& graph, const DownstreamNode& node) {
-  const int64_t g = node.head / (graph.n_heads() / graph.kv_nodes());
-  switch (node.kind) {
-    case DownstreamNode::Kind::kQuery:
-      return graph.query(node.layer, node.head);
-    case DownstreamNode::Kind::kKey:
-      return graph.key(node.layer, g);
-    case DownstreamNode::Kind::kValue:
-      return graph.value(node.layer, g);
-    case DownstreamNode::Kind::kMlp:
-      return graph.mlp_in(node.layer, node.block);
-    case DownstreamNode::Kind::kLogits:
-      return graph.logits();
-  }
-  return graph.logits();
+// The reader of `grouped` that reader v of the file's ungrouped graph belongs to.
+int64_t reader_on(const Graph& grouped, const Graph& ungrouped, int64_t v) {
+  if (v == ungrouped.logits()) return grouped.logits();
+  const GraphNode node = ungrouped.downstream(v);
+  const int64_t index = node.index * node.kind->count(grouped) / node.kind->count(ungrouped);
+  return grouped.reader(*node.kind, node.layer, index);
 }
 
 // Sums scores and ORs membership over the readers of a group. Sums in float64.
 void group_into(const Graph& grouped, const Graph& ungrouped, CircuitFile* file) {
   std::vector<double> sums(grouped.n_edges());
   for (int64_t v = 0; v < ungrouped.n_downstream(); ++v) {
-    const int64_t target = grouped.first_edge(reader_on(grouped, ungrouped.downstream(v)));
+    const int64_t target = grouped.first_edge(reader_on(grouped, ungrouped, v));
     for (int64_t u = 0; u < ungrouped.visible(v); ++u) sums[target + u] += file->scores.values[ungrouped.edge_id(u, v)];
   }
   file->scores.values.assign(sums.begin(), sums.end());
   std::vector<bool> inside(grouped.n_edges());
   for (const int64_t id : file->circuit.edges) {
     const Edge e = ungrouped.edge(id);
-    inside[grouped.edge_id(e.upstream, reader_on(grouped, ungrouped.downstream(e.downstream)))] = true;
+    inside[grouped.edge_id(e.upstream, reader_on(grouped, ungrouped, e.downstream))] = true;
   }
   file->stability.clear();
   file->circuit.edges.clear();

@@ -17,11 +17,11 @@ std::string to_dot(const Graph& graph, const Circuit& circuit, const EdgeScores&
     const float score = scores.values[id];
     const std::string to = graph.downstream_name(e.downstream);
     // q, k and v of a head are one box; which of them is read stands on the edge.
-    const size_t bracket = to.find('<');
-    const std::string label = bracket == std::string::npos ? "" : to.substr(bracket + 1, 1);
+    const char port = graph.downstream(e.downstream).kind->port;
+    const std::string label = port == '\0' ? "" : std::string(1, port);
     const double width = largest > 0 ? 0.3 + kMaxWidth * std::fabs(score) / largest : 1;
     text += fmt::format("  \"{}\" -> \"{}\" [label=\"{}\", penwidth={:.2f}, color=\"{}\", tooltip=\"{:.6g}\"];\n",
-                        graph.upstream_name(e.upstream), to.substr(0, bracket), label, width,
+                        graph.upstream_name(e.upstream), to.substr(0, to.find('<')), label, width,
                         score >= 0 ? "#2166ac" : "#b2182b", score);
   }
   return text + "}\n";

@@ -19,6 +19,35 @@ int64_t block_width(const Architecture& architecture, int64_t mlp_block) {
       fmt::format("[graph] MLP blocks of {} channels: the MLP has {}, which they must divide.", mlp_block, d_mlp));
 }
 
+void append(const NodeKind& kind, BlockKind block, const Graph& graph, std::vector<NodeGroup>* groups) {
+  const int64_t first = groups->empty() ? 0 : groups->back().first + groups->back().count;
+  groups->push_back({&kind, block, first, kind.count(graph)});
+}
+
+const NodeGroup& group_of(const std::vector<NodeGroup>& groups, const NodeKind& kind) {
+  for (const NodeGroup& group : groups) {
+    if (group.kind == &kind) return group;
+  }
+  fail("graph", "the model has no such nodes.");
+}
+
+// A block's, of those of one layer.
+NodeRange nodes_in(const std::vector<NodeGroup>& groups, BlockKind block) {
+  NodeRange nodes;
+  for (const NodeGroup& group : groups) {
+    if (group.block != block) continue;
+    if (nodes.count == 0) nodes.first = group.first;
+    nodes.count += group.count;
+  }
+  return nodes;
+}
+
+GraphNode node_at(const std::vector<NodeGroup>& groups, int64_t layer, int64_t place) {
+  auto group = groups.rbegin();
+  while (group->first > place) ++group;
+  return {group->kind, layer, place - group->first};
+}
+
 }  // namespace
 
 Graph::Graph(const Architecture& architecture, KeyValueNodes form, int64_t mlp_block)
@@ -29,10 +58,15 @@ Graph::Graph(const Architecture& architecture, KeyValueNodes form, int64_t mlp_b
       mlp_blocks_(mlp_block == 0 ? 1 : architecture.d_mlp / block_width(architecture, mlp_block)),
       mlp_block_(block_width(architecture, mlp_block)),
       parallel_(architecture.layer(0).parallel()) {
+  for (const BlockSpec& block : architecture.layer(0).blocks) {
+    const BlockNodes& nodes = nodes_of_block(block.kind);
+    for (const NodeKind* kind : nodes.writers) append(*kind, block.kind, *this, &writers_);
+    for (const NodeKind* kind : nodes.readers) append(*kind, block.kind, *this, &readers_);
+  }
   offsets_.reserve(n_downstream() + 1);
   offsets_.push_back(0);
   for (int64_t l = 0; l < n_layers_; ++l) {
-    const int64_t before = head(l, 0);
+    const int64_t before = 1 + l * writers_per_layer();
     int64_t written = before;  // by the layer's blocks so far
     for (const BlockSpec& block : architecture.layer(l).blocks) {
       const int64_t seen = block.reads == BlockReads::kLayerInput ? before : written;
@@ -43,34 +77,32 @@ Graph::Graph(const Architecture& architecture, KeyValueNodes form, int64_t mlp_b
   offsets_.push_back(offsets_.back() + n_upstream());
 }
 
+int64_t Graph::writer(const NodeKind& kind, int64_t layer, int64_t index) const {
+  return 1 + layer * writers_per_layer() + group_of(writers_, kind).first + index;
+}
+
+int64_t Graph::reader(const NodeKind& kind, int64_t layer, int64_t index) const {
+  return layer * readers_per_layer() + group_of(readers_, kind).first + index;
+}
+
 NodeRange Graph::writers(const Block& block) const {
-  if (block.kind == BlockKind::kAttention) return {head(block.layer, 0), n_heads_};
-  return {mlp(block.layer), mlp_blocks_};
+  const NodeRange nodes = nodes_in(writers_, block.kind);
+  return {1 + block.layer * writers_per_layer() + nodes.first, nodes.count};
 }
 
 NodeRange Graph::readers(const Block& block) const {
-  if (block.kind == BlockKind::kAttention) return {query(block.layer, 0), n_heads_ + 2 * kv_nodes_};
-  return {mlp_in(block.layer), mlp_blocks_};
+  const NodeRange nodes = nodes_in(readers_, block.kind);
+  return {block.layer * readers_per_layer() + nodes.first, nodes.count};
 }
 
-UpstreamNode Graph::upstream(int64_t u) const {
-  if (u == 0) return {};
-  const int64_t layer = (u - 1) / writers_per_layer();
-  const int64_t index = (u - 1) % writers_per_layer();
-  if (index >= n_heads_) return {UpstreamNode::Kind::kMlp, layer, -1, index - n_heads_};
-  return {UpstreamNode::Kind::kHead, layer, index};
+GraphNode Graph::upstream(int64_t u) const {
+  if (u == 0) return {&kInputNode};
+  return node_at(writers_, (u - 1) / writers_per_layer(), (u - 1) % writers_per_layer());
 }
 
-DownstreamNode Graph::downstream(int64_t v) const {
-  if (v == logits()) return {};
-  const int64_t layer = v / readers_per_layer();
-  int64_t index = v % readers_per_layer();
-  if (index < n_heads_) return {DownstreamNode::Kind::kQuery, layer, index};
-  index -= n_heads_;
-  if (index < kv_nodes_) return {DownstreamNode::Kind::kKey, layer, index};
-  index -= kv_nodes_;
-  if (index < kv_nodes_) return {DownstreamNode::Kind::kValue, layer, index};
-  return {DownstreamNode::Kind::kMlp, layer, -1, index - kv_nodes_};
+GraphNode Graph::downstream(int64_t v) const {
+  if (v == logits()) return {&kLogitsNode};
+  return node_at(readers_, v / readers_per_layer(), v % readers_per_layer());
 }
 
 Edge Graph::edge(int64_t id) const {
@@ -79,40 +111,14 @@ Edge Graph::edge(int64_t id) const {
   return {id - offsets_[v], v};
 }
 
-std::string Graph::mlp_name(int64_t layer, int64_t block) const {
-  return mlp_blocks_ == 1 ? fmt::format("m{}", layer) : fmt::format("m{}.b{}", layer, block);
-}
-
 std::string Graph::upstream_name(int64_t u) const {
-  const UpstreamNode node = upstream(u);
-  switch (node.kind) {
-    case UpstreamNode::Kind::kInput:
-      return "input";
-    case UpstreamNode::Kind::kHead:
-      return fmt::format("a{}.h{}", node.layer, node.head);
-    case UpstreamNode::Kind::kMlp:
-      return mlp_name(node.layer, node.block);
-  }
-  return "";
+  const GraphNode node = upstream(u);
+  return node.kind->name(*this, node.layer, node.index);
 }
 
 std::string Graph::downstream_name(int64_t v) const {
-  const DownstreamNode node = downstream(v);
-  // With as many readers as query heads, the field's own name.
-  const char* kv = kv_nodes_ == n_heads_ ? "h" : "kv";
-  switch (node.kind) {
-    case DownstreamNode::Kind::kQuery:
-      return fmt::format("a{}.h{}<q>", node.layer, node.head);
-    case DownstreamNode::Kind::kKey:
-      return fmt::format("a{}.{}{}<k>", node.layer, kv, node.head);
-    case DownstreamNode::Kind::kValue:
-      return fmt::format("a{}.{}{}<v>", node.layer, kv, node.head);
-    case DownstreamNode::Kind::kMlp:
-      return mlp_name(node.layer, node.block);
-    case DownstreamNode::Kind::kLogits:
-      return "logits";
-  }
-  return "";
+  const GraphNode node = downstream(v);
+  return node.kind->name(*this, node.layer, node.index);
 }
 
 std::string Graph::edge_name(int64_t id) const {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/node_kind.h"
 #include "model/architecture.h"
 
 namespace circuit {
@@ -14,18 +15,11 @@ namespace circuit {
 // Readers of keys and values: one per key/value head, or one per query head as other tools have them.
 enum class KeyValueNodes { kGrouped, kUngrouped };
 
-struct UpstreamNode {
-  enum class Kind { kInput, kHead, kMlp } kind = Kind::kInput;
-  int64_t layer = -1;
-  int64_t head = -1;   // of a head
-  int64_t block = -1;  // of an MLP: 0 unless it is split
-};
-
-struct DownstreamNode {
-  enum class Kind { kQuery, kKey, kValue, kMlp, kLogits } kind = Kind::kLogits;
-  int64_t layer = -1;
-  int64_t head = -1;   // query head, or key/value head of a grouped <k>, <v>
-  int64_t block = -1;  // of an MLP: 0 unless it is split
+struct GraphNode {
+  const NodeKind* kind = nullptr;
+  int64_t layer = -1;  // of `input` and `logits`: none
+  int64_t index = 0;   // among those of its kind in the layer: a head, a key/value head, an MLP's block
+  bool is(const NodeKind& other) const { return kind == &other; }
 };
 
 // Nodes first … first + count − 1 of an order.
@@ -33,6 +27,26 @@ struct NodeRange {
   int64_t first = 0;
   int64_t count = 0;
   bool has(int64_t node) const { return node >= first && node < first + count; }
+
+  struct Iterator {
+    int64_t node;
+    int64_t operator*() const { return node; }
+    Iterator& operator++() {
+      ++node;
+      return *this;
+    }
+    bool operator!=(const Iterator& other) const { return node != other.node; }
+  };
+  Iterator begin() const { return {first}; }
+  Iterator end() const { return {first + count}; }
+};
+
+// The nodes of one kind in a layer, from `first` on of those on their side of it.
+struct NodeGroup {
+  const NodeKind* kind = nullptr;
+  BlockKind block = BlockKind::kAttention;
+  int64_t first = 0;
+  int64_t count = 0;
 };
 
 struct Edge {
@@ -41,7 +55,8 @@ struct Edge {
 };
 
 // Orders (method.md §1). Upstream: input, then per layer heads, MLP (blocks). Downstream: per layer q, k, v
-// heads, MLP (blocks); logits last. Edges: by downstream node, then upstream. Since a reader sees a prefix of
+// heads, MLP (blocks); logits last. In a layer the order is that of its blocks and of the nodes each brings
+// (node_kind.h). Edges: by downstream node, then upstream. Since a reader sees a prefix of
 // the upstream order, edge (u, v) exists exactly when u < visible(v).
 class Graph {
  public:
@@ -59,24 +74,31 @@ class Graph {
 
   int64_t n_upstream() const { return 1 + n_layers_ * writers_per_layer(); }
   int64_t n_downstream() const { return n_layers_ * readers_per_layer() + 1; }
-  int64_t writers_per_layer() const { return n_heads_ + mlp_blocks_; }
-  int64_t readers_per_layer() const { return n_heads_ + 2 * kv_nodes_ + mlp_blocks_; }
+  int64_t writers_per_layer() const { return writers_.back().first + writers_.back().count; }
+  int64_t readers_per_layer() const { return readers_.back().first + readers_.back().count; }
   int64_t n_edges() const { return offsets_.back(); }
 
-  int64_t head(int64_t layer, int64_t h) const { return 1 + layer * writers_per_layer() + h; }
-  int64_t mlp(int64_t layer, int64_t block = 0) const { return head(layer, n_heads_) + block; }
-  int64_t query(int64_t layer, int64_t h) const { return layer * readers_per_layer() + h; }
-  int64_t key(int64_t layer, int64_t g) const { return query(layer, n_heads_) + g; }
-  int64_t value(int64_t layer, int64_t g) const { return key(layer, kv_nodes_) + g; }
-  int64_t mlp_in(int64_t layer, int64_t block = 0) const { return value(layer, kv_nodes_) + block; }
+  // What every layer has, in the order of its blocks and of their kinds of nodes.
+  const std::vector<NodeGroup>& writer_groups() const { return writers_; }
+  const std::vector<NodeGroup>& reader_groups() const { return readers_; }
+  // A node by its kind; layer and index as GraphNode's.
+  int64_t writer(const NodeKind& kind, int64_t layer, int64_t index) const;
+  int64_t reader(const NodeKind& kind, int64_t layer, int64_t index) const;
+
+  int64_t head(int64_t layer, int64_t h) const { return writer(kHeadNode, layer, h); }
+  int64_t mlp(int64_t layer, int64_t block = 0) const { return writer(kMlpNode, layer, block); }
+  int64_t query(int64_t layer, int64_t h) const { return reader(kQueryNode, layer, h); }
+  int64_t key(int64_t layer, int64_t g) const { return reader(kKeyNode, layer, g); }
+  int64_t value(int64_t layer, int64_t g) const { return reader(kValueNode, layer, g); }
+  int64_t mlp_in(int64_t layer, int64_t block = 0) const { return reader(kMlpReader, layer, block); }
   int64_t logits() const { return n_downstream() - 1; }
 
   // The nodes of a block: those it writes through, those it reads through.
   NodeRange writers(const Block& block) const;
   NodeRange readers(const Block& block) const;
 
-  UpstreamNode upstream(int64_t u) const;
-  DownstreamNode downstream(int64_t v) const;
+  GraphNode upstream(int64_t u) const;
+  GraphNode downstream(int64_t v) const;
 
   // Number of upstream nodes whose output v reads: 0 … visible(v) − 1.
   int64_t visible(int64_t v) const { return offsets_[v + 1] - offsets_[v]; }
@@ -91,9 +113,9 @@ class Graph {
   std::optional<int64_t> find_edge(const std::string& name) const;
 
  private:
-  std::string mlp_name(int64_t layer, int64_t block) const;
   int64_t n_layers_, n_heads_, n_kv_heads_, kv_nodes_, mlp_blocks_, mlp_block_;
   bool parallel_;
+  std::vector<NodeGroup> writers_, readers_;  // of one layer
   std::vector<int64_t> offsets_;  // first edge of each downstream node; the last entry is n_edges
 };
 

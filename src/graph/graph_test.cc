@@ -96,13 +96,13 @@ std::set<std::string> slices_of_edge(const Model& model, const std::string& edge
 class Slices : public testing::TestWithParam<const char*> {};
 
 TEST_P(Slices, OfAllNodesTileTheModelWithoutOverlap) {
-  const Model model = model_of(GetParam(), 2);
+  Model model = model_of(GetParam(), 2);
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const SliceTable table(graph, model);
   EXPECT_EQ(table.parameters(table.all()), model.parameter_count());
   std::map<std::string, at::Tensor> touched;
-  for (const auto& [name, tensor] : model.parameters()) tensor.zero_();
-  for (const Slice& slice : table.slices()) slice_view(model, slice).add_(1);
+  for (const auto& [name, tensor] : model.parameters()) model.writable(name).zero_();
+  for (const Slice& slice : table.slices()) writable_slice(model, slice).add_(1);
   for (const auto& [name, tensor] : model.parameters()) {
     EXPECT_TRUE(tensor.eq(1).all().item<bool>()) << name << ": a parameter is in no slice or in two";
   }

@@ -2,39 +2,35 @@
 
 namespace circuit {
 
+// The nodes of a block go together by index; where a kind has fewer of them, each goes with as many of the others.
+
 std::vector<int64_t> readers_of(const Graph& graph, int64_t u) {
-  const UpstreamNode node = graph.upstream(u);
-  switch (node.kind) {
-    case UpstreamNode::Kind::kInput:
-      return {};
-    case UpstreamNode::Kind::kHead: {
-      const int64_t g = node.head / (graph.n_heads() / graph.kv_nodes());
-      return {graph.query(node.layer, node.head), graph.key(node.layer, g), graph.value(node.layer, g)};
+  const GraphNode node = graph.upstream(u);
+  std::vector<int64_t> readers;
+  for (const NodeGroup& own : graph.writer_groups()) {
+    if (own.kind != node.kind) continue;
+    for (const NodeGroup& group : graph.reader_groups()) {
+      if (group.block != own.block) continue;
+      readers.push_back(graph.reader(*group.kind, node.layer, node.index * group.count / own.count));
     }
-    case UpstreamNode::Kind::kMlp:
-      return {graph.mlp_in(node.layer, node.block)};
   }
-  return {};
+  return readers;
 }
 
 std::vector<int64_t> writers_of(const Graph& graph, int64_t v) {
-  const DownstreamNode node = graph.downstream(v);
-  switch (node.kind) {
-    case DownstreamNode::Kind::kQuery:
-      return {graph.head(node.layer, node.head)};
-    case DownstreamNode::Kind::kKey:
-    case DownstreamNode::Kind::kValue: {
-      const int64_t per_node = graph.n_heads() / graph.kv_nodes();
-      std::vector<int64_t> heads;
-      for (int64_t i = 0; i < per_node; ++i) heads.push_back(graph.head(node.layer, node.head * per_node + i));
-      return heads;
+  const GraphNode node = graph.downstream(v);
+  std::vector<int64_t> writers;
+  for (const NodeGroup& own : graph.reader_groups()) {
+    if (own.kind != node.kind) continue;
+    for (const NodeGroup& group : graph.writer_groups()) {
+      if (group.block != own.block) continue;
+      const int64_t each = group.count / own.count;
+      for (int64_t i = 0; i < each; ++i) {
+        writers.push_back(graph.writer(*group.kind, node.layer, node.index * each + i));
+      }
     }
-    case DownstreamNode::Kind::kMlp:
-      return {graph.mlp(node.layer, node.block)};
-    case DownstreamNode::Kind::kLogits:
-      return {};
   }
-  return {};
+  return writers;
 }
 
 }  // namespace circuit

@@ -30,6 +30,11 @@ struct SlicePolicy {
   bool train_unembedding = false;  // the head when `logits` is; a tied matrix needs both
 };
 
+// Ids of a node's slices; those of biases and norms are shared with the nodes of its layer.
+struct NodeSlices {
+  std::vector<int64_t> own, bias, norms;
+};
+
 // Every slice a model has, and which of them each node owns. Slices of different entries never overlap.
 class SliceTable {
  public:
@@ -48,18 +53,15 @@ class SliceTable {
   std::vector<int64_t> of_nodes(const CircuitNodes& nodes, const SlicePolicy& policy) const;
 
  private:
-  int64_t add(const Model& model, const std::string& node, const std::string& tensor, int64_t dim, int64_t start,
-              int64_t length);
   Graph graph_;
   std::vector<Slice> slices_;
-  std::vector<std::vector<int64_t>> of_upstream_, of_downstream_;
-  std::vector<std::vector<int64_t>> attn_bias_, mlp_bias_, attn_norm_, q_norm_, k_norm_, mlp_norm_;  // per layer
-  std::vector<std::vector<int64_t>> attn_post_norm_, mlp_post_norm_;
-  std::vector<int64_t> embedding_, positions_, unembedding_, final_norm_;
+  std::vector<NodeSlices> upstream_, downstream_;  // per node
+  std::vector<int64_t> embedding_, positions_, unembedding_;
   bool tied_ = false;
 };
 
-// The view of a slice on its parameter; writing to it writes the model.
+// The view of a slice on its parameter, for reading; and to be written to.
 at::Tensor slice_view(const Model& model, const Slice& slice);
+at::Tensor writable_slice(Model& model, const Slice& slice);
 
 }  // namespace circuit

@@ -69,8 +69,7 @@ float largest_of(const Circuit& circuit, const EdgeScores& scores) {
 
 std::string edge_svg(const SvgLayout& layout, const Graph& graph, int64_t id, float score, float largest,
                      const Pen& pen, const char* color) {
-  const Edge e = graph.edge(id);
-  const SvgEnds ends = ends_of(layout, graph.upstream_name(e.upstream), graph.downstream_name(e.downstream));
+  const SvgEnds ends = ends_of(layout, graph, graph.edge(id));
   const double strength = largest > 0 ? std::fabs(score) / largest : 1;
   const double rise = ends.from.y - ends.to.y;
   // Edges straight up one column would lie on each other: they bend aside, the further the longer they are.
@@ -115,9 +114,9 @@ std::string links_svg(const SvgLayout& layout, const Graph& graph, const Circuit
   if (graph.kv_nodes() == graph.n_heads()) return "";
   std::set<std::pair<std::string, std::string>> links;
   for (int64_t v = 0; v < graph.n_downstream(); ++v) {
-    const std::string reader = box_of(graph.downstream_name(v));
-    if (!nodes.downstream[v] || reader.find(".kv") == std::string::npos) continue;
-    for (const int64_t u : writers_of(graph, v)) links.emplace(reader, graph.upstream_name(u));
+    const std::vector<int64_t> heads = writers_of(graph, v);
+    if (!nodes.downstream[v] || heads.size() < 2) continue;
+    for (const int64_t u : heads) links.emplace(box_of(graph.downstream_name(v)), graph.upstream_name(u));
   }
   std::string text = "<g class=\"groups\" fill=\"none\" stroke=\"#9aa5b1\" stroke-dasharray=\"2 3\">\n";
   for (const auto& [reader, head] : links) {
@@ -135,7 +134,7 @@ std::string links_svg(const SvgLayout& layout, const Graph& graph, const Circuit
 std::string nodes_svg(const SvgLayout& layout, const Graph& graph, const CircuitNodes& nodes) {
   std::string text = "<g class=\"nodes\">\n";
   for (const auto& [name, spot] : layout.boxes) {
-    const double above_ports = name[0] == 'a' ? 3 : 0;
+    const double above_ports = spot.ports ? 3 : 0;
     text += fmt::format(
         "<g><rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{}\" height=\"{}\" rx=\"5\" fill=\"#ffffff\" "
         "stroke=\"#7b8794\"/><text x=\"{:.1f}\" y=\"{:.1f}\">{}</text></g>\n",
@@ -144,16 +143,11 @@ std::string nodes_svg(const SvgLayout& layout, const Graph& graph, const Circuit
   }
   text += "</g>\n<g class=\"ports\" font-size=\"9\" fill=\"#5c6773\">\n";
   for (int64_t v = 0; v < graph.n_downstream(); ++v) {
-    const std::string reader = graph.downstream_name(v);
-    const size_t bracket = reader.find('<');
-    if (!nodes.downstream[v] || bracket == std::string::npos) continue;
-    const Spot box = layout.boxes.at(box_of(reader));
-    const char port = reader[bracket + 1];
+    const NodeKind& kind = *graph.downstream(v).kind;
+    if (!nodes.downstream[v] || kind.port == '\0') continue;
+    const Spot box = layout.boxes.at(box_of(graph.downstream_name(v)));
     text += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
-                        box.x + (port == 'q'   ? -kPortGap
-                                 : port == 'v' ? kPortGap
-                                               : 0),
-                        box.y + kBoxHeight / 2 - 5.5, port);
+                        box.x + kPortGap * static_cast<double>(kind.port_side), box.y + kBoxHeight / 2 - 5.5, kind.port);
   }
   return text + "</g>\n";
 }

@@ -8,7 +8,6 @@ namespace {
 
 constexpr double kColumn = 74;  // between heads
 constexpr double kBandHeight = 118;
-constexpr double kMlpRise = 46;  // an MLP stands above its layer's heads, which it reads
 constexpr double kLeft = 84;     // layer names
 constexpr double kRight = 96;    // edges that bend around the MLPs
 constexpr double kEnd = 92;      // input's and logits' rows
@@ -16,33 +15,28 @@ constexpr double kLegend = 84;
 constexpr double kLeast = 620;  // the legend's width
 
 struct Used {
-  std::set<int64_t> heads, groups, layers;
-  std::set<int64_t> blocks;  // of MLPs
+  std::map<int64_t, std::set<int64_t>> lanes;  // indices of the nodes that stand in each
+  std::set<int64_t> layers;
 };
+
+// f(name, node) of every node that is drawn.
+template <typename F>
+void for_nodes(const Graph& graph, const CircuitNodes& nodes, const F& f) {
+  for (int64_t u = 0; u < graph.n_upstream(); ++u) {
+    if (nodes.upstream[u]) f(graph.upstream_name(u), graph.upstream(u));
+  }
+  for (int64_t v = 0; v < graph.n_downstream(); ++v) {
+    if (nodes.downstream[v]) f(graph.downstream_name(v), graph.downstream(v));
+  }
+}
 
 Used used_by(const Graph& graph, const CircuitNodes& nodes) {
   Used used;
-  const bool shared = graph.kv_nodes() != graph.n_heads();
-  for (int64_t u = 0; u < graph.n_upstream(); ++u) {
-    if (!nodes.upstream[u]) continue;
-    const UpstreamNode node = graph.upstream(u);
-    if (node.kind == UpstreamNode::Kind::kInput) continue;
+  for_nodes(graph, nodes, [&](const std::string&, const GraphNode& node) {
+    if (node.layer < 0) return;
     used.layers.insert(node.layer);
-    if (node.kind == UpstreamNode::Kind::kHead) used.heads.insert(node.head);
-    if (node.kind == UpstreamNode::Kind::kMlp) used.blocks.insert(node.block);
-  }
-  for (int64_t v = 0; v < graph.n_downstream(); ++v) {
-    if (!nodes.downstream[v]) continue;
-    const DownstreamNode node = graph.downstream(v);
-    if (node.kind == DownstreamNode::Kind::kLogits) continue;
-    used.layers.insert(node.layer);
-    if (node.kind == DownstreamNode::Kind::kMlp) {
-      used.blocks.insert(node.block);
-      continue;
-    }
-    const bool group = shared && node.kind != DownstreamNode::Kind::kQuery;
-    (group ? used.groups : used.heads).insert(node.head);
-  }
+    used.lanes[node.kind->lane(graph)].insert(node.index);
+  });
   return used;
 }
 
@@ -62,12 +56,13 @@ SvgLayout svg_layout(const Graph& graph, const Circuit& circuit) {
   const Used used = used_by(graph, nodes);
   SvgLayout layout;
   // Only heads and blocks that some layer uses have a column, the same in every layer.
-  const auto groups = columns_of(used.groups, kLeft + kColumn / 2);
-  const double first_head = kLeft + kColumn * (0.5 + static_cast<double>(groups.size()));
-  const auto heads = columns_of(used.heads, first_head);
-  const double first_mlp = first_head + kColumn * static_cast<double>(heads.size());
-  const auto mlps = columns_of(used.blocks, first_mlp);
-  const double right = first_mlp + kColumn * (static_cast<double>(mlps.size()) - 0.5);
+  std::map<int64_t, std::map<int64_t, double>> columns;
+  double next = kLeft + kColumn / 2;
+  for (const auto& [lane, members] : used.lanes) {
+    columns[lane] = columns_of(members, next);
+    next += kColumn * static_cast<double>(members.size());
+  }
+  const double right = next - kColumn / 2;
   layout.width = std::max(right + kRight, kLeast);
   layout.height = kLegend + 2 * kEnd + kBandHeight * static_cast<double>(used.layers.size());
   const double ground = layout.height - kLegend;
@@ -78,38 +73,24 @@ SvgLayout svg_layout(const Graph& graph, const Circuit& circuit) {
     head_y[layer] = bottom - 34;
   }
   const double middle = (kLeft + layout.width - kRight) / 2;
-  for (int64_t u = 0; u < graph.n_upstream(); ++u) {
-    if (!nodes.upstream[u]) continue;
-    const UpstreamNode node = graph.upstream(u);
-    Spot spot{middle, ground - kEnd / 2};
-    if (node.kind == UpstreamNode::Kind::kHead) spot = {heads.at(node.head), head_y[node.layer]};
-    if (node.kind == UpstreamNode::Kind::kMlp) spot = {mlps.at(node.block), head_y[node.layer] - kMlpRise};
-    layout.boxes[graph.upstream_name(u)] = spot;
-  }
-  for (int64_t v = 0; v < graph.n_downstream(); ++v) {
-    if (!nodes.downstream[v]) continue;
-    const DownstreamNode node = graph.downstream(v);
-    Spot spot{middle, kEnd / 2};
-    const std::string name = box_of(graph.downstream_name(v));
-    if (node.kind == DownstreamNode::Kind::kMlp) {
-      spot = {mlps.at(node.block), head_y[node.layer] - kMlpRise};
-    } else if (node.kind != DownstreamNode::Kind::kLogits) {
-      const bool group = name.find(".kv") != std::string::npos;
-      spot = {(group ? groups : heads).at(node.head), head_y[node.layer]};
+  for_nodes(graph, nodes, [&](const std::string& name, const GraphNode& node) {
+    Spot spot{middle, ground - kEnd / 2, node.kind->has_ports};
+    if (node.is(kLogitsNode)) spot.y = kEnd / 2;
+    if (node.layer >= 0) {
+      spot.x = columns.at(node.kind->lane(graph)).at(node.index);
+      spot.y = head_y[node.layer] - node.kind->rise;
     }
-    layout.boxes[name] = spot;
-  }
+    layout.boxes[box_of(name)] = spot;
+  });
   return layout;
 }
 
-SvgEnds ends_of(const SvgLayout& layout, const std::string& writer, const std::string& reader) {
-  SvgEnds ends{layout.boxes.at(writer), layout.boxes.at(box_of(reader))};
+SvgEnds ends_of(const SvgLayout& layout, const Graph& graph, const Edge& edge) {
+  SvgEnds ends{layout.boxes.at(graph.upstream_name(edge.upstream)),
+               layout.boxes.at(box_of(graph.downstream_name(edge.downstream)))};
   ends.from.y -= kBoxHeight / 2;
   ends.to.y += kBoxHeight / 2;
-  const size_t bracket = reader.find('<');
-  if (bracket == std::string::npos) return ends;
-  const char port = reader[bracket + 1];
-  ends.to.x += port == 'q' ? -kPortGap : port == 'v' ? kPortGap : 0;
+  ends.to.x += kPortGap * static_cast<double>(graph.downstream(edge.downstream).kind->port_side);
   return ends;
 }
 

@@ -11,6 +11,7 @@ namespace circuit {
 
 struct Spot {
   double x = 0, y = 0;  // centre of the box, px; y grows downwards
+  bool ports = false;   // at the bottom of the box
 };
 
 struct SvgBand {
@@ -38,6 +39,6 @@ SvgLayout svg_layout(const Graph& graph, const Circuit& circuit);
 // "a0.h1<q>" → "a0.h1".
 std::string box_of(const std::string& reader);
 // Where an edge leaves its writer and enters its reader.
-SvgEnds ends_of(const SvgLayout& layout, const std::string& writer, const std::string& reader);
+SvgEnds ends_of(const SvgLayout& layout, const Graph& graph, const Edge& edge);
 
 }  // namespace circuit

@@ -118,7 +118,7 @@ TEST_P(Svg, PutsReadersAboveTheirWriters) {
   const SvgLayout layout = svg_layout(graph_, circuit_);
   for (const int64_t id : circuit_.edges) {
     const Edge e = graph_.edge(id);
-    const SvgEnds ends = ends_of(layout, graph_.upstream_name(e.upstream), graph_.downstream_name(e.downstream));
+    const SvgEnds ends = ends_of(layout, graph_, e);
     EXPECT_LT(ends.to.y, ends.from.y) << graph_.edge_name(id);
   }
 }

@@ -122,8 +122,8 @@ int64_t CircuitRunner::first_change(const std::vector<bool>& last_edges, const s
   const auto different = std::mismatch(edges_.begin(), edges_.end(), last_edges.begin());
   int64_t layer = graph_.n_layers();
   if (different.first != edges_.end()) {
-    const DownstreamNode reader = graph_.downstream(graph_.edge(different.first - edges_.begin()).downstream);
-    if (reader.kind != DownstreamNode::Kind::kLogits) layer = reader.layer;
+    const int64_t reader = graph_.edge(different.first - edges_.begin()).downstream;
+    if (reader != graph_.logits()) layer = graph_.downstream(reader).layer;
   }
   // A node that was not computed, or stands elsewhere in the buffer.
   const auto other = std::mismatch(needed_.begin(), needed_.end(), last_needed.begin());

@@ -67,25 +67,25 @@ class PerReaderModel {
   // Outputs of the last run, per upstream node [tokens, d_model]; and Ā.
   const std::vector<at::Tensor>& outputs() const { return outputs_; }
   at::Tensor ablated(int64_t u) const {
-    const UpstreamNode node = graph_.upstream(u);
-    if (node.kind == UpstreamNode::Kind::kInput) return ablated_.input;
+    const GraphNode node = graph_.upstream(u);
+    if (node.is(kInputNode)) return ablated_.input;
     const LayerWeights& w = model_.layers()[node.layer];
-    if (node.kind == UpstreamNode::Kind::kMlp) {
+    if (node.is(kMlpNode)) {
       if (graph_.mlp_blocks() == 1) return ablated_.mlp[node.layer];
-      const int64_t first = node.block * graph_.mlp_block();
+      const int64_t first = node.index * graph_.mlp_block();
       return at::mm(ablated_.mlp[node.layer].narrow(1, first, graph_.mlp_block()),
                     w.w_out.narrow(0, first, graph_.mlp_block()));
     }
     const int64_t dh = model_.architecture().d_head;
-    return at::mm(ablated_.z[node.layer].narrow(1, node.head * dh, dh), w.w_o.narrow(0, node.head * dh, dh));
+    return at::mm(ablated_.z[node.layer].narrow(1, node.index * dh, dh), w.w_o.narrow(0, node.index * dh, dh));
   }
 
   // What a change of node u's output changes of the stream, at the post-norm's recorded scale.
   at::Tensor contribution(int64_t u, const at::Tensor& change) const {
-    const UpstreamNode node = graph_.upstream(u);
-    if (!model_.norms_outputs() || node.kind == UpstreamNode::Kind::kInput) return change;
+    const GraphNode node = graph_.upstream(u);
+    if (!model_.norms_outputs() || node.is(kInputNode)) return change;
     const LayerWeights& w = model_.layers()[node.layer];
-    const at::Tensor gamma = norm_scale(node.kind == UpstreamNode::Kind::kHead ? w.attn_post_norm : w.mlp_post_norm);
+    const at::Tensor gamma = norm_scale(node.is(kHeadNode) ? w.attn_post_norm : w.mlp_post_norm);
     return change * gamma * coefficients.at(post_name(node));
   }
 
@@ -123,23 +123,23 @@ class PerReaderModel {
 
   // Nodes of the block that u is the first of.
   int64_t nodes_from(int64_t u) const {
-    const UpstreamNode::Kind kind = graph_.upstream(u).kind;
-    if (kind == UpstreamNode::Kind::kInput) return 1;
-    return kind == UpstreamNode::Kind::kHead ? graph_.n_heads() : graph_.mlp_blocks();
+    const GraphNode node = graph_.upstream(u);
+    if (node.is(kInputNode)) return 1;
+    return node.is(kHeadNode) ? graph_.n_heads() : graph_.mlp_blocks();
   }
 
   // A reader's own mixture of a block's outputs, through the block's post-norm.
   at::Tensor written(int64_t first, const at::Tensor& block) {
-    const UpstreamNode node = graph_.upstream(first);
-    if (!model_.norms_outputs() || node.kind == UpstreamNode::Kind::kInput) return block;
+    const GraphNode node = graph_.upstream(first);
+    if (!model_.norms_outputs() || node.is(kInputNode)) return block;
     const LayerWeights& w = model_.layers()[node.layer];
-    const bool head = node.kind == UpstreamNode::Kind::kHead;
+    const bool head = node.is(kHeadNode);
     const at::Tensor& bias = head ? w.b_o : w.b_out;
     return norm(post_name(node), head ? w.attn_post_norm : w.mlp_post_norm, bias.defined() ? block + bias : block);
   }
 
-  static std::string post_name(const UpstreamNode& node) {
-    return (node.kind == UpstreamNode::Kind::kHead ? "post a" : "post m") + std::to_string(node.layer);
+  static std::string post_name(const GraphNode& node) {
+    return (node.is(kHeadNode) ? "post a" : "post m") + std::to_string(node.layer);
   }
 
   at::Tensor head(const TokenBatch& batch, int64_t l, int64_t h, const at::Tensor& constant) {

@@ -219,6 +219,8 @@ const at::Tensor& Model::parameter(const std::string& name) const {
   return found->second;
 }
 
+at::Tensor Model::writable(const std::string& name) { return parameter(name); }
+
 bool Model::norms_outputs() const {
   return std::any_of(layers_.begin(), layers_.end(),
                      [](const LayerWeights& w) { return w.attn_post_norm.defined() || w.mlp_post_norm.defined(); });

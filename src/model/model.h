@@ -24,7 +24,7 @@ struct NormWeights {
 // or head by head (q, k, v of head 0, then of head 1, …).
 enum class QkvOrder { kSeparate, kSideBySide, kByHead };
 
-// Views on the parameters; writing to a parameter changes what the forward computes.
+// Views on the parameters, for reading; they follow what is written through Model::writable.
 // Matrices read [in, out] whatever the file's order; undefined where the model has none.
 struct LayerWeights {
   at::Tensor w_q;            // [d_model, n_heads, d_head]
@@ -70,9 +70,12 @@ class Model {
   // Whether some block writes through a norm: what a node adds to the stream then depends on its block's others.
   bool norms_outputs() const;
 
-  // A parameter by its layout name (without the optional prefix). Throws Error for an unknown one.
+  // A parameter by its layout name (without the optional prefix), for reading. Throws Error for an unknown one.
   const at::Tensor& parameter(const std::string& name) const;
   const std::map<std::string, at::Tensor>& parameters() const { return parameters_; }
+  // The same to be written to: what is written changes what the forward computes. A tensor is a handle, which const
+  // does not keep from being written to; whoever writes asks here, so that who holds a const Model cannot.
+  at::Tensor writable(const std::string& name);
   // The name in the checkpoint's files.
   std::string file_name(const std::string& name) const;
   // Number of parameters, tied matrices once.

@@ -88,8 +88,8 @@ TEST_P(Definition, ActivationsHoldOneBlockAtATime) {
   PerReaderModel model(model_, graph_, ablated_, all_);
   const std::vector<at::Tensor> clean = recorded(&model);
   const auto block_of = [&](int64_t u) {
-    const UpstreamNode node = graph_.upstream(u);
-    return node.kind == UpstreamNode::Kind::kInput ? 0 : 1 + 2 * node.layer + (node.kind == UpstreamNode::Kind::kMlp);
+    const GraphNode node = graph_.upstream(u);
+    return node.is(kInputNode) ? 0 : 1 + 2 * node.layer + (node.is(kMlpNode));
   };
   const int64_t blocks = 1 + 2 * graph_.n_layers();
   std::vector<double> all(graph_.n_edges());

@@ -439,12 +439,12 @@ EdgeScores EdgeAccumulator::finish(int64_t examples, double* sum_rule_error) con
   std::vector<double> total(graph_.n_upstream());
   std::vector<double> magnitude(graph_.n_upstream());
   for (int64_t v = 0; v < graph_.n_downstream(); ++v) {
-    // A split reader's slots lie kv_nodes apart.
     const int64_t parts = slots_.split(v) ? slots_.spans() : 1;
     const int64_t slot = slots_.of(v, 0);
+    const int64_t apart = parts > 1 ? slots_.of(v, 1) - slot : 0;
     for (int64_t u = 0; u < graph_.visible(v); ++u) {
       double score = 0;
-      for (int64_t i = 0; i < parts; ++i) score += s[u * slots_.count() + slot + i * graph_.kv_nodes()];
+      for (int64_t i = 0; i < parts; ++i) score += s[u * slots_.count() + slot + i * apart];
       score /= static_cast<double>(examples);
       if (!std::isfinite(score)) {
         fail("scoring",

@@ -148,12 +148,12 @@ TEST_P(Properties, GroupedKeyValueScoresAreTheSumOfTheirHeads) {
   EdgeScores summed{std::vector<float>(grouped.n_edges())};
   for (int64_t id = 0; id < ungrouped.n_edges(); ++id) {
     const Edge e = ungrouped.edge(id);
-    const DownstreamNode node = ungrouped.downstream(e.downstream);
+    const GraphNode node = ungrouped.downstream(e.downstream);
     int64_t v = grouped.logits();
-    if (node.kind == DownstreamNode::Kind::kQuery) v = grouped.query(node.layer, node.head);
-    if (node.kind == DownstreamNode::Kind::kKey) v = grouped.key(node.layer, node.head / per_kv);
-    if (node.kind == DownstreamNode::Kind::kValue) v = grouped.value(node.layer, node.head / per_kv);
-    if (node.kind == DownstreamNode::Kind::kMlp) v = grouped.mlp_in(node.layer, node.block);
+    if (node.is(kQueryNode)) v = grouped.query(node.layer, node.index);
+    if (node.is(kKeyNode)) v = grouped.key(node.layer, node.index / per_kv);
+    if (node.is(kValueNode)) v = grouped.value(node.layer, node.index / per_kv);
+    if (node.is(kMlpReader)) v = grouped.mlp_in(node.layer, node.index);
     summed.values[grouped.edge_id(e.upstream, v)] += b.values[id];
   }
   EXPECT_LT(largest_difference(a, summed), kInvarianceTolerance * largest(a));
@@ -168,16 +168,16 @@ TEST_P(Properties, AnMlpScoresTheSumOfItsBlocks) {
   EdgeScores summed{std::vector<float>(whole.n_edges())};
   for (int64_t id = 0; id < split.n_edges(); ++id) {
     const Edge e = split.edge(id);
-    const UpstreamNode from = split.upstream(e.upstream);
-    const DownstreamNode to = split.downstream(e.downstream);
+    const GraphNode from = split.upstream(e.upstream);
+    const GraphNode to = split.downstream(e.downstream);
     int64_t u = 0;
-    if (from.kind == UpstreamNode::Kind::kHead) u = whole.head(from.layer, from.head);
-    if (from.kind == UpstreamNode::Kind::kMlp) u = whole.mlp(from.layer);
+    if (from.is(kHeadNode)) u = whole.head(from.layer, from.index);
+    if (from.is(kMlpNode)) u = whole.mlp(from.layer);
     int64_t v = whole.logits();
-    if (to.kind == DownstreamNode::Kind::kQuery) v = whole.query(to.layer, to.head);
-    if (to.kind == DownstreamNode::Kind::kKey) v = whole.key(to.layer, to.head);
-    if (to.kind == DownstreamNode::Kind::kValue) v = whole.value(to.layer, to.head);
-    if (to.kind == DownstreamNode::Kind::kMlp) v = whole.mlp_in(to.layer);
+    if (to.is(kQueryNode)) v = whole.query(to.layer, to.index);
+    if (to.is(kKeyNode)) v = whole.key(to.layer, to.index);
+    if (to.is(kValueNode)) v = whole.value(to.layer, to.index);
+    if (to.is(kMlpReader)) v = whole.mlp_in(to.layer);
     summed.values[whole.edge_id(u, v)] += b.values[id];
   }
   EXPECT_LT(largest_difference(a, summed), kInvarianceTolerance * largest(a));
@@ -217,7 +217,7 @@ class FiniteDifferences : public Properties {};
 TEST_P(FiniteDifferences, GiveTheNodeScores) {
   LoadOptions wide;
   wide.dtype = at::kDouble;
-  const Model model = Model::random(tiny_architecture(GetParam().family, kLayers), 0.3, 3, wide);
+  Model model = Model::random(tiny_architecture(GetParam().family, kLayers), 0.3, 3, wide);
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const ScoreResult result = find_scorer("eap").score(model, graph, pointers(examples_), spec_, {});
   constexpr double kEps = 1e-6;
@@ -236,7 +236,8 @@ TEST_P(FiniteDifferences, GiveTheNodeScores) {
       for (int64_t v = 0; v < graph.n_downstream(); ++v) {
         if (graph.head(l, h) < graph.visible(v)) total += result.scores.values[graph.edge_id(graph.head(l, h), v)];
       }
-      at::Tensor w = model.layers()[l].w_o.narrow(0, h * model.architecture().d_head, model.architecture().d_head);
+      const TensorRef& w_o = model.layout().layers[l].w_o;
+      at::Tensor w = model.writable(w_o.tensor).narrow(w_o.unit_dim, w_o.first + h * w_o.stride, w_o.unit);
       const at::Tensor kept = w.clone();
       w.mul_(1 + kEps);
       const double above = mean_metric();

@@ -36,27 +36,19 @@ at::Tensor span_labels(const std::vector<const Example*>& examples, const std::v
   return at::tensor(labels, at::kLong);
 }
 
-bool ReaderSlots::split(int64_t v) const {
-  const DownstreamNode::Kind kind = graph_.downstream(v).kind;
-  return kind == DownstreamNode::Kind::kKey || kind == DownstreamNode::Kind::kValue;
+ReaderSlots::ReaderSlots(const Graph& graph, int64_t spans) : graph_(graph), spans_(spans) {
+  for (const NodeGroup& group : graph.reader_groups()) per_layer_ += group.count * parts(*group.kind);
 }
 
 int64_t ReaderSlots::of(int64_t v, int64_t span) const {
-  const DownstreamNode node = graph_.downstream(v);
-  const int64_t keys = first(node.layer) + graph_.n_heads();
-  switch (node.kind) {
-    case DownstreamNode::Kind::kQuery:
-      return first(node.layer) + node.head;
-    case DownstreamNode::Kind::kKey:
-      return keys + span * graph_.kv_nodes() + node.head;
-    case DownstreamNode::Kind::kValue:
-      return keys + keys_per_layer() + span * graph_.kv_nodes() + node.head;
-    case DownstreamNode::Kind::kMlp:
-      return keys + 2 * keys_per_layer() + node.block;
-    case DownstreamNode::Kind::kLogits:
-      break;
+  const GraphNode node = graph_.downstream(v);
+  if (node.is(kLogitsNode)) return count() - 1;
+  int64_t slot = first(node.layer);
+  for (const NodeGroup& group : graph_.reader_groups()) {
+    if (group.kind == node.kind) return slot + (split(v) ? span * group.count : 0) + node.index;
+    slot += group.count * parts(*group.kind);
   }
-  return count() - 1;
+  return slot;
 }
 
 }  // namespace circuit

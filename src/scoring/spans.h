@@ -29,19 +29,21 @@ at::Tensor span_labels(const std::vector<const Example*>& examples, const std::v
 // logits last. One span: the graph's downstream order.
 class ReaderSlots {
  public:
-  ReaderSlots(const Graph& graph, int64_t spans) : graph_(graph), spans_(spans) {}
+  ReaderSlots(const Graph& graph, int64_t spans);
   int64_t spans() const { return spans_; }
-  int64_t keys_per_layer() const { return spans_ * graph_.kv_nodes(); }
-  int64_t per_layer() const { return graph_.n_heads() + 2 * keys_per_layer() + graph_.mlp_blocks(); }
+  int64_t per_layer() const { return per_layer_; }
   int64_t first(int64_t layer) const { return layer * per_layer(); }
   int64_t count() const { return graph_.n_layers() * per_layer() + 1; }
   // The slot of reader v for queries of `span`; the span matters for keys and values only.
   int64_t of(int64_t v, int64_t span) const;
-  bool split(int64_t v) const;  // whether v is a key or a value
+  // Whether v is read at one position for outputs at others: a key or a value.
+  bool split(int64_t v) const { return graph_.downstream(v).kind->other_positions; }
 
  private:
+  int64_t parts(const NodeKind& kind) const { return kind.other_positions ? spans_ : 1; }
   const Graph& graph_;
   int64_t spans_;
+  int64_t per_layer_ = 0;
 };
 
 // Scores of every edge and pair of spans, metric units per example.

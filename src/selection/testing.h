@@ -97,15 +97,15 @@ inline double strength_of(float score, const SelectionSpec& spec) {
 // The upstream nodes and downstream nodes of one name: "a0.h1" is written by itself and read through q, and
 // through k and v of its own or of its group.
 inline bool reads_for(const Graph& graph, int64_t v, int64_t u) {
-  const DownstreamNode reader = graph.downstream(v);
-  const UpstreamNode writer = graph.upstream(u);
-  if (reader.layer != writer.layer || reader.kind == DownstreamNode::Kind::kLogits) return false;
-  if (writer.kind == UpstreamNode::Kind::kMlp) return reader.kind == DownstreamNode::Kind::kMlp;
-  if (writer.kind == UpstreamNode::Kind::kInput || reader.kind == DownstreamNode::Kind::kMlp) return false;
-  if (reader.kind == DownstreamNode::Kind::kQuery) return reader.head == writer.head;
+  const GraphNode reader = graph.downstream(v);
+  const GraphNode writer = graph.upstream(u);
+  if (reader.layer != writer.layer || reader.is(kLogitsNode)) return false;
+  if (writer.is(kMlpNode)) return reader.is(kMlpReader);
+  if (writer.is(kInputNode) || reader.is(kMlpReader)) return false;
+  if (reader.is(kQueryNode)) return reader.index == writer.index;
   // Head h belongs to the one kv reader whose share of the heads it falls into.
-  return reader.head * graph.n_heads() <= writer.head * graph.kv_nodes() &&
-         writer.head * graph.kv_nodes() < (reader.head + 1) * graph.n_heads();
+  return reader.index * graph.n_heads() <= writer.index * graph.kv_nodes() &&
+         writer.index * graph.kv_nodes() < (reader.index + 1) * graph.n_heads();
 }
 
 }  // namespace circuit

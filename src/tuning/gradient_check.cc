@@ -20,7 +20,7 @@ double limit_of(at::ScalarType dtype) {
 
 }  // namespace
 
-GradientCheck check_gradient(const Model& model, const std::vector<Slice>& slices, const ExampleBatch& batch) {
+GradientCheck check_gradient(Model& model, const std::vector<Slice>& slices, const ExampleBatch& batch) {
   SliceGradients gradients(model, slices);
   ForwardCache run = forward(model, batch.tokens, Keep::kBackward);
   const Loss loss = nll_loss(model, run.x_final, batch.targets, LossGradient::kStreamAndUnembedding);
@@ -38,7 +38,7 @@ GradientCheck check_gradient(const Model& model, const std::vector<Slice>& slice
   check.slice = slices[chosen].node + ", " + slices[chosen].tensor;
   check.error = std::numeric_limits<double>::infinity();
   if (check.gradient == 0) return check;
-  const at::Tensor view = slice_view(model, slices[chosen]);
+  const at::Tensor view = writable_slice(model, slices[chosen]);
   const at::Tensor kept = view.clone();
   const at::Tensor direction = gradients.gradients()[chosen] / check.gradient;
   const auto loss_at = [&](double distance) {

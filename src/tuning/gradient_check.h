@@ -19,6 +19,6 @@ struct GradientCheck {
 
 // Of the summed loss of `batch`. The weights are moved and put back. Distances from 10⁻⁴ to 10⁻¹ of the slice's norm
 // are tried: too short ones drown in rounding, too long ones leave the slope; a wrong gradient agrees at none.
-GradientCheck check_gradient(const Model& model, const std::vector<Slice>& slices, const ExampleBatch& batch);
+GradientCheck check_gradient(Model& model, const std::vector<Slice>& slices, const ExampleBatch& batch);
 
 }  // namespace circuit

@@ -18,7 +18,7 @@ class Families : public testing::TestWithParam<const char*> {};
 TEST_P(Families, EverySlicesGradientIsACentralDifference) {
   LoadOptions wide;
   wide.dtype = at::kDouble;
-  const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, wide);
+  Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, wide);
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const SliceTable table(graph, model);
   const std::vector<Example> examples = random_examples(model.architecture(), 5);
@@ -40,7 +40,7 @@ TEST_P(Families, EverySlicesGradientIsACentralDifference) {
     ASSERT_TRUE(gradients.gradients()[i].defined()) << slice.tensor;
     ASSERT_EQ(gradients.gradients()[i].sizes(), slice_view(model, slice).sizes()) << slice.tensor;
     // Along a random direction over the whole slice: one number that every element enters.
-    const at::Tensor view = slice_view(model, slice);
+    const at::Tensor view = writable_slice(model, slice);
     at::Tensor direction = at::empty_like(view, at::MemoryFormat::Contiguous);
     for (int64_t k = 0; k < direction.numel(); ++k) direction.data_ptr<double>()[k] = rng.normal();
     const at::Tensor kept = view.clone();
@@ -159,7 +159,7 @@ TEST(SliceGradients, MicroBatchesAddUpInFloat32) {
 }
 
 TEST_P(Families, TheCheckOfOneSliceHoldsAndAWrongGradientWouldNot) {
-  const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, {});
+  Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, {});
   const SliceTable table(Graph(model.architecture(), KeyValueNodes::kGrouped), model);
   const std::vector<Example> examples = random_examples(model.architecture(), 5);
   const ExampleBatch batch = make_example_batch(pointers(examples), model.architecture(), at::kCPU);

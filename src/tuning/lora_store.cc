@@ -85,7 +85,7 @@ at::Tensor merged(const at::Tensor& base, const at::Tensor& a, const at::Tensor&
   return at::where(change == 0, base, sum);
 }
 
-LoraStore::LoraStore(const Model& model, const LoraSpec& spec, const AdapterReaches* reaches)
+LoraStore::LoraStore(Model& model, const LoraSpec& spec, const AdapterReaches* reaches)
     : model_(model), spec_(spec) {
   if (spec.rank < 1) throw UsageError(fmt::format("[lora.rank] found {}, expected at least 1.", spec.rank));
   const auto type = model.dtype() == at::kDouble ? at::kDouble : at::kFloat;
@@ -215,8 +215,8 @@ UpdateNorms LoraStore::update(const OptimizerSpec& spec, double lr, double clip,
   return norms;
 }
 
-void LoraStore::merge(const Adapter& adapter) const {
-  model_.parameter(adapter.layer.tensor)
+void LoraStore::merge(const Adapter& adapter) {
+  model_.writable(adapter.layer.tensor)
       .copy_(merged(adapter.base, adapter.a, adapter.b, scale(), adapter.layer.transposed));
 }
 
@@ -290,10 +290,10 @@ std::map<std::string, at::Tensor> LoraStore::changed_tensors(const Checkpoint& b
   return changed;
 }
 
-std::vector<std::pair<std::string, at::Tensor>> LoraStore::changed_views() const {
+std::vector<std::pair<std::string, at::Tensor>> LoraStore::changed_views() {
   std::vector<std::pair<std::string, at::Tensor>> views;
   for (const Adapter& adapter : adapters_) {
-    views.emplace_back(model_.file_name(adapter.layer.tensor), model_.parameter(adapter.layer.tensor));
+    views.emplace_back(model_.file_name(adapter.layer.tensor), model_.writable(adapter.layer.tensor));
   }
   return views;
 }

@@ -40,7 +40,8 @@ AdapterReaches reach_of(const Model& model, const std::vector<Slice>& slices);
 class LoraStore : public ParameterStore {
  public:
   // reaches: null: whole tensors. Initial values as PEFT's: A uniform in ±1/√in, B zero.
-  LoraStore(const Model& model, const LoraSpec& spec, const AdapterReaches* reaches = nullptr);
+  // model: what is trained, and written to.
+  LoraStore(Model& model, const LoraSpec& spec, const AdapterReaches* reaches = nullptr);
 
   const std::vector<Slice>& table() const override { return table_; }
   const std::vector<int64_t>& current() const override { return all_; }
@@ -75,13 +76,13 @@ class LoraStore : public ParameterStore {
   double scale() const { return spec_.alpha / static_cast<double>(spec_.rank); }
 
  protected:
-  std::vector<std::pair<std::string, at::Tensor>> changed_views() const override;
+  std::vector<std::pair<std::string, at::Tensor>> changed_views() override;
 
  private:
   class Sink;
-  void merge(const Adapter& adapter) const;
+  void merge(const Adapter& adapter);
 
-  const Model& model_;
+  Model& model_;
   LoraSpec spec_;
   std::vector<Adapter> adapters_;
   std::map<std::string, size_t> by_tensor_;

@@ -37,7 +37,7 @@ class Lora : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(Lora, GradientsAreCentralDifferences) {
-  const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, wide());
+  Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, wide());
   LoraSpec spec;
   spec.rank = 3;
   LoraStore store(model, spec);
@@ -65,9 +65,9 @@ TEST_P(Lora, GradientsAreCentralDifferences) {
         const at::Tensor a = of_a ? x.a + g * d : x.a;
         const at::Tensor b = of_a ? x.b : x.b + g * d;
         const at::Tensor kept = model.parameter(x.layer.tensor).clone();
-        model.parameter(x.layer.tensor).copy_(merged(x.base, a, b, store.scale(), x.layer.transposed));
+        model.writable(x.layer.tensor).copy_(merged(x.base, a, b, store.scale(), x.layer.transposed));
         const double value = loss();
-        model.parameter(x.layer.tensor).copy_(kept);
+        model.writable(x.layer.tensor).copy_(kept);
         return value;
       };
       const double slope = (at_distance(kEps) - at_distance(-kEps)) / (2 * kEps);
@@ -77,7 +77,7 @@ TEST_P(Lora, GradientsAreCentralDifferences) {
 }
 
 TEST_P(Lora, TheForwardRunsOnTheMergedWeights) {
-  const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, wide());
+  Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, wide());
   const Model base = Model::random(tiny_architecture(GetParam()), 0.3, 2, wide());
   LoraSpec spec;
   LoraStore store(model, spec);
@@ -97,7 +97,7 @@ TEST_P(Lora, TheForwardRunsOnTheMergedWeights) {
 }
 
 TEST_P(Lora, RestrictedToSlicesNoByteOutsideThemChanges) {
-  const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, {});
+  Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, {});
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const SliceTable table(graph, model);
   const auto base = copy_of(model);
@@ -112,7 +112,7 @@ TEST_P(Lora, RestrictedToSlicesNoByteOutsideThemChanges) {
   for (const Slice& s : slices) {
     const at::Tensor original = base.at(s.tensor).narrow(s.dim, s.start, s.length);
     changed = changed || !slice_view(model, s).equal(original);
-    slice_view(model, s).copy_(original);
+    writable_slice(model, s).copy_(original);
   }
   EXPECT_TRUE(changed);
   for (const auto& [name, tensor] : model.parameters()) {
@@ -121,7 +121,7 @@ TEST_P(Lora, RestrictedToSlicesNoByteOutsideThemChanges) {
 }
 
 TEST_P(Lora, CountsWhatItTrains) {
-  const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, {});
+  Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, {});
   LoraSpec spec;
   spec.rank = 5;
   EXPECT_EQ(LoraStore(model, spec).current_parameters(), 5 * LoraStore::parameters_per_rank(model, spec.targets));
@@ -147,7 +147,7 @@ TEST_P(Lora, AnAdapterFolderMergesToTheTrainedWeights) {
   const fs::path folder = fs::temp_directory_path() / fmt::format("circuit-adapter-{}-{}", getpid(), GetParam());
   fs::remove_all(folder);
   fs::create_directories(folder / "base");
-  const Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, {});
+  Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, {});
   NamedTensors tensors;
   for (const auto& [name, tensor] : model.parameters()) tensors.emplace_back(model.file_name(name), tensor.clone());
   save_tensors((folder / "base/model.safetensors").string(), tensors, {});

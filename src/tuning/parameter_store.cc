@@ -18,7 +18,7 @@ double clip_factor(double norm, double clip) {
   return clip > 0 ? std::min(1.0, clip / (norm + kClipEpsilon)) : 1.0;
 }
 
-RoundedModel::RoundedModel(const ParameterStore& store, const Checkpoint& base) {
+RoundedModel::RoundedModel(ParameterStore& store, const Checkpoint& base) {
   for (const auto& [name, view] : store.changed_views()) {
     const at::ScalarType stored = base.tensor(name).scalar_type();
     if (stored == view.scalar_type()) continue;

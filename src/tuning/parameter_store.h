@@ -63,15 +63,16 @@ class ParameterStore {
 
  protected:
   friend class RoundedModel;
-  // Views on the model's parameters that this store has changed, with their tensor's name in the files.
-  virtual std::vector<std::pair<std::string, at::Tensor>> changed_views() const = 0;
+  // Views on the model's parameters that this store has changed, to be written to, with their tensor's name in the
+  // files.
+  virtual std::vector<std::pair<std::string, at::Tensor>> changed_views() = 0;
 };
 
 // While it lives, the model holds what the store changed rounded to each tensor's dtype in the checkpoint (what an
 // export would hold); then the exact values again.
 class RoundedModel {
  public:
-  RoundedModel(const ParameterStore& store, const Checkpoint& base);
+  RoundedModel(ParameterStore& store, const Checkpoint& base);
   ~RoundedModel();
   RoundedModel(const RoundedModel&) = delete;
   RoundedModel& operator=(const RoundedModel&) = delete;

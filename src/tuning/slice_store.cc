@@ -21,7 +21,7 @@ std::vector<Slice> whole_tensors(const Model& model) {
   return slices;
 }
 
-SliceStore::SliceStore(const Model& model, std::vector<Slice> table, std::vector<double> rates)
+SliceStore::SliceStore(Model& model, std::vector<Slice> table, std::vector<double> rates)
     : model_(model), table_(std::move(table)), rates_(std::move(rates)) {}
 
 std::vector<Slice> SliceStore::current_slices() const {
@@ -84,7 +84,7 @@ UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip
     if (!gradient.defined()) continue;
     const int64_t id = current_[i];
     SliceState& state = states_[id];
-    const at::Tensor view = view_of(id);
+    const at::Tensor view = writable_view_of(id);
     const at::Tensor weight = state.master.defined() ? state.master : view;
     at::Tensor before;
     if (detail == Detail::kPerSlice) {
@@ -149,7 +149,7 @@ void SliceStore::restore(const TensorFile& values, const TensorFile& states, con
     if (found == ids.end()) fail(values.path(), "'{}' is not a slice of this model.", entry.name);
     const int64_t id = found->second;
     const at::Tensor value = values.tensor(entry.name);
-    const at::Tensor view = view_of(id);
+    const at::Tensor view = writable_view_of(id);
     if (value.sizes() != view.sizes())
       fail(values.path(), "'{}' has another shape than the model's slice.", entry.name);
     enter(id);
@@ -187,9 +187,9 @@ std::map<std::string, at::Tensor> SliceStore::changed_tensors(const Checkpoint& 
   return changed;
 }
 
-std::vector<std::pair<std::string, at::Tensor>> SliceStore::changed_views() const {
+std::vector<std::pair<std::string, at::Tensor>> SliceStore::changed_views() {
   std::vector<std::pair<std::string, at::Tensor>> views;
-  for (const auto& [id, state] : states_) views.emplace_back(model_.file_name(table_[id].tensor), view_of(id));
+  for (const auto& [id, state] : states_) views.emplace_back(model_.file_name(table_[id].tensor), writable_view_of(id));
   return views;
 }
 

@@ -17,7 +17,8 @@ namespace circuit {
 class SliceStore : public ParameterStore {
  public:
   // table: every slice the method can select, by id. rates: factor of the learning rate of each; empty: 1.
-  SliceStore(const Model& model, std::vector<Slice> table, std::vector<double> rates = {});
+  // model: what is trained, and written to.
+  SliceStore(Model& model, std::vector<Slice> table, std::vector<double> rates = {});
 
   const std::vector<Slice>& table() const override { return table_; }
   const std::vector<int64_t>& current() const override { return current_; }
@@ -45,14 +46,15 @@ class SliceStore : public ParameterStore {
   std::map<std::string, at::Tensor> changed_tensors(const Checkpoint& base) const override;
 
  protected:
-  std::vector<std::pair<std::string, at::Tensor>> changed_views() const override;
+  std::vector<std::pair<std::string, at::Tensor>> changed_views() override;
 
  private:
   std::string key_of(int64_t id) const;
   at::Tensor view_of(int64_t id) const { return slice_view(model_, table_[id]); }
+  at::Tensor writable_view_of(int64_t id) { return writable_slice(model_, table_[id]); }
   void enter(int64_t id);
 
-  const Model& model_;
+  Model& model_;
   std::vector<Slice> table_;
   std::vector<double> rates_;
   std::vector<int64_t> current_;

@@ -25,7 +25,7 @@ std::ostream& operator<<(std::ostream& out, const Exactness& e) {
 class Exact : public testing::TestWithParam<Exactness> {};
 
 TEST_P(Exact, NoByteOutsideTheSlicesEverSelectedChanges) {
-  const Model model = Model::random(tiny_architecture(GetParam().family), 0.3, 2, {});
+  Model model = Model::random(tiny_architecture(GetParam().family), 0.3, 2, {});
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped, GetParam().mlp_block);
   const SliceTable table(graph, model);
   const auto base = copy_of(model);
@@ -48,7 +48,7 @@ TEST_P(Exact, NoByteOutsideTheSlicesEverSelectedChanges) {
     }
     const at::Tensor original = base.at(s.tensor).narrow(s.dim, s.start, s.length);
     if (!slice_view(model, s).equal(original)) ++changed_inside;
-    slice_view(model, s).copy_(original);
+    writable_slice(model, s).copy_(original);
   }
   EXPECT_GT(outside, 0);
   EXPECT_GT(changed_inside, 0);
@@ -59,7 +59,7 @@ TEST_P(Exact, NoByteOutsideTheSlicesEverSelectedChanges) {
 
 TEST_P(Exact, TwoRunsWithOneSeedAreIdenticalAndAnotherSeedDiffers) {
   const auto run = [&](uint64_t seed) {
-    const Model model = Model::random(tiny_architecture(GetParam().family), 0.3, 2, {});
+    Model model = Model::random(tiny_architecture(GetParam().family), 0.3, 2, {});
     const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
     const SliceTable table(graph, model);
     const std::vector<Example> train = random_examples(model.architecture(), 20);
@@ -83,7 +83,7 @@ TEST_P(Exact, AccumulationEqualsOneLargeBatch) {
   LoadOptions wide;
   wide.dtype = at::kDouble;
   const auto run = [&](int64_t batch, int64_t accumulation) {
-    const Model model = Model::random(tiny_architecture(GetParam().family), 0.3, 2, wide);
+    Model model = Model::random(tiny_architecture(GetParam().family), 0.3, 2, wide);
     const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
     const SliceTable table(graph, model);
     const std::vector<Example> train = random_examples(model.architecture(), 12);
@@ -147,10 +147,10 @@ TEST(Batches, ReplayStandsBesideTheTaskAndDoesNotMoveIt) {
 }
 
 TEST(Trainer, ALossThatIsNotFiniteStopsTheRun) {
-  const Model model = Model::random(tiny_architecture("gpt2"), 0.3, 2, {});
+  Model model = Model::random(tiny_architecture("gpt2"), 0.3, 2, {});
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const SliceTable table(graph, model);
-  model.parameter("h.1.mlp.c_fc.weight").fill_(std::numeric_limits<double>::quiet_NaN());
+  model.writable("h.1.mlp.c_fc.weight").fill_(std::numeric_limits<double>::quiet_NaN());
   const std::vector<Example> train = random_examples(model.architecture(), 6);
   SliceStore store(model, whole_tensors(model));
   store.select({0}, SliceStore::OnReturn::kKeep);
@@ -192,12 +192,12 @@ double difference_from_full(const Exactness& c, at::ScalarType dtype) {
     return every_edge(input.graph);
   };
   Watcher watcher;
-  const Model circuit = Model::random(tiny_architecture(c.family), 0.3, 2, options);
+  Model circuit = Model::random(tiny_architecture(c.family), 0.3, 2, options);
   const Graph graph(circuit.architecture(), KeyValueNodes::kGrouped, c.mlp_block);
   const SliceTable table(graph, circuit);
   SliceStore slices(circuit, table.slices());
   Trainer(circuit, graph, table, slices, spec).run(0, watcher);
-  const Model full = Model::random(tiny_architecture(c.family), 0.3, 2, options);
+  Model full = Model::random(tiny_architecture(c.family), 0.3, 2, options);
   SliceStore whole(full, trained_tensors(full, graph, table));
   whole.select_all();
   Trainer(full, whole, spec).run(0, watcher);
@@ -229,7 +229,7 @@ struct Trained {
 Trained train_with(const TunerSpec& spec, const char* family, at::ScalarType dtype = at::kDouble) {
   LoadOptions options;
   options.dtype = dtype;
-  const Model model = Model::random(tiny_architecture(family), 0.3, 2, options);
+  Model model = Model::random(tiny_architecture(family), 0.3, 2, options);
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const SliceTable table(graph, model);
   SliceStore store(model, table.slices());
@@ -294,7 +294,7 @@ TEST(Trainer, TheRegularisersGradientIsItsSlope) {
     spec.optimizer.momentum = 0;
     Watcher watcher;
     const auto loss_after = [&](double lr) {
-      const Model model = Model::random(a, 0.3, 2, wide);
+      Model model = Model::random(a, 0.3, 2, wide);
       SliceStore store(model, whole_tensors(model));
       store.select_all();
       TunerSpec moving = spec;
@@ -304,7 +304,7 @@ TEST(Trainer, TheRegularisersGradientIsItsSlope) {
       Trainer(model, store, moving).run(0, both);
       return both.losses[1];
     };
-    const Model model = Model::random(a, 0.3, 2, wide);
+    Model model = Model::random(a, 0.3, 2, wide);
     SliceStore store(model, whole_tensors(model));
     store.select_all();
     class Norm : public TuneObserver {
@@ -324,7 +324,7 @@ TEST(Trainer, TheRegularisersGradientIsItsSlope) {
 }
 
 TEST(Trainer, ALossAboveTheBoundStopsTheRunAndShowsItsRecords) {
-  const Model model = Model::random(tiny_architecture("gpt2"), 0.3, 2, {});
+  Model model = Model::random(tiny_architecture("gpt2"), 0.3, 2, {});
   const std::vector<Example> train = random_examples(model.architecture(), 6);
   SliceStore store(model, whole_tensors(model));
   store.select_all();

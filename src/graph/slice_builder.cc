@@ -1,0 +1,37 @@
+#include "graph/slice_builder.h"
+
+namespace circuit {
+
+int64_t SliceBuilder::make(const std::string& node, const std::string& tensor, int64_t dim, int64_t start,
+                           int64_t length) {
+  const at::Tensor& parameter = model_.parameter(tensor);
+  slices_.push_back({node, tensor, dim, start, length, parameter.numel() / parameter.size(dim) * length});
+  return static_cast<int64_t>(slices_.size()) - 1;
+}
+
+void SliceBuilder::unit(const std::string& node, const TensorRef& ref, int64_t i, std::vector<int64_t>* owner) {
+  if (ref.present()) owner->push_back(make(node, ref.tensor, ref.unit_dim, ref.first + i * ref.stride, ref.unit));
+}
+
+void SliceBuilder::channels(const std::string& node, const TensorRef& ref, int64_t block,
+                            std::vector<int64_t>* owner) {
+  if (!ref.present()) return;
+  const int64_t length = graph_.mlp_block() * ref.unit;
+  owner->push_back(make(node, ref.tensor, ref.unit_dim, ref.first + block * length, length));
+}
+
+void SliceBuilder::whole(const std::string& node, const std::string& tensor, std::vector<int64_t>* owner) {
+  if (!tensor.empty()) owner->push_back(make(node, tensor, 0, 0, model_.parameter(tensor).size(0)));
+}
+
+std::vector<int64_t> SliceBuilder::wholes(const std::string& node, const std::vector<std::string>& tensors) {
+  std::vector<int64_t> ids;
+  for (const std::string& tensor : tensors) whole(node, tensor, &ids);
+  return ids;
+}
+
+void SliceBuilder::add(const std::vector<int64_t>& ids, std::vector<int64_t>* owner) {
+  owner->insert(owner->end(), ids.begin(), ids.end());
+}
+
+}  // namespace circuit

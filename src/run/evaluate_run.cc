@@ -41,7 +41,7 @@ void add_ability(const RunConfig& c, const OpenModel& open, Evaluation* values) 
 
 }  // namespace
 
-Evaluation evaluate_run(const RunConfig& config, const TuneModel& model, const ParameterStore& store,
+Evaluation evaluate_run(const RunConfig& config, const TuneModel& model, ParameterStore& store,
                         const TuneData& data, Splits splits) {
   const RoundedModel rounded(store, model.open.checkpoint);
   Evaluation values;

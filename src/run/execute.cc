@@ -45,9 +45,9 @@ Json summary_json(const RunSummary& s) {
           {"seconds", s.seconds}};
 }
 
-void hold_gradient(const RunConfig& config, const TuneModel& model, const TuneData& data) {
+void hold_gradient(const RunConfig& config, TuneModel& model, const TuneData& data) {
   const TunerSpec spec = tuner_spec(config, model, data);
-  const Model& weights = model.open.model;
+  Model& weights = model.open.model;
   const ExampleBatch batch =
       make_example_batch(task_batches(spec.batches, 0)[0], weights.architecture(), weights.device());
   const GradientCheck check = check_gradient(weights, model.table.slices(), batch);

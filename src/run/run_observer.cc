@@ -10,7 +10,7 @@
 
 namespace circuit {
 
-RunObserver::RunObserver(const RunConfig& config, TuneModel& model, const ParameterStore& store, const TuneData& data,
+RunObserver::RunObserver(const RunConfig& config, TuneModel& model, ParameterStore& store, const TuneData& data,
                          Recorder& recorder, RunState state)
     : config_(config),
       model_(model),

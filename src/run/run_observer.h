@@ -14,7 +14,7 @@ namespace circuit {
 class RunObserver : public TuneObserver {
  public:
   // All must outlive it; state: what the run goes on from.
-  RunObserver(const RunConfig& config, TuneModel& model, const ParameterStore& store, const TuneData& data,
+  RunObserver(const RunConfig& config, TuneModel& model, ParameterStore& store, const TuneData& data,
               Recorder& recorder, RunState state);
 
   void on_discovery(const DiscoveryEvent& event) override;
@@ -42,7 +42,7 @@ class RunObserver : public TuneObserver {
 
   const RunConfig& config_;
   TuneModel& model_;
-  const ParameterStore& store_;
+  ParameterStore& store_;
   const Trainer* trainer_ = nullptr;
   const TuneData& data_;
   Recorder& recorder_;

@@ -5,13 +5,9 @@
 
 namespace circuit {
 
+#define CIRCUIT_MADE(name) name(),
 const std::vector<AnswerScorer>& answer_scorers() {
-  static const std::vector<AnswerScorer> all{
-      number_answer_scorer(),
-      label_answer_scorer(),
-      squad_answer_scorer(),
-      exact_answer_scorer(),
-  };
+  static const std::vector<AnswerScorer> all{CIRCUIT_ANSWER_SCORERS(CIRCUIT_MADE)};
   return all;
 }
 

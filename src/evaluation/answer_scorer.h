@@ -35,10 +35,15 @@ const std::vector<AnswerScorer>& answer_scorers();
 const AnswerScorer& scorer_of(const AnswerRecord& record);
 
 // One file each:
-AnswerScorer number_answer_scorer();
-AnswerScorer label_answer_scorer();
-AnswerScorer squad_answer_scorer();
-AnswerScorer exact_answer_scorer();
+// A scorer of answers is one file and one line here. It is declared, and listed in this order.
+#define CIRCUIT_ANSWER_SCORERS(METHOD) \
+  METHOD(number_answer_scorer)         \
+  METHOD(label_answer_scorer)          \
+  METHOD(squad_answer_scorer)          \
+  METHOD(exact_answer_scorer)
+#define CIRCUIT_DECLARE(name) AnswerScorer name();
+CIRCUIT_ANSWER_SCORERS(CIRCUIT_DECLARE)
+#undef CIRCUIT_DECLARE
 
 // One mark of every judgement.
 std::vector<double> marks_of(const std::vector<Judgement>& judgements, const std::string& name);

@@ -4,17 +4,9 @@
 
 namespace circuit {
 
+#define CIRCUIT_MADE(name) name(),
 const std::vector<Scorer>& scorers() {
-  static const std::vector<Scorer> all{
-      eap_scorer(),
-      eap_ig_inputs_scorer(),
-      eap_ig_activations_scorer(),
-      eap_ig_activations_own_scorer(),
-      relp_scorer(),
-      clean_corrupted_scorer(),
-      exact_scorer(),
-      random_scorer(),
-  };
+  static const std::vector<Scorer> all{CIRCUIT_SCORERS(CIRCUIT_MADE)};
   return all;
 }
 

@@ -83,14 +83,19 @@ struct Scorer {
 const std::vector<Scorer>& scorers();
 const Scorer& find_scorer(const std::string& name);  // throws UsageError listing the known ones
 
-Scorer eap_scorer();
-Scorer eap_ig_inputs_scorer();
-Scorer eap_ig_activations_scorer();
-Scorer eap_ig_activations_own_scorer();
-Scorer clean_corrupted_scorer();
-Scorer relp_scorer();
-Scorer exact_scorer();
-Scorer random_scorer();
+// A method is one file and one line here. It is declared, and listed in this order.
+#define CIRCUIT_SCORERS(METHOD)         \
+  METHOD(eap_scorer)                    \
+  METHOD(eap_ig_inputs_scorer)          \
+  METHOD(eap_ig_activations_scorer)     \
+  METHOD(eap_ig_activations_own_scorer) \
+  METHOD(relp_scorer)                   \
+  METHOD(clean_corrupted_scorer)        \
+  METHOD(exact_scorer)                  \
+  METHOD(random_scorer)
+#define CIRCUIT_DECLARE(name) Scorer name();
+CIRCUIT_SCORERS(CIRCUIT_DECLARE)
+#undef CIRCUIT_DECLARE
 
 // Ā as the specification wants it, for a score over `examples`.
 std::shared_ptr<const AblatedOutputs> ablated_outputs(const Model& model, const Graph& graph,

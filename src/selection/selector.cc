@@ -4,11 +4,9 @@
 
 namespace circuit {
 
+#define CIRCUIT_MADE(name) name(),
 const std::vector<Selector>& selectors() {
-  static const std::vector<Selector> all{
-      top_edges_selector(),    top_edges_weighted_selector(), threshold_selector(), greedy_selector(),
-      param_budget_selector(), top_nodes_selector(),          random_selector(),
-  };
+  static const std::vector<Selector> all{CIRCUIT_SELECTORS(CIRCUIT_MADE)};
   return all;
 }
 

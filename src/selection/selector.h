@@ -42,12 +42,17 @@ struct Selector {
 const std::vector<Selector>& selectors();
 const Selector& find_selector(const std::string& name);  // throws UsageError listing the known ones
 
-Selector top_edges_selector();
-Selector top_edges_weighted_selector();
-Selector threshold_selector();
-Selector greedy_selector();
-Selector param_budget_selector();
-Selector top_nodes_selector();
-Selector random_selector();
+// A selector is one file and one line here. It is declared, and listed in this order.
+#define CIRCUIT_SELECTORS(METHOD)     \
+  METHOD(top_edges_selector)          \
+  METHOD(top_edges_weighted_selector) \
+  METHOD(threshold_selector)          \
+  METHOD(greedy_selector)             \
+  METHOD(param_budget_selector)       \
+  METHOD(top_nodes_selector)          \
+  METHOD(random_selector)
+#define CIRCUIT_DECLARE(name) Selector name();
+CIRCUIT_SELECTORS(CIRCUIT_DECLARE)
+#undef CIRCUIT_DECLARE
 
 }  // namespace circuit

@@ -2,8 +2,9 @@
 
 namespace circuit {
 
+#define CIRCUIT_MADE(name) name(),
 const std::vector<Logger>& loggers() {
-  static const std::vector<Logger> all{tensorboard_logger(), jsonl_logger()};
+  static const std::vector<Logger> all{CIRCUIT_LOGGERS(CIRCUIT_MADE)};
   return all;
 }
 

@@ -29,7 +29,12 @@ struct Logger {
 
 const std::vector<Logger>& loggers();
 
-Logger tensorboard_logger();
-Logger jsonl_logger();
+// A logger is one file and one line here. It is declared, and listed in this order.
+#define CIRCUIT_LOGGERS(METHOD) \
+  METHOD(tensorboard_logger)    \
+  METHOD(jsonl_logger)
+#define CIRCUIT_DECLARE(name) Logger name();
+CIRCUIT_LOGGERS(CIRCUIT_DECLARE)
+#undef CIRCUIT_DECLARE
 
 }  // namespace circuit

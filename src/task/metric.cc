@@ -12,10 +12,9 @@
 
 namespace circuit {
 
+#define CIRCUIT_MADE(name) name(),
 const std::vector<Metric>& metrics() {
-  static const std::vector<Metric> all{
-      logit_diff_metric(), prob_diff_metric(), log_prob_metric(), nll_metric(), kl_metric(),
-  };
+  static const std::vector<Metric> all{CIRCUIT_METRICS(CIRCUIT_MADE)};
   return all;
 }
 

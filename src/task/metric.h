@@ -53,11 +53,16 @@ std::vector<double> metric_values(const Model& model, const ExampleBatch& batch,
 // Throws UsageError listing the known ones.
 const Metric& find_metric(const std::string& name);
 
-Metric logit_diff_metric();
-Metric prob_diff_metric();
-Metric log_prob_metric();
-Metric nll_metric();
-Metric kl_metric();
+// A metric is one file and one line here. It is declared, and listed in this order.
+#define CIRCUIT_METRICS(METHOD) \
+  METHOD(logit_diff_metric)     \
+  METHOD(prob_diff_metric)      \
+  METHOD(log_prob_metric)       \
+  METHOD(nll_metric)            \
+  METHOD(kl_metric)
+#define CIRCUIT_DECLARE(name) Metric name();
+CIRCUIT_METRICS(CIRCUIT_DECLARE)
+#undef CIRCUIT_DECLARE
 
 // Rows of the last stream that the metric reads: ascending, each once. [n] int64, undefined when there is none.
 at::Tensor rows_read(const Metric& metric, const ExampleBatch& batch);

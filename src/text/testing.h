@@ -65,4 +65,9 @@ inline std::string random_text(Rng& rng) {
   return text;
 }
 
+inline std::vector<int64_t> ids_of(const Json& json, const std::string& text,
+                                   SpecialTokens special = SpecialTokens::kNone) {
+  return tokenizer_of(json).encode(text, special);
+}
+
 }  // namespace circuit

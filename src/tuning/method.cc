@@ -4,10 +4,9 @@
 
 namespace circuit {
 
+#define CIRCUIT_MADE(name) &name(),
 const std::vector<const TuningMethod*>& tuning_methods() {
-  static const std::vector<const TuningMethod*> all{
-      &circuit_method(), &full_method(), &lora_method(), &random_method(), &fixed_method(), &complement_method(),
-  };
+  static const std::vector<const TuningMethod*> all{CIRCUIT_TUNING_METHODS(CIRCUIT_MADE)};
   return all;
 }
 

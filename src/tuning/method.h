@@ -74,15 +74,19 @@ class TuningMethod {
   virtual int64_t state_bytes(const StateShape& shape, const TuningSettings& tuning) const;
 };
 
-// In the order the setting lists them; the first is the default.
 const std::vector<const TuningMethod*>& tuning_methods();
 const TuningMethod& find_tuning_method(const std::string& name);  // throws UsageError listing the known ones
 
-const TuningMethod& circuit_method();
-const TuningMethod& full_method();
-const TuningMethod& lora_method();
-const TuningMethod& random_method();
-const TuningMethod& fixed_method();
-const TuningMethod& complement_method();
+// A method is one file and one line here. It is declared, and listed in this order; the first is the default.
+#define CIRCUIT_TUNING_METHODS(METHOD) \
+  METHOD(circuit_method)               \
+  METHOD(full_method)                  \
+  METHOD(lora_method)                  \
+  METHOD(random_method)                \
+  METHOD(fixed_method)                 \
+  METHOD(complement_method)
+#define CIRCUIT_DECLARE(name) const TuningMethod& name();
+CIRCUIT_TUNING_METHODS(CIRCUIT_DECLARE)
+#undef CIRCUIT_DECLARE
 
 }  // namespace circuit

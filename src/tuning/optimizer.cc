@@ -4,11 +4,9 @@
 
 namespace circuit {
 
+#define CIRCUIT_MADE(name) name(),
 const std::vector<Optimizer>& optimizers() {
-  static const std::vector<Optimizer> all{
-      sgd(),
-      adamw(),
-  };
+  static const std::vector<Optimizer> all{CIRCUIT_OPTIMIZERS(CIRCUIT_MADE)};
   return all;
 }
 

@@ -48,7 +48,12 @@ struct Optimizer {
 const std::vector<Optimizer>& optimizers();
 const Optimizer& find_optimizer(const std::string& name);  // throws UsageError listing the known ones
 
-Optimizer sgd();
-Optimizer adamw();
+// An optimiser is one file and one line here. It is declared, and listed in this order.
+#define CIRCUIT_OPTIMIZERS(METHOD) \
+  METHOD(sgd)                      \
+  METHOD(adamw)
+#define CIRCUIT_DECLARE(name) Optimizer name();
+CIRCUIT_OPTIMIZERS(CIRCUIT_DECLARE)
+#undef CIRCUIT_DECLARE
 
 }  // namespace circuit

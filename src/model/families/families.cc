@@ -17,11 +17,9 @@ int64_t within(int64_t value, const std::string& key, int64_t max, const std::st
 
 }  // namespace
 
+#define CIRCUIT_MADE(name) name(),
 const std::vector<Family>& families() {
-  static const std::vector<Family> all{
-      gpt2_family(),  llama_family(),  mistral_family(),     qwen2_family(),  gpt_neox_family(),
-      qwen3_family(), gemma2_family(), gemma3_text_family(), gemma3_family(), opt_family(),
-  };
+  static const std::vector<Family> all{CIRCUIT_FAMILIES(CIRCUIT_MADE)};
   return all;
 }
 

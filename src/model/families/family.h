@@ -24,16 +24,21 @@ const std::vector<Family>& families();
 // The family of a config.json. Throws Error listing the known ones.
 const Family& find_family(const Json& config, const std::string& place);
 
-Family gpt2_family();
-Family llama_family();
-Family mistral_family();
-Family qwen2_family();
-Family gpt_neox_family();
-Family qwen3_family();
-Family gemma2_family();
-Family gemma3_text_family();
-Family gemma3_family();
-Family opt_family();
+// A family is one file and one line here. It is declared, and listed in this order.
+#define CIRCUIT_FAMILIES(METHOD) \
+  METHOD(gpt2_family)            \
+  METHOD(llama_family)           \
+  METHOD(mistral_family)         \
+  METHOD(qwen2_family)           \
+  METHOD(gpt_neox_family)        \
+  METHOD(qwen3_family)           \
+  METHOD(gemma2_family)          \
+  METHOD(gemma3_text_family)     \
+  METHOD(gemma3_family)          \
+  METHOD(opt_family)
+#define CIRCUIT_DECLARE(name) Family name();
+CIRCUIT_FAMILIES(CIRCUIT_DECLARE)
+#undef CIRCUIT_DECLARE
 
 // Shared by the families: an activation by its name in config.json; throws Error naming the key.
 Activation parse_activation(const std::string& name, const std::string& key, const std::string& place);

@@ -70,4 +70,14 @@ inline std::vector<int64_t> ids_of(const Json& json, const std::string& text,
   return tokenizer_of(json).encode(text, special);
 }
 
+inline Json with_template() {
+  Json json = byte_level_json();
+  json["post_processor"] = parse_json(R"({"type":"Sequence","processors":[{"type":"ByteLevel"},
+      {"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},
+      {"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"<s>","type_id":0}}],"pair":[],
+      "special_tokens":{"<s>":{"id":"<s>","ids":[259],"tokens":["<s>"]}}}]})",
+                                      "post");
+  return json;
+}
+
 }  // namespace circuit

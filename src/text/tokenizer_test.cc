@@ -160,16 +160,6 @@ TEST(AddedTokens, NormalizedOnesAreFoundInTheNormalizedText) {
   EXPECT_EQ(ids_of(json, "axyb"), (Ids{0, 100, 1}));
 }
 
-Json with_template() {
-  Json json = byte_level_json();
-  json["post_processor"] = parse_json(R"({"type":"Sequence","processors":[{"type":"ByteLevel"},
-      {"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},
-      {"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"<s>","type_id":0}}],"pair":[],
-      "special_tokens":{"<s>":{"id":"<s>","ids":[259],"tokens":["<s>"]}}}]})",
-                                      "post");
-  return json;
-}
-
 TEST(PostProcessor, TemplateTokensAreAddedOnRequest) {
   const Tokenizer tokenizer = tokenizer_of(with_template());
   EXPECT_EQ(tokenizer.encode("a", SpecialTokens::kNone), Ids{'a'});

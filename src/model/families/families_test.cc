@@ -33,18 +33,18 @@ Shapes neox_shapes(const Json& config) {
     all.push_back({module + ".weight", shape});
     if (with_bias) all.push_back({module + ".bias", {shape[0]}});
   };
-  add("gpt_neox.embed_in", {kVocab, d}, false);
+  add("gpt_neox.embed_in", {kTinyVocab, d}, false);
   for (int l = 0; l < config.at("num_hidden_layers"); ++l) {
     const std::string at = "gpt_neox.layers." + std::to_string(l) + ".";
     add(at + "input_layernorm", {d}, true);
     add(at + "post_attention_layernorm", {d}, true);
     add(at + "attention.query_key_value", {3 * d, d}, bias);
     add(at + "attention.dense", {d, d}, bias);
-    add(at + "mlp.dense_h_to_4h", {kMlp, d}, true);
-    add(at + "mlp.dense_4h_to_h", {d, kMlp}, true);
+    add(at + "mlp.dense_h_to_4h", {kTinyMlp, d}, true);
+    add(at + "mlp.dense_4h_to_h", {d, kTinyMlp}, true);
   }
   add("gpt_neox.final_layer_norm", {d}, true);
-  add("embed_out", {kVocab, d}, false);
+  add("embed_out", {kTinyVocab, d}, false);
   return all;
 }
 
@@ -56,7 +56,7 @@ Shapes opt_shapes(const Json& config) {
     if (with_bias) all.push_back({module + ".bias", {shape[0]}});
   };
   const std::string body = "model.decoder.";
-  add(body + "embed_tokens", {kVocab, d}, false);
+  add(body + "embed_tokens", {kTinyVocab, d}, false);
   add(body + "embed_positions", {34, d}, false);
   add(body + "final_layer_norm", {d}, true);
   for (int l = 0; l < config.at("num_hidden_layers"); ++l) {
@@ -64,11 +64,11 @@ Shapes opt_shapes(const Json& config) {
     const bool bias = config.value("enable_bias", true);
     for (const char* name : {"k_proj", "v_proj", "q_proj", "out_proj"}) add(at + "self_attn." + name, {d, d}, bias);
     add(at + "self_attn_layer_norm", {d}, true);
-    add(at + "fc1", {kMlp, d}, bias);
-    add(at + "fc2", {d, kMlp}, bias);
+    add(at + "fc1", {kTinyMlp, d}, bias);
+    add(at + "fc2", {d, kTinyMlp}, bias);
     add(at + "final_layer_norm", {d}, true);
   }
-  if (!config.value("tie_word_embeddings", true)) add("lm_head", {kVocab, d}, false);
+  if (!config.value("tie_word_embeddings", true)) add("lm_head", {kTinyVocab, d}, false);
   return all;
 }
 
@@ -87,7 +87,7 @@ Shapes llama_like_shapes(const Json& config, const std::string& body) {
   };
   const bool gemma = family.rfind("gemma", 0) == 0;
   const bool qk_norm = family == "qwen3" || family == "gemma3_text";
-  add(body + "embed_tokens", {kVocab, d}, false);
+  add(body + "embed_tokens", {kTinyVocab, d}, false);
   for (int l = 0; l < config.at("num_hidden_layers"); ++l) {
     const std::string at = body + "layers." + std::to_string(l) + ".";
     const bool qkv_bias = attention_bias || family == "qwen2";
@@ -97,16 +97,16 @@ Shapes llama_like_shapes(const Json& config, const std::string& body) {
     add(at + "self_attn.o_proj", {d, heads * width}, attention_bias);
     if (qk_norm) add(at + "self_attn.q_norm", {width}, false);
     if (qk_norm) add(at + "self_attn.k_norm", {width}, false);
-    add(at + "mlp.gate_proj", {kMlp, d}, mlp_bias);
-    add(at + "mlp.up_proj", {kMlp, d}, mlp_bias);
-    add(at + "mlp.down_proj", {d, kMlp}, mlp_bias);
+    add(at + "mlp.gate_proj", {kTinyMlp, d}, mlp_bias);
+    add(at + "mlp.up_proj", {kTinyMlp, d}, mlp_bias);
+    add(at + "mlp.down_proj", {d, kTinyMlp}, mlp_bias);
     add(at + "input_layernorm", {d}, false);
     add(at + "post_attention_layernorm", {d}, false);
     if (gemma) add(at + "pre_feedforward_layernorm", {d}, false);
     if (gemma) add(at + "post_feedforward_layernorm", {d}, false);
   }
   add(body + "norm", {d}, false);
-  if (!config.value("tie_word_embeddings", gemma)) add("lm_head", {kVocab, d}, false);
+  if (!config.value("tie_word_embeddings", gemma)) add("lm_head", {kTinyVocab, d}, false);
   return all;
 }
 
@@ -156,11 +156,11 @@ class PublishedFormulas : public testing::TestWithParam<Case> {
     const TokenBatch batch = make_token_batch(sequences, model.architecture(), at::kCPU);
     for (const Keep keep : {Keep::kNothing, Keep::kBackward}) {
       const at::Tensor found = logits_of(model, forward(model, batch, keep).x_final).to(at::kDouble);
-      ASSERT_EQ(found.sizes(), (std::vector<int64_t>{14, kVocab}));
+      ASSERT_EQ(found.sizes(), (std::vector<int64_t>{14, kTinyVocab}));
       int64_t r = 0;
       for (const auto& ids : sequences) {
         for (const Vector& row : published_->logits(ids)) {
-          for (int64_t i = 0; i < kVocab; ++i) EXPECT_NEAR(found[r][i].item<double>(), row[i], tolerance) << r;
+          for (int64_t i = 0; i < kTinyVocab; ++i) EXPECT_NEAR(found[r][i].item<double>(), row[i], tolerance) << r;
           ++r;
         }
       }

@@ -8,8 +8,8 @@
 
 namespace circuit {
 
-constexpr int64_t kVocab = 17;
-constexpr int64_t kMlp = 10;
+constexpr int64_t kTinyVocab = 17;
+constexpr int64_t kTinyMlp = 10;
 
 struct Case {
   const char* name;
@@ -21,7 +21,7 @@ inline std::ostream& operator<<(std::ostream& out, const Case& c) { return out <
 inline Json llama_like(const std::string& family) {
   return {{"model_type", family},        {"num_hidden_layers", 2}, {"num_attention_heads", 4},
           {"num_key_value_heads", 2},    {"hidden_size", 12},      {"head_dim", 6},
-          {"intermediate_size", kMlp},   {"vocab_size", kVocab},   {"max_position_embeddings", 32},
+          {"intermediate_size", kTinyMlp},   {"vocab_size", kTinyVocab},   {"max_position_embeddings", 32},
           {"tie_word_embeddings", false}};
 }
 
@@ -35,13 +35,13 @@ inline Json config_of(const Case& c) {
     config = {{"model_type", family},      {"num_hidden_layers", 2},
               {"num_attention_heads", 2},  {"hidden_size", 16},
               {"hidden_act", "gelu"},      {"rotary_pct", 0.5},
-              {"rotary_emb_base", 100},    {"vocab_size", kVocab},
-              {"intermediate_size", kMlp}, {"max_position_embeddings", 32}};
+              {"rotary_emb_base", 100},    {"vocab_size", kTinyVocab},
+              {"intermediate_size", kTinyMlp}, {"max_position_embeddings", 32}};
   }
   if (family == "opt") {
     config = {
         {"model_type", family}, {"num_hidden_layers", 2}, {"num_attention_heads", 2},  {"hidden_size", 16},
-        {"ffn_dim", kMlp},      {"vocab_size", kVocab},   {"word_embed_proj_dim", 16}, {"max_position_embeddings", 32}};
+        {"ffn_dim", kTinyMlp},      {"vocab_size", kTinyVocab},   {"word_embed_proj_dim", 16}, {"max_position_embeddings", 32}};
   } else if (family.rfind("gemma", 0) == 0) {
     // Layers of both kinds, and no factor that another family has by default.
     config.update({{"num_hidden_layers", 3}, {"sliding_window", 3}, {"query_pre_attn_scalar", 10}});

@@ -19,6 +19,11 @@ int64_t block_width(const Architecture& architecture, int64_t mlp_block) {
       fmt::format("[graph] MLP blocks of {} channels: the MLP has {}, which they must divide.", mlp_block, d_mlp));
 }
 
+bool same_order(const LayerSpec& a, const LayerSpec& b) {
+  return std::equal(a.blocks.begin(), a.blocks.end(), b.blocks.begin(), b.blocks.end(),
+                    [](const BlockSpec& x, const BlockSpec& y) { return x.kind == y.kind; });
+}
+
 void append(const NodeKind& kind, BlockKind block, const Graph& graph, std::vector<NodeGroup>* groups) {
   const int64_t first = groups->empty() ? 0 : groups->back().first + groups->back().count;
   groups->push_back({&kind, block, first, kind.count(graph)});
@@ -66,6 +71,9 @@ Graph::Graph(const Architecture& architecture, KeyValueNodes form, int64_t mlp_b
   offsets_.reserve(n_downstream() + 1);
   offsets_.push_back(0);
   for (int64_t l = 0; l < n_layers_; ++l) {
+    if (!same_order(architecture.layer(l), architecture.layer(0))) {
+      fail("graph", "layer {} has other blocks than layer 0, or in another order.", l);
+    }
     const int64_t before = 1 + l * writers_per_layer();
     int64_t written = before;  // by the layer's blocks so far
     for (const BlockSpec& block : architecture.layer(l).blocks) {

@@ -116,7 +116,7 @@ class Graph {
   int64_t n_layers_, n_heads_, n_kv_heads_, kv_nodes_, mlp_blocks_, mlp_block_;
   bool parallel_;
   std::vector<NodeGroup> writers_, readers_;  // of one layer
-  std::vector<int64_t> offsets_;  // first edge of each downstream node; the last entry is n_edges
+  std::vector<int64_t> offsets_;              // first edge of each downstream node; the last entry is n_edges
 };
 
 // A score per edge, in edge order; metric units per example (method.md §2).

@@ -55,6 +55,17 @@ TEST(Graph, CountsAreThePublishedOnes) {
   EXPECT_EQ(Graph(shape("gpt2", 6, 4, 4), KeyValueNodes::kGrouped).n_edges(), 1108);
 }
 
+TEST(Graph, SeesWhatTheBlocksOfEachLayerRead) {
+  Architecture a = shape("gpt2", 2, 3, 3);
+  a.layer_kinds.push_back(a.every_layer());
+  a.layer_kinds[1].set_parallel(true);
+  a.kind_of_layer = {0, 1};
+  const Graph graph(a, KeyValueNodes::kGrouped);
+  EXPECT_EQ(graph.visible(graph.mlp_in(0)), graph.mlp(0));
+  EXPECT_EQ(graph.visible(graph.mlp_in(1)), graph.head(1, 0));
+  EXPECT_EQ(graph.visible(graph.query(1, 2)), graph.head(1, 0));
+}
+
 TEST(Graph, EdgesStandInOrderAndNamesAreUnique) {
   const Graph graph(shape("llama", 2, 4, 2), KeyValueNodes::kGrouped);
   std::set<std::string> names;

@@ -146,8 +146,9 @@ std::string nodes_svg(const SvgLayout& layout, const Graph& graph, const Circuit
     const NodeKind& kind = *graph.downstream(v).kind;
     if (!nodes.downstream[v] || kind.port == '\0') continue;
     const Spot box = layout.boxes.at(box_of(graph.downstream_name(v)));
-    text += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
-                        box.x + kPortGap * static_cast<double>(kind.port_side), box.y + kBoxHeight / 2 - 5.5, kind.port);
+    text +=
+        fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
+                    box.x + kPortGap * static_cast<double>(kind.port_side), box.y + kBoxHeight / 2 - 5.5, kind.port);
   }
   return text + "</g>\n";
 }

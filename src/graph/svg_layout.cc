@@ -8,9 +8,9 @@ namespace {
 
 constexpr double kColumn = 74;  // between heads
 constexpr double kBandHeight = 118;
-constexpr double kLeft = 84;     // layer names
-constexpr double kRight = 96;    // edges that bend around the MLPs
-constexpr double kEnd = 92;      // input's and logits' rows
+constexpr double kLeft = 84;   // layer names
+constexpr double kRight = 96;  // edges that bend around the MLPs
+constexpr double kEnd = 92;    // input's and logits' rows
 constexpr double kLegend = 84;
 constexpr double kLeast = 620;  // the legend's width
 

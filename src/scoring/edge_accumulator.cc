@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/bmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
@@ -11,6 +10,7 @@
 
 #include "core/error.h"
 #include "model/rows.h"
+#include "scoring/both_visitors.h"
 
 namespace circuit {
 namespace {
@@ -146,35 +146,6 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
   const ScoredPart& part_;
   const NodeRange range_;
 };
-
-namespace {
-
-class BothVisitors : public BackwardVisitor {
- public:
-  BothVisitors(BackwardVisitor& first, BackwardVisitor& second) : first_(first), second_(second) {}
-  void on_mlp(const MlpBackward& g) override {
-    first_.on_mlp(g);
-    second_.on_mlp(g);
-  }
-  void on_attention(const AttentionBackward& g) override {
-    first_.on_attention(g);
-    second_.on_attention(g);
-  }
-  void on_embedding(const at::Tensor& d_stream) override {
-    first_.on_embedding(d_stream);
-    second_.on_embedding(d_stream);
-  }
-  void on_replaced(const Block& block, const at::Tensor& d_stream) override {
-    first_.on_replaced(block, d_stream);
-    second_.on_replaced(block, d_stream);
-  }
-
- private:
-  BackwardVisitor& first_;
-  BackwardVisitor& second_;
-};
-
-}  // namespace
 
 EdgeAccumulator::EdgeAccumulator(const Model& model, const Graph& graph, const AccumulatorSpec& spec)
     : model_(model),

@@ -8,8 +8,10 @@
 
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "core/error.h"
+#include "intervention/circuit_run.h"
 #include "io/json.h"
 #include "model/checkpoint.h"
 #include "task/tiny_examples.h"
@@ -197,6 +199,19 @@ TEST_P(Properties, PairsOfSpansAddUpToTheScore) {
         std::fabs(split.spans->at(e, 1, 0)) + std::fabs(split.spans->at(e, 1, 2)) + std::fabs(split.spans->at(e, 2, 0));
   }
   EXPECT_EQ(before, 0);
+}
+
+// A discovery is given a const model; a tensor is a handle all the same, so that only its bytes can tell.
+TEST_P(Properties, LeaveEveryParameterAsItWas) {
+  std::map<std::string, at::Tensor> before;
+  for (const auto& [name, tensor] : model_.parameters()) before[name] = tensor.clone();
+  score(examples_, spec_, KeyValueNodes::kGrouped);
+  const Graph whole = graph(KeyValueNodes::kGrouped);
+  const AblatedOutputs ablated(model_, spec_.ablation, pointers(examples_), 4, mlp_form(whole));
+  const ExampleBatch batch = make_example_batch(pointers(examples_), model_.architecture(), at::kCPU);
+  const NodeOutputs outputs = ablated.of(pointers(examples_), batch);
+  CircuitRunner(model_, whole, batch.tokens, outputs).run(std::vector<bool>(whole.n_edges(), true));
+  for (const auto& [name, tensor] : model_.parameters()) EXPECT_TRUE(tensor.equal(before.at(name))) << name;
 }
 
 // The definition itself: perturb one reader's own copy of the stream. Here through the residual stream as a

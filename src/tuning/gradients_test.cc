@@ -13,12 +13,10 @@
 namespace circuit {
 namespace {
 
-class Families : public testing::TestWithParam<const char*> {};
-
-TEST_P(Families, EverySlicesGradientIsACentralDifference) {
+void expect_central_differences(const Architecture& architecture) {
   LoadOptions wide;
   wide.dtype = at::kDouble;
-  Model model = Model::random(tiny_architecture(GetParam()), 0.3, 2, wide);
+  Model model = Model::random(architecture, 0.3, 2, wide);
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const SliceTable table(graph, model);
   const std::vector<Example> examples = random_examples(model.architecture(), 5);
@@ -53,6 +51,21 @@ TEST_P(Families, EverySlicesGradientIsACentralDifference) {
     const double found = (gradients.gradients()[i] * direction).sum().item<double>();
     EXPECT_NEAR(found, expected, kTolerance * std::max(1.0, std::fabs(expected))) << slice.node << " " << slice.tensor;
   }
+}
+
+class Families : public testing::TestWithParam<const char*> {};
+
+TEST_P(Families, EverySlicesGradientIsACentralDifference) { expect_central_differences(tiny_architecture(GetParam())); }
+
+// Parallel and sequential blocks, with and without norms of outputs, in one model.
+TEST(Layers, ThatDifferHaveTheGradientsOfTheirOwnBlocks) {
+  Architecture a = tiny_architecture("gemma2", 3);
+  LayerSpec parallel = a.layer(1);
+  parallel.set_parallel(true);
+  for (BlockSpec& block : parallel.blocks) block.post_norm = false;
+  a.layer_kinds.push_back(parallel);
+  a.kind_of_layer = {0, 2, 1};
+  expect_central_differences(a);
 }
 
 // A loss that reads few rows: the same gradients whether the forward knew, the backward alone, or neither.

@@ -85,8 +85,7 @@ at::Tensor merged(const at::Tensor& base, const at::Tensor& a, const at::Tensor&
   return at::where(change == 0, base, sum);
 }
 
-LoraStore::LoraStore(Model& model, const LoraSpec& spec, const AdapterReaches* reaches)
-    : model_(model), spec_(spec) {
+LoraStore::LoraStore(Model& model, const LoraSpec& spec, const AdapterReaches* reaches) : model_(model), spec_(spec) {
   if (spec.rank < 1) throw UsageError(fmt::format("[lora.rank] found {}, expected at least 1.", spec.rank));
   const auto type = model.dtype() == at::kDouble ? at::kDouble : at::kFloat;
   const auto options = model.embedding().options().dtype(type);

@@ -1,9 +1,8 @@
-// From sums over examples to scores, and whether they keep the sum rule.
+// From an accumulator's sums to scores: by edge, with the sum rule held against them, and by pairs of spans.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
-#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>

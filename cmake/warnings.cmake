@@ -4,7 +4,7 @@ target_compile_options(circuit_options INTERFACE -Wall -Wextra -Wshadow -Wnon-vi
   -Woverloaded-virtual -Wno-unused-parameter -Wno-sign-compare -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports these falsely inside its own std::string and std::regex.
-  target_compile_options(circuit_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds)
+  target_compile_options(circuit_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds)
 endif()
 # Linked, not header-only: its implementation in every file takes half of the time of a build. libtorch loads the same library.
 find_package(fmt REQUIRED)

@@ -28,7 +28,7 @@ TEST_F(CircuitFiles, OfGroupedReadersCannotBeSplit) {
   const Graph grouped(a, KeyValueNodes::kGrouped);
   const Graph ungrouped(a, KeyValueNodes::kUngrouped);
   for (const char* name : {"a.json", "a.safetensors"}) {
-    EXPECT_THAT(refusal(write(a, grouped, sample(grouped), name), ungrouped), HasSubstr("--ungrouped"));
+    EXPECT_THAT(refusal(write(a, grouped, sample(grouped), name), ungrouped), HasSubstr("with ungrouped"));
   }
 }
 

@@ -8,7 +8,7 @@ export NINJA_STATUS = [%f of %t, %es]
 
 SOURCES = git ls-files 'src/*.cc' 'src/*.h' 'tests/*.cc' 'tests/*.h' 'fuzz/*.cc' 'fuzz/*.h' 'bench/*.cc' 'bench/*.h'
 
-.PHONY: all setup program build demo test bench format format-check lint fuzz clean
+.PHONY: all setup program build library install demo test bench format format-check lint fuzz clean
 all: program
 
 program:
@@ -23,6 +23,14 @@ setup:
 build: setup
 	@test -f $(BUILD)/CTestTestfile.cmake || cmake --preset $(PRESET) $(CMAKE_ARGS)
 	@cmake --build $(BUILD) -j $(JOBS)
+
+# libcircuit.so, its headers and CMake package, and the program, below PREFIX.
+PREFIX ?= /usr/local
+library: program
+	@cmake --build $(BUILD) --target circuit_library -j $(JOBS)
+
+install: library
+	@cmake --install $(BUILD) --prefix $(PREFIX)
 
 demo:
 	@echo "demo, 1 of 3: libraries and tools from the system's packages (nothing to do when they are there)"

@@ -151,7 +151,7 @@ TEST(PageServer, ATakenPortIsAnError) {
   } catch (const Error& error) {
     EXPECT_EQ(std::string(error.what()),
               "[serve] port " + std::to_string(served.port()) +
-                  ": Address already in use, expected a free one. Leave --port out to have one chosen.");
+                  ": Address already in use, expected a free one. Leave port out to have one chosen.");
   }
 }
 

@@ -1,4 +1,6 @@
 // circuit watch: a run as it goes on, in a terminal.
+#include <fmt/format.h>
+
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>

@@ -1,5 +1,7 @@
 #include "dynamics/analysis_text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <vector>
 

@@ -1,5 +1,7 @@
 #include "evaluation/discover_text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>

@@ -1,5 +1,7 @@
 #include "evaluation/evaluation_text.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <utility>
 #include <vector>

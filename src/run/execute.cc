@@ -97,7 +97,7 @@ class Execution {
     say_memory();
     recorder.meta("status", "running");
     note_interrupts();
-    return train(std::move(state), &recorder);
+    return train(state, &recorder);
   }
 
  private:
@@ -152,7 +152,7 @@ class Execution {
     if (memory.total() > limit) log_warning("this may be more than there is: {}", kMemoryAdvice);
   }
 
-  RunSummary train(RunState state, Recorder* recorder) {
+  RunSummary train(const RunState& state, Recorder* recorder) {
     RunObserver observer(config_, model_, trained_->store(), data_, *recorder, state);
     const int64_t patience = config_.evaluation.patience;
     const bool exhausted = patience > 0 && state.evaluations_since_best >= patience;

@@ -1,5 +1,7 @@
 #include "run/run_text.h"
 
+#include <fmt/format.h>
+
 #include <set>
 #include <vector>
 

@@ -1,5 +1,7 @@
 #include "run/watch.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <filesystem>
 #include <vector>

@@ -1,5 +1,7 @@
 #include "scoring/inspect.h"
 
+#include <fmt/format.h>
+
 #include <vector>
 
 #include "core/progress.h"

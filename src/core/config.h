@@ -17,7 +17,8 @@ CIRCUIT_API void read_config(const std::string& path, const Settings& settings);
 void parse_config(const std::string& text, const std::string& place, const Settings& settings);
 
 // "key=value" from the command line; strings need no quotes. Throws Error naming option and assignment.
-CIRCUIT_API void set_config(const std::string& assignment, const Settings& settings, const std::string& option = setting("set"));
+CIRCUIT_API void set_config(const std::string& assignment, const Settings& settings,
+                            const std::string& option = setting("set"));
 
 // A setting's value: as TOML writes it, or as a person does (text without quotes, lists with commas only).
 std::string toml_value(const Setting& setting);

@@ -283,6 +283,5 @@ INSTANTIATE_TEST_SUITE_P(Files, Published,
                          testing::Values("ioi-eap-ig.json", "greater-than_prob_diff_real.json",
                                          "greater-than_prob_diff_vanilla.json"));
 
-
 }  // namespace
 }  // namespace circuit

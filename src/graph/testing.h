@@ -1,7 +1,6 @@
 // Circuit files written to a folder of their own, whole and spoilt.
 #pragma once
 
-#include "graph/circuit_file.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include <limits>
 #include "core/error.h"
 #include "core/rng.h"
+#include "graph/circuit_file.h"
 #include "graph/circuit_file_forms.h"
 #include "io/files.h"
 #include "io/json.h"

@@ -41,8 +41,8 @@ void add_ability(const RunConfig& c, const OpenModel& open, Evaluation* values) 
 
 }  // namespace
 
-Evaluation evaluate_run(const RunConfig& config, const TuneModel& model, ParameterStore& store,
-                        const TuneData& data, Splits splits) {
+Evaluation evaluate_run(const RunConfig& config, const TuneModel& model, ParameterStore& store, const TuneData& data,
+                        Splits splits) {
   const RoundedModel rounded(store, model.open.checkpoint);
   Evaluation values;
   if (data.dev) add_task("dev", *data.dev, config, model.open.model, &values);

@@ -15,7 +15,7 @@ using Evaluation = std::map<std::string, double>;
 
 // Evaluates the weights as an export would hold them (rounded to the base's dtype). Throws Interrupted.
 enum class Splits { kDevelopment, kAll };
-Evaluation evaluate_run(const RunConfig& config, const TuneModel& model, ParameterStore& store,
-                        const TuneData& data, Splits splits);
+Evaluation evaluate_run(const RunConfig& config, const TuneModel& model, ParameterStore& store, const TuneData& data,
+                        Splits splits);
 
 }  // namespace circuit

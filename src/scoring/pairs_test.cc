@@ -13,8 +13,8 @@
 #include "core/error.h"
 #include "io/json.h"
 #include "model/checkpoint.h"
-#include "task/tiny_examples.h"
 #include "scoring/testing.h"
+#include "task/tiny_examples.h"
 
 namespace circuit {
 namespace {
@@ -148,7 +148,6 @@ TEST_P(Pairs, MethodsThatNeedPairsRefuseRecordsWithout) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, Pairs, testing::Values("gpt2", "llama", "gemma2"));
-
 
 }  // namespace
 }  // namespace circuit

@@ -14,8 +14,8 @@
 #include "intervention/circuit_run.h"
 #include "io/json.h"
 #include "model/checkpoint.h"
-#include "task/tiny_examples.h"
 #include "scoring/testing.h"
+#include "task/tiny_examples.h"
 
 namespace circuit {
 namespace {

@@ -117,6 +117,5 @@ TEST(Bpe, ACharacterThatNoTokenStandsForIsAnError) {
             std::string::npos);
 }
 
-
 }  // namespace
 }  // namespace circuit

@@ -176,6 +176,5 @@ TEST_F(TokenizerFolder, ErrorsNameTheFile) {
   EXPECT_NE(load_error().find("add_bos_token"), std::string::npos);
 }
 
-
 }  // namespace
 }  // namespace circuit

@@ -156,6 +156,5 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"opt", R"({"word_embed_proj_dim": 8})", "word_embed_proj_dim"},
         Refusal{"opt", R"({"num_attention_heads": 3})", "num_attention_heads"}));
 
-
 }  // namespace
 }  // namespace circuit

@@ -19,9 +19,9 @@ struct Case {
 inline std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
 
 inline Json llama_like(const std::string& family) {
-  return {{"model_type", family},        {"num_hidden_layers", 2}, {"num_attention_heads", 4},
-          {"num_key_value_heads", 2},    {"hidden_size", 12},      {"head_dim", 6},
-          {"intermediate_size", kTinyMlp},   {"vocab_size", kTinyVocab},   {"max_position_embeddings", 32},
+  return {{"model_type", family},          {"num_hidden_layers", 2},   {"num_attention_heads", 4},
+          {"num_key_value_heads", 2},      {"hidden_size", 12},        {"head_dim", 6},
+          {"intermediate_size", kTinyMlp}, {"vocab_size", kTinyVocab}, {"max_position_embeddings", 32},
           {"tie_word_embeddings", false}};
 }
 
@@ -32,16 +32,16 @@ inline Json config_of(const Case& c) {
     config.erase("head_dim");
     config["hidden_size"] = 16;
   } else if (family == "gpt_neox") {
-    config = {{"model_type", family},      {"num_hidden_layers", 2},
-              {"num_attention_heads", 2},  {"hidden_size", 16},
-              {"hidden_act", "gelu"},      {"rotary_pct", 0.5},
-              {"rotary_emb_base", 100},    {"vocab_size", kTinyVocab},
+    config = {{"model_type", family},          {"num_hidden_layers", 2},
+              {"num_attention_heads", 2},      {"hidden_size", 16},
+              {"hidden_act", "gelu"},          {"rotary_pct", 0.5},
+              {"rotary_emb_base", 100},        {"vocab_size", kTinyVocab},
               {"intermediate_size", kTinyMlp}, {"max_position_embeddings", 32}};
   }
   if (family == "opt") {
-    config = {
-        {"model_type", family}, {"num_hidden_layers", 2}, {"num_attention_heads", 2},  {"hidden_size", 16},
-        {"ffn_dim", kTinyMlp},      {"vocab_size", kTinyVocab},   {"word_embed_proj_dim", 16}, {"max_position_embeddings", 32}};
+    config = {{"model_type", family},      {"num_hidden_layers", 2},       {"num_attention_heads", 2},
+              {"hidden_size", 16},         {"ffn_dim", kTinyMlp},          {"vocab_size", kTinyVocab},
+              {"word_embed_proj_dim", 16}, {"max_position_embeddings", 32}};
   } else if (family.rfind("gemma", 0) == 0) {
     // Layers of both kinds, and no factor that another family has by default.
     config.update({{"num_hidden_layers", 3}, {"sliding_window", 3}, {"query_pre_attn_scalar", 10}});
@@ -57,6 +57,5 @@ inline Json config_of(const Case& c) {
   config.update(Json::parse(c.changes));
   return config;
 }
-
 
 }  // namespace circuit

@@ -3,8 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <vector>
 
 namespace circuit {
 
@@ -21,10 +19,5 @@ struct ScoreRetention {
   // resumed run keeps what one that was never stopped does.
   bool keeps(int64_t step) const;
 };
-
-// all, every, last, in the order of Keep.
-const std::vector<std::string>& score_retentions();
-// Throws UsageError for another name.
-ScoreRetention::Keep find_score_retention(const std::string& name);
 
 }  // namespace circuit

@@ -27,12 +27,5 @@ TEST(ScoreRetention, AllAndLast) {
   EXPECT_TRUE(kept({ScoreRetention::Keep::kLast, 1, 2, 10}, 40).empty());
 }
 
-TEST(ScoreRetention, NamesAreThoseOfTheKey) {
-  for (size_t i = 0; i < score_retentions().size(); ++i) {
-    EXPECT_EQ(static_cast<size_t>(find_score_retention(score_retentions()[i])), i);
-  }
-  EXPECT_THROW(find_score_retention("some"), UsageError);
-}
-
 }  // namespace
 }  // namespace circuit

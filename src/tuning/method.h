@@ -48,8 +48,7 @@ class TuningMethod {
  public:
   virtual ~TuningMethod() = default;
   virtual const char* name() const = 0;
-  virtual const char* help() const = 0;   // "every parameter"
-  virtual const char* title() const = 0;  // "full fine-tuning"
+  virtual const char* help() const = 0;  // "every parameter"
   // Settings of its own, which stand in a section of its name.
   virtual ParameterList parameters() const { return {}; }
 

@@ -8,7 +8,6 @@ class Method : public CircuitMethod {
  public:
   const char* name() const override { return "circuit"; }
   const char* help() const override { return "the circuit's slices"; }
-  const char* title() const override { return "circuit-tuning"; }
 };
 
 }  // namespace

@@ -8,7 +8,6 @@ class Method : public CircuitMethod {
  public:
   const char* name() const override { return "complement"; }
   const char* help() const override { return "everything but the circuit"; }
-  const char* title() const override { return "tuning of the circuit’s complement (a control)"; }
   void shape(PolicySpec* policy) const override { policy->train = PolicySpec::Train::kComplement; }
 };
 

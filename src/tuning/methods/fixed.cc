@@ -8,7 +8,6 @@ class Method : public CircuitMethod {
  public:
   const char* name() const override { return "fixed"; }
   const char* help() const override { return "the first circuit throughout"; }
-  const char* title() const override { return "circuit-tuning with the first circuit kept"; }
   void shape(PolicySpec* policy) const override { policy->once = true; }
 };
 

@@ -22,7 +22,6 @@ class Method : public TuningMethod {
  public:
   const char* name() const override { return "full"; }
   const char* help() const override { return "every parameter"; }
-  const char* title() const override { return "full fine-tuning"; }
   std::unique_ptr<Trained> make(const MethodInput& input, const Circuit*) const override {
     return std::make_unique<WholeModel>(input);
   }

@@ -61,7 +61,6 @@ class Method : public TuningMethod {
  public:
   const char* name() const override { return kName; }
   const char* help() const override { return "adapters"; }
-  const char* title() const override { return "LoRA"; }
   ParameterList parameters() const override { return {&kRank, &kAlpha, &kTargets, &kCircuit}; }
 
   bool needs_first_circuit(const TuningSettings& tuning) const override {

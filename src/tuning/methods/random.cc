@@ -9,7 +9,6 @@ class Method : public CircuitMethod {
  public:
   const char* name() const override { return "random"; }
   const char* help() const override { return "a random one of its size"; }
-  const char* title() const override { return "tuning of random edges (a control)"; }
   void shape(PolicySpec* policy) const override {
     policy->selector = random_selector();
     policy->once = true;

@@ -100,10 +100,10 @@ TEST_F(RunGuards, CtrlCEndsAnEvaluationThatIsMadeUpFor) {
   const Settings slow{"data.dev=" + file("many.jsonl"),
                       "data.test=",
                       "evaluation.batch=1",
-                      "tuning.steps=3",
+                      "tuning.steps=6",
                       "evaluation.every=1",
                       "evaluation.keep=all"};
-  write_file(file("many.jsonl"), tiny_records(1500, 2));
+  write_file(file("many.jsonl"), tiny_records(1000, 2));
   ASSERT_EQ(run_program(runs_.tune("whole", slow)).exit_code, 0);
   Program program(runs_.tune("stopped", slow));
   const auto stepped = [&] { return query(runs_.run("stopped"), "SELECT count(*) FROM steps") >= 1; };
@@ -111,7 +111,8 @@ TEST_F(RunGuards, CtrlCEndsAnEvaluationThatIsMadeUpFor) {
   program.send(SIGINT);
   const ProgramResult result = program.wait();
   EXPECT_EQ(result.exit_code, kFailure) << result.err;
-  EXPECT_THAT(result.err, HasSubstr("stopped after step 1"));
+  // On a busy machine the signal comes an evaluation later.
+  EXPECT_THAT(result.err, testing::ContainsRegex("stopped after step [1-5]\\."));
   ASSERT_EQ(run_program(runs_.resume("stopped")).exit_code, 0);
   EXPECT_EQ(checkpoints_of(runs_.run("stopped")), checkpoints_of(runs_.run("whole")));
   EXPECT_EQ(rows_of(runs_.run("stopped")), rows_of(runs_.run("whole")));

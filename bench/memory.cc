@@ -59,19 +59,19 @@ void memory(const Options& options) {
   row("plain: slope per token", plain_peaks.slope(tokens), "MB", "",
       fmt::format("peak {:.0f} MB", plain_peaks.large / kMb));
   double eap_peak = 0;
-  const auto method = [&](const std::string& label, const std::string& name, Ablation ablation) {
+  const auto method = [&](const std::string& label, const std::string& name, const Ablation* ablation) {
     const Peaks peaks = measure([&](const Records& e) { score(name, model, graph, e, ablation); });
     if (name == "eap") eap_peak = std::max(eap_peak, peaks.large);
     row(label + ": slope per token", peaks.slope(tokens), "MB", "<= 1.1",
         against(plan_of(name, model, graph, kLength), kMany, peaks.large));
   };
-  method("eap, mean", "eap", Ablation::kMean);
-  method("eap, counterfactuals", "eap", Ablation::kCounterfactual);
+  method("eap, mean", "eap", find_ablation("mean"));
+  method("eap, counterfactuals", "eap", find_ablation("counterfactual"));
   row("EAP's peak / plain's, 1,024 tokens", eap_peak / plain_peaks.large, "x", "< 1");
-  method("eap-ig-inputs(5)", "eap-ig-inputs", Ablation::kCounterfactual);
-  method("clean-corrupted", "clean-corrupted", Ablation::kCounterfactual);
-  method("relp", "relp", Ablation::kCounterfactual);
-  if (options.large) method("eap-ig-activations(5)", "eap-ig-activations", Ablation::kCounterfactual);
+  method("eap-ig-inputs(5)", "eap-ig-inputs", find_ablation("counterfactual"));
+  method("clean-corrupted", "clean-corrupted", find_ablation("counterfactual"));
+  method("relp", "relp", find_ablation("counterfactual"));
+  if (options.large) method("eap-ig-activations(5)", "eap-ig-activations", find_ablation("counterfactual"));
   // Any circuit of that size: which edges it has matters little here.
   EdgeScores scores;
   Rng rng(5);

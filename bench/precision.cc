@@ -19,7 +19,7 @@ void precision(const Options& options) {
   std::vector<std::function<void()>> actions;
   for (const Model& model : models) {
     actions.push_back([&] { plain(model, examples); });
-    actions.push_back([&] { score("eap", model, graph, examples, Ablation::kMean); });
+    actions.push_back([&] { score("eap", model, graph, examples, find_ablation("mean")); });
     actions.push_back([&] { score("eap", model, graph, examples); });
     actions.push_back([&] { score("eap-ig-inputs", model, graph, examples); });
   }

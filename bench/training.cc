@@ -28,7 +28,7 @@ void speed(const Model& model, const Graph& graph, int threads, int rounds) {
   std::vector<double> rates{gemm_rate(model, tokens)};
   const auto floor_seconds = [&](double gflop) { return gflop / median(rates); };
   const std::vector<double> mean =
-      in_turn({[&] { score("eap", model, graph, examples, Ablation::kMean); }, plain_run}, rounds);
+      in_turn({[&] { score("eap", model, graph, examples, find_ablation("mean")); }, plain_run}, rounds);
   rates.push_back(gemm_rate(model, tokens));
   const std::vector<double> corrupted = in_turn({[&] { score("eap", model, graph, examples); }, plain_run}, rounds);
   rates.push_back(gemm_rate(model, tokens));
@@ -73,7 +73,7 @@ TunerSpec tuner_spec(const std::vector<Example>& examples, const Circuit& circui
   TunerSpec spec;
   spec.discovery.scorer = eap_scorer();
   spec.discovery.score.metric = logit_diff_metric();
-  spec.discovery.score.ablation = Ablation::kMean;
+  spec.discovery.score.ablation = find_ablation("mean");
   spec.discovery.policy.selector = {"fixed", "",
                                     [circuit](const SelectionInput&, const SelectionSpec&, Rng&) { return circuit; }};
   spec.batches.train = &examples;

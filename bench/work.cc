@@ -53,7 +53,7 @@ void plain(const Model& model, const std::vector<Example>& examples) {
   weight_gradients(model, batch.tokens, run, loss, 1, gradients);
 }
 
-ScoreSpec score_spec(const std::vector<Example>& examples, Ablation ablation) {
+ScoreSpec score_spec(const std::vector<Example>& examples, const Ablation* ablation) {
   ScoreSpec spec(logit_diff_metric());
   spec.ablation = ablation;
   spec.batch = static_cast<int64_t>(examples.size());
@@ -61,7 +61,7 @@ ScoreSpec score_spec(const std::vector<Example>& examples, Ablation ablation) {
 }
 
 ScoreResult score(const std::string& method, const Model& model, const Graph& graph,
-                  const std::vector<Example>& examples, Ablation ablation) {
+                  const std::vector<Example>& examples, const Ablation* ablation) {
   return find_scorer(method).score(model, graph, pointers(examples), score_spec(examples, ablation), {});
 }
 

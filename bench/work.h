@@ -29,8 +29,8 @@ Work work_of(const Model& model, const Graph& graph, int64_t tokens);
 void plain(const Model& model, const std::vector<Example>& examples);
 
 // One batch of a method, logit difference.
-ScoreSpec score_spec(const std::vector<Example>& examples, Ablation ablation = Ablation::kCounterfactual);
+ScoreSpec score_spec(const std::vector<Example>& examples, const Ablation* ablation = find_ablation("counterfactual"));
 ScoreResult score(const std::string& method, const Model& model, const Graph& graph,
-                  const std::vector<Example>& examples, Ablation ablation = Ablation::kCounterfactual);
+                  const std::vector<Example>& examples, const Ablation* ablation = find_ablation("counterfactual"));
 
 }  // namespace circuit::bench

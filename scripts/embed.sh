@@ -1,16 +1,23 @@
 #!/usr/bin/env bash
-# Installs libcircuit below build/prefix, builds examples/embed against that alone, and runs it: discover, evaluate, tune ten
-# steps, save. Then the saved model is looked at with the program, and the library's symbols: what is visible is public.
+# embed.sh [BUILD]: installs libcircuit of the build folder BUILD (default: build/release) below BUILD/prefix, builds
+# examples/embed against that alone, and runs it: discover, evaluate, tune ten steps, save. Then the saved model is looked at
+# with the program, and the library's symbols: what is visible is public.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-rm -rf build/prefix build/embed build/embed-out
-make --no-print-directory install PREFIX="$PWD/build/prefix" >build/install.log || { tail -20 build/install.log >&2; exit 1; }
-cmake -S examples/embed -B build/embed -DCMAKE_PREFIX_PATH="$PWD/build/prefix" >build/embed.log
-cmake --build build/embed >>build/embed.log || { tail -20 build/embed.log >&2; exit 1; }
-build/embed/embed examples/books-4l examples/agreement/train.jsonl examples/agreement/dev.jsonl build/embed-out
-build/release/circuit score build/embed-out/tuned examples/agreement/dev.jsonl --quiet
+build=${1:-build/release}
+if [ $# -eq 0 ]; then make --no-print-directory program; fi
+out=$build/embed
+rm -rf "$build/prefix" "$out"
+cmake --build "$build" --target circuit circuit_library -j "${JOBS:-$(nproc)}"
+mkdir -p "$out"
+cmake --install "$build" --prefix "$build/prefix" >"$out/install.log" || { tail -20 "$out/install.log" >&2; exit 1; }
+cmake -S examples/embed -B "$out/build" -DCMAKE_PREFIX_PATH="$PWD/$build/prefix" >"$out/configure.log" 2>&1 ||
+  { tail -20 "$out/configure.log" >&2; exit 1; }
+cmake --build "$out/build" >"$out/build.log" || { tail -20 "$out/build.log" >&2; exit 1; }
+"$out/build/embed" examples/books-4l examples/agreement/train.jsonl examples/agreement/dev.jsonl "$out/saved"
+"$build/circuit" score "$out/saved/tuned" examples/agreement/dev.jsonl --quiet
 # Functions of the namespace that are strong and visible; templates and inline functions of others are weak.
-visible=$(nm -DC --defined-only build/prefix/lib*/libcircuit.so | grep -c ' T circuit::')
+visible=$(nm -DC --defined-only "$build"/prefix/lib*/libcircuit.so | grep -c ' T circuit::')
 marked=$(grep -rho 'CIRCUIT_API' src --include=*.h | wc -l)
 echo "embed: $visible functions of the library are visible, $marked declarations are marked"
 [ "$visible" -le "$marked" ]

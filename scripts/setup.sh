@@ -11,6 +11,7 @@ libssl-dev"
 if [ "${NEED:-all}" != program ]; then packages="$packages libgtest-dev libgmock-dev"; fi
 case "${PRESET:-release}" in
   fuzz) packages="$packages clang libclang-rt-dev" ;;
+  pypi) packages="$packages python3-venv" ;;
   tidy) packages="$packages clang-tidy clang-format" ;;
 esac
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "circuit/version.h"
 #include "tests/program.h"
 
 namespace circuit {
@@ -39,7 +40,7 @@ class Kernels : public ::testing::Test {
 TEST_F(Kernels, AreNamedByVersion) {
   const ProgramResult result = run_program({"--version"});
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_THAT(result.out, StartsWith("circuit 0.1.0\nlibtorch: "));
+  EXPECT_THAT(result.out, StartsWith("circuit " CIRCUIT_VERSION "\nlibtorch: "));
   EXPECT_THAT(result.out, HasSubstr("\nBLAS: "));
   EXPECT_THAT(result.out, HasSubstr("\nOpenMP threads wait: passive (chosen by circuit)\n"));
   // The core of processors without AVX is never what the features of one with AVX2 choose.

@@ -31,7 +31,7 @@ int run(Options o) {
   DiscoverRequest& r = o.request;
   r.compute = o.common;
   r.seed = o.common.seed;
-  r.score.ablation = parse_ablation(o.ablation);
+  r.score.ablation = find_ablation(o.ablation);
   r.score.positions = parse_positions(o.positions);
   r.spans = !o.outputs.spans.empty();
   r.channels = !o.outputs.channels.empty();

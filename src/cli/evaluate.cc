@@ -30,7 +30,7 @@ int run(Options o) {
   check_outputs({r.model, r.data, r.ablation_data, r.circuit, r.against}, {{"--page", o.page}});
   r.compute = o.common;
   r.seed = o.common.seed;
-  r.ablation = parse_ablation(o.ablation);
+  r.ablation = find_ablation(o.ablation);
   r.what.pruning = o.no_prune ? Pruning::kKeep : Pruning::kPrune;
   r.what.curve = !o.no_curve;
   const EvaluatedFile found = evaluate_file(r);

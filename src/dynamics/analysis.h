@@ -1,4 +1,4 @@
-// What a run's film says: `circuit analyse`. An analysis is one file in analyses/ and one line in analyses().
+// What a run's film says: `circuit analyse`. An analysis is one file in analyses/ and one line in CIRCUIT_ANALYSES.
 #pragma once
 
 #include <string>
@@ -53,7 +53,22 @@ struct Analysis {
 
 const std::vector<Analysis>& analyses();
 
-// A number that JSON can hold.
-Json number_or_null(double value);
+// Declared, and listed in this order.
+#define CIRCUIT_ANALYSES(METHOD)    \
+  METHOD(trends_analysis)           \
+  METHOD(node_strength_analysis)    \
+  METHOD(overlap_analysis)          \
+  METHOD(rank_correlation_analysis) \
+  METHOD(half_life_analysis)        \
+  METHOD(core_circuit_analysis)     \
+  METHOD(change_points_analysis)    \
+  METHOD(parameter_change_analysis) \
+  METHOD(direct_logit_analysis)     \
+  METHOD(attention_analysis)        \
+  METHOD(ov_drift_analysis)         \
+  METHOD(faithfulness_analysis)
+#define CIRCUIT_DECLARE(name) Analysis name();
+CIRCUIT_ANALYSES(CIRCUIT_DECLARE)
+#undef CIRCUIT_DECLARE
 
 }  // namespace circuit

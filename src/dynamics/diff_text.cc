@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <filesystem>
 #include <vector>
 
@@ -10,6 +9,7 @@
 #include "core/setting_name.h"
 #include "core/table.h"
 #include "io/files.h"
+#include "io/json.h"
 #include "store/recorded_circuit.h"
 
 namespace circuit {
@@ -49,9 +49,6 @@ Json set_json(const SetDiff& diff, const NameOf& name_of) {
   };
   return {{"shared", names(diff.shared)}, {"added", names(diff.added)}, {"removed", names(diff.removed)}};
 }
-
-// JSON has no NaN.
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 std::vector<std::string> count_row(const std::string& name, const SetDiff& d) {
   const auto count = [](size_t n) { return with_commas(static_cast<int64_t>(n)); };
@@ -103,8 +100,8 @@ Json circuits_json(const DiffSide& a, const DiffSide& b, const Graph& graph, con
           {"jaccard_edges", d.jaccard_edges},
           {"jaccard_nodes", d.jaccard_nodes},
           {"chance", {{"shared", d.chance.mean}, {"sd", d.chance.sd}, {"jaccard", d.chance.jaccard}}},
-          {"rank_correlation", number(d.rank_correlation)},
-          {"rank_correlation_abs", number(d.rank_correlation_abs)},
+          {"rank_correlation", number_or_null(d.rank_correlation)},
+          {"rank_correlation_abs", number_or_null(d.rank_correlation_abs)},
           {"largest_changes", changes}};
 }
 
@@ -143,9 +140,9 @@ Json weights_json(const DiffSide& a, const DiffSide& b, const WeightDiff& d) {
     nodes.push_back({{"node", n.node},
                      {"elements", n.elements},
                      {"changed", n.changed},
-                     {"norm", number(n.norm)},
-                     {"change_norm", number(n.change_norm)},
-                     {"relative", number(n.relative())}});
+                     {"norm", number_or_null(n.norm)},
+                     {"change_norm", number_or_null(n.change_norm)},
+                     {"relative", number_or_null(n.relative())}});
   }
   return {{"a", a.name},
           {"b", b.name},

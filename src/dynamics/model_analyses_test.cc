@@ -32,7 +32,7 @@ class TwoStates : public ModelStates {
     after_.layers()[1].w_o.narrow(0, kHead * a.d_head, a.d_head).neg_();
     examples_ = pointers(data_);
     spec_.metric = logit_diff_metric();
-    spec_.ablation = Ablation::kMean;
+    spec_.ablation = find_ablation("mean");
   }
   static constexpr int64_t kHead = 2;
   const std::vector<int64_t>& steps() const override { return steps_; }

@@ -40,7 +40,7 @@ Measured measured(const Line& line, const std::vector<double>& x, const std::vec
   return {std::fabs(line.correlation), lag_one(residuals)};
 }
 
-constexpr int64_t kSeries = 20000;
+constexpr int64_t kTrendSeries = 20000;
 
 }  // namespace
 
@@ -48,7 +48,7 @@ SurrogateNull trend_null(int64_t n, uint64_t seed) {
   std::vector<double> x(n);
   std::iota(x.begin(), x.end(), 0.0);
   return SurrogateNull(
-      n, [&](const std::vector<double>& series) { return measured(fit(x, series), x, series); }, kSeries, seed,
+      n, [&](const std::vector<double>& series) { return measured(fit(x, series), x, series); }, kTrendSeries, seed,
       "trends");
 }
 

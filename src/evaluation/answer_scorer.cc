@@ -10,6 +10,7 @@ const std::vector<AnswerScorer>& answer_scorers() {
   static const std::vector<AnswerScorer> all{CIRCUIT_ANSWER_SCORERS(CIRCUIT_MADE)};
   return all;
 }
+#undef CIRCUIT_MADE
 
 const AnswerScorer& scorer_of(const AnswerRecord& record) {
   for (const AnswerScorer& scorer : answer_scorers()) {

@@ -188,7 +188,7 @@ void write_discovered(const DiscoverRequest& r, const Discovered& found, const C
                                           {"data", r.data},
                                           {"method", r.score.method},
                                           {"metric", r.score.metric},
-                                          {"ablation", ablation_name(r.score.ablation)},
+                                          {"ablation", r.score.ablation->name},
                                           {"positions", positions_name(r.score.positions)},
                                           {"bos", found.begin_token ? "yes" : "no"},
                                           {"examples", std::to_string(result.examples)},

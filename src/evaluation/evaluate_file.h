@@ -20,7 +20,7 @@ struct EvaluateRequest {
   std::string against;               // reference circuit; empty: none
   RecordOptions records;
   std::string metric = "logit_diff";
-  Ablation ablation = Ablation::kCounterfactual;
+  const Ablation* ablation = find_ablation("counterfactual");
   int64_t batch = 16;   // records in one forward, or fewer where the memory is short
   EvaluationSpec what;  // no curve is drawn of a file without scores
   bool negate = false;  // the file's scores have the other sign: of tools where negative means support

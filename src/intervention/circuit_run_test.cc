@@ -45,8 +45,8 @@ class Circuits : public testing::TestWithParam<Case> {
     }
     batch_ = make_example_batch(pointers(examples_), model_.architecture(), at::kCPU);
   }
-  NodeOutputs ablated(Ablation ablation) const {
-    return AblatedOutputs(model_, ablation, pointers(examples_), 2, mlp_form(graph_)).of(pointers(examples_), batch_);
+  NodeOutputs ablated(const Ablation* ablation) const {
+    return ablation->prepare(model_, pointers(examples_), 2, mlp_form(graph_))->of(pointers(examples_), batch_);
   }
   Model model_ = tiny_model(GetParam().family, GetParam().parallel);
   Graph graph_{model_.architecture(), GetParam().form, GetParam().mlp_block};
@@ -54,12 +54,12 @@ class Circuits : public testing::TestWithParam<Case> {
   ExampleBatch batch_;
 };
 
-constexpr Ablation kAblations[] = {Ablation::kCounterfactual, Ablation::kMean, Ablation::kMeanPositional,
-                                   Ablation::kZero};
+const Ablation* const kAblations[] = {find_ablation("counterfactual"), find_ablation("mean"),
+                                      find_ablation("mean-positional"), find_ablation("zero")};
 
 TEST_P(Circuits, OfAllEdgesIsTheModel) {
   const at::Tensor clean = forward(model_, batch_.tokens, Keep::kNothing).x_final;
-  for (const Ablation ablation : kAblations) {
+  for (const Ablation* ablation : kAblations) {
     const NodeOutputs other = ablated(ablation);
     CircuitRunner runner(model_, graph_, batch_.tokens, other);
     EXPECT_LT(largest_difference(runner.run(std::vector<bool>(graph_.n_edges(), true)), clean), kTolerance);
@@ -70,14 +70,14 @@ TEST_P(Circuits, OfNoEdgesIsTheCorruptedRun) {
   const ExampleBatch corrupted =
       make_example_batch(pointers(examples_), model_.architecture(), at::kCPU, Side::kCounterfactual);
   const at::Tensor expected = forward(model_, corrupted.tokens, Keep::kNothing).x_final;
-  const NodeOutputs other = ablated(Ablation::kCounterfactual);
+  const NodeOutputs other = ablated(find_ablation("counterfactual"));
   CircuitRunner runner(model_, graph_, batch_.tokens, other);
   EXPECT_LT(largest_difference(runner.run(std::vector<bool>(graph_.n_edges(), false)), expected), kTolerance);
 }
 
 TEST_P(Circuits, EqualTheSumPerReader) {
   Rng rng(17);
-  for (const Ablation ablation : kAblations) {
+  for (const Ablation* ablation : kAblations) {
     const NodeOutputs other = ablated(ablation);
     CircuitRunner runner(model_, graph_, batch_.tokens, other);
     // One runner for all: nothing of a circuit may stay for the next.
@@ -86,14 +86,14 @@ TEST_P(Circuits, EqualTheSumPerReader) {
       for (size_t e = 0; e < edges.size(); ++e) edges[e] = rng.uniform() < share;
       EXPECT_LT(largest_difference(runner.run(edges), PerReaderModel(model_, graph_, other, edges).run(batch_.tokens)),
                 kTolerance)
-          << ablation_name(ablation) << " " << share;
+          << ablation->name << " " << share;
     }
   }
 }
 
 // Layers below the first change are not worked again: whatever came before, the result is the same.
 TEST_P(Circuits, DoNotDependOnTheCircuitBefore) {
-  const NodeOutputs other = ablated(Ablation::kCounterfactual);
+  const NodeOutputs other = ablated(find_ablation("counterfactual"));
   CircuitRunner kept(model_, graph_, batch_.tokens, other);
   std::vector<bool> edges(graph_.n_edges(), true);
   Rng rng(5);
@@ -108,13 +108,13 @@ TEST_P(Circuits, DoNotDependOnTheCircuitBefore) {
 
 TEST_P(Circuits, DoNotDependOnTheBatch) {
   const std::vector<Example> all = random_examples(model_.architecture(), 3);
-  const AblatedOutputs mean(model_, Ablation::kMean, pointers(all), 2, mlp_form(graph_));
+  const auto mean = find_ablation("mean")->prepare(model_, pointers(all), 2, mlp_form(graph_));
   Rng rng(3);
   std::vector<bool> edges(graph_.n_edges());
   for (size_t e = 0; e < edges.size(); ++e) edges[e] = rng.uniform() < 0.4;
   const auto run = [&](const std::vector<const Example*>& examples) {
     const ExampleBatch batch = make_example_batch(examples, model_.architecture(), at::kCPU);
-    const NodeOutputs other = mean.of(examples, batch);
+    const NodeOutputs other = mean->of(examples, batch);
     return CircuitRunner(model_, graph_, batch.tokens, other).run(edges);
   };
   const at::Tensor together = run(pointers(all));
@@ -151,7 +151,7 @@ TEST(MeanPositional, RefusesRecordsOfAnotherLength) {
   examples[1].ids.push_back(1);
   examples[0].readouts.clear();
   examples[1].readouts.clear();
-  EXPECT_THROW(AblatedOutputs(model, Ablation::kMeanPositional, pointers(examples), 2), Error);
+  EXPECT_THROW(find_ablation("mean-positional")->prepare(model, pointers(examples), 2, MlpForm::kOutput), Error);
 }
 
 }  // namespace

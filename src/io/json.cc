@@ -189,6 +189,10 @@ std::optional<double> non_finite_at(std::string_view text, size_t at) {
   return non_finite_of(std::string(text.substr(begin, end - begin)));
 }
 
+Json number_or_null(const std::optional<double>& value) {
+  return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
+}
+
 std::string non_finite_name(double value) { return std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity"; }
 
 void each_json_line(std::string_view text, const std::string& name,

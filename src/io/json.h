@@ -47,6 +47,9 @@ bool optional_bool(const Json& object, const std::string& key, bool fallback, co
 std::string optional_string(const Json& object, const std::string& key, const std::string& fallback,
                             const std::string& place);
 
+// Null where the value is not finite, or none: what JSON can hold.
+Json number_or_null(const std::optional<double>& value);
+
 // NaN, Infinity, -Infinity, as Python writes them.
 std::string non_finite_name(double value);
 // The number that is not finite whose word reaches byte `at` of a JSON text, where a parser stopped at it.

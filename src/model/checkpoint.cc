@@ -47,13 +47,6 @@ void check_index(const std::string& directory, const std::map<std::string, size_
   }
 }
 
-bool is_weight_file(const fs::path& file) {
-  const std::string name = file.filename().string();
-  const std::string extension = file.extension().string();
-  return extension == ".safetensors" || extension == ".bin" || extension == ".pt" || extension == ".pth" ||
-         extension == ".gguf" || extension == ".h5" || extension == ".msgpack" || name == kIndexFile;
-}
-
 // The base's file byte for byte, its header with it, but for the tensors that changed.
 void write_shard(const TensorFile& shard, const std::map<std::string, at::Tensor>& changed, const std::string& path) {
   const MappedFile pristine(shard.path());  // the base's bytes, whatever was written to the mapping in memory
@@ -75,6 +68,13 @@ void write_shard(const TensorFile& shard, const std::map<std::string, at::Tensor
 }
 
 }  // namespace
+
+bool is_weight_file(const fs::path& file) {
+  const std::string name = file.filename().string();
+  const std::string extension = file.extension().string();
+  return extension == ".safetensors" || extension == ".bin" || extension == ".pt" || extension == ".pth" ||
+         extension == ".gguf" || extension == ".h5" || extension == ".msgpack" || name == kIndexFile;
+}
 
 Checkpoint Checkpoint::open(const std::string& directory) {
   Checkpoint checkpoint;

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -41,5 +42,8 @@ class Checkpoint {
 // Throws Error when target exists, a name is unknown or a shape differs.
 void write_checkpoint(const Checkpoint& base, const std::map<std::string, at::Tensor>& changed,
                       const std::string& target);
+
+// Whether a file of a model directory holds weights, in any form that is about: copies leave it behind.
+bool is_weight_file(const std::filesystem::path& file);
 
 }  // namespace circuit

@@ -13,6 +13,7 @@
 #include "core/rng.h"
 #include "io/files.h"
 #include "io/json.h"
+#include "model/checkpoint.h"
 #include "model/model.h"
 #include "model/tensor_file.h"
 
@@ -26,11 +27,6 @@ at::Tensor normal(const std::vector<int64_t>& shape, double deviation, Rng rng) 
   auto* values = t.data_ptr<float>();
   for (int64_t i = 0; i < t.numel(); ++i) values[i] = static_cast<float>(deviation * rng.normal());
   return t;
-}
-
-bool is_weight_file(const fs::path& path) {
-  const std::string name = path.filename().string();
-  return path.extension() == ".safetensors" || path.extension() == ".bin" || name == "model.safetensors.index.json";
 }
 
 }  // namespace

@@ -21,12 +21,11 @@ void check_quality_records(const RunConfig& config, const TuneData& data, const 
   if (config.evaluation.circuit_records == 0) return;
   if (!data.dev) fail("evaluation.circuit_records", "the circuit is judged on data.dev, which is missing.");
   const std::vector<const Example*> examples = first_records(config, data);
-  const Ablation ablation = config.discovery.score.ablation;
+  const Ablation* ablation = config.discovery.score.ablation;
   for (const Example* e : examples) {
     check_metric(find_metric(config.discovery.score.metric), *e);
-    if (ablation == Ablation::kCounterfactual) check_example(*e, architecture, Side::kCounterfactual);
   }
-  check_lengths(ablation, examples);
+  ablation->check(examples, architecture);
 }
 
 void add_circuit_quality(const RunConfig& config, const TuneModel& model, const TuneData& data, const Circuit& circuit,

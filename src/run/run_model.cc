@@ -33,9 +33,8 @@ void check_targets(const RunConfig& config, const Example& e) {
 // Every training record, before anything is written: a run must not die of its last one at step 1000.
 void check_training_records(const RunConfig& config, const Dataset& train, const Architecture& architecture) {
   const bool scores = scores_edges(config);
-  const Ablation ablation = config.discovery.score.ablation;
-  const bool corrupts =
-      scores && (ablation == Ablation::kCounterfactual || find_scorer(config.discovery.score.method).needs_pairs);
+  const Ablation* ablation = config.discovery.score.ablation;
+  const bool corrupts = scores && find_scorer(config.discovery.score.method).needs_pairs;
   std::vector<const Example*> examples;
   const Metric& metric = find_metric(config.discovery.score.metric);
   for (const Example& e : train.examples) {
@@ -46,7 +45,7 @@ void check_training_records(const RunConfig& config, const Dataset& train, const
     if (config.tuning.regulariser > 0) check_metric(logit_diff_metric(), e);
     examples.push_back(&e);
   }
-  if (scores) check_lengths(ablation, examples);
+  if (scores) ablation->check(examples, architecture);
 }
 
 // A text becomes windows, everything else is records.

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <filesystem>
 #include <vector>
 
@@ -10,6 +9,7 @@
 #include "core/setting_name.h"
 #include "core/sparkline.h"
 #include "core/table.h"
+#include "io/json.h"
 #include "run/run_config.h"
 
 namespace circuit {
@@ -18,10 +18,6 @@ namespace {
 constexpr size_t kNodes = 8;
 constexpr size_t kBar = 24;
 constexpr size_t kSparkline = 48;
-
-// JSON has no NaN and no infinity.
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-Json number(const std::optional<double>& value) { return value ? number(*value) : Json(nullptr); }
 
 std::string first_line(const std::string& run, const Watched& w) {
   const double share =
@@ -61,7 +57,7 @@ Json watched_json(const std::string& run, const Watched& w) {
   const RunView& v = w.view;
   Json evaluations = Json::object();
   for (const auto& [name, e] : v.evaluations) {
-    evaluations[name] = {{"base", number(e.base)}, {"last", number(e.last)}, {"step", e.step}};
+    evaluations[name] = {{"base", number_or_null(e.base)}, {"last", number_or_null(e.last)}, {"step", e.step}};
   }
   Json nodes = Json::array();
   for (const RunView::Node& n : v.nodes) nodes.push_back({{"node", n.name}, {"first", n.first}, {"now", n.now}});
@@ -73,20 +69,20 @@ Json watched_json(const std::string& run, const Watched& w) {
                  {"nodes", d.nodes},
                  {"entered", d.entered},
                  {"left", d.left},
-                 {"metric", number(v.metrics.back())},
-                 {"jaccard_edges_previous", number(d.jaccard_previous)},
-                 {"jaccard_edges_first", number(d.jaccard_first)}};
+                 {"metric", number_or_null(v.metrics.back())},
+                 {"jaccard_edges_previous", number_or_null(d.jaccard_previous)},
+                 {"jaccard_edges_first", number_or_null(d.jaccard_first)}};
   }
   return {{"run", run},
           {"method", v.method},
           {"status", v.status},
           {"steps", v.steps},
           {"total_steps", w.total},
-          {"seconds_per_step", number(v.step_seconds)},
-          {"seconds_left", w.running() ? number(w.seconds_left()) : Json(nullptr)},
-          {"seconds_since_write", number(v.idle_seconds)},
-          {"loss", v.losses.empty() ? Json(nullptr) : number(v.losses.back())},
-          {"trainable_share", number(w.trainable_share())},
+          {"seconds_per_step", number_or_null(v.step_seconds)},
+          {"seconds_left", w.running() ? number_or_null(w.seconds_left()) : Json(nullptr)},
+          {"seconds_since_write", number_or_null(v.idle_seconds)},
+          {"loss", v.losses.empty() ? Json(nullptr) : number_or_null(v.losses.back())},
+          {"trainable_share", number_or_null(w.trainable_share())},
           {"discovery", discovery},
           {"evaluations", evaluations},
           {"strongest_nodes", nodes}};

@@ -46,12 +46,12 @@ ChannelScores score_channels(const Model& model, const std::vector<const Example
   if (examples.empty()) fail("scoring", "there are no examples to score on.");
   const Architecture& a = model.architecture();
   const auto& reference = spec.ablation_reference == nullptr ? examples : *spec.ablation_reference;
-  const AblatedOutputs ablated(model, spec.ablation, reference, spec.batch, MlpForm::kChannels);
+  const auto ablated = spec.ablation->prepare(model, reference, spec.batch, MlpForm::kChannels);
   at::Tensor sums = at::zeros({a.n_layers, a.d_mlp}, model.embedding().options().dtype(at::kDouble));
   ScoreResult result;
   for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
     ForwardCache run = forward(model, batch.clean.tokens, Keep::kBackwardAndNodeOutputs, {batch.read_rows});
-    NodeOutputs without = ablated.of(batch.examples, batch.clean, {batch.read_rows});
+    NodeOutputs without = ablated->of(batch.examples, batch.clean, {batch.read_rows});
     at::Tensor d_final;
     add_metric(model, batch, spec.metric, run.x_final, without, Rule::kGradient, &d_final, &result);
     const NodeOutputs outputs = difference(node_outputs(a, run, MlpForm::kChannels), std::move(without));

@@ -70,7 +70,7 @@ class Definition : public testing::TestWithParam<Case> {
     return spec;
   }();
   NodeOutputs ablated_ =
-      AblatedOutputs(model_, spec_.ablation, pointers(examples_), 2, mlp_form(graph_)).of(pointers(examples_), batch_);
+      spec_.ablation->prepare(model_, pointers(examples_), 2, mlp_form(graph_))->of(pointers(examples_), batch_);
   std::vector<bool> all_ = std::vector<bool>(graph_.n_edges(), true);
 };
 

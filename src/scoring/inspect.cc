@@ -42,7 +42,7 @@ Inspected inspect(const std::string& directory, int64_t batch, int64_t length, c
     return plan_memory(a, model.parameter_count(), pass, batch, length, element).total();
   };
   ScoreSpec eap;
-  eap.ablation = Ablation::kCounterfactual;
+  eap.ablation = find_ablation("counterfactual");
   Inspected i;
   i.architecture = a;
   i.stored = dtype_name(checkpoint.tensor(model.file_name(model.layout().embedding)).scalar_type());

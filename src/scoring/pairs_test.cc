@@ -61,7 +61,7 @@ TEST_P(Pairs, MeanPositionalOfTwoIsHalfTheCounterfactual) {
   const std::vector<Example> examples = mirrored();
   const EdgeScores whole = score("eap", examples, spec_).scores;
   ScoreSpec spec = spec_;
-  spec.ablation = Ablation::kMeanPositional;
+  spec.ablation = find_ablation("mean-positional");
   EdgeScores half = score("eap", examples, spec).scores;
   for (float& s : half.values) s *= 2;
   EXPECT_LT(largest_difference(whole, half), kInvarianceTolerance * largest(whole));
@@ -70,7 +70,7 @@ TEST_P(Pairs, MeanPositionalOfTwoIsHalfTheCounterfactual) {
 TEST_P(Pairs, AReferenceSetOfTheSameRecordsChangesNothing) {
   const std::vector<Example> examples = random_examples(model_.architecture(), 5);
   ScoreSpec spec = spec_;
-  spec.ablation = Ablation::kMean;
+  spec.ablation = find_ablation("mean");
   const EdgeScores own = score("eap", examples, spec).scores;
   const std::vector<const Example*> reference = pointers(examples);
   spec.ablation_reference = &reference;
@@ -110,7 +110,7 @@ TEST_P(Pairs, OneStepOfOwnActivationsIsTheGradientAtTheCleanInput) {
 
 TEST_P(Pairs, AnMlpsChannelsAddUpToItsNodeScore) {
   const std::vector<Example> examples = random_examples(model_.architecture(), 5);
-  for (const Ablation ablation : {Ablation::kCounterfactual, Ablation::kMean, Ablation::kZero}) {
+  for (const Ablation* ablation : {find_ablation("counterfactual"), find_ablation("mean"), find_ablation("zero")}) {
     ScoreSpec spec = spec_;
     spec.ablation = ablation;
     spec.batch = 2;
@@ -121,7 +121,7 @@ TEST_P(Pairs, AnMlpsChannelsAddUpToItsNodeScore) {
     for (int64_t l = 0; l < graph_.n_layers(); ++l) {
       double sum = 0;
       for (int64_t c = 0; c < channels.channels; ++c) sum += channels.values[l * channels.channels + c];
-      EXPECT_NEAR(sum, nodes[graph_.mlp(l)], kSumRuleTolerance * largest(eap)) << ablation_name(ablation);
+      EXPECT_NEAR(sum, nodes[graph_.mlp(l)], kSumRuleTolerance * largest(eap)) << ablation->name;
     }
   }
 }
@@ -142,7 +142,7 @@ TEST_P(Pairs, MethodsThatNeedPairsRefuseRecordsWithout) {
   std::vector<Example> examples = random_examples(model_.architecture(), 2);
   examples[1].counterfactual_ids.clear();
   ScoreSpec spec = spec_;
-  spec.ablation = Ablation::kMean;
+  spec.ablation = find_ablation("mean");
   EXPECT_THROW(score("eap-ig-inputs", examples, spec), Error);
   EXPECT_THROW(score("clean-corrupted", examples, spec), Error);
 }

@@ -3,8 +3,8 @@
 namespace circuit {
 
 void ScoreSettings::declare(Settings* s) {
-  std::vector<std::pair<const char*, Ablation>> known;
-  for (const NamedAblation& a : ablations()) known.emplace_back(a.name.c_str(), a.ablation);
+  std::vector<std::pair<const char*, const Ablation*>> known;
+  for (const Ablation& a : ablations()) known.emplace_back(a.name.c_str(), &a);
   s->add("method", &method, "Edge scores.").one_of(choices_of(scorers()));
   s->add("metric", &metric, "Metric whose gradient scores the edges.").one_of(choices_of(metrics()));
   s->add("ablation", &ablation, known, "What replaces an ablated output.");

@@ -11,7 +11,7 @@ namespace circuit {
 struct ScoreSettings {
   std::string method = "eap";  // of scorers()
   std::string metric = "logit_diff";
-  Ablation ablation = Ablation::kMean;
+  const Ablation* ablation = find_ablation("mean");
   Parameters own;  // of the method
   Positions positions = Positions::kAll;
 

@@ -9,6 +9,7 @@ const std::vector<Scorer>& scorers() {
   static const std::vector<Scorer> all{CIRCUIT_SCORERS(CIRCUIT_MADE)};
   return all;
 }
+#undef CIRCUIT_MADE
 
 const Scorer& find_scorer(const std::string& name) { return find_named(scorers(), "method", name); }
 
@@ -17,7 +18,7 @@ std::shared_ptr<const AblatedOutputs> ablated_outputs(const Model& model, const 
                                                       const ScoreSpec& spec) {
   if (spec.ablated) return spec.ablated;
   const auto& reference = spec.ablation_reference == nullptr ? examples : *spec.ablation_reference;
-  return std::make_shared<AblatedOutputs>(model, spec.ablation, reference, spec.batch, mlp_form(graph));
+  return spec.ablation->prepare(model, reference, spec.batch, mlp_form(graph));
 }
 
 Positions parse_positions(const std::string& name) {

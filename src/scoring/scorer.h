@@ -29,7 +29,7 @@ struct ScoreSpec {
   ScoreSpec() = default;
   explicit ScoreSpec(Metric m) : metric(std::move(m)) {}
   Metric metric;
-  Ablation ablation = Ablation::kCounterfactual;
+  const Ablation* ablation = find_ablation("counterfactual");
   Positions positions = Positions::kAll;
   int64_t batch = 16;  // examples in one forward; changes memory and speed, not the scores
   uint64_t seed = 0;   // of method random

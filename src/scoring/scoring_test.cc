@@ -76,7 +76,7 @@ constexpr int64_t kLayers = 5;
 
 struct Case {
   const char* family;
-  Ablation ablation;
+  const Ablation* ablation;
   Positions positions;
   const char* metric;
   const char* method = "eap";
@@ -84,8 +84,8 @@ struct Case {
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
-  return out << c.family << "/" << ablation_name(c.ablation) << "/" << positions_name(c.positions) << "/" << c.metric
-             << "/" << c.method << "/" << c.mlp_block;
+  return out << c.family << "/" << c.ablation->name << "/" << positions_name(c.positions) << "/" << c.metric << "/"
+             << c.method << "/" << c.mlp_block;
 }
 
 class Properties : public testing::TestWithParam<Case> {
@@ -207,9 +207,9 @@ TEST_P(Properties, LeaveEveryParameterAsItWas) {
   for (const auto& [name, tensor] : model_.parameters()) before[name] = tensor.clone();
   score(examples_, spec_, KeyValueNodes::kGrouped);
   const Graph whole = graph(KeyValueNodes::kGrouped);
-  const AblatedOutputs ablated(model_, spec_.ablation, pointers(examples_), 4, mlp_form(whole));
+  const auto ablated = spec_.ablation->prepare(model_, pointers(examples_), 4, mlp_form(whole));
   const ExampleBatch batch = make_example_batch(pointers(examples_), model_.architecture(), at::kCPU);
-  const NodeOutputs outputs = ablated.of(pointers(examples_), batch);
+  const NodeOutputs outputs = ablated->of(pointers(examples_), batch);
   CircuitRunner(model_, whole, batch.tokens, outputs).run(std::vector<bool>(whole.n_edges(), true));
   for (const auto& [name, tensor] : model_.parameters()) EXPECT_TRUE(tensor.equal(before.at(name))) << name;
 }
@@ -255,51 +255,51 @@ TEST_P(FiniteDifferences, GiveTheNodeScores) {
 
 INSTANTIATE_TEST_SUITE_P(
     Cases, Properties,
-    testing::Values(Case{"gpt2", Ablation::kCounterfactual, Positions::kAll, "logit_diff"},
-                    Case{"gpt2", Ablation::kMean, Positions::kAll, "prob_diff"},
-                    Case{"gpt2", Ablation::kMean, Positions::kReadout, "logit_diff"},
-                    Case{"gpt2", Ablation::kZero, Positions::kAll, "nll"},
-                    Case{"llama", Ablation::kCounterfactual, Positions::kReadout, "prob_diff"},
-                    Case{"llama", Ablation::kMean, Positions::kAll, "nll"},
-                    Case{"llama", Ablation::kZero, Positions::kAll, "logit_diff"},
-                    Case{"gpt2", Ablation::kCounterfactual, Positions::kAll, "prob_diff", "eap-ig-inputs"},
-                    Case{"llama", Ablation::kMean, Positions::kReadout, "logit_diff", "eap-ig-inputs"},
-                    Case{"gpt2", Ablation::kMean, Positions::kAll, "nll", "clean-corrupted"},
-                    Case{"llama", Ablation::kCounterfactual, Positions::kAll, "logit_diff", "clean-corrupted"},
-                    Case{"gpt2", Ablation::kCounterfactual, Positions::kAll, "logit_diff", "eap-ig-activations"},
-                    Case{"llama", Ablation::kMean, Positions::kReadout, "log_prob", "eap-ig-activations", 7},
-                    Case{"gpt_neox", Ablation::kZero, Positions::kAll, "nll", "eap-ig-activations"},
-                    Case{"gpt2", Ablation::kMean, Positions::kAll, "prob_diff", "eap-ig-activations-own", 7},
-                    Case{"llama", Ablation::kCounterfactual, Positions::kAll, "kl", "eap-ig-activations-own"},
-                    Case{"gpt2", Ablation::kCounterfactual, Positions::kAll, "kl", "eap-ig-inputs", 7},
-                    Case{"gpt2", Ablation::kMean, Positions::kAll, "log_prob", "eap", 2},
-                    Case{"llama", Ablation::kMean, Positions::kAll, "nll", "eap", 7},
-                    Case{"llama", Ablation::kCounterfactual, Positions::kReadout, "logit_diff", "eap", 1},
-                    Case{"gpt_neox", Ablation::kMean, Positions::kAll, "logit_diff", "eap", 7},
-                    Case{"gpt2", Ablation::kCounterfactual, Positions::kAll, "log_prob", "relp"},
-                    Case{"llama", Ablation::kMean, Positions::kAll, "prob_diff", "relp", 7},
-                    Case{"mistral", Ablation::kMean, Positions::kAll, "logit_diff"},
-                    Case{"qwen2", Ablation::kCounterfactual, Positions::kAll, "logit_diff"},
-                    Case{"gpt_neox", Ablation::kCounterfactual, Positions::kReadout, "logit_diff"},
-                    Case{"gpt_neox", Ablation::kMean, Positions::kAll, "nll"},
-                    Case{"qwen3", Ablation::kCounterfactual, Positions::kAll, "prob_diff"},
-                    Case{"gemma2", Ablation::kCounterfactual, Positions::kAll, "logit_diff"},
-                    Case{"gemma2", Ablation::kMean, Positions::kReadout, "log_prob", "eap", 7},
-                    Case{"gemma2", Ablation::kZero, Positions::kAll, "prob_diff", "eap-ig-activations", 7},
-                    Case{"gemma3_text", Ablation::kMean, Positions::kAll, "nll", "eap-ig-inputs"},
-                    Case{"qwen3", Ablation::kMean, Positions::kReadout, "nll"},
-                    Case{"opt", Ablation::kMean, Positions::kAll, "logit_diff"}));
+    testing::Values(Case{"gpt2", find_ablation("counterfactual"), Positions::kAll, "logit_diff"},
+                    Case{"gpt2", find_ablation("mean"), Positions::kAll, "prob_diff"},
+                    Case{"gpt2", find_ablation("mean"), Positions::kReadout, "logit_diff"},
+                    Case{"gpt2", find_ablation("zero"), Positions::kAll, "nll"},
+                    Case{"llama", find_ablation("counterfactual"), Positions::kReadout, "prob_diff"},
+                    Case{"llama", find_ablation("mean"), Positions::kAll, "nll"},
+                    Case{"llama", find_ablation("zero"), Positions::kAll, "logit_diff"},
+                    Case{"gpt2", find_ablation("counterfactual"), Positions::kAll, "prob_diff", "eap-ig-inputs"},
+                    Case{"llama", find_ablation("mean"), Positions::kReadout, "logit_diff", "eap-ig-inputs"},
+                    Case{"gpt2", find_ablation("mean"), Positions::kAll, "nll", "clean-corrupted"},
+                    Case{"llama", find_ablation("counterfactual"), Positions::kAll, "logit_diff", "clean-corrupted"},
+                    Case{"gpt2", find_ablation("counterfactual"), Positions::kAll, "logit_diff", "eap-ig-activations"},
+                    Case{"llama", find_ablation("mean"), Positions::kReadout, "log_prob", "eap-ig-activations", 7},
+                    Case{"gpt_neox", find_ablation("zero"), Positions::kAll, "nll", "eap-ig-activations"},
+                    Case{"gpt2", find_ablation("mean"), Positions::kAll, "prob_diff", "eap-ig-activations-own", 7},
+                    Case{"llama", find_ablation("counterfactual"), Positions::kAll, "kl", "eap-ig-activations-own"},
+                    Case{"gpt2", find_ablation("counterfactual"), Positions::kAll, "kl", "eap-ig-inputs", 7},
+                    Case{"gpt2", find_ablation("mean"), Positions::kAll, "log_prob", "eap", 2},
+                    Case{"llama", find_ablation("mean"), Positions::kAll, "nll", "eap", 7},
+                    Case{"llama", find_ablation("counterfactual"), Positions::kReadout, "logit_diff", "eap", 1},
+                    Case{"gpt_neox", find_ablation("mean"), Positions::kAll, "logit_diff", "eap", 7},
+                    Case{"gpt2", find_ablation("counterfactual"), Positions::kAll, "log_prob", "relp"},
+                    Case{"llama", find_ablation("mean"), Positions::kAll, "prob_diff", "relp", 7},
+                    Case{"mistral", find_ablation("mean"), Positions::kAll, "logit_diff"},
+                    Case{"qwen2", find_ablation("counterfactual"), Positions::kAll, "logit_diff"},
+                    Case{"gpt_neox", find_ablation("counterfactual"), Positions::kReadout, "logit_diff"},
+                    Case{"gpt_neox", find_ablation("mean"), Positions::kAll, "nll"},
+                    Case{"qwen3", find_ablation("counterfactual"), Positions::kAll, "prob_diff"},
+                    Case{"gemma2", find_ablation("counterfactual"), Positions::kAll, "logit_diff"},
+                    Case{"gemma2", find_ablation("mean"), Positions::kReadout, "log_prob", "eap", 7},
+                    Case{"gemma2", find_ablation("zero"), Positions::kAll, "prob_diff", "eap-ig-activations", 7},
+                    Case{"gemma3_text", find_ablation("mean"), Positions::kAll, "nll", "eap-ig-inputs"},
+                    Case{"qwen3", find_ablation("mean"), Positions::kReadout, "nll"},
+                    Case{"opt", find_ablation("mean"), Positions::kAll, "logit_diff"}));
 
 // One ablation and all positions suffice: the rest is linear in them.
 INSTANTIATE_TEST_SUITE_P(Cases, FiniteDifferences,
-                         testing::Values(Case{"gpt2", Ablation::kZero, Positions::kAll, "nll"},
-                                         Case{"gpt2", Ablation::kZero, Positions::kAll, "prob_diff"},
-                                         Case{"llama", Ablation::kZero, Positions::kAll, "logit_diff"},
-                                         Case{"mistral", Ablation::kZero, Positions::kAll, "nll"},
-                                         Case{"qwen2", Ablation::kZero, Positions::kAll, "nll"},
-                                         Case{"gpt_neox", Ablation::kZero, Positions::kAll, "nll"},
-                                         Case{"qwen3", Ablation::kZero, Positions::kAll, "nll"},
-                                         Case{"opt", Ablation::kZero, Positions::kAll, "nll"}));
+                         testing::Values(Case{"gpt2", find_ablation("zero"), Positions::kAll, "nll"},
+                                         Case{"gpt2", find_ablation("zero"), Positions::kAll, "prob_diff"},
+                                         Case{"llama", find_ablation("zero"), Positions::kAll, "logit_diff"},
+                                         Case{"mistral", find_ablation("zero"), Positions::kAll, "nll"},
+                                         Case{"qwen2", find_ablation("zero"), Positions::kAll, "nll"},
+                                         Case{"gpt_neox", find_ablation("zero"), Positions::kAll, "nll"},
+                                         Case{"qwen3", find_ablation("zero"), Positions::kAll, "nll"},
+                                         Case{"opt", find_ablation("zero"), Positions::kAll, "nll"}));
 
 TEST(Spans, CalledRestAreTheRest) {
   Example e;

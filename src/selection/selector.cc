@@ -9,6 +9,7 @@ const std::vector<Selector>& selectors() {
   static const std::vector<Selector> all{CIRCUIT_SELECTORS(CIRCUIT_MADE)};
   return all;
 }
+#undef CIRCUIT_MADE
 
 void SelectionSpec::declare(Settings* s) {
   s->add("kind", &kind, "How edges become a circuit.").one_of(choices_of(selectors()));

@@ -17,6 +17,7 @@ const std::vector<Metric>& metrics() {
   static const std::vector<Metric> all{CIRCUIT_METRICS(CIRCUIT_MADE)};
   return all;
 }
+#undef CIRCUIT_MADE
 
 const Metric& find_metric(const std::string& name) { return find_named(metrics(), "metric", name); }
 

@@ -162,7 +162,7 @@ class DecoderSequence : public Decoder {
   std::vector<std::unique_ptr<Decoder>> steps_;
 };
 
-std::unique_ptr<Decoder> read_sequence(const Json& json, const std::string& place) {
+std::unique_ptr<Decoder> decoder_sequence(const Json& json, const std::string& place) {
   refuse_unknown_keys(json, {"decoders"}, place);
   std::vector<std::unique_ptr<Decoder>> steps;
   for (const Json& step : require_array(json, "decoders", place)) {
@@ -181,18 +181,18 @@ std::unique_ptr<Decoder> read_strip(const Json& json, const std::string& place) 
   return std::make_unique<StripDecoder>(optional_character(json, "content", " ", place), start, stop);
 }
 
-std::unique_ptr<Decoder> read_metaspace(const Json& json, const std::string& place) {
+std::unique_ptr<Decoder> decoder_metaspace(const Json& json, const std::string& place) {
   refuse_unknown_keys(json, {"replacement", "str_rep", "add_prefix_space", "prepend_scheme", "split"}, place);
   const bool prefix = optional_bool(json, "add_prefix_space", true, place) &&
                       optional_string(json, "prepend_scheme", "always", place) != "never";
   return std::make_unique<MetaspaceDecoder>(optional_character(json, "replacement", "▁", place), prefix);
 }
 
-std::unique_ptr<Decoder> read_step(const Json& json, const std::string& place) {
+std::unique_ptr<Decoder> decoder_step(const Json& json, const std::string& place) {
   const std::string type = require_type(json, place);
-  if (type == "Sequence") return read_sequence(json, place);
+  if (type == "Sequence") return decoder_sequence(json, place);
   if (type == "Strip") return read_strip(json, place);
-  if (type == "Metaspace") return read_metaspace(json, place);
+  if (type == "Metaspace") return decoder_metaspace(json, place);
   if (type == "ByteLevel") {
     refuse_unknown_keys(json, {"add_prefix_space", "trim_offsets", "use_regex"}, place);
     return std::make_unique<ByteLevelDecoder>();
@@ -217,7 +217,7 @@ std::unique_ptr<Decoder> read_step(const Json& json, const std::string& place) {
 
 std::unique_ptr<Decoder> read_decoder(const Json& json, const std::string& place) {
   if (json.is_null()) return nullptr;
-  auto decoder = read_step(json, place);
+  auto decoder = decoder_step(json, place);
   check_growth(decoder->growth(), place);
   return decoder;
 }

@@ -103,7 +103,7 @@ class NormalizerSequence : public Normalizer {
   std::vector<std::unique_ptr<Normalizer>> steps_;
 };
 
-std::unique_ptr<Normalizer> read_sequence(const Json& json, const std::string& place) {
+std::unique_ptr<Normalizer> normalizer_sequence(const Json& json, const std::string& place) {
   std::vector<std::unique_ptr<Normalizer>> steps;
   for (const Json& step : require_array(json, "normalizers", place)) {
     const std::string at = fmt::format("{}.normalizers[{}]", place, steps.size());
@@ -113,7 +113,7 @@ std::unique_ptr<Normalizer> read_sequence(const Json& json, const std::string& p
   return std::make_unique<NormalizerSequence>(std::move(steps));
 }
 
-std::unique_ptr<Normalizer> read_step(const Json& json, const std::string& place) {
+std::unique_ptr<Normalizer> normalizer_step(const Json& json, const std::string& place) {
   const std::string type = require_type(json, place);
   if (auto form = make_unicode_form(type)) {
     refuse_unknown_keys(json, {}, place);
@@ -121,7 +121,7 @@ std::unique_ptr<Normalizer> read_step(const Json& json, const std::string& place
   }
   if (type == "Sequence") {
     refuse_unknown_keys(json, {"normalizers"}, place);
-    return read_sequence(json, place);
+    return normalizer_sequence(json, place);
   }
   if (type == "Lowercase") {
     refuse_unknown_keys(json, {}, place);
@@ -148,7 +148,7 @@ std::unique_ptr<Normalizer> read_step(const Json& json, const std::string& place
 
 std::unique_ptr<Normalizer> read_normalizer(const Json& json, const std::string& place) {
   if (json.is_null()) return nullptr;
-  auto normalizer = read_step(json, place);
+  auto normalizer = normalizer_step(json, place);
   check_growth(normalizer->growth(), place);
   return normalizer;
 }

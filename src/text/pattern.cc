@@ -20,7 +20,7 @@ constexpr size_t kMaxExpressionBytes = 8192;
 constexpr unsigned long kRetryFloor = 100000;
 constexpr unsigned long kRetriesPerByte = 64;
 
-const OnigUChar* bytes_of(std::string_view text) { return reinterpret_cast<const OnigUChar*>(text.data()); }
+const OnigUChar* onig_bytes(std::string_view text) { return reinterpret_cast<const OnigUChar*>(text.data()); }
 
 std::string onig_message(int code, OnigErrorInfo* info) {
   OnigUChar buffer[ONIG_MAX_ERROR_MESSAGE_LEN];
@@ -79,7 +79,7 @@ Pattern Pattern::regex(const std::string& expression, const std::string& place) 
   out.source_ = expression;
   out.regex_ = std::make_unique<Regex>();
   OnigErrorInfo info;
-  const OnigUChar* start = bytes_of(expression);
+  const OnigUChar* start = onig_bytes(expression);
   const int code = onig_new(&out.regex_->handle, start, start + expression.size(), ONIG_OPTION_NONE, ONIG_ENCODING_UTF8,
                             ONIG_SYNTAX_DEFAULT, &info);
   if (code != ONIG_NORMAL) {
@@ -123,7 +123,7 @@ std::vector<Range> Pattern::Regex::find_all(std::string_view text, const std::st
   const unsigned long retries = kRetryFloor + kRetriesPerByte * text.size();
   onig_set_retry_limit_in_match_of_match_param(param.get(), retries);
   onig_set_retry_limit_in_search_of_match_param(param.get(), retries);
-  const OnigUChar* begin = bytes_of(text);
+  const OnigUChar* begin = onig_bytes(text);
   const OnigUChar* end = begin + text.size();
   size_t at = 0;
   while (at <= text.size()) {

@@ -172,7 +172,7 @@ PrependScheme read_prepend_scheme(const Json& json, const std::string& place) {
   fail(place, "prepend_scheme: found '{}', expected always, first or never.", name);
 }
 
-std::unique_ptr<PreTokenizer> read_metaspace(const Json& json, const std::string& place) {
+std::unique_ptr<PreTokenizer> pre_tokenizer_metaspace(const Json& json, const std::string& place) {
   refuse_unknown_keys(json, {"replacement", "str_rep", "add_prefix_space", "prepend_scheme", "split"}, place);
   const std::string replacement = optional_character(json, "replacement", "▁", place);
   std::optional<Split> split;
@@ -182,7 +182,7 @@ std::unique_ptr<PreTokenizer> read_metaspace(const Json& json, const std::string
   return std::make_unique<Metaspace>(replacement, read_prepend_scheme(json, place), std::move(split));
 }
 
-std::unique_ptr<PreTokenizer> read_sequence(const Json& json, const std::string& place) {
+std::unique_ptr<PreTokenizer> pre_tokenizer_sequence(const Json& json, const std::string& place) {
   refuse_unknown_keys(json, {"pretokenizers"}, place);
   std::vector<std::unique_ptr<PreTokenizer>> steps;
   for (const Json& step : require_array(json, "pretokenizers", place)) {
@@ -198,12 +198,12 @@ std::unique_ptr<PreTokenizer> make_split(const char* expression, SplitBehavior b
   return std::make_unique<Split>(Pattern::regex(expression, place), behavior, at);
 }
 
-std::unique_ptr<PreTokenizer> read_step(const Json& json, const std::string& place) {
+std::unique_ptr<PreTokenizer> pre_tokenizer_step(const Json& json, const std::string& place) {
   const std::string type = require_type(json, place);
-  if (type == "Sequence") return read_sequence(json, place);
+  if (type == "Sequence") return pre_tokenizer_sequence(json, place);
   if (type == "ByteLevel") return read_byte_level(json, place);
   if (type == "Split") return read_split(json, place);
-  if (type == "Metaspace") return read_metaspace(json, place);
+  if (type == "Metaspace") return pre_tokenizer_metaspace(json, place);
   if (type == "Digits") {
     refuse_unknown_keys(json, {"individual_digits"}, place);
     const bool individual = optional_bool(json, "individual_digits", false, place);
@@ -233,7 +233,7 @@ std::unique_ptr<PreTokenizer> read_step(const Json& json, const std::string& pla
 
 std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Json& json, const std::string& place) {
   if (json.is_null()) return nullptr;
-  auto pre_tokenizer = read_step(json, place);
+  auto pre_tokenizer = pre_tokenizer_step(json, place);
   check_growth(pre_tokenizer->growth(), place);
   return pre_tokenizer;
 }

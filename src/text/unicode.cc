@@ -9,7 +9,7 @@
 namespace circuit {
 namespace {
 
-const auto* bytes_of(std::string_view text) { return reinterpret_cast<const utf8proc_uint8_t*>(text.data()); }
+const auto* utf8proc_bytes(std::string_view text) { return reinterpret_cast<const utf8proc_uint8_t*>(text.data()); }
 
 // Bytes of the maximal ill-formed part at `at`: a lead byte and what may follow it, else one byte.
 size_t invalid_size(std::string_view text, size_t at) {
@@ -37,7 +37,7 @@ CodePoint code_point_at(std::string_view text, size_t at) {
   if (lead < 0x80) return {lead, 1};
   utf8proc_int32_t value = 0;
   const utf8proc_ssize_t size =
-      utf8proc_iterate(bytes_of(text) + at, static_cast<utf8proc_ssize_t>(text.size() - at), &value);
+      utf8proc_iterate(utf8proc_bytes(text) + at, static_cast<utf8proc_ssize_t>(text.size() - at), &value);
   if (size <= 0) return {0xFFFD, 1};
   return {value, static_cast<size_t>(size)};
 }

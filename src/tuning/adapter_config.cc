@@ -50,7 +50,7 @@ bool is_or_ends(const std::string& module, const std::string& name) {
 }
 
 // As PEFT's check_target_module_exists: a list of names or ends of names, or a pattern of the whole name.
-bool matches(const Json& names, const std::string& module, const std::string& key, const std::string& place) {
+bool names_module(const Json& names, const std::string& module, const std::string& key, const std::string& place) {
   if (names.is_string()) {
     const auto pattern = names.get<std::string>();
     if (pattern == "all-linear") return true;
@@ -129,10 +129,10 @@ void AdapterConfig::check_named(const std::string& module) const {
   const auto left_out = [&](const char* key) {
     fail(place_, "{}: leaves out {}, of which the file has tensors: PEFT would not load them.", key, module);
   };
-  if (given("target_modules") && !matches(config_["target_modules"], module, "target_modules", place_)) {
+  if (given("target_modules") && !names_module(config_["target_modules"], module, "target_modules", place_)) {
     left_out("target_modules");
   }
-  if (given("exclude_modules") && matches(config_["exclude_modules"], module, "exclude_modules", place_)) {
+  if (given("exclude_modules") && names_module(config_["exclude_modules"], module, "exclude_modules", place_)) {
     left_out("exclude_modules");
   }
   if (!config_.contains("layers_to_transform") || config_["layers_to_transform"].is_null()) return;

@@ -9,6 +9,7 @@ const std::vector<const TuningMethod*>& tuning_methods() {
   static const std::vector<const TuningMethod*> all{CIRCUIT_TUNING_METHODS(CIRCUIT_MADE)};
   return all;
 }
+#undef CIRCUIT_MADE
 
 const TuningMethod& find_tuning_method(const std::string& name) {
   for (const TuningMethod* method : tuning_methods()) {

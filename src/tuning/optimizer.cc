@@ -9,6 +9,7 @@ const std::vector<Optimizer>& optimizers() {
   static const std::vector<Optimizer> all{CIRCUIT_OPTIMIZERS(CIRCUIT_MADE)};
   return all;
 }
+#undef CIRCUIT_MADE
 
 const Optimizer& find_optimizer(const std::string& name) { return find_named(optimizers(), "optimizer.kind", name); }
 

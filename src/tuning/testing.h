@@ -35,7 +35,7 @@ inline TunerSpec spec_for(const std::string& optimizer, const std::vector<Exampl
   TunerSpec spec;
   spec.discovery.scorer = eap_scorer();
   spec.discovery.score.metric = logit_diff_metric();
-  spec.discovery.score.ablation = Ablation::kMean;
+  spec.discovery.score.ablation = find_ablation("mean");
   spec.discovery.policy.selector = top_edges_selector();
   spec.discovery.policy.selection.n = 6;
   spec.discovery.every = 3;

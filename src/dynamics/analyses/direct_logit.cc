@@ -12,7 +12,7 @@ namespace {
 // node's output times the direction that the run's final norm and the unembedding make of the metric.
 std::vector<double> attribution(const Model& model, const Graph& graph, const ModelStates& states) {
   ScoreSpec spec = states.spec();
-  spec.ablation = Ablation::kZero;
+  spec.ablation = find_ablation("zero");
   spec.ablation_reference = nullptr;
   spec.ablated = nullptr;
   const ScoreResult scores = find_scorer("relp").score(model, graph, states.examples(), spec, [](int64_t, int64_t) {});

@@ -22,6 +22,7 @@ const std::vector<Family>& families() {
   static const std::vector<Family> all{CIRCUIT_FAMILIES(CIRCUIT_MADE)};
   return all;
 }
+#undef CIRCUIT_MADE
 
 const Family& find_family(const Json& config, const std::string& place) {
   const std::string type = require_string(config, "model_type", place);

@@ -50,7 +50,7 @@ Json layer(Json mark, Json encoding, const std::string& filter) {
   return made;
 }
 
-Json quantity(const char* field, const char* title, const char* format) {
+Json encoded(const char* field, const char* title, const char* format) {
   return {{"field", field}, {"type", "quantitative"}, {"title", title}, {"format", format}};
 }
 
@@ -66,12 +66,12 @@ Json hover_layer(const Json& x, const Json& color) {
                        {"color", color},
                        {"opacity", {{"condition", {{"param", "near"}, {"empty", false}, {"value", 1}}}, {"value", 0}}},
                        {"tooltip", Json::array({{{"field", "series"}, {"type", "nominal"}, {"title", "selection"}},
-                                                quantity("share", "share of edges", ".2~%"),
-                                                quantity("edges", "edges selected", ","),
-                                                quantity("edges_run", "edges run", ","),
-                                                quantity("faithfulness", "faithfulness", ".3~f"),
-                                                quantity("low", "interval from", ".3~f"),
-                                                quantity("high", "to", ".3~f")})}};
+                                                encoded("share", "share of edges", ".2~%"),
+                                                encoded("edges", "edges selected", ","),
+                                                encoded("edges_run", "edges run", ","),
+                                                encoded("faithfulness", "faithfulness", ".3~f"),
+                                                encoded("low", "interval from", ".3~f"),
+                                                encoded("high", "to", ".3~f")})}};
   return hover;
 }
 

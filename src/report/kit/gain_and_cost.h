@@ -11,6 +11,7 @@ namespace circuit {
 using Numbers = std::map<std::string, double>;
 
 // Numbers of a run that are no evaluation, by the names that tables and axes use.
+constexpr const char* kUntouched = "untouched/perplexity";
 constexpr const char* kTouchedShare = "touched_share";  // of the parameters, changed by the best step: 0 … 1
 constexpr const char* kLargestShare = "largest_trainable_share";  // of the parameters, trained at one step: 0 … 1
 constexpr const char* kChangeNorm = "change_norm";  // ‖ΔW‖₂ over all parameters, best step against base

@@ -24,7 +24,7 @@ struct RunRow {
   EvaluationSeries series;
 };
 
-RunRow read_run(const std::string& folder) {
+RunRow read_row(const std::string& folder) {
   RunReader reader(folder);
   std::map<std::string, std::string> meta = reader.meta();
   if (meta.count("summary") == 0) fail(folder, "the run is not finished. Resume it first.");
@@ -85,7 +85,7 @@ std::string comparison_table(const std::vector<std::string>& run_folders) {
   std::vector<RunRow> runs;
   std::vector<EvaluationSeries> series;
   for (const std::string& folder : run_folders) {
-    runs.push_back(read_run(folder));
+    runs.push_back(read_row(folder));
     series.push_back(runs.back().series);
   }
   const double level = common_level(series, "dev/metric");

@@ -15,18 +15,17 @@ namespace circuit {
 namespace {
 
 constexpr const char* kMetric = "dev/metric";
-constexpr const char* kUntouched = "untouched/perplexity";
 // More runs than this are not named one by one in a sentence.
 constexpr size_t kNamed = 4;
 
-bool is_share(const std::string& number) {
+bool reads_as_share(const std::string& number) {
   return number == kTouchedShare || number.find("/accuracy") != std::string::npos;
 }
 
 std::string shown(const std::string& number, const Numbers& values) {
   const auto found = values.find(number);
   if (found == values.end()) return "–";
-  if (!is_share(number) || !std::isfinite(found->second)) return format_value(found->second);
+  if (!reads_as_share(number) || !std::isfinite(found->second)) return format_value(found->second);
   std::string share = format_percent(found->second);
   const size_t space = share.find(' ');
   if (space != std::string::npos) share.replace(space, 1, "\u00A0");

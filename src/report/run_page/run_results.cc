@@ -9,8 +9,6 @@
 namespace circuit {
 namespace {
 
-constexpr const char* kUntouched = "untouched/perplexity";
-
 std::optional<double> found_in(const Numbers& numbers, const std::string& name) {
   const auto found = numbers.find(name);
   return found == numbers.end() ? std::nullopt : std::optional(found->second);

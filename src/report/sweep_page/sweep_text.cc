@@ -16,7 +16,7 @@ bool is_by_label(const std::string& name) {
   return name.rfind("dev/accuracy/", 0) == 0 || name.rfind("test/accuracy/", 0) == 0;
 }
 
-std::string with_interval(const ReplicateMean& r) {
+std::string terse_interval(const ReplicateMean& r) {
   std::string text = fmt::format("{:.4g}", r.mean);
   if (r.interval) text += fmt::format(" ± {:.2g}", r.interval->high - r.mean);
   return text;
@@ -88,7 +88,7 @@ std::string sweep_table(const Sweep& sweep) {
     row.push_back(c.finished == c.runs ? fmt::format("{}", c.runs) : fmt::format("{} of {}", c.finished, c.runs));
     for (const std::string& name : names) {
       const auto found = c.after.find(name);
-      row.push_back(found == c.after.end() ? "-" : with_interval(found->second));
+      row.push_back(found == c.after.end() ? "-" : terse_interval(found->second));
     }
     rows.push_back(row);
   }

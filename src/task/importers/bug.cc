@@ -74,15 +74,26 @@ void import_row(const CsvRow& row, const ImportOptions& options, const EmitRecor
   ++(reason ? report->refused[*reason] : report->counts[reading.rule]);
 }
 
-}  // namespace
-
-ImportReport import_bug(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
+ImportReport import_all(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
   ImportReport report;
   for (const std::string& path : files) {
     const MappedFile file(path);
     each_csv_row(file.text(), path, [&](const CsvRow& row) { import_row(row, options, emit, &report); });
   }
   return report;
+}
+
+}  // namespace
+
+Importer bug_importer() {
+  return {"bug",
+          "BUG's CSV",
+          0,
+          "a pronoun against the opposite one, by occupation",
+          "auto",
+          TokenizerUse::kOptional,
+          RecordKind::kReadouts,
+          import_all};
 }
 
 }  // namespace circuit

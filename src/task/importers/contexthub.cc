@@ -84,10 +84,7 @@ class ContextHub {
   const EmitRecord& emit_;
 };
 
-}  // namespace
-
-ImportReport import_contexthub(const std::vector<std::string>& files, const ImportOptions& options,
-                               const EmitRecord& emit) {
+ImportReport import_all(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
   ContextHub importer(options, emit);
   for (const std::string& path : files) {
     const Json entries = read_json(path);
@@ -95,6 +92,19 @@ ImportReport import_contexthub(const std::vector<std::string>& files, const Impo
     for (size_t i = 0; i < entries.size(); ++i) importer.formula(entries[i], fmt::format("{}:[{}]", path, i));
   }
   return importer.report;
+}
+
+}  // namespace
+
+Importer contexthub_importer() {
+  return {"contexthub",
+          "ContextHub's JSON, with or without chains of thought",
+          0,
+          "puzzles answered True, False or N/A",
+          "auto",
+          TokenizerUse::kNone,
+          RecordKind::kQuestions,
+          import_all};
 }
 
 }  // namespace circuit

@@ -70,10 +70,7 @@ std::string refusal(const std::string& clean, const std::string& corrupted, cons
   return "";
 }
 
-}  // namespace
-
-ImportReport import_eap_ig_csv(const std::vector<std::string>& files, const ImportOptions& options,
-                               const EmitRecord& emit) {
+ImportReport import_all(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
   ImportReport report;
   for (const std::string& path : files) {
     const MappedFile file(path);
@@ -96,6 +93,19 @@ ImportReport import_eap_ig_csv(const std::vector<std::string>& files, const Impo
     });
   }
   return report;
+}
+
+}  // namespace
+
+Importer eap_ig_csv_importer() {
+  return {"eap-ig-csv",
+          "CSV of EAP-IG: clean, corrupted, correct_idx, incorrect_idx",
+          0,
+          "pairs with the ids of two answers",
+          "always",
+          TokenizerUse::kOptional,
+          RecordKind::kReadouts,
+          import_all};
 }
 
 }  // namespace circuit

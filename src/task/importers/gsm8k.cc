@@ -27,9 +27,7 @@ std::string final_number(const std::string& answer) {
   return "";
 }
 
-}  // namespace
-
-ImportReport import_gsm8k(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
+ImportReport import_all(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
   ImportReport report;
   for (const std::string& path : files) {
     const MappedFile file(path);
@@ -52,6 +50,19 @@ ImportReport import_gsm8k(const std::vector<std::string>& files, const ImportOpt
     });
   }
   return report;
+}
+
+}  // namespace
+
+Importer gsm8k_importer() {
+  return {"gsm8k",
+          "GSM8K's JSONL",
+          0,
+          "questions with worked answers that end in a number",
+          "auto",
+          TokenizerUse::kNone,
+          RecordKind::kQuestions,
+          import_all};
 }
 
 }  // namespace circuit

@@ -1,4 +1,4 @@
-// Published files to records. One file an importer; the list is importers() in importers.cc.
+// Published files to records. An importer is one file and one line in CIRCUIT_IMPORTERS.
 #pragma once
 
 #include <cstdint>
@@ -52,13 +52,18 @@ struct Importer {
 const std::vector<Importer>& importers();
 const Importer& find_importer(const std::string& name);  // throws UsageError
 
-ImportReport import_subject_verb(const std::vector<std::string>&, const ImportOptions&, const EmitRecord&);
-ImportReport import_eap_ig_csv(const std::vector<std::string>&, const ImportOptions&, const EmitRecord&);
-ImportReport import_winobias(const std::vector<std::string>&, const ImportOptions&, const EmitRecord&);
-ImportReport import_bug(const std::vector<std::string>&, const ImportOptions&, const EmitRecord&);
-ImportReport import_gsm8k(const std::vector<std::string>&, const ImportOptions&, const EmitRecord&);
-ImportReport import_contexthub(const std::vector<std::string>&, const ImportOptions&, const EmitRecord&);
-ImportReport import_squad(const std::vector<std::string>&, const ImportOptions&, const EmitRecord&);
+// Declared, and listed in this order.
+#define CIRCUIT_IMPORTERS(METHOD) \
+  METHOD(subject_verb_importer)   \
+  METHOD(eap_ig_csv_importer)     \
+  METHOD(winobias_importer)       \
+  METHOD(bug_importer)            \
+  METHOD(gsm8k_importer)          \
+  METHOD(contexthub_importer)     \
+  METHOD(squad_importer)
+#define CIRCUIT_DECLARE(name) Importer name();
+CIRCUIT_IMPORTERS(CIRCUIT_DECLARE)
+#undef CIRCUIT_DECLARE
 
 // A question with its answer, in the form asked for. `cue` ("Answer:") ends a prompt; messages need none.
 struct Question {

@@ -62,9 +62,7 @@ class Squad {
   const EmitRecord& emit_;
 };
 
-}  // namespace
-
-ImportReport import_squad(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
+ImportReport import_all(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
   Squad importer(options, emit);
   for (const std::string& path : files) {
     const Json root = read_json(path);
@@ -77,6 +75,19 @@ ImportReport import_squad(const std::vector<std::string>& files, const ImportOpt
     }
   }
   return importer.report;
+}
+
+}  // namespace
+
+Importer squad_importer() {
+  return {"squad",
+          "SQuAD 2.0's JSON",
+          0,
+          "questions about a passage, some without an answer",
+          "auto",
+          TokenizerUse::kNone,
+          RecordKind::kQuestions,
+          import_all};
 }
 
 }  // namespace circuit

@@ -99,10 +99,7 @@ class SubjectVerb {
   const EmitRecord& emit_;
 };
 
-}  // namespace
-
-ImportReport import_subject_verb(const std::vector<std::string>& files, const ImportOptions& options,
-                                 const EmitRecord& emit) {
+ImportReport import_all(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
   SubjectVerb importer(*options.tokenizer, emit);
   for (const std::string& path : files) {
     const MappedFile file(path);
@@ -110,6 +107,19 @@ ImportReport import_subject_verb(const std::vector<std::string>& files, const Im
                    [&](const Json& record, const std::string& place) { importer.row(record, place); });
   }
   return importer.report;
+}
+
+}  // namespace
+
+Importer subject_verb_importer() {
+  return {"subject-verb",
+          "the authors' subject-verb JSONL",
+          0,
+          "sentences whose verbs have the wrong number (GPT-2 ids)",
+          "never",
+          TokenizerUse::kNeeded,
+          RecordKind::kReadouts,
+          import_all};
 }
 
 }  // namespace circuit

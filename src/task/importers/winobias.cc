@@ -56,10 +56,7 @@ bool are_opposites(const std::string& a, const std::string& b) {
   return male == "himself" && female == "herself";
 }
 
-}  // namespace
-
-ImportReport import_winobias(const std::vector<std::string>& files, const ImportOptions& options,
-                             const EmitRecord& emit) {
+ImportReport import_all(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
   const std::vector<Line> lines = read_lines(files[0]);
   const std::vector<Line> partners = read_lines(files[1]);
   if (lines.size() != partners.size()) {
@@ -100,6 +97,19 @@ ImportReport import_winobias(const std::vector<std::string>& files, const Import
     }
   }
   return report;
+}
+
+}  // namespace
+
+Importer winobias_importer() {
+  return {"winobias",
+          "PRO ANTI: the pro- and the anti-stereotyped file of type 2, as JSONL",
+          2,
+          "a pronoun against the opposite one, by occupation",
+          "auto",
+          TokenizerUse::kOptional,
+          RecordKind::kReadouts,
+          import_all};
 }
 
 }  // namespace circuit

@@ -8,7 +8,7 @@ namespace {
 
 // The mean over the scored examples themselves needs no pass of its own.
 bool takes_own_mean(const Model& model, const ScoreSpec& spec) {
-  return !model.norms_outputs() && spec.ablation == Ablation::kMean && spec.ablation_reference == nullptr &&
+  return !model.norms_outputs() && spec.ablation->mean_over_tokens && spec.ablation_reference == nullptr &&
          !spec.ablated && spec.spans.empty();
 }
 

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# pypi_torch.sh [TEST ...]: the library and these test programs (default: those that compute with tensors) under PyPI's
+# torch instead of Debian's, as C++20, and examples/embed against the library installed from that build.
+# CIRCUIT_TORCH_VENV: a Python environment with torch in it, made when it is not there (5.5 GB, some minutes); outside
+# the checkout, so that one serves several.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+venv=${CIRCUIT_TORCH_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/circuit/torch}
+PRESET=pypi ./scripts/setup.sh
+torch_of() { "$venv/bin/python" -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])' 2>/dev/null; }
+start=$SECONDS
+if ! root=$(torch_of); then
+  echo "pypi: installing torch into $venv"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check torch
+  root=$(torch_of)
+fi
+installed=$((SECONDS - start))
+start=$SECONDS
+build=build/pypi
+cmake --preset pypi -DCIRCUIT_TORCH_ROOT="$root" >build/pypi.log || { tail -20 build/pypi.log >&2; exit 1; }
+if [ $# -eq 0 ]; then
+  set -- model_test graph_test task_test intervention_test scoring_test selection_test tuning_test evaluation_test \
+    dynamics_test
+fi
+cmake --build $build -j "${JOBS:-$(nproc)}" --target circuit circuit_library "$@"
+built=$((SECONDS - start))
+start=$SECONDS
+pattern=$(IFS='|'; echo "^($*)\$")
+left_out=$(ctest --test-dir $build -N -E "$pattern" | sed -n 's/^ *Test *#[0-9]*: //p' | tr '\n' ' ')
+$build/circuit --version
+echo "pypi: tests left out: ${left_out:-none}"
+ctest --test-dir $build -R "$pattern" --parallel "${JOBS:-$(nproc)}" --output-on-failure --no-tests=error
+./scripts/embed.sh $build
+echo "pypi: torch installed in $installed s, built in $built s, run in $((SECONDS - start)) s"

@@ -1,11 +1,10 @@
-# Four precompiled headers, each compiled once and used by many folders: two thirds of a file's time go into the
+# Three precompiled headers, each compiled once and used by many folders: two thirds of a file's time go into the
 # headers of libtorch, nlohmann-json and fmt. A folder takes the smallest that holds what most of its files include,
 # since g++ instantiates a header's pending templates again in every file (0.5, 0.9 and 1.8 s). None holds a header of
 # ours, so that a change of one .cc compiles that file alone.
 #   plain      core, io, text
 #   tensor     what passes tensors along
 #   operators  what computes with them
-#   cli        the program's subcommands
 # and each once more with GoogleTest for the tests.
 set(circuit_plain_headers <algorithm> <array> <chrono> <cmath> <filesystem> <fstream> <functional> <limits> <map>
   <memory> <numeric> <optional> <set> <string> <string_view> <tuple> <unordered_map> <unordered_set> <utility> <vector>
@@ -25,7 +24,6 @@ endfunction()
 circuit_precompiled(plain "${circuit_plain_headers}" nlohmann_json::nlohmann_json)
 if(TARGET circuit_torch)
   circuit_precompiled(tensor "${circuit_tensor_headers}" circuit_torch nlohmann_json::nlohmann_json)
-  circuit_precompiled(cli "${circuit_tensor_headers};<CLI/CLI.hpp>" circuit_torch nlohmann_json::nlohmann_json)
   circuit_precompiled(operators "${circuit_operators_headers}" circuit_torch nlohmann_json::nlohmann_json)
 endif()
 if(CIRCUIT_TESTS AND NOT CIRCUIT_FUZZ)

@@ -25,8 +25,6 @@ together() {
       for file; do
         case " $later " in *" $file "*) continue ;; esac
         number=$((number + 1))
-        # Every subcommand has a struct Options of its own.
-        printf '#undef Options\n#define Options Options_%s\n' "$number"
         echo "#include \"$PWD/$file\"  // NOLINT(bugprone-suspicious-include)"
       done >"$unit"
       if [ "$number" -eq 1 ]; then break; fi

@@ -14,7 +14,7 @@
 namespace circuit {
 namespace {
 
-struct Options {
+struct AnalyseArguments {
   CommonOptions common;
   std::string run, data, out;
   std::vector<std::string> only;
@@ -31,7 +31,7 @@ std::vector<const Analysis*> chosen_analyses(const std::vector<std::string>& nam
   return chosen;
 }
 
-int run(const Options& o) {
+int run(const AnalyseArguments& o) {
   apply_common(o.common);
   const std::vector<const Analysis*> chosen = chosen_analyses(o.only);
   if (!o.out.empty()) make_directories(o.out);
@@ -67,7 +67,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_analyse(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<AnalyseArguments>();
   CLI::App* command = program.add_subcommand("analyse", "how a run's circuit changed as it learned");
   std::string help = "Analyses (* loads the base model and the run's checkpoints; the others read run.db alone):\n";
   for (const Analysis& a : analyses())

@@ -10,13 +10,13 @@
 namespace circuit {
 namespace {
 
-struct Options {
+struct ApplyArguments {
   CommonOptions common;
   ApplyRequest request;
   std::string on_overlap;
 };
 
-int run(Options o, Applied (*work)(const ApplyRequest&), const char* what) {
+int run(ApplyArguments o, Applied (*work)(const ApplyRequest&), const char* what) {
   ApplyRequest& r = o.request;
   if (!o.on_overlap.empty()) r.rule = find_named(overlap_rules(), "--on-overlap", o.on_overlap).rule;
   apply_common(o.common);
@@ -33,7 +33,7 @@ int run(Options o, Applied (*work)(const ApplyRequest&), const char* what) {
   return 0;
 }
 
-void add_options(CLI::App* command, Options* o, const char* model) {
+void add_options(CLI::App* command, ApplyArguments* o, const char* model) {
   command->add_option("MODEL", o->request.model, model)->required();
   command->add_option("DELTA", o->request.deltas, "deltas of circuit export --delta")->required();
   command->add_option("-o,--out", o->request.out, "folder to write; must not exist")->required();
@@ -46,7 +46,7 @@ void add_options(CLI::App* command, Options* o, const char* model) {
 }  // namespace
 
 void add_apply(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ApplyArguments>();
   CLI::App* command = program.add_subcommand("apply", "deltas (or LoRA adapters) on a model, several merged");
   command->footer(
       "Examples:\n  circuit apply gpt2 delta -o tuned\n"
@@ -57,7 +57,7 @@ void add_apply(CLI::App& program, Action* chosen) {
 }
 
 void add_revert(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ApplyArguments>();
   CLI::App* command = program.add_subcommand("revert", "deltas off a model: the base's bytes again");
   command->footer("Example:\n  circuit revert tuned delta -o base-again");
   add_options(command, o.get(), "model directory that circuit apply or export made with these deltas");

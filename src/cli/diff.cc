@@ -13,13 +13,13 @@
 namespace circuit {
 namespace {
 
-struct Options {
+struct DiffArguments {
   CommonOptions common;
   std::string a, b, svg;
   int64_t top = 10;
 };
 
-int diff_two_circuits(const Options& o, DiffSide a, DiffSide b) {
+int diff_two_circuits(const DiffArguments& o, DiffSide a, DiffSide b) {
   const Graph graph = on_one_graph(&a, &b);
   const CircuitDiff d =
       diff_circuits(graph, a.circuit->circuit, a.circuit->scores, b.circuit->circuit, b.circuit->scores);
@@ -32,7 +32,7 @@ int diff_two_circuits(const Options& o, DiffSide a, DiffSide b) {
   return 0;
 }
 
-int diff_two_models(const Options& o, const DiffSide& a, const DiffSide& b) {
+int diff_two_models(const DiffArguments& o, const DiffSide& a, const DiffSide& b) {
   if (!o.svg.empty()) throw UsageError("[diff] --svg draws two circuits: these are models.");
   const OpenModel open(a.name, o.common);
   // A mapping of its own: the model's parameters may be views of the other.
@@ -41,7 +41,7 @@ int diff_two_models(const Options& o, const DiffSide& a, const DiffSide& b) {
   return 0;
 }
 
-int run(const Options& o) {
+int run(const DiffArguments& o) {
   apply_common(o.common);
   check_outputs({o.a, o.b}, {{"--svg", o.svg}});
   DiffSide a = open_diff_side(o.a);
@@ -56,7 +56,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_diff(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<DiffArguments>();
   CLI::App* command =
       program.add_subcommand("diff", "two circuits (files, runs, steps of a run) or two models compared");
   command->footer(

@@ -11,7 +11,7 @@
 namespace circuit {
 namespace {
 
-struct Options {
+struct DiscoverArguments {
   CommonOptions common;
   DiscoverRequest request;
   CircuitOutputs outputs;
@@ -20,7 +20,7 @@ struct Options {
   int64_t top_nodes = 0;
 };
 
-int run(Options o) {
+int run(DiscoverArguments o) {
   apply_common(o.common);
   check_outputs({o.request.model, o.request.data, o.request.ablation_data, o.request.target.held_out},
                 {{"-o", o.outputs.circuit},
@@ -54,7 +54,7 @@ int run(Options o) {
 }  // namespace
 
 void add_discover(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<DiscoverArguments>();
   CLI::App* command = program.add_subcommand("discover", "edge scores on a data set, and the circuit");
   command->footer(
       "Example:\n  circuit discover examples/books-4l examples/agreement/dev.jsonl --ablation mean "

@@ -15,7 +15,7 @@
 namespace circuit {
 namespace {
 
-struct Options {
+struct EvaluateArguments {
   CommonOptions common;
   EvaluateRequest request;
   std::string ablation = "counterfactual";
@@ -24,7 +24,7 @@ struct Options {
   bool no_curve = false;
 };
 
-int run(Options o) {
+int run(EvaluateArguments o) {
   apply_common(o.common);
   EvaluateRequest& r = o.request;
   check_outputs({r.model, r.data, r.ablation_data, r.circuit, r.against}, {{"--page", o.page}});
@@ -47,7 +47,7 @@ int run(Options o) {
 }  // namespace
 
 void add_evaluate(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<EvaluateArguments>();
   CLI::App* command =
       program.add_subcommand("evaluate", "run a circuit alone: faithfulness, completeness, minimality, CPR, CMD");
   command->footer(

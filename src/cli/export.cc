@@ -15,7 +15,7 @@ namespace {
 
 using What = ExportRequest::What;
 
-struct Options {
+struct ExportArguments {
   CommonOptions common;
   ExportRequest request;
   std::string step;
@@ -51,7 +51,7 @@ std::string to_text(const ExportRequest& r, const Exported& e) {
          fmt::format("{} slices of {} tensors, {} parameters", e.slices, e.changed_tensors, with_commas(e.parameters));
 }
 
-int run(Options o) {
+int run(ExportArguments o) {
   apply_common(o.common);
   check_new_folder("-o", o.request.out);
   if (!o.step.empty()) o.request.step = step_of(o.step);
@@ -65,7 +65,7 @@ int run(Options o) {
 }  // namespace
 
 void add_export(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ExportArguments>();
   CLI::App* command = program.add_subcommand("export", "a run's model as a Hugging Face directory");
   command->footer(
       "Examples:\n  circuit export runs/agreement -o tuned\n  circuit export runs/agreement --delta -o delta\n"

@@ -11,7 +11,7 @@
 namespace circuit {
 namespace {
 
-struct Options {
+struct GenerateArguments {
   CommonOptions common;
   std::string model;
   std::string prompt;
@@ -21,7 +21,7 @@ struct Options {
   GenerateSpec spec;
 };
 
-int run(const Options& o) {
+int run(const GenerateArguments& o) {
   apply_common(o.common);
   const OpenModel open(o.model, o.common);
   const Tokenizer& tokenizer = open.tokenizer.get();
@@ -47,7 +47,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_generate(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<GenerateArguments>();
   CLI::App* command = program.add_subcommand("generate", "continue a text, greedily or by sampling");
   command->footer("Example:\n  circuit generate examples/books-4l --prompt \"Once upon a time\" --max-tokens 40");
   command->add_option("MODEL", o->model, "Hugging Face model directory")->required();

@@ -15,14 +15,14 @@
 namespace circuit {
 namespace {
 
-struct Options {
+struct ImportArguments {
   CommonOptions common;
   std::string format, out, model;
   std::vector<std::string> files;
   bool messages = false;
 };
 
-void check_use(const Importer& importer, const Options& o) {
+void check_use(const Importer& importer, const ImportArguments& o) {
   if (importer.n_files > 0 && o.files.size() != importer.n_files) {
     throw UsageError(fmt::format("[import {}] found {} files, expected {}: {}.", importer.name, o.files.size(),
                                  importer.n_files, importer.files));
@@ -64,7 +64,7 @@ std::string main_reason(const ImportReport& report) {
   return most == report.refused.end() ? "it has none" : most->first;
 }
 
-int run(const Options& o) {
+int run(const ImportArguments& o) {
   set_quiet(o.common.quiet);
   const Importer& importer = find_importer(o.format);
   check_use(importer, o);
@@ -107,7 +107,7 @@ std::string formats() {
 }  // namespace
 
 void add_import(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ImportArguments>();
   CLI::App* command = program.add_subcommand("import", "published data files to records (JSON Lines)");
   command->footer(formats() +
                   "BLiMP's files are read as they are. Rows that cannot become a record are counted by reason; "

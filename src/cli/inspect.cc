@@ -11,14 +11,14 @@
 namespace circuit {
 namespace {
 
-struct Options {
+struct InspectArguments {
   CommonOptions common;
   std::string model;
   int64_t batch = 16;
   int64_t length = 128;
 };
 
-int run(const Options& o) {
+int run(const InspectArguments& o) {
   const Inspected found = inspect(o.model, o.batch, o.length, o.common);
   fmt::print("{}", o.common.json ? inspected_json(found).dump(1) + "\n" : inspected_text(found));
   return 0;
@@ -27,7 +27,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_inspect(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<InspectArguments>();
   CLI::App* command = program.add_subcommand("inspect", "architecture, parameters, graph size, memory");
   command->footer("Example:\n  circuit inspect examples/books-4l --batch 16 --length 64");
   command->add_option("MODEL", o->model, "Hugging Face model directory")->required();

@@ -11,13 +11,13 @@
 namespace circuit {
 namespace {
 
-struct Options {
+struct QueryArguments {
   CommonOptions common;
   std::string run, sql;
   bool csv = false;
 };
 
-int run(const Options& o) {
+int run(const QueryArguments& o) {
   if (o.csv && o.common.json) throw UsageError("[query] --csv and --json exclude each other.");
   const QueryForm form = o.common.json ? QueryForm::kJson : o.csv ? QueryForm::kCsv : QueryForm::kTable;
   const std::string text = query_text(o.run, o.sql, form);
@@ -29,7 +29,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_query(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<QueryArguments>();
   CLI::App* command = program.add_subcommand("query", "SQL on a run's database, which is only read");
   command->footer(
       "Tables are described in docs/formats.md. Views: circuits, circuit_at (the circuit trained at a step), "

@@ -17,7 +17,7 @@
 namespace circuit {
 namespace {
 
-struct Options {
+struct ReportArguments {
   CommonOptions common;
   std::vector<std::string> runs;
   std::string out;
@@ -26,14 +26,14 @@ struct Options {
   int port = 0;
 };
 
-void say(const Options& o, const std::string& path) {
+void say(const ReportArguments& o, const std::string& path) {
   fmt::print("{}\n", o.common.json ? Json({{"report", path}}).dump() : path);
 }
 
 volatile std::sig_atomic_t interrupted = 0;
 void on_interrupt(int) { interrupted = 1; }
 
-int serve(const Options& o) {
+int serve(const ReportArguments& o) {
   if (!o.out.empty() || o.table) throw UsageError("[report] --serve writes nothing: leave -o and --table out.");
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
@@ -46,7 +46,7 @@ int serve(const Options& o) {
   return 0;
 }
 
-int run(const Options& o) {
+int run(const ReportArguments& o) {
   set_quiet(o.common.quiet);
   if (o.serve) return serve(o);
   if (o.port != 0) throw UsageError("[report] --port: there is nothing to listen for without --serve.");
@@ -67,7 +67,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_report(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ReportArguments>();
   CLI::App* command = program.add_subcommand("report", "one HTML page of a run, or of several side by side");
   command->footer(
       "Examples:\n  circuit report runs/circuit\n"

@@ -16,7 +16,7 @@
 namespace circuit {
 namespace {
 
-struct Options {
+struct ScoreArguments {
   CommonOptions common;
   std::string model, out;
   std::vector<std::string> files;
@@ -51,7 +51,7 @@ void print(const std::string& path, const FileScore& score) {
   if (!score.decoding.is_null()) fmt::print("  {:<34} {}\n", "decoding", score.decoding.dump());
 }
 
-int run(const Options& o) {
+int run(const ScoreArguments& o) {
   apply_common(o.common);
   AbilitySpec spec = o.spec;
   spec.begin_token = parse_begin_token(o.bos);
@@ -86,7 +86,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_score(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ScoreArguments>();
   CLI::App* command = program.add_subcommand(
       "score", "perplexity of text, minimal pairs, multiple choice, generation tasks, metric and accuracy of records");
   command->footer(

@@ -12,7 +12,7 @@
 namespace circuit {
 namespace {
 
-struct Options {
+struct SweepArguments {
   CommonOptions common;
   SweepSpec spec;
   bool dry_run = false;
@@ -27,7 +27,7 @@ void print_plan(const Sweeper& sweeper) {
              sweep.target.empty() ? "none" : sweep.target, sweep.cost);
 }
 
-void print(const Options& o, const Sweeper& sweeper) {
+void print(const SweepArguments& o, const Sweeper& sweeper) {
   const Sweep& sweep = sweeper.sweep();
   if (o.common.json) {
     Json json = sweep_json(sweep);
@@ -40,7 +40,7 @@ void print(const Options& o, const Sweeper& sweeper) {
              sweeper.file("sweep.html"), sweeper.file("sweep.csv"));
 }
 
-int run(Options o) {
+int run(SweepArguments o) {
   if (o.common.seed != 0) throw UsageError("[--seed] a run's seed is its tuning.seed: use --grid tuning.seed=0,1,2.");
   while (o.spec.out.size() > 1 && o.spec.out.back() == '/') o.spec.out.pop_back();
   apply_common(o.common);
@@ -59,7 +59,7 @@ int run(Options o) {
 }  // namespace
 
 void add_sweep(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<SweepArguments>();
   CLI::App* command =
       program.add_subcommand("sweep", "tune over a grid of values, with one table and page of all runs");
   command->footer(

@@ -10,7 +10,7 @@
 namespace circuit {
 namespace {
 
-struct Options {
+struct TokenizeArguments {
   CommonOptions common;
   std::string path;
   bool decode = false;
@@ -18,7 +18,7 @@ struct Options {
   bool messages = false;
 };
 
-int run(const Options& o) {
+int run(const TokenizeArguments& o) {
   set_quiet(o.common.quiet);
   const LazyTokenizer lazy(o.path);
   const Tokenizer& tokenizer = lazy.get();
@@ -50,7 +50,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_tokenize(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<TokenizeArguments>();
   CLI::App* command = program.add_subcommand("tokenize", "JSON strings on stdin to token ids on stdout, or back");
   command->footer("Example:\n  echo '\"The keys are here.\"' | circuit tokenize examples/books-4l");
   command->add_option("PATH", o->path, "folder with tokenizer files, or a tokenizer.json")->required();

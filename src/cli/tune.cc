@@ -14,7 +14,7 @@
 namespace circuit {
 namespace {
 
-struct Options {
+struct TuneArguments {
   CommonOptions common;
   std::string config;
   std::string resume;
@@ -31,7 +31,7 @@ void print_plan(const DryRun& found, const CommonOptions& common) {
               kMemoryAdvice);
 }
 
-RunConfig resumed_config(const Options& o) {
+RunConfig resumed_config(const TuneArguments& o) {
   RunConfig config = read_run_config(o.resume);
   for (const std::string& assignment : o.set) {
     const std::string key = assignment.substr(0, assignment.find('='));
@@ -47,7 +47,7 @@ RunConfig resumed_config(const Options& o) {
   return config;
 }
 
-RunConfig fresh_config(const Options& o) {
+RunConfig fresh_config(const TuneArguments& o) {
   RunConfig config;
   read_config(o.config, config.settings());
   for (const std::string& assignment : o.set) set_config(assignment, config.settings());
@@ -60,7 +60,7 @@ RunConfig fresh_config(const Options& o) {
   return config;
 }
 
-int run(const Options& o) {
+int run(const TuneArguments& o) {
   if (o.help_config) {
     RunConfig defaults;
     const Settings settings = defaults.settings();
@@ -88,7 +88,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_tune(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<TuneArguments>();
   CLI::App* command = program.add_subcommand("tune", "circuit-tuning, or a baseline, into a run directory");
   command->footer(
       "Examples:\n"

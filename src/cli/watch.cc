@@ -17,7 +17,7 @@
 namespace circuit {
 namespace {
 
-struct Options {
+struct WatchArguments {
   CommonOptions common;
   std::string run;
   bool once = false;
@@ -34,7 +34,7 @@ void pause_for(double seconds) {
   nanosleep(&time, nullptr);  // a signal ends it
 }
 
-int run(const Options& o) {
+int run(const WatchArguments& o) {
   Watched now = watch_run(o.run);
   if (o.common.json) {
     fmt::print("{}\n", watched_json(o.run, now).dump());
@@ -61,7 +61,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_watch(CLI::App& program, Action* chosen) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<WatchArguments>();
   CLI::App* command = program.add_subcommand("watch", "a run that goes on, in the terminal");
   command->footer(
       "Ends when the run does, or with Ctrl-C; the run's store is only read. Not in a terminal, or with "

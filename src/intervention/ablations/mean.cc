@@ -21,7 +21,9 @@ std::unique_ptr<const AblatedOutputs> prepare(const Model& model, const std::vec
   MeanOutputs mean;
   for_outputs(model, reference, batch, form,
               [&](const NodeOutputs& outputs, const ExampleBatch& /*batch*/) { mean.add(outputs); });
-  return std::make_unique<Mean>(each_node(mean.mean(model.dtype()), [](const at::Tensor& t) { return t.view({1, -1}); }));
+  return std::make_unique<Mean>(each_node(mean.mean(model.dtype()), [](const at::Tensor& t) {
+    return t.view({1, -1});
+  }));
 }
 
 }  // namespace

@@ -39,14 +39,16 @@ std::unique_ptr<const AblatedOutputs> prepare(const Model& model, const std::vec
     mean.add(each_node(outputs, [&](const at::Tensor& t) { return t.reshape({b.examples, -1}); }));
   });
   const int64_t length = reference.empty() ? 0 : static_cast<int64_t>(reference[0]->ids.size());
-  return std::make_unique<MeanPositional>(
-      each_node(mean.mean(model.dtype()), [&](const at::Tensor& t) { return t.view({length, -1}); }));
+  return std::make_unique<MeanPositional>(each_node(mean.mean(model.dtype()), [&](const at::Tensor& t) {
+    return t.view({length, -1});
+  }));
 }
 
 }  // namespace
 
 Ablation mean_positional_ablation() {
-  return {"mean-positional", "the node's mean output at each position, of records of equal length", prepare, equal_lengths};
+  return {"mean-positional", "the node's mean output at each position, of records of equal length", prepare,
+          equal_lengths};
 }
 
 }  // namespace circuit

@@ -1,7 +1,7 @@
 // circuit: circuit-tuning of language models. One file a subcommand; the list is below.
 #include <ATen/Parallel.h>
+#include <circuit/version.h>
 #include <malloc.h>
-#include "circuit/version.h"
 
 #include <CLI/CLI.hpp>
 #include <filesystem>

@@ -10,6 +10,11 @@ if(CIRCUIT_TORCH_ROOT)
   string(REGEX REPLACE ".*MAJOR ([0-9]+).*MINOR ([0-9]+).*" "\\1.\\2" Torch_VERSION "${torch_version_lines}")
   set(torch_libraries ${CIRCUIT_TORCH_ROOT}/lib/libtorch.so ${CIRCUIT_TORCH_ROOT}/lib/libtorch_cpu.so ${CIRCUIT_TORCH_ROOT}/lib/libc10.so)
   set(torch_includes ${CIRCUIT_TORCH_ROOT}/include ${CIRCUIT_TORCH_ROOT}/include/torch/csrc/api/include)
+  # Headers of another fmt lie among torch's; ours, whose library is linked, must be found before them.
+  find_path(CIRCUIT_FMT_INCLUDE fmt/format.h NO_CACHE REQUIRED)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fmt_first)
+  file(CREATE_LINK ${CIRCUIT_FMT_INCLUDE}/fmt ${CMAKE_BINARY_DIR}/fmt_first/fmt SYMBOLIC)
+  list(PREPEND torch_includes ${CMAKE_BINARY_DIR}/fmt_first)
   # Libraries that register operators are used by nobody's symbols.
   set(torch_link_options -Wl,--no-as-needed)
   if(EXISTS ${CIRCUIT_TORCH_ROOT}/lib/libtorch_cuda.so)

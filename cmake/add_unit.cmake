@@ -41,5 +41,6 @@ function(circuit_test name pch)
   target_precompile_headers(${name} REUSE_FROM circuit_pch_${pch})
   target_compile_definitions(${name} PRIVATE CIRCUIT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 1200)
+  # As the program has it (cli/kernels.h): threads that spin at every small tensor take the cores from other tests.
+  set_tests_properties(${name} PROPERTIES TIMEOUT 1200 ENVIRONMENT "OMP_WAIT_POLICY=passive")
 endfunction()

@@ -23,8 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of the logits' spread; of the largest gradient of a tensor's model; of the largest score: float32's rounding over some
-// hundred operations.
+// Of the logits' spread; of the largest gradient of a tensor's model; of the largest score: float32's rounding over
+// some hundred operations.
 constexpr double kLogitTolerance = 1e-5;
 constexpr double kGradientTolerance = 1e-4;
 constexpr double kScoreTolerance = 1e-4;

@@ -43,6 +43,15 @@ def llama_like(changes=None, where=None, **more):
     return dict(LLAMA, **(changes or {}), **more), where or STANDARD
 
 
+POST = dict(STANDARD, attention_post="post_attention_layernorm", mlp_post="post_feedforward_layernorm",
+            attention_norm=None, mlp_norm=None)  # no norm before a block
+SHARED = dict(STANDARD, mlp_norm="input_layernorm")  # two blocks that read the stream through one norm
+GPT_NEO = dict(GPT2, q="attn.attention.q_proj", k="attn.attention.k_proj", v="attn.attention.v_proj",
+               o="attn.attention.out_proj")
+GPT_NEO.pop("qkv")
+GPT_J = dict(GPT_NEO, q="attn.q_proj", k="attn.k_proj", v="attn.v_proj", o="attn.out_proj", mlp_norm="ln_1")
+OLD = dict(SMALL, n_embd=24, n_layer=2, n_head=4, n_positions=32)
+
 FAMILIES = {
     "gpt2": (dict(SMALL, n_embd=24, n_layer=2, n_head=4, n_positions=32), GPT2),
     "llama": llama_like(),
@@ -58,6 +67,34 @@ FAMILIES = {
                          where=GEMMA2),
     "gemma3_text": llama_like(head_dim=8, query_pre_attn_scalar=10, sliding_window=4, tie_word_embeddings=True,
                               layer_types=["sliding_attention", "full_attention"], where=GEMMA2),
+    "gemma": llama_like(head_dim=8, tie_word_embeddings=True),
+    "starcoder2": llama_like(sliding_window=4),
+    "gpt_bigcode": (OLD, GPT2),
+    "gpt_neo": (dict(SMALL, hidden_size=24, num_layers=2, num_heads=4, max_position_embeddings=32, window_size=4,
+                     attention_types=[[["global", "local"], 1]]), GPT_NEO),
+    "gptj": (dict(OLD, rotary_dim=4), GPT_J),
+    "phi": llama_like(hidden_size=32, where=dict(SHARED, o="self_attn.dense", final_norm="final_layernorm")),
+    "phi3": llama_like(where=dict(STANDARD, qkv="self_attn.qkv_proj", order="blocks")),
+    "stablelm": llama_like(head_dim=8, hidden_size=32, use_qkv_bias=True),
+    "stablelm-parallel": llama_like(model_type="stablelm", hidden_size=32, use_parallel_residual=True, where=SHARED),
+    "olmo": llama_like(),
+    "olmo2": llama_like(where=POST),
+    "olmo3": llama_like(sliding_window=4, layer_types=["sliding_attention", "full_attention"], where=POST),
+    "granite": llama_like(embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.6,
+                          attention_multiplier=0.3),
+    "cohere": llama_like(logit_scale=0.5, tie_word_embeddings=True, where=SHARED),
+    "cohere2": llama_like(logit_scale=0.5, tie_word_embeddings=True, sliding_window=4, where=SHARED,
+                          layer_types=["sliding_attention", "full_attention"]),
+    "glm": llama_like(head_dim=8),
+    "glm4": llama_like(head_dim=8, where=dict(STANDARD, attention_post="post_self_attn_layernorm",
+                                              mlp_post="post_mlp_layernorm")),
+    "nemotron": llama_like(head_dim=8),
+    "exaone4": llama_like(sliding_window=4, layer_types=["sliding_attention", "full_attention"], where=POST),
+    "smollm3": llama_like(no_rope_layers=[1, 0], tie_word_embeddings=True),
+    "seed_oss": llama_like(head_dim=8),
+    "arcee": llama_like(),
+    "ernie4_5": llama_like(head_dim=8),
+    "hunyuan_v1_dense": llama_like(head_dim=8),
     "opt": (dict(SMALL, hidden_size=24, ffn_dim=32, num_hidden_layers=2, num_attention_heads=4,
                  max_position_embeddings=32, word_embed_proj_dim=24), OPT),
 }
@@ -67,6 +104,10 @@ def at(module, path):
     for part in path.split("."):
         module = getattr(module, part)
     return module
+
+
+def part_of(module, path):
+    return None if path is None else at(module, path)
 
 
 def make(name):
@@ -124,10 +165,13 @@ class Run:
     def watch_layer(self, number, layer):
         where = self.where
         for part in ("q", "k", "v", "qkv"):
+            if "qkv" in where and part != "qkv":
+                continue
             if part in where:
                 self.keep_output(at(layer, where[part]), f"{number}.{part}")
-        self.keep_input(at(layer, where["attention_norm"]), f"{number}.attention_norm")
-        self.keep_input(at(layer, where["mlp_norm"]), f"{number}.mlp_norm")
+        for part in ("attention_norm", "mlp_norm"):
+            if where[part] is not None:
+                self.keep_input(at(layer, where[part]), f"{number}.{part}")
         self.keep_input(at(layer, where["o"]), f"{number}.z")
         self.copy_input(at(layer, where.get("mlp_in", where["mlp"])), f"{number}.mlp_in")
         self.keep_output(at(layer, where["mlp"]), f"{number}.mlp")
@@ -137,7 +181,9 @@ class Run:
 
 
 def through_norm(norm, x, d_y):
-    """The gradient at a norm's input from that at its output."""
+    """The gradient at a norm's input from that at its output; norm None: there is none."""
+    if norm is None:
+        return d_y
     x = x.detach().reshape(d_y.shape).requires_grad_()
     return torch.autograd.grad(norm(x), x, d_y)[0]
 
@@ -152,7 +198,7 @@ class Heads:
 
     def __init__(self, config, where, layer):
         self.n = config.num_attention_heads
-        self.kv = getattr(config, "num_key_value_heads", None) or self.n
+        self.kv = 1 if getattr(config, "multi_query", False) else getattr(config, "num_key_value_heads", None) or self.n
         width = rows_of(at(layer, where["o"])).shape[1]
         self.d = width // self.n
         self.where = where
@@ -183,6 +229,7 @@ def edge_scores(model, where, clean_ids, other_ids):
     model.zero_grad()
     (clean.logits[:, -1, 1] - clean.logits[:, -1, 2]).sum().backward()
     layers = clean.layers
+    residual = getattr(model.config, "residual_multiplier", 1)
     heads = Heads(model.config.get_text_config(), where, layers[0])
     up, down = [], []
 
@@ -200,15 +247,16 @@ def edge_scores(model, where, clean_ids, other_ids):
         for h in range(heads.n):
             mine = torch.arange(h * heads.d, (h + 1) * heads.d)
             up.append(z[..., mine] @ w_o[:, mine].T * scale)
-        up.append(moved(f"{l}.mlp") * mlp_scale)
-        norm, x = at(layer, where["attention_norm"]), clean.seen[f"{l}.attention_norm"]
+            up[-1] = up[-1] * residual
+        up.append(moved(f"{l}.mlp") * mlp_scale * residual)
+        norm, x = part_of(layer, where["attention_norm"]), clean.seen.get(f"{l}.attention_norm")
         for part, count in (("q", heads.n), ("k", heads.kv), ("v", heads.kv)):
             for h in range(count):
                 name, columns = heads.columns(part, h)
                 d = clean.seen[f"{l}.{name}"].grad[..., columns]
                 down.append(through_norm(norm, x, d @ rows_of(at(layer, where[name]))[columns]))
-        x = clean.seen[f"{l}.mlp_norm"]
-        d = through_norm(at(layer, where["mlp_norm"]), x, clean.seen[f"{l}.mlp_in"].grad.reshape(x.shape))
+        x, d = clean.seen.get(f"{l}.mlp_norm"), clean.seen[f"{l}.mlp_in"].grad
+        d = through_norm(part_of(layer, where["mlp_norm"]), x, d if x is None else d.reshape(x.shape))
         down.append(d.reshape(SEQUENCES, TOKENS, -1))
     down.append(clean.seen["final"].grad)
     scores = torch.einsum("ubtd,vbtd->uv", torch.stack(up).double(), torch.stack(down).double())

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,6 +14,8 @@
 #include <map>
 
 #include "core/rng.h"
+#include "graph/slices.h"
+#include "intervention/circuit_run.h"
 #include "io/files.h"
 #include "model/generate.h"
 #include "scoring/scorer.h"
@@ -48,6 +51,37 @@ std::vector<std::vector<int64_t>> rows_of(const at::Tensor& ids) {
   }
   return rows;
 }
+
+// By fixture and by what was compared, the largest difference as a share of the tolerance's unit.
+std::map<std::string, std::map<std::string, double>>& differences() {
+  static std::map<std::string, std::map<std::string, double>> all;
+  return all;
+}
+
+// docs/models.md up to its table, and the table as this run found it.
+class Table : public testing::Environment {
+ public:
+  void TearDown() override {
+    if (std::getenv("CIRCUIT_UPDATE_DOCS") == nullptr) return;
+    const std::string path = std::string(CIRCUIT_SOURCE_DIR) + "/docs/models.md";
+    const std::string mark = "<!-- made by families_test -->\n";
+    const std::string text = read_file(path);
+    const size_t at = text.find(mark);
+    ASSERT_NE(at, std::string::npos) << path;
+    std::string made = text.substr(0, at) + mark +
+                       "| fixture | model_type | logits | gradients | scores | transformers |\n"
+                       "| --- | --- | --- | --- | --- | --- |\n";
+    for (const auto& [name, found] : differences()) {
+      const std::string folder = folder_of_fixtures() + "/" + name;
+      made += fmt::format("| {} | `{}` | {:.0e} | {:.0e} | {:.0e} | {} |\n", name,
+                          read_json(folder + "/config.json").at("model_type").get<std::string>(), found.at("logits"),
+                          found.at("gradients"), found.at("scores"),
+                          read_json(folder + "/reference.json").at("versions").at("transformers").get<std::string>());
+    }
+    write_file(path, made);
+  }
+};
+const testing::Environment* const kTable = testing::AddGlobalTestEnvironment(new Table);
 
 double largest(const at::Tensor& t) { return t.numel() == 0 ? 0 : t.abs().max().item<double>(); }
 
@@ -85,7 +119,11 @@ class Families : public testing::TestWithParam<std::string> {
     for (size_t i = 0; i < made.size(); ++i) {
       made[i].ids = clean[i];
       made[i].counterfactual_ids = other[i];
-      made[i].readouts = {{static_cast<int64_t>(clean[i].size()) - 1, {1}, {2}}};
+      Readout last;
+      last.position = static_cast<int64_t>(clean[i].size());
+      last.correct = {1};
+      last.wrong = {2};
+      made[i].readouts = {last};
       made[i].place = "fixture:" + std::to_string(i);
     }
     return made;
@@ -95,7 +133,10 @@ class Families : public testing::TestWithParam<std::string> {
     const TokenBatch batch = make_token_batch(rows_of(ids), model_.architecture(), at::kCPU, "fixture");
     return logits_of(model_, forward(model_, batch, Keep::kNothing).x_final).view({ids.size(0), ids.size(1), -1});
   }
-  void found(const char* what, double share) { RecordProperty(what, fmt::format("{:.1e}", share)); }
+  static void found(const char* what, double share) {
+    double& known = differences()[GetParam()][what];
+    known = std::max(known, share);
+  }
 
   Model model_ = Model::load(Checkpoint::open(folder()), {});
   TensorFile reference_{folder() + "/reference.safetensors"};
@@ -176,6 +217,50 @@ TEST_P(Families, EdgeScoresAreThoseOfHooks) {
   found("scores", worst);
 }
 
+// Every reader on a stream of its own: with all edges that is the model, with none its counterfactual, in every form of
+// the graph.
+TEST_P(Families, CircuitsOfAllAndOfNoEdgesAreTheTwoRuns) {
+  const std::vector<Example> examples = this->examples();
+  std::vector<const Example*> all;
+  for (const Example& e : examples) all.push_back(&e);
+  const ExampleBatch clean = make_example_batch(all, model_.architecture(), at::kCPU);
+  const ExampleBatch other = make_example_batch(all, model_.architecture(), at::kCPU, Side::kCounterfactual);
+  const at::Tensor x = forward(model_, clean.tokens, Keep::kNothing).x_final;
+  const at::Tensor x_other = forward(model_, other.tokens, Keep::kNothing).x_final;
+  for (const auto& [form, block] : {std::pair(KeyValueNodes::kGrouped, 0), {KeyValueNodes::kUngrouped, 8}}) {
+    const Graph graph(model_.architecture(), form, block);
+    const auto ablated = find_ablation("counterfactual")->prepare(model_, all, 2, mlp_form(graph));
+    const NodeOutputs outputs = ablated->of(all, clean);
+    CircuitRunner runner(model_, graph, clean.tokens, outputs);
+    const auto edges = static_cast<size_t>(graph.n_edges());
+    EXPECT_LT(largest(runner.run(std::vector<bool>(edges, true)) - x), kScoreTolerance * largest(x));
+    EXPECT_LT(largest(runner.run(std::vector<bool>(edges, false)) - x_other), kScoreTolerance * largest(x_other));
+  }
+}
+
+// What of scores does not need hooks: their sum rule in the other forms of the graph, with blocks and per query head.
+TEST_P(Families, ScoresOfEveryFormOfTheGraphKeepTheSumRule) {
+  const std::vector<Example> examples = this->examples();
+  std::vector<const Example*> all;
+  for (const Example& e : examples) all.push_back(&e);
+  const Graph graph(model_.architecture(), KeyValueNodes::kUngrouped, 8);
+  for (const char* ablation : {"counterfactual", "mean", "zero"}) {
+    ScoreSpec spec(find_metric("logit_diff"));
+    spec.ablation = find_ablation(ablation);
+    EXPECT_LT(find_scorer("eap").score(model_, graph, all, spec, {}).sum_rule_error, kScoreTolerance) << ablation;
+  }
+}
+
+// Tuning owns every parameter once: slices cover the tensors and do not overlap.
+TEST_P(Families, SlicesAreEveryParameterOnce) {
+  const Graph graph(model_.architecture(), KeyValueNodes::kGrouped);
+  const SliceTable table(graph, model_);
+  std::map<std::string, at::Tensor> owners;
+  for (const auto& [name, tensor] : model_.parameters()) owners[name] = at::zeros_like(tensor);
+  for (const Slice& s : table.slices()) owners.at(s.tensor).narrow(s.dim, s.start, s.length).add_(1);
+  for (const auto& [name, count] : owners) EXPECT_TRUE(count.eq(1).all().item<bool>()) << name;
+}
+
 TEST_P(Families, ExportIsWhatWasLoaded) {
   const std::string out = testing::TempDir() + "family-" + GetParam();
   fs::remove_all(out);
@@ -184,8 +269,8 @@ TEST_P(Families, ExportIsWhatWasLoaded) {
   fs::remove_all(out);
 }
 
-INSTANTIATE_TEST_SUITE_P(Fixtures, Families, testing::ValuesIn(fixtures()), [](const auto& info) {
-  std::string name = info.param;
+INSTANTIATE_TEST_SUITE_P(Fixtures, Families, testing::ValuesIn(fixtures()), [](const auto& fixture) {
+  std::string name = fixture.param;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });

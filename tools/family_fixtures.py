@@ -61,7 +61,7 @@ FAMILIES = {
     "mistral": llama_like(sliding_window=4),
     "qwen2": llama_like(),
     "qwen3": llama_like(head_dim=8),
-    "gpt_neox": (dict(SMALL, hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+    "gpt_neox": (dict(SMALL, hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
                       max_position_embeddings=64), NEOX),
     "gemma2": llama_like(head_dim=8, query_pre_attn_scalar=10, sliding_window=4, tie_word_embeddings=True,
                          where=GEMMA2),
@@ -279,9 +279,12 @@ def write(name, out):
     loss.backward()
     stored = load_file(os.path.join(folder, "model.safetensors"))
     state = dict(model.named_parameters(remove_duplicate=False))
-    for tensor in stored:
-        if tensor in state and state[tensor].grad is not None:
-            reference["grad." + tensor] = state[tensor].grad.clone()
+    for tensor, value in stored.items():
+        # Some are saved under another name than they have in memory.
+        found = state.get(tensor)
+        if found is None:
+            found = next(p for p in state.values() if p.shape == value.shape and torch.equal(p, value))
+        reference["grad." + tensor] = found.grad.clone()
     reference["logits"] = logits.detach()
     reference["counterfactual_logits"] = model(other, use_cache=False).logits.detach()
     reference["eap"] = edge_scores(model, where, ids, other)

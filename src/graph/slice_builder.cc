@@ -4,6 +4,8 @@ namespace circuit {
 
 int64_t SliceBuilder::make(const std::string& node, const std::string& tensor, int64_t dim, int64_t start,
                            int64_t length) {
+  const auto [found, fresh] = made_.emplace(std::make_tuple(tensor, dim, start), static_cast<int64_t>(slices_.size()));
+  if (!fresh) return found->second;
   const at::Tensor& parameter = model_.parameter(tensor);
   slices_.push_back({node, tensor, dim, start, length, parameter.numel() / parameter.size(dim) * length});
   return static_cast<int64_t>(slices_.size()) - 1;

@@ -1,7 +1,9 @@
 // What the kinds of nodes make a model's slices with. Used by SliceTable only.
 #pragma once
 
+#include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "graph/slices.h"
@@ -29,6 +31,7 @@ class SliceBuilder {
   static void add(const std::vector<int64_t>& ids, std::vector<int64_t>* owner);
 
  private:
+  // The slice that is there already, where two nodes share it: a norm that two blocks read through.
   int64_t make(const std::string& node, const std::string& tensor, int64_t dim, int64_t start, int64_t length);
 
   const Graph& graph_;
@@ -36,6 +39,7 @@ class SliceBuilder {
   std::vector<Slice>& slices_;
   std::vector<NodeSlices>& upstream_;
   std::vector<NodeSlices>& downstream_;
+  std::map<std::tuple<std::string, int64_t, int64_t>, int64_t> made_;
 };
 
 }  // namespace circuit

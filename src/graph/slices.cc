@@ -26,6 +26,7 @@ SliceTable::SliceTable(const Graph& graph, const Model& model)
   }
   downstream_[graph.logits()].norms = builder.wholes("logits.norm", {layout.final_norm, layout.final_norm_bias});
   if (!tied_) builder.whole("logits", layout.unembedding, &unembedding_);
+  builder.whole("logits", layout.unembedding_bias, &unembedding_);
 }
 
 std::vector<int64_t> SliceTable::of_circuit(const Circuit& circuit, const SlicePolicy& policy) const {

@@ -49,7 +49,13 @@ class CircuitRunner::AblatedLayer {
     const at::Tensor out = heads                 ? at::mm(ablated.z[l_], w.w_o)
                            : owner_.split_mlps() ? at::mm(ablated.mlp[l_], w.w_out)
                                                  : ablated.mlp[l_];
-    AblatedBlock block{{spec.kind, l_}, x, add_bias(out, heads ? w.b_o : w.b_out)};
+    // An MLP's output was kept as it is multiplied; z and channels were not.
+    const double residual = owner_.model_.architecture().layer(l_).residual;
+    const at::Tensor& bias = heads ? w.b_o : w.b_out;
+    const bool whole = heads || owner_.split_mlps();
+    AblatedBlock block{{spec.kind, l_},
+                       x,
+                       whole ? add_bias(out, bias) * residual : add_bias(out, bias.defined() ? bias * residual : bias)};
     const at::Tensor joins = post_norm_forward(post_norm_of(w, spec.kind), block.written, nullptr);
     if (!owner_.model_.norms_outputs()) block.written = at::Tensor();
     owner_.blocks_.push_back(std::move(block));
@@ -197,8 +203,12 @@ void CircuitRunner::run_heads(int64_t l, const at::Tensor& base) {
   const LayerWeights& w = model_.layers()[l];
   std::vector<int64_t> heads;
   std::vector<int64_t> readers;
+  // A norm over all heads takes every head's reader, whichever head is wanted.
+  const bool together = a.layer(l).attention.qk_norm_whole;
+  bool any = false;
+  for (int64_t h = 0; h < a.n_heads; ++h) any = any || needed(graph_.head(l, h));
   for (int64_t h = 0; h < a.n_heads; ++h) {
-    if (!needed(graph_.head(l, h))) continue;
+    if (!(together ? any : needed(graph_.head(l, h)))) continue;
     const int64_t kv = graph_.ungrouped() ? h : h / a.heads_per_kv();
     heads.push_back(h);
     readers.insert(readers.end(), {graph_.query(l, h), graph_.key(l, kv), graph_.value(l, kv)});
@@ -222,12 +232,13 @@ void CircuitRunner::run_heads(int64_t l, const at::Tensor& base) {
     v.push_back(project(2, w.w_v, w.b_v, g));
   }
   const auto n = static_cast<int64_t>(heads.size());
-  const QueryKeyValue p =
-      normed_and_rotated(w, rotary_.of(a, l), {at::cat(q, 1), at::cat(k, 1), at::cat(v, 1)}, nullptr);
+  const QueryKeyValue p = normed_and_rotated(w, a.layer(l).attention, rotary_.of(a, l),
+                                             {at::cat(q, 1), at::cat(k, 1), at::cat(v, 1)}, nullptr);
   const at::Tensor z = attention_forward(separate_heads(a, n), l, batch_, p.q, p.k, p.v, nullptr);
   for (int64_t i = 0; i < n; ++i) {
+    if (!needed(graph_.head(l, heads[i]))) continue;
     const at::Tensor z_difference = head_of(z, i, dh) - head_of(ablated_.z[l], heads[i], dh);
-    put(graph_.head(l, heads[i]), at::mm(z_difference, w.w_o.narrow(0, heads[i] * dh, dh)));
+    put(graph_.head(l, heads[i]), at::mm(z_difference, w.w_o.narrow(0, heads[i] * dh, dh)) * a.layer(l).residual);
   }
 }
 
@@ -236,7 +247,8 @@ void CircuitRunner::run_mlp(int64_t l, const at::Tensor& base) {
   std::vector<int64_t> row_of;
   const at::Tensor x = streams({graph_.mlp_in(l)}, base, &row_of)[0];
   const at::Tensor y = norm_forward(w.mlp_norm, x, nullptr).to(model_.dtype());
-  put(graph_.mlp(l), mlp_forward(model_.architecture().layer(l).mlp, w, y, nullptr) - ablated_.mlp[l]);
+  const LayerSpec& spec = model_.architecture().layer(l);
+  put(graph_.mlp(l), mlp_forward(spec.mlp, w, y, nullptr) * spec.residual - ablated_.mlp[l]);
 }
 
 void CircuitRunner::run_mlp_blocks(int64_t l, const at::Tensor& base) {
@@ -257,7 +269,8 @@ void CircuitRunner::run_mlp_blocks(int64_t l, const at::Tensor& base) {
     const int64_t first = blocks[i] * graph_.mlp_block();
     const at::Tensor hidden = mlp_channels(spec, w, y[row_of[i]], first, graph_.mlp_block());
     const at::Tensor difference = hidden - ablated_.mlp[l].narrow(1, first, graph_.mlp_block());
-    put(graph_.mlp(l, blocks[i]), at::mm(difference, w.w_out.narrow(0, first, graph_.mlp_block())));
+    put(graph_.mlp(l, blocks[i]),
+        at::mm(difference, w.w_out.narrow(0, first, graph_.mlp_block())) * model_.architecture().layer(l).residual);
   }
 }
 

@@ -10,8 +10,9 @@
 
 namespace circuit {
 
-enum class NormKind { kLayerNorm, kRmsNorm };
-enum class Activation { kGeluTanh, kGeluErf, kSilu, kRelu };
+// kNone: the stream itself.
+enum class NormKind { kLayerNorm, kRmsNorm, kNone };
+enum class Activation { kGeluTanh, kGeluErf, kSilu, kRelu, kReluSquared };
 
 // Frequency scaling of Llama 3.1 ("rope_type": "llama3").
 struct Llama3Scaling {
@@ -25,15 +26,32 @@ inline bool operator==(const Llama3Scaling& a, const Llama3Scaling& b) {
          a.original_positions == b.original_positions;
 }
 
-// Rotary position embedding, halves convention: channel i is paired with i + dims/2.
+// YaRN (Peng et al. 2023, arXiv 2309.00071): slow channels are interpolated, fast ones left alone, with a ramp between.
+struct YarnScaling {
+  double factor = 1;
+  double beta_fast = 32, beta_slow = 1;  // turns over the original context at which the ramp begins and ends
+  double original_positions = 2048;
+  double attention_factor = 1;  // of cosines and sines
+  bool truncate = true;         // the ramp's ends are whole channels
+};
+inline bool operator==(const YarnScaling& a, const YarnScaling& b) {
+  return a.factor == b.factor && a.beta_fast == b.beta_fast && a.beta_slow == b.beta_slow &&
+         a.original_positions == b.original_positions && a.attention_factor == b.attention_factor &&
+         a.truncate == b.truncate;
+}
+
+// Rotary position embedding. Channel i is paired with i + dims/2 (halves), or where interleaved 2i with 2i + 1.
 struct RotarySpec {
   double theta = 10000;
   int64_t dims = 0;          // rotated channels of each head, ≤ d_head, even
   double linear_factor = 1;  // positions are divided by it ("rope_type": "linear")
   std::optional<Llama3Scaling> llama3;
+  std::optional<YarnScaling> yarn;
+  bool interleaved = false;
 };
 inline bool operator==(const RotarySpec& a, const RotarySpec& b) {
-  return a.theta == b.theta && a.dims == b.dims && a.linear_factor == b.linear_factor && a.llama3 == b.llama3;
+  return a.theta == b.theta && a.dims == b.dims && a.linear_factor == b.linear_factor && a.llama3 == b.llama3 &&
+         a.yarn == b.yarn && a.interleaved == b.interleaved;
 }
 
 // A norm over the last dimension.
@@ -41,6 +59,7 @@ struct NormSpec {
   NormKind kind = NormKind::kLayerNorm;
   double eps = 1e-5;
   double offset = 0;  // γ is the stored weight plus this (Gemma: 1)
+  double factor = 1;  // of γ and β (a scale of the logits, as one of the final norm's output)
 };
 
 // What the stream starts with: scale · (the token's embedding), and a position's embedding where there are any.
@@ -54,7 +73,9 @@ struct EmbeddingSpec {
 struct AttentionSpec {
   bool qkv_bias = false;
   bool out_bias = false;
-  bool qk_norm = false;  // RMSNorm over d_head on every head's q and k, before the rotation
+  bool qk_norm = false;        // a norm over d_head on every head's q and k, before the rotation
+  bool qk_norm_whole = false;  // it is over all heads of q, and all of k, together (OLMo 2)
+  bool rotated_first = false;  // it comes after the rotation (Hunyuan)
   std::optional<RotarySpec> rotary;
   std::optional<int64_t> window;       // ≥ 1: a token attends to itself and the window − 1 before it
   std::optional<double> query_scalar;  // scores are divided by its root; none: d_head
@@ -80,10 +101,11 @@ struct Block {
 };
 inline bool operator==(const Block& a, const Block& b) { return a.kind == b.kind && a.layer == b.layer; }
 
-// A part of a layer that reads the stream through a norm and writes to it.
+// A part of a layer that reads the stream, mostly through a norm, and writes to it.
 struct BlockSpec {
   BlockKind kind = BlockKind::kAttention;
   BlockReads reads = BlockReads::kStream;
+  bool pre_norm = true;    // it reads the stream through a norm
   bool post_norm = false;  // a norm on what it writes, biases included, before that joins the stream
 };
 
@@ -92,6 +114,7 @@ struct LayerSpec {
   AttentionSpec attention;
   MlpSpec mlp;
   std::vector<BlockSpec> blocks{{BlockKind::kAttention}, {BlockKind::kMlp}};
+  double residual = 1;  // what a block writes is multiplied by it (Granite)
 
   // Whether every block reads the stream before the layer's first.
   void set_parallel(bool parallel) {
@@ -102,11 +125,14 @@ struct LayerSpec {
     for (BlockSpec& block : blocks) block.post_norm = true;
   }
   bool parallel() const;
+  bool pre_norm(BlockKind kind) const;
   bool post_norm(BlockKind kind) const;
 };
 
 struct HeadSpec {
   bool tied = false;              // the unembedding is the embedding
+  bool bias = false;              // of the logits
+  double scale = 1;               // the logits are multiplied by it, before a bias
   std::optional<double> softcap;  // of the logits
 };
 
@@ -150,6 +176,10 @@ struct Architecture {
 inline bool LayerSpec::parallel() const {
   return std::any_of(blocks.begin(), blocks.end(),
                      [](const BlockSpec& b) { return b.reads == BlockReads::kLayerInput; });
+}
+
+inline bool LayerSpec::pre_norm(BlockKind kind) const {
+  return std::all_of(blocks.begin(), blocks.end(), [&](const BlockSpec& b) { return b.kind != kind || b.pre_norm; });
 }
 
 inline bool LayerSpec::post_norm(BlockKind kind) const {

@@ -22,7 +22,7 @@ struct AttentionBackward {
   // [tokens, (H + 2 Hk) · d_head], the group sums, in the layer's QkvOrder; side by side where separate.
   at::Tensor d_qkv;
   AttentionGradients heads;  // as AttentionGradients, but of the projections' outputs
-  at::Tensor d_q_normed;     // [tokens, H, d_head] at the q norm's output; undefined where there is none
+  at::Tensor d_q_normed;     // [tokens, H, d_head] at the q norm's output, as to_normed; undefined where there is none
   at::Tensor d_k_normed;     // [tokens, Hk, d_head]
   at::Tensor d_y;            // [tokens, d_model] at the norm's output
   at::Tensor d_reader;       // [tokens, d_model] at the stream the layer reads, through its norm

@@ -23,7 +23,7 @@ enum class Keep {
 
 // What the backward of the q/k norm needs; undefined where the architecture has none.
 struct QueryKeyNormCache {
-  at::Tensor q, k;  // [tokens, heads, d_head] the projections' outputs
+  at::Tensor q, k;  // what is normed, as to_normed has it
   NormStats q_stats, k_stats;
 };
 

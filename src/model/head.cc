@@ -58,11 +58,13 @@ HeadInput readout_input(const Model& model, const at::Tensor& x_final, const at:
 at::Tensor head_logits(const Model& model, const at::Tensor& y) {
   const at::Tensor& u = model.unembedding();
   const auto& cap = model.architecture().head.softcap;
-  if (y.scalar_type() == u.scalar_type()) return soft_cap(linear(y, u.t(), {}), cap);
+  const at::Tensor& bias = model.unembedding_bias();
+  if (y.scalar_type() == u.scalar_type()) return soft_cap(linear(y, u.t(), bias), cap);
   at::Tensor logits = at::empty({y.size(0), u.size(0)}, y.options());
   widened_parts(u, y.scalar_type(), [&](int64_t first, const at::Tensor& rows) {
     logits.narrow(1, first, rows.size(0)).copy_(at::mm(y, rows.t()));
   });
+  if (bias.defined()) logits.add_(bias);
   return soft_cap(logits, cap);
 }
 
@@ -89,13 +91,19 @@ TokenLogits token_logits(const Model& model, const at::Tensor& y, const at::Tens
   const auto sums = [&](const at::Tensor& terms) {
     return at::zeros_like(wide_y).index_add_(0, owners, terms * w.unsqueeze(1));
   };
+  const at::Tensor& bias = model.unembedding_bias();
+  const at::Tensor shifts = bias.defined() ? wide(bias.index_select(0, ids)) : bias;
   // Linear without a cap: one direction per row of y, and no logit is made.
   const auto& cap = model.architecture().head.softcap;
   if (!cap) {
     const at::Tensor directions = sums(rows);
-    return {(wide_y * directions).sum(1), directions.to(y.scalar_type()), {}};
+    at::Tensor values = (wide_y * directions).sum(1);
+    if (bias.defined()) values.index_add_(0, owners, shifts * w);
+    return {values, directions.to(y.scalar_type()), {}};
   }
-  const at::Tensor logits = soft_cap((wide_y.index_select(0, owners) * rows).sum(1), cap);
+  at::Tensor plain = (wide_y.index_select(0, owners) * rows).sum(1);
+  if (bias.defined()) plain.add_(shifts);
+  const at::Tensor logits = soft_cap(plain, cap);
   const at::Tensor slopes = soft_cap_slope(logits, *cap);
   return {at::zeros({y.size(0)}, wide_y.options()).index_add_(0, owners, logits * w),
           sums(rows * slopes.unsqueeze(1)).to(y.scalar_type()), slopes};
@@ -156,6 +164,10 @@ Loss nll_loss(const Model& model, const at::Tensor& x_final, const Targets& targ
     if (read) return;
     loss.d_y.narrow(0, first, count).copy_(head_d_y(model, logits));
     if (!unembedding) return;
+    if (model.unembedding_bias().defined()) {
+      const at::Tensor sums = wide(logits).sum(0);
+      loss.d_bias = loss.d_bias.defined() ? loss.d_bias.add_(sums) : sums;
+    }
     const at::Tensor d = at::mm(logits.t(), y_part);
     // From the second part on in float32: a BF16 sum would lose what is 256 times smaller than itself.
     loss.d_unembedding = loss.d_unembedding.defined() ? wide(loss.d_unembedding).add_(d) : d;

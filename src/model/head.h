@@ -62,6 +62,7 @@ struct Loss {
   HeadInput head;
   at::Tensor d_y;            // [n, d_model], of Σ weight · nll
   at::Tensor d_unembedding;  // [vocab, d_model]; in float32 at least where it is a sum of parts
+  at::Tensor d_bias;         // [vocab], float32 at least; undefined where the logits have no bias
 };
 
 // Negative log-likelihood of every target, and the gradient of its weighted sum. The logits exist for a part at a time,

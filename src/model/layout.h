@@ -25,7 +25,7 @@ struct TensorRef {
 struct LayerLayout {
   TensorRef w_q, w_k, w_v;  // units: query heads, key/value heads; split along the outputs
   TensorRef b_q, b_k, b_v;
-  std::string q_norm, k_norm;  // [d_head], shared by the layer's heads; empty: none
+  std::string q_norm, k_norm;  // [d_head], shared by the layer's heads, or of all of them; empty: none
   TensorRef w_o;               // units: query heads; split along the inputs
   TensorRef w_in, b_in;        // units: MLP channels; split along the outputs. Gated: the "up" matrix
   TensorRef w_gate, b_gate;
@@ -44,6 +44,7 @@ struct TensorShape {
 struct Layout {
   std::string prefix;                             // may stand before every name but the unembedding's, or be absent
   std::string embedding, positions, unembedding;  // positions empty: none
+  std::string unembedding_bias;                   // [vocab]; empty: none
   std::string final_norm, final_norm_bias;
   std::vector<LayerLayout> layers;
   std::vector<TensorShape> tensors;  // everything the model needs, in reading order

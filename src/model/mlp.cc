@@ -32,6 +32,8 @@ at::Tensor activate_wide(Activation activation, const at::Tensor& x) {
       return at::silu(x);
     case Activation::kRelu:
       return at::relu(x);
+    case Activation::kReluSquared:
+      return at::relu(x).square_();
   }
   fail("mlp", "unknown activation.");
 }
@@ -46,6 +48,8 @@ at::Tensor activate_backward_wide(Activation activation, const at::Tensor& d_h, 
       return at::silu_backward(d_h, x);
     case Activation::kRelu:
       return at::threshold_backward(d_h, x, 0);
+    case Activation::kReluSquared:
+      return at::relu(x).mul_(2).mul_(d_h);
   }
   fail("mlp", "unknown activation.");
 }

@@ -83,7 +83,7 @@ Layout layout_of(const Architecture& architecture) { return family_of(architectu
 
 std::string with_prefix(const Layout& layout, const std::string& prefix, const std::string& name) {
   // The separate unembedding is the language-model head's own, outside the prefixed body.
-  const bool head = name == layout.unembedding && name != layout.embedding;
+  const bool head = (name == layout.unembedding && name != layout.embedding) || name == layout.unembedding_bias;
   return head ? name : prefix + name;
 }
 
@@ -176,11 +176,20 @@ void Model::make_views() {
   if (positions_.defined())
     positions_ = positions_.narrow(0, architecture_.embedding.position_offset, architecture_.n_positions);
   unembedding_ = parameters_.at(layout_.unembedding);
+  unembedding_bias_ = parameter_or_none(parameters_, layout_.unembedding_bias);
   const auto norm = [&](const std::string& weight, const std::string& bias) {
     return NormWeights{parameter_or_none(parameters_, weight), parameter_or_none(parameters_, bias),
                        architecture_.norm};
   };
-  final_norm_ = norm(layout_.final_norm, layout_.final_norm_bias);
+  // A norm that is always there: without parameters its weight is 1.
+  const auto reader_norm = [&](const std::string& weight, const std::string& bias, bool there) {
+    NormWeights w = norm(weight, bias);
+    if (!w.defined()) w.weight = at::ones({architecture_.d_model}, embedding_.options());
+    if (!there) w.spec.kind = NormKind::kNone;
+    return w;
+  };
+  final_norm_ = reader_norm(layout_.final_norm, layout_.final_norm_bias, true);
+  final_norm_.spec.factor = architecture_.head.scale;
   layers_.clear();
   for (const LayerLayout& l : layout_.layers) {
     LayerWeights w;
@@ -205,8 +214,9 @@ void Model::make_views() {
     w.b_gate = view_of(parameters_, l.b_gate);
     w.w_out = view_of(parameters_, l.w_out);
     w.b_out = parameter_or_none(parameters_, l.b_out);
-    w.attn_norm = norm(l.attn_norm, l.attn_norm_bias);
-    w.mlp_norm = norm(l.mlp_norm, l.mlp_norm_bias);
+    const LayerSpec& spec = architecture_.layer(static_cast<int64_t>(layers_.size()));
+    w.attn_norm = reader_norm(l.attn_norm, l.attn_norm_bias, spec.pre_norm(BlockKind::kAttention));
+    w.mlp_norm = reader_norm(l.mlp_norm, l.mlp_norm_bias, spec.pre_norm(BlockKind::kMlp));
     w.attn_post_norm = norm(l.attn_post_norm, "");
     w.mlp_post_norm = norm(l.mlp_post_norm, "");
     layers_.push_back(std::move(w));

@@ -14,9 +14,9 @@
 namespace circuit {
 
 struct NormWeights {
-  at::Tensor weight;  // [d_model]; undefined: no such norm
+  at::Tensor weight;  // [d_model], ones where the file has none; undefined: no such norm
   at::Tensor bias;    // [d_model] or undefined
-  NormSpec spec;      // γ = weight + its offset; read it through norm_scale
+  NormSpec spec;  // γ = (weight + its offset) · its factor; read it through norm_scale, the bias through norm_shift
   bool defined() const { return weight.defined(); }
 };
 
@@ -32,7 +32,7 @@ struct LayerWeights {
   at::Tensor b_q, b_k, b_v;  // [heads, d_head]
   QkvOrder qkv_order = QkvOrder::kSeparate;
   at::Tensor w_qkv, b_qkv;     // all three in that order, [d_model, (H + 2 Hk) · d_head]; undefined: separate
-  NormWeights q_norm, k_norm;  // [d_head]
+  NormWeights q_norm, k_norm;  // [d_head], or [heads · d_head] where it is over all heads
   at::Tensor w_o, b_o;         // [n_heads · d_head, d_model], [d_model]
   at::Tensor w_in, b_in;       // [d_model, d_mlp]; gated: the up projection
   at::Tensor w_gate, b_gate;   // [d_model, d_mlp]
@@ -60,9 +60,10 @@ class Model {
   const Architecture& architecture() const { return architecture_; }
   const Layout& layout() const { return layout_; }
   const std::vector<LayerWeights>& layers() const { return layers_; }
-  const at::Tensor& embedding() const { return embedding_; }      // [vocab, d_model]
-  const at::Tensor& positions() const { return positions_; }      // [n_positions, d_model] or undefined
-  const at::Tensor& unembedding() const { return unembedding_; }  // [vocab, d_model], maybe the embedding
+  const at::Tensor& embedding() const { return embedding_; }                // [vocab, d_model]
+  const at::Tensor& positions() const { return positions_; }                // [n_positions, d_model] or undefined
+  const at::Tensor& unembedding() const { return unembedding_; }            // [vocab, d_model], maybe the embedding
+  const at::Tensor& unembedding_bias() const { return unembedding_bias_; }  // [vocab] or undefined
   const NormWeights& final_norm() const { return final_norm_; }
   at::ScalarType dtype() const { return embedding_.scalar_type(); }
   at::Device device() const { return embedding_.device(); }
@@ -88,7 +89,7 @@ class Model {
   std::string prefix_;
   std::map<std::string, at::Tensor> parameters_;
   std::vector<LayerWeights> layers_;
-  at::Tensor embedding_, positions_, unembedding_;
+  at::Tensor embedding_, positions_, unembedding_, unembedding_bias_;
   NormWeights final_norm_;
 };
 

@@ -6,6 +6,7 @@
 #include <ATen/ops/mean.h>
 #include <ATen/ops/native_layer_norm.h>
 #include <ATen/ops/native_layer_norm_backward.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/rsqrt.h>
 
 #include <tuple>
@@ -20,25 +21,34 @@ namespace {
 // (Llama), after it where γ is the weight plus 1 (Gemma). x_hat may be overwritten.
 at::Tensor scaled(const NormWeights& weights, const at::Tensor& x_hat, at::ScalarType dtype) {
   at::Tensor y =
-      weights.spec.offset != 0 ? (x_hat * norm_scale(weights)).to(dtype) : x_hat.to(dtype).mul_(weights.weight);
-  return weights.bias.defined() ? y.add_(weights.bias) : y;
+      weights.spec.offset != 0 ? (x_hat * norm_scale(weights)).to(dtype) : x_hat.to(dtype).mul_(norm_scale(weights));
+  return weights.bias.defined() ? y.add_(norm_shift(weights)) : y;
 }
 
 }  // namespace
 
 at::Tensor norm_scale(const NormWeights& weights) {
-  if (weights.spec.offset == 0) return weights.weight;
-  return wide(weights.weight) + weights.spec.offset;
+  const NormSpec& spec = weights.spec;
+  if (spec.offset == 0) return spec.factor == 1 ? weights.weight : weights.weight * spec.factor;
+  return (wide(weights.weight) + spec.offset) * spec.factor;
+}
+
+at::Tensor norm_shift(const NormWeights& weights) {
+  return weights.bias.defined() && weights.spec.factor != 1 ? weights.bias * weights.spec.factor : weights.bias;
 }
 
 NormStats take_rows(const NormStats& stats, const at::Tensor& rows) {
-  return {take_rows(stats.mean, rows), take_rows(stats.rstd, rows)};
+  return {take_rows(stats.mean, rows), take_rows(stats.rstd, rows), stats.constant};
 }
 
 at::Tensor norm_forward(const NormWeights& weights, const at::Tensor& x, NormStats* stats) {
+  if (weights.spec.kind == NormKind::kNone) {
+    if (stats != nullptr) *stats = {{}, at::ones({x.size(0), 1}, x.options().dtype(wide(x.scalar_type()))), true};
+    return x;
+  }
   if (weights.spec.kind == NormKind::kLayerNorm) {
-    auto [y, mean, rstd] =
-        at::native_layer_norm(wide(x), {x.size(-1)}, wide(norm_scale(weights)), wide(weights.bias), weights.spec.eps);
+    auto [y, mean, rstd] = at::native_layer_norm(wide(x), {x.size(-1)}, wide(norm_scale(weights)),
+                                                 wide(norm_shift(weights)), weights.spec.eps);
     if (stats != nullptr) *stats = {mean, rstd};
     return y.to(x.scalar_type());
   }
@@ -65,6 +75,7 @@ at::Tensor norm_output(const NormWeights& weights, const at::Tensor& x, const No
 
 at::Tensor norm_backward(const NormWeights& weights, const at::Tensor& x, const NormStats& stats, const at::Tensor& d_y,
                          Rule rule) {
+  if (stats.constant) return d_y;
   if (rule == Rule::kRelevance) {
     // The centring stays: it is linear.
     const at::Tensor g = (d_y * norm_scale(weights)).to(d_y.scalar_type()) * stats.rstd.to(d_y.scalar_type());
@@ -73,7 +84,7 @@ at::Tensor norm_backward(const NormWeights& weights, const at::Tensor& x, const 
   if (stats.mean.defined()) {
     const at::Tensor d_x = std::get<0>(at::native_layer_norm_backward(wide(d_y), wide(x), {x.size(-1)}, stats.mean,
                                                                       stats.rstd, wide(norm_scale(weights)),
-                                                                      wide(weights.bias), {true, false, false}));
+                                                                      wide(norm_shift(weights)), {true, false, false}));
     return d_x.to(x.scalar_type());
   }
   // ∂x = rstd · (g − x̂ · mean(g ⊙ x̂)) with g = γ ⊙ ∂y

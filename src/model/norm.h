@@ -1,5 +1,5 @@
 // LayerNorm and RMSNorm over the last dimension, forward and backward.
-//   LayerNorm: y = γ ⊙ (x − mean) · rstd + β     RMSNorm: y = γ ⊙ x · rstd
+//   LayerNorm: y = γ ⊙ (x − mean) · rstd + β     RMSNorm: y = γ ⊙ x · rstd     none: y = x
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,11 +12,14 @@ namespace circuit {
 // Statistics of one run, kept for the backward. [tokens, 1], float32 at least; mean undefined for RMSNorm.
 struct NormStats {
   at::Tensor mean, rstd;
+  bool constant = false;  // rstd is 1 whatever x is: there is no norm
 };
 
 // γ. Where an offset is added, in float32 at least: BF16 would round it away. Made anew at every call, so that it
 // follows a weight that tuning changes in place.
 at::Tensor norm_scale(const NormWeights& weights);
+// β; undefined: none.
+at::Tensor norm_shift(const NormWeights& weights);
 
 // As take_rows of a tensor.
 NormStats take_rows(const NormStats& stats, const at::Tensor& rows);

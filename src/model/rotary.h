@@ -1,4 +1,4 @@
-// Rotary position embedding (Su et al. 2021), halves convention as in Hugging Face's Llama.
+// Rotary position embedding (Su et al. 2021), in halves as in Hugging Face's Llama or interleaved as in GPT-J.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,6 +15,7 @@ std::vector<double> rotary_frequencies(const RotarySpec& spec);
 
 struct RotaryTable {
   at::Tensor cos, sin;  // [tokens, 1, dims/2], dtype of the computation; undefined: the model has none
+  bool interleaved = false;
 };
 RotaryTable make_rotary_table(const std::optional<RotarySpec>& spec, const at::Tensor& positions, at::ScalarType dtype);
 

@@ -160,9 +160,11 @@ EdgeAccumulator::EdgeAccumulator(const Model& model, const Graph& graph, const A
   }
   const auto options = model.embedding().options().dtype(at::kDouble);
   for (const LayerWeights& w : model.layers()) {
+    const double residual = a.layer(static_cast<int64_t>(output_.size())).residual;
     // Llama's o_proj is stored transposed; a view of it splits into heads just as well.
     const auto written = [&](const at::Tensor& weight, const NormWeights& post) {
-      return (post.defined() ? weight * norm_scale(post) : weight).to(contraction_type(model));
+      const at::Tensor scaled = residual == 1 ? weight : weight * residual;
+      return (post.defined() ? scaled * norm_scale(post) : scaled).to(contraction_type(model));
     };
     output_.push_back(written(w.w_o, w.attn_post_norm).unflatten(0, {a.n_heads, a.d_head}));
     if (blocks()) {

@@ -32,8 +32,9 @@ FoldedReaders fold(at::ScalarType type, const at::Tensor& w, const at::Tensor& b
     work(0, w.size(1));
   }
   if (!norm.bias.defined() && !b.defined()) return f;
-  f.constant = norm.bias.defined() ? at::mv(w.flatten(1).t().to(type), norm.bias.to(type)).view({w.size(1), w.size(2)})
-                                   : at::zeros({w.size(1), w.size(2)}, options);
+  f.constant = norm.bias.defined()
+                   ? at::mv(w.flatten(1).t().to(type), norm_shift(norm).to(type)).view({w.size(1), w.size(2)})
+                   : at::zeros({w.size(1), w.size(2)}, options);
   if (b.defined()) f.constant.add_(b);
   return f;
 }

@@ -25,6 +25,8 @@ const char* activation_name(Activation activation) {
       return "SiLU";
     case Activation::kRelu:
       return "ReLU";
+    case Activation::kReluSquared:
+      return "ReLU, squared";
   }
   return "";
 }

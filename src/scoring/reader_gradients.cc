@@ -22,7 +22,8 @@ ReaderGradients compact(const at::Tensor& d, at::Tensor dots, const at::Tensor& 
   const at::Tensor rstd = stats.rstd.to(dots.scalar_type());
   out.d = (d * rstd.unsqueeze(-1)).to(d.scalar_type());
   // With the norm's scale held constant nothing is taken off along x̂.
-  const double share = rule == Rule::kRelevance ? 0 : 1 / static_cast<double>(x.size(1));
+  const bool held = rule == Rule::kRelevance || stats.constant;
+  const double share = held ? 0 : 1 / static_cast<double>(x.size(1));
   out.along.push_back({(dots * rstd * share).unsqueeze(-1), x, stats});
   return out;
 }
@@ -85,7 +86,7 @@ ReaderGradients mlp_block_readers(const MlpBackward& g, const FoldedLayer& folde
   }
   // Rows that were not worked have a zero gradient; their statistics are zero too, so nothing comes of them.
   return compact(d, (outputs * d).sum(-1), folded.mlp.constant, everywhere(g.x),
-                 {everywhere(g.stats.mean), everywhere(g.stats.rstd)}, rule);
+                 {everywhere(g.stats.mean), everywhere(g.stats.rstd), g.stats.constant}, rule);
 }
 
 void rebuild_readers(const ReaderGradients& g, const std::vector<const at::Tensor*>& weights, int64_t first,
@@ -106,7 +107,8 @@ void rebuild_readers(const ReaderGradients& g, const std::vector<const at::Tenso
   std::vector<at::Tensor> x_hats;
   for (const NormComponent& c : g.along) {
     shares.push_back(rows(c.share).to(type));
-    x_hats.push_back(norm_standardised(rows(c.x).to(type), {rows(c.stats.mean), rows(c.stats.rstd)}).unsqueeze(1));
+    x_hats.push_back(
+        norm_standardised(rows(c.x).to(type), {rows(c.stats.mean), rows(c.stats.rstd), c.stats.constant}).unsqueeze(1));
   }
   const at::Tensor all = down.narrow(1, 0, reader);
   if (shares.size() == 1) {

@@ -110,9 +110,13 @@ void weight_gradients(const Model& model, const TokenBatch& batch, ForwardCache&
                       WeightSink& sink) {
   const Layout& layout = model.layout();
   const at::Tensor d_y = loss.d_y * scale;
-  norm_weight_gradients(layout.final_norm, layout.final_norm_bias, loss.head.x, loss.head.stats, d_y, sink);
+  norm_weight_gradients(layout.final_norm, layout.final_norm_bias, loss.head.x, loss.head.stats,
+                        d_y * model.final_norm().spec.factor, sink);
   if (loss.d_unembedding.defined() && sink.wants(layout.unembedding)) {
     sink.whole(layout.unembedding, loss.d_unembedding * scale);
+  }
+  if (loss.d_bias.defined() && sink.wants(layout.unembedding_bias)) {
+    sink.vector(layout.unembedding_bias, 0, (loss.d_bias * scale).unsqueeze(0));
   }
   WeightVisitor visitor(model, batch, run, sink);
   backward(model, batch, run, head_backward(model, loss.head, d_y, batch.tokens()), KeyValueGradients::kGrouped,

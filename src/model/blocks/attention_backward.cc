@@ -18,21 +18,25 @@ at::Tensor sum_groups(const at::Tensor& per_head, int64_t kv_heads) {
 
 at::Tensor dot(const at::Tensor& a, const at::Tensor& b) { return (a * b).sum(-1); }
 
-// Through the q/k norm: from unrotated gradients to those at the projections' outputs.
+// Through the q/k norm: from the gradients at its outputs to those at what it normed.
 void through_qk_norm(const LayerWeights& w, const QueryKeyNormCache& kept, AttentionBackward* g) {
   if (!w.q_norm.defined()) return;
   AttentionGradients& heads = g->heads;
   const int64_t kv_heads = w.w_k.size(1);
-  g->d_q_normed = heads.d_q;
-  g->d_k_normed = sum_groups(heads.d_k, kv_heads);
+  const int64_t d_head = w.w_k.size(2);
+  g->d_q_normed = to_normed(w.q_norm, heads.d_q);
+  g->d_k_normed = to_normed(w.k_norm, sum_groups(heads.d_k, kv_heads));
   // Per query head, every share of a group's gradient passes the norm of the group's one k.
   const int64_t shares = heads.d_k.size(1) / kv_heads;
-  const auto spread = [&](const at::Tensor& t) { return shares == 1 ? t : t.repeat_interleave(shares, 1); };
+  const auto spread = [&](const at::Tensor& t) {
+    return shares == 1 || !t.defined() ? t : t.repeat_interleave(shares, 1);
+  };
   const at::Tensor k = spread(kept.k);
-  heads.d_q = norm_backward(w.q_norm, kept.q, kept.q_stats, heads.d_q);
-  heads.d_k = norm_backward(w.k_norm, k, {at::Tensor(), spread(kept.k_stats.rstd)}, heads.d_k);
-  heads.q_dot = dot(kept.q, heads.d_q);
-  heads.k_dot = dot(k, heads.d_k);
+  const NormStats k_stats{spread(kept.k_stats.mean), spread(kept.k_stats.rstd)};
+  heads.d_q = from_normed(norm_backward(w.q_norm, kept.q, kept.q_stats, g->d_q_normed), d_head);
+  heads.d_k = from_normed(norm_backward(w.k_norm, k, k_stats, to_normed(w.k_norm, heads.d_k)), d_head);
+  heads.q_dot = dot(from_normed(kept.q, d_head), heads.d_q);
+  heads.k_dot = dot(from_normed(k, d_head), heads.d_k);
 }
 
 // q, k, v gradients [tokens, heads, d_head] as columns in the order of the layer's tensor.
@@ -49,10 +53,12 @@ void through_heads(const Model& model, const TokenBatch& batch, const ForwardCac
   if (rule == Rule::kRelevance) {
     for (at::Tensor* t : {&g->heads.d_q, &g->heads.d_k, &g->heads.q_dot, &g->heads.k_dot}) t->zero_();
   }
+  const bool rotated_first = model.architecture().layer(g->layer).attention.rotated_first;
+  if (rotated_first) through_qk_norm(model.layers()[g->layer], kept.qk_norm, g);
   const RotaryTable& rotary = cache.rotary.of(model.architecture(), g->layer);
   g->heads.d_q = rotate(g->heads.d_q, rotary, Direction::kBackward);
   g->heads.d_k = rotate(g->heads.d_k, rotary, Direction::kBackward);
-  through_qk_norm(model.layers()[g->layer], kept.qk_norm, g);
+  if (!rotated_first) through_qk_norm(model.layers()[g->layer], kept.qk_norm, g);
 }
 
 }  // namespace
@@ -84,6 +90,10 @@ at::Tensor attention_backward_step(BackwardPass& pass, int64_t l, const at::Tens
     g.out_stats = take_rows(kept.attn_post_stats, pick);
     d_out = norm_backward(w.attn_post_norm, g.out, g.out_stats, d_out, pass.rule);
     g.d_out = put_rows(d_out, g.rows, tokens);
+  }
+  if (const double residual = a.layer(l).residual; residual != 1) {
+    d_out = d_out * residual;
+    g.d_out = g.d_out * residual;
   }
   g.d_z = put_rows(at::mm(d_out, w.w_o.t()), g.rows, tokens);
   through_heads(pass.model, pass.batch, pass.cache, pass.form, pass.rule, &g);

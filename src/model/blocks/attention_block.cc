@@ -18,20 +18,26 @@ Written forward(const ForwardPass& pass, int64_t l, const at::Tensor& x, const a
     cache->z = *z;
   } else {
     const at::Tensor y = norm_forward(w.attn_norm, x, &cache->attn_stats);
-    const QueryKeyValue p = make_qkv(w, pass.rotary.of(a, l), y, keeps ? &cache->qk_norm : nullptr);
+    const QueryKeyValue p =
+        make_qkv(w, a.layer(l).attention, pass.rotary.of(a, l), y, keeps ? &cache->qk_norm : nullptr);
     cache->z = attention_forward(a, l, pass.batch, p.q, p.k, p.v, keeps ? &cache->attention : nullptr);
   }
   at::Tensor out = at::mm(take_rows(cache->z, rows), w.w_o);
   if (w.b_o.defined()) out.add_(w.b_o);
+  if (a.layer(l).residual != 1) out.mul_(a.layer(l).residual);
   if (keeps && w.attn_post_norm.defined()) cache->attn_out = out;
   return {post_norm_forward(w.attn_post_norm, out, &cache->attn_post_stats), {}};
 }
 
 at::Tensor generate(const GenerationPass& pass, int64_t l, const at::Tensor& x) {
   const LayerWeights& w = pass.model.layers()[l];
-  const RotaryTable& rotary = pass.rotary.of(pass.model.architecture(), l);
-  const at::Tensor z = pass.attend(l, make_qkv(w, rotary, norm_forward(w.attn_norm, x, nullptr), nullptr));
-  return post_norm_forward(w.attn_post_norm, linear(z, w.w_o, w.b_o), nullptr);
+  const Architecture& a = pass.model.architecture();
+  const at::Tensor y = norm_forward(w.attn_norm, x, nullptr);
+  const at::Tensor z = pass.attend(l, make_qkv(w, a.layer(l).attention, pass.rotary.of(a, l), y, nullptr));
+  at::Tensor out = linear(z, w.w_o, w.b_o);
+  const double residual = a.layer(l).residual;
+  if (residual != 1) out.mul_(residual);
+  return post_norm_forward(w.attn_post_norm, out, nullptr);
 }
 
 BlockCost cost(const Architecture& a, int64_t l, int64_t longest) {

@@ -11,6 +11,7 @@ namespace {
 Written forward(const ForwardPass& pass, int64_t l, const at::Tensor& x, const at::Tensor& rows, LayerCache* cache) {
   const LayerWeights& w = pass.model.layers()[l];
   const int64_t tokens = pass.batch.tokens();
+  const double residual = pass.model.architecture().layer(l).residual;
   cache->x_mlp = rows_of_kept(x, rows, tokens).defined() ? take_rows(x, rows) : x;
   at::Tensor out;
   if (const at::Tensor* given = pass.replaced({BlockKind::kMlp, l})) {
@@ -20,12 +21,14 @@ Written forward(const ForwardPass& pass, int64_t l, const at::Tensor& x, const a
     const bool channels = pass.read.mlp_channels && pass.keep == Keep::kNodeOutputs;
     out = mlp_forward(pass.model.architecture().layer(l).mlp, w, y, keeps_backward(pass.keep) ? &cache->mlp : nullptr,
                       channels ? &cache->mlp_hidden : nullptr);
+    if (residual != 1) out.mul_(residual);
   }
   if (cache->mlp_hidden.defined()) cache->mlp_hidden = put_rows(cache->mlp_hidden, rows, tokens);
   const bool node = keeps_nodes(pass.keep) && !cache->mlp_hidden.defined();
   if (node || (keeps_backward(pass.keep) && w.mlp_post_norm.defined())) cache->mlp_out = put_rows(out, rows, tokens);
-  if (!w.mlp_post_norm.defined()) return {out, w.b_out};
-  const at::Tensor whole = w.b_out.defined() ? out + w.b_out : out;
+  const at::Tensor bias = w.b_out.defined() && residual != 1 ? w.b_out * residual : w.b_out;
+  if (!w.mlp_post_norm.defined()) return {out, bias};
+  const at::Tensor whole = bias.defined() ? out + bias : out;
   return {norm_forward(w.mlp_post_norm, whole, &cache->mlp_post_stats), {}};
 }
 
@@ -34,12 +37,15 @@ at::Tensor generate(const GenerationPass& pass, int64_t l, const at::Tensor& x) 
   at::Tensor out =
       mlp_forward(pass.model.architecture().layer(l).mlp, w, norm_forward(w.mlp_norm, x, nullptr), nullptr);
   if (w.b_out.defined()) out.add_(w.b_out);
+  const double residual = pass.model.architecture().layer(l).residual;
+  if (residual != 1) out.mul_(residual);
   return post_norm_forward(w.mlp_post_norm, out, nullptr);
 }
 
 at::Tensor backward(BackwardPass& pass, int64_t l, const at::Tensor& rows, const at::Tensor& d_stream) {
   const LayerWeights& w = pass.model.layers()[l];
   LayerCache& kept = pass.cache.layers[l];
+  const double residual = pass.model.architecture().layer(l).residual;
   MlpBackward g;
   g.layer = l;
   g.d_stream = d_stream;
@@ -51,10 +57,11 @@ at::Tensor backward(BackwardPass& pass, int64_t l, const at::Tensor& rows, const
   g.d_out = take_rows(d_stream, g.rows);
   if (w.mlp_post_norm.defined()) {
     g.out = take_rows(kept.mlp_out, g.rows);
-    if (w.b_out.defined()) g.out = g.out + w.b_out;
+    if (w.b_out.defined()) g.out = g.out + w.b_out * residual;
     g.out_stats = take_rows(kept.mlp_post_stats, pick);
     g.d_out = norm_backward(w.mlp_post_norm, g.out, g.out_stats, g.d_out, pass.rule);
   }
+  if (residual != 1) g.d_out = g.d_out * residual;
   g.channels = mlp_backward(pass.model.architecture().layer(l).mlp, w, g.kept, g.d_out, pass.rule);
   g.d_y = at::mm(g.channels.d_in, w.w_in.t());
   if (g.channels.d_gate.defined()) g.d_y.addmm_(g.channels.d_gate, w.w_gate.t());

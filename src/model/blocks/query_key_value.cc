@@ -24,23 +24,37 @@ QueryKeyValue project_qkv(const LayerWeights& w, const at::Tensor& y) {
 
 }  // namespace
 
-QueryKeyValue make_qkv(const LayerWeights& weights, const RotaryTable& rotary, const at::Tensor& y,
-                       QueryKeyNormCache* cache) {
-  return normed_and_rotated(weights, rotary, project_qkv(weights, y), cache);
+QueryKeyValue make_qkv(const LayerWeights& weights, const AttentionSpec& spec, const RotaryTable& rotary,
+                       const at::Tensor& y, QueryKeyNormCache* cache) {
+  return normed_and_rotated(weights, spec, rotary, project_qkv(weights, y), cache);
 }
 
-QueryKeyValue normed_and_rotated(const LayerWeights& weights, const RotaryTable& rotary, QueryKeyValue p,
-                                 QueryKeyNormCache* cache) {
+at::Tensor to_normed(const NormWeights& norm, const at::Tensor& heads) {
+  const int64_t together = norm.weight.size(-1) / heads.size(2);
+  if (together == 1) return heads;
+  const int64_t copies = heads.size(1) / together;
+  return heads.view({heads.size(0), together, copies, -1}).transpose(1, 2).flatten(2);
+}
+
+at::Tensor from_normed(const at::Tensor& normed, int64_t d_head) {
+  if (normed.size(2) == d_head) return normed;
+  return normed.view({normed.size(0), normed.size(1), -1, d_head}).transpose(1, 2).flatten(1, 2);
+}
+
+QueryKeyValue normed_and_rotated(const LayerWeights& weights, const AttentionSpec& spec, const RotaryTable& rotary,
+                                 QueryKeyValue p, QueryKeyNormCache* cache) {
   if (!weights.q_norm.defined() && !rotary.cos.defined()) return p;
   QueryKeyNormCache kept;
   const int64_t d_head = weights.w_q.size(2);
   const auto work = [&](at::Tensor* rows, const NormWeights& norm, at::Tensor* projected, NormStats* stats) {
     at::Tensor heads = rows->reshape({rows->size(0), -1, d_head});
+    if (spec.rotated_first) heads = rotate(heads, rotary, Direction::kForward);
     if (norm.defined()) {
-      *projected = heads;
-      heads = norm_forward(norm, heads, stats);
+      *projected = to_normed(norm, heads);
+      heads = from_normed(norm_forward(norm, *projected, stats), d_head);
     }
-    *rows = rotate(heads, rotary, Direction::kForward).flatten(1);
+    if (!spec.rotated_first) heads = rotate(heads, rotary, Direction::kForward);
+    *rows = heads.flatten(1);
   };
   work(&p.q, weights.q_norm, &kept.q, &kept.q_stats);
   work(&p.k, weights.k_norm, &kept.k, &kept.k_stats);

@@ -14,13 +14,18 @@ struct QueryKeyValue {
   at::Tensor q, k, v;
 };
 
-// As attention takes them, from the norm's output y: projected, q and k normed where the layer has such norms,
-// then rotated. cache null: nothing is kept.
-QueryKeyValue make_qkv(const LayerWeights& weights, const RotaryTable& rotary, const at::Tensor& y,
-                       QueryKeyNormCache* cache);
+// As attention takes them, from the norm's output y: projected, then q and k normed where the layer has such norms and
+// rotated, in the order of the spec. cache null: nothing is kept.
+QueryKeyValue make_qkv(const LayerWeights& weights, const AttentionSpec& spec, const RotaryTable& rotary,
+                       const at::Tensor& y, QueryKeyNormCache* cache);
 
 // The same from projections that are already there.
-QueryKeyValue normed_and_rotated(const LayerWeights& weights, const RotaryTable& rotary, QueryKeyValue projected,
-                                 QueryKeyNormCache* cache);
+QueryKeyValue normed_and_rotated(const LayerWeights& weights, const AttentionSpec& spec, const RotaryTable& rotary,
+                                 QueryKeyValue projected, QueryKeyNormCache* cache);
+
+// What a q or k norm is over: [tokens, heads, d_head] as they are, or where it is over all of the layer's heads
+// [tokens, copies, heads · d_head]; copies: how many of each head there are (of a key head as many as read it apart).
+at::Tensor to_normed(const NormWeights& norm, const at::Tensor& heads);
+at::Tensor from_normed(const at::Tensor& normed, int64_t d_head);
 
 }  // namespace circuit

@@ -35,7 +35,30 @@ const Family& find_family(const Json& config, const std::string& place);
   METHOD(gemma2_family)          \
   METHOD(gemma3_text_family)     \
   METHOD(gemma3_family)          \
-  METHOD(opt_family)
+  METHOD(opt_family)             \
+  METHOD(gemma_family)           \
+  METHOD(starcoder2_family)      \
+  METHOD(gpt_bigcode_family)     \
+  METHOD(gpt_neo_family)         \
+  METHOD(gptj_family)            \
+  METHOD(phi_family)             \
+  METHOD(phi3_family)            \
+  METHOD(stablelm_family)        \
+  METHOD(olmo_family)            \
+  METHOD(olmo2_family)           \
+  METHOD(olmo3_family)           \
+  METHOD(granite_family)         \
+  METHOD(cohere_family)          \
+  METHOD(cohere2_family)         \
+  METHOD(glm_family)             \
+  METHOD(glm4_family)            \
+  METHOD(nemotron_family)        \
+  METHOD(exaone4_family)         \
+  METHOD(smollm3_family)         \
+  METHOD(seed_oss_family)        \
+  METHOD(arcee_family)           \
+  METHOD(ernie4_5_family)        \
+  METHOD(hunyuan_v1_dense_family)
 #define CIRCUIT_DECLARE(name) Family name();
 CIRCUIT_FAMILIES(CIRCUIT_DECLARE)
 #undef CIRCUIT_DECLARE

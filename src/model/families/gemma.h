@@ -8,12 +8,6 @@
 
 namespace circuit {
 
-// Of which layers have a window, where config.json has no layer_types.
-struct WindowPattern {
-  std::string key;       // config.json's, may be absent
-  int64_t fallback = 2;  // every fallback-th layer has none
-};
-
 // Everything but the family's name, q/k norm, caps and local rotary. Throws Error naming the key that is missing or
 // not supported.
 Architecture read_gemma(const Json& config, const std::string& place, const WindowPattern& pattern);

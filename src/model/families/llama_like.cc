@@ -1,5 +1,7 @@
 #include "model/families/llama_like.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace circuit {
@@ -7,39 +9,51 @@ namespace {
 
 bool has_value(const Json& config, const char* key) { return config.contains(key) && !config.at(key).is_null(); }
 
+RotarySpec read_rotary(const Json& config, const std::string& place, int64_t d_head, const LlamaLike& like) {
+  const double share = read_rotary_share(config, like.default_share, place);
+  if (!like.partial && share != 1) fail(place, "partial_rotary_factor: found {}, expected 1.", share);
+  RotarySpec rotary;
+  rotary.theta = read_positive(config, "rope_theta", 10000, place);
+  rotary.dims = static_cast<int64_t>(share * static_cast<double>(d_head));
+  if (rotary.dims < 2 || rotary.dims > d_head || rotary.dims % 2 != 0) {
+    fail(place, "partial_rotary_factor: {} of head_dim {} is no even number of channels.", share, d_head);
+  }
+  rotary.interleaved = like.interleaved;
+  read_rope_scaling(config, place, &rotary);
+  return rotary;
+}
+
 }  // namespace
 
-Architecture read_llama_like(const Json& config, const std::string& place) {
+Architecture read_llama_like(const Json& config, const std::string& place, const LlamaLike& like) {
   Architecture a;
-  a.n_layers = require_layers(config, "num_hidden_layers", place);
-  a.n_heads = require_size(config, "num_attention_heads", place);
+  a.n_layers = require_layers(config, like.layers, place);
+  a.n_heads = require_size(config, like.heads, place);
   a.n_kv_heads = optional_size(config, "num_key_value_heads", a.n_heads, place);
-  a.d_model = require_size(config, "hidden_size", place);
+  a.d_model = require_size(config, like.width, place);
   if (!has_value(config, "head_dim") && a.d_model % a.n_heads != 0) {
-    fail(place, "hidden_size {} is not divisible by num_attention_heads {}, and there is no head_dim.", a.d_model,
+    fail(place, "{} {} is not divisible by {} {}, and there is no head_dim.", like.width, a.d_model, like.heads,
          a.n_heads);
   }
-  a.d_head = optional_size(config, "head_dim", a.d_model / a.n_heads, place);
-  a.d_mlp = require_size(config, "intermediate_size", place);
+  a.d_head = has_value(config, "head_dim") ? require_size(config, "head_dim", place) : a.d_model / a.n_heads;
+  a.d_mlp = like.inner_is_four_widths && !has_value(config, like.inner) ? 4 * a.d_model
+                                                                        : require_size(config, like.inner, place);
   a.vocab = require_size(config, "vocab_size", place);
-  a.n_positions = require_size(config, "max_position_embeddings", place);
+  a.n_positions = require_size(config, like.positions, place);
   if (a.n_heads % a.n_kv_heads != 0) {
     fail(place, "num_key_value_heads {} does not divide num_attention_heads {}.", a.n_kv_heads, a.n_heads);
   }
-  if (a.d_head < 2 || a.d_head % 2 != 0) fail(place, "head_dim: found {}, expected a positive even size.", a.d_head);
-  a.norm.kind = NormKind::kRmsNorm;
-  a.norm.eps = read_epsilon(config, "rms_norm_eps", 1e-6, place);
+  if (like.rotary && (a.d_head < 2 || a.d_head % 2 != 0)) {
+    fail(place, "head_dim: found {}, expected a positive even size.", a.d_head);
+  }
+  a.norm.kind = like.norm;
+  a.norm.eps = read_epsilon(config, like.epsilon, like.default_epsilon, place);
   LayerSpec& layer = a.every_layer();
-  layer.mlp.activation = parse_activation(optional_string(config, "hidden_act", "silu", place), "hidden_act", place);
-  layer.mlp.gated = true;
-  const double share = read_rotary_share(config, 1, place);
-  if (share != 1) fail(place, "partial_rotary_factor: found {}, expected 1.", share);
-  RotarySpec rotary;
-  rotary.theta = read_positive(config, "rope_theta", 10000, place);
-  rotary.dims = a.d_head;
-  read_rope_scaling(config, place, &rotary);
-  layer.attention.rotary = rotary;
-  a.head.tied = optional_bool(config, "tie_word_embeddings", false, place);
+  layer.mlp.activation = parse_activation(optional_string(config, like.activation, like.default_activation, place),
+                                          like.activation, place);
+  layer.mlp.gated = like.gated;
+  if (like.rotary) layer.attention.rotary = read_rotary(config, place, a.d_head, like);
+  a.head.tied = optional_bool(config, "tie_word_embeddings", like.default_tied, place);
   read_token_ids(config, place, &a);
   note_dropout(config, &a);
   return a;
@@ -58,66 +72,47 @@ void require_full_attention(const Json& config, const std::string& place) {
   }
 }
 
-Layout llama_like_layout(const Architecture& a) {
-  const int64_t d = a.d_model;
-  const int64_t q = a.n_heads * a.d_head;
-  const int64_t kv = a.n_kv_heads * a.d_head;
-  Layout all;
-  all.prefix = "model.";
-  all.embedding = "embed_tokens.weight";
-  all.unembedding = a.head.tied ? all.embedding : "lm_head.weight";
-  all.final_norm = "norm.weight";
-  all.tensors = {{all.embedding, {a.vocab, d}}};
-  for (int64_t l = 0; l < a.n_layers; ++l) {
-    const std::string at = "layers." + std::to_string(l) + ".";
-    const auto need = [&](const std::string& name, std::vector<int64_t> shape) {
-      all.tensors.push_back({name, std::move(shape)});
-      return name;
-    };
-    // Linear weights are [out, in]: outputs are split along dimension 0, inputs along 1.
-    const auto split = [&](const std::string& name, std::vector<int64_t> shape, int64_t dim, int64_t unit) {
-      const int64_t units = shape[dim] / unit;
-      const bool matrix = shape.size() == 2;
-      return TensorRef{need(name, std::move(shape)), dim, 0, unit, unit, units, matrix};
-    };
-    const LayerSpec& spec = a.layer(l);
-    LayerLayout layer;
-    layer.attn_norm = need(at + "input_layernorm.weight", {d});
-    layer.w_q = split(at + "self_attn.q_proj.weight", {q, d}, 0, a.d_head);
-    layer.w_k = split(at + "self_attn.k_proj.weight", {kv, d}, 0, a.d_head);
-    layer.w_v = split(at + "self_attn.v_proj.weight", {kv, d}, 0, a.d_head);
-    layer.w_o = split(at + "self_attn.o_proj.weight", {d, q}, 1, a.d_head);
-    if (spec.attention.qkv_bias) {
-      layer.b_q = split(at + "self_attn.q_proj.bias", {q}, 0, a.d_head);
-      layer.b_k = split(at + "self_attn.k_proj.bias", {kv}, 0, a.d_head);
-      layer.b_v = split(at + "self_attn.v_proj.bias", {kv}, 0, a.d_head);
-    }
-    if (spec.attention.qk_norm) {
-      layer.q_norm = need(at + "self_attn.q_norm.weight", {a.d_head});
-      layer.k_norm = need(at + "self_attn.k_norm.weight", {a.d_head});
-    }
-    if (spec.attention.out_bias) layer.b_o = need(at + "self_attn.o_proj.bias", {d});
-    if (spec.post_norm(BlockKind::kAttention)) {
-      // Gemma's names: what stands after attention norms its output, not the MLP's input.
-      layer.attn_post_norm = need(at + "post_attention_layernorm.weight", {d});
-      layer.mlp_norm = need(at + "pre_feedforward_layernorm.weight", {d});
-      layer.mlp_post_norm = need(at + "post_feedforward_layernorm.weight", {d});
-    } else {
-      layer.mlp_norm = need(at + "post_attention_layernorm.weight", {d});
-    }
-    layer.w_gate = split(at + "mlp.gate_proj.weight", {a.d_mlp, d}, 0, 1);
-    layer.w_in = split(at + "mlp.up_proj.weight", {a.d_mlp, d}, 0, 1);
-    layer.w_out = split(at + "mlp.down_proj.weight", {d, a.d_mlp}, 1, 1);
-    if (spec.mlp.bias) {
-      layer.b_gate = split(at + "mlp.gate_proj.bias", {a.d_mlp}, 0, 1);
-      layer.b_in = split(at + "mlp.up_proj.bias", {a.d_mlp}, 0, 1);
-      layer.b_out = need(at + "mlp.down_proj.bias", {d});
-    }
-    all.layers.push_back(layer);
+std::vector<bool> read_windowed_layers(const Json& config, const std::string& place, int64_t n_layers,
+                                       const WindowPattern& pattern) {
+  std::vector<bool> windowed;
+  const auto types = config.find("layer_types");
+  if (types == config.end() || types->is_null()) {
+    const int64_t every =
+        pattern.key.empty() ? pattern.fallback : optional_int(config, pattern.key, pattern.fallback, place);
+    if (every == 0 && pattern.fallback == 0) return std::vector<bool>(n_layers, false);
+    if (every < 1) fail(place, "{}: found {}, expected a positive number.", pattern.key, every);
+    for (int64_t l = 0; l < n_layers; ++l) windowed.push_back((l + 1) % every != 0);
+    return windowed;
   }
-  all.tensors.push_back({all.final_norm, {d}});
-  if (!a.head.tied) all.tensors.push_back({all.unembedding, {a.vocab, d}});
-  return all;
+  if (!types->is_array()) fail(place, "layer_types: found a {}, expected an array.", types->type_name());
+  for (const Json& type : *types) {
+    if (type != "sliding_attention" && type != "full_attention") {
+      fail(place, "layer_types: {} is not supported. Known: full_attention, sliding_attention.", type.dump());
+    }
+    windowed.push_back(type == "sliding_attention");
+  }
+  if (static_cast<int64_t>(windowed.size()) != n_layers) {
+    fail(place, "layer_types: found {} of them, expected num_hidden_layers = {}.", windowed.size(), n_layers);
+  }
+  return windowed;
+}
+
+void set_windows(Architecture* a, const std::vector<bool>& windowed, int64_t window) {
+  const int64_t local = std::count(windowed.begin(), windowed.end(), true);
+  if (local == 0) return;
+  a->kind_of_layer.assign(windowed.begin(), windowed.end());
+  LayerSpec windowed_layer = a->every_layer();
+  windowed_layer.attention.window = window;
+  a->layer_kinds.push_back(std::move(windowed_layer));
+  a->notes.push_back(
+      fmt::format("sliding_window = {}: in {} of {} layers a token attends to itself and the {} before it", window,
+                  local, a->n_layers, window - 1));
+}
+
+void refuse_key(const Json& config, const std::string& key, const std::string& place) {
+  const auto found = config.find(key);
+  if (found == config.end() || found->is_null() || *found == false) return;
+  fail(place, "{} = {} is not supported.", key, found->dump());
 }
 
 }  // namespace circuit

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "core/error.h"
 #include "model/families/family.h"
 
@@ -32,6 +34,26 @@ std::string type_of(const Json& rope, const std::string& place) {
   return "default";
 }
 
+// 0.1 · mscale · ln(factor) + 1, as the paper has it for mscale = 1.
+double yarn_magnitude(double factor, double mscale) { return factor <= 1 ? 1 : 0.1 * mscale * std::log(factor) + 1; }
+
+YarnScaling read_yarn(const Json& rope, const Json& config, const std::string& where, const std::string& place) {
+  YarnScaling s;
+  s.factor = require_above(rope, "factor", 0, where);
+  s.beta_fast = read_positive(rope, "beta_fast", 32, where);
+  s.beta_slow = read_positive(rope, "beta_slow", 1, where);
+  s.truncate = optional_bool(rope, "truncate", true, where);
+  const double positions = optional_number(config, "max_position_embeddings", 0, place);
+  s.original_positions = read_positive(rope, "original_max_position_embeddings", positions, where);
+  const double mscale = optional_number(rope, "mscale", 0, where);
+  const double of_all = optional_number(rope, "mscale_all_dim", 0, where);
+  const double magnitude = mscale != 0 && of_all != 0
+                               ? yarn_magnitude(s.factor, mscale) / yarn_magnitude(s.factor, of_all)
+                               : yarn_magnitude(s.factor, 1);
+  s.attention_factor = read_positive(rope, "attention_factor", magnitude, where);
+  return s;
+}
+
 }  // namespace
 
 Json rope_object(const Json& config, const std::string& place, std::string* where) {
@@ -61,7 +83,11 @@ void read_rope_scaling(const Json& config, const std::string& place, RotarySpec*
     rotary->linear_factor = require_above(rope, "factor", 0, where);
     return;
   }
-  if (type != "llama3") fail(where, "rope_type '{}' is not supported. Known: default, linear, llama3.", type);
+  if (type == "yarn") {
+    rotary->yarn = read_yarn(rope, config, where, place);
+    return;
+  }
+  if (type != "llama3") fail(where, "rope_type '{}' is not supported. Known: default, linear, llama3, yarn.", type);
   Llama3Scaling scaling;
   scaling.factor = require_above(rope, "factor", 0, where);
   scaling.low_freq_factor = require_above(rope, "low_freq_factor", 0, where);

@@ -1,0 +1,29 @@
+// Hunyuan (dense): Llama with norms of q and k after the rotation.
+#include "model/families/llama_like.h"
+
+namespace circuit {
+namespace {
+
+Architecture read_config(const Json& config, const std::string& place) {
+  LlamaLike like;
+  like.default_epsilon = 1e-5;
+  Architecture a = read_llama_like(config, place, like);
+  a.family = "hunyuan_v1_dense";
+  LayerSpec& layer = a.every_layer();
+  layer.attention.qkv_bias = layer.attention.out_bias = optional_bool(config, "attention_bias", false, place);
+  layer.attention.qk_norm = layer.attention.rotated_first = true;
+  return a;
+}
+
+Layout layout(const Architecture& a) {
+  LayoutNames names;
+  names.q_norm = "self_attn.query_layernorm";
+  names.k_norm = "self_attn.key_layernorm";
+  return layout_by_names(a, names);
+}
+
+}  // namespace
+
+Family hunyuan_v1_dense_family() { return {"hunyuan_v1_dense", read_config, layout}; }
+
+}  // namespace circuit

@@ -1,0 +1,52 @@
+// OLMo 3: OLMo 2 with a window on three layers of four; each type of layer has rotary positions of its own.
+#include "model/families/llama_like.h"
+
+namespace circuit {
+namespace {
+
+// rope_parameters holds an object for each type of layer, or one for all; rope_scaling, in older files, is of the
+// layers without a window.
+RotarySpec read_rotary_of_type(const Json& config, const std::string& type, const std::string& place,
+                               RotarySpec rotary) {
+  Json own = config;
+  const auto newer = config.find("rope_parameters");
+  const bool by_type = newer != config.end() && newer->is_object() && newer->contains(type);
+  if (by_type) own = {{"rope_parameters", newer->at(type)}};
+  if (!by_type && type == "sliding_attention") own.erase("rope_scaling");
+  read_rope_scaling(own, place, &rotary);
+  return rotary;
+}
+
+Architecture read_config(const Json& config, const std::string& place) {
+  Json plain = config;
+  for (const char* key : {"rope_parameters", "rope_scaling"}) plain.erase(key);
+  LlamaLike like;
+  like.default_epsilon = 1e-5;
+  Architecture a = read_llama_like(plain, place, like);
+  a.family = "olmo3";
+  LayerSpec& layer = a.every_layer();
+  layer.norm_outputs();
+  for (BlockSpec& block : layer.blocks) block.pre_norm = false;
+  layer.attention.qk_norm = layer.attention.qk_norm_whole = true;
+  layer.attention.qkv_bias = layer.attention.out_bias = optional_bool(config, "attention_bias", false, place);
+  const std::vector<bool> windowed = read_windowed_layers(config, place, a.n_layers, {"", 4});
+  set_windows(&a, windowed, optional_size(config, "sliding_window", 4096, place));
+  for (LayerSpec& kind : a.layer_kinds) {
+    const char* type = kind.attention.window ? "sliding_attention" : "full_attention";
+    kind.attention.rotary = read_rotary_of_type(config, type, place, *kind.attention.rotary);
+  }
+  return a;
+}
+
+Layout layout(const Architecture& a) {
+  LayoutNames names;
+  names.attn_post_norm = "post_attention_layernorm";
+  names.mlp_post_norm = "post_feedforward_layernorm";
+  return layout_by_names(a, names);
+}
+
+}  // namespace
+
+Family olmo3_family() { return {"olmo3", read_config, layout}; }
+
+}  // namespace circuit

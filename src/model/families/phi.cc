@@ -1,0 +1,42 @@
+// Phi 1 and 2: attention and MLP read the stream through one norm, rotary positions on some channels, biases
+// everywhere, the logits too.
+#include "model/families/llama_like.h"
+
+namespace circuit {
+namespace {
+
+Architecture read_config(const Json& config, const std::string& place) {
+  LlamaLike like;
+  like.norm = NormKind::kLayerNorm;
+  like.epsilon = "layer_norm_eps";
+  like.default_epsilon = 1e-5;
+  like.default_activation = "gelu_new";
+  like.gated = false;
+  like.partial = true;
+  like.default_share = 0.5;
+  Architecture a = read_llama_like(config, place, like);
+  a.family = "phi";
+  LayerSpec& layer = a.every_layer();
+  layer.attention.qkv_bias = layer.attention.out_bias = layer.mlp.bias = true;
+  layer.set_parallel(true);
+  a.head.bias = true;
+  refuse_key(config, "qk_layernorm", place);
+  return a;
+}
+
+Layout layout(const Architecture& a) {
+  LayoutNames names;
+  names.final_norm = "final_layernorm";
+  names.mlp_norm = "input_layernorm";
+  names.o = "self_attn.dense";
+  names.in = "mlp.fc1";
+  names.out = "mlp.fc2";
+  names.norm_bias = true;
+  return layout_by_names(a, names);
+}
+
+}  // namespace
+
+Family phi_family() { return {"phi", read_config, layout}; }
+
+}  // namespace circuit

@@ -1,0 +1,31 @@
+// Phi 3: Llama with one tensor for q, k and v and one for the gate and what it gates.
+#include "model/families/llama_like.h"
+
+namespace circuit {
+namespace {
+
+Architecture read_config(const Json& config, const std::string& place) {
+  LlamaLike like;
+  like.default_epsilon = 1e-5;
+  like.partial = true;
+  Architecture a = read_llama_like(config, place, like);
+  a.family = "phi3";
+  const auto window = config.find("sliding_window");
+  if (window != config.end() && !window->is_null()) {
+    a.every_layer().attention.window = require_size(config, "sliding_window", place);
+  }
+  return a;
+}
+
+Layout layout(const Architecture& a) {
+  LayoutNames names;
+  names.qkv = "self_attn.qkv_proj";
+  names.gate_in = "mlp.gate_up_proj";
+  return layout_by_names(a, names);
+}
+
+}  // namespace
+
+Family phi3_family() { return {"phi3", read_config, layout}; }
+
+}  // namespace circuit

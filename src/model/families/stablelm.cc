@@ -1,0 +1,34 @@
+// StableLM: Llama with LayerNorm and rotary positions on some channels, its blocks one after the other or side by side.
+#include "model/families/llama_like.h"
+
+namespace circuit {
+namespace {
+
+Architecture read_config(const Json& config, const std::string& place) {
+  LlamaLike like;
+  like.norm = NormKind::kLayerNorm;
+  like.epsilon = "layer_norm_eps";
+  like.default_epsilon = 1e-5;
+  like.partial = true;
+  like.default_share = 0.25;
+  Architecture a = read_llama_like(config, place, like);
+  a.family = "stablelm";
+  LayerSpec& layer = a.every_layer();
+  layer.attention.qkv_bias = optional_bool(config, "use_qkv_bias", false, place);
+  layer.set_parallel(optional_bool(config, "use_parallel_residual", false, place));
+  refuse_key(config, "qk_layernorm", place);
+  return a;
+}
+
+Layout layout(const Architecture& a) {
+  LayoutNames names;
+  names.mlp_norm = a.layer(0).parallel() ? "input_layernorm" : "post_attention_layernorm";
+  names.norm_bias = true;
+  return layout_by_names(a, names);
+}
+
+}  // namespace
+
+Family stablelm_family() { return {"stablelm", read_config, layout}; }
+
+}  // namespace circuit

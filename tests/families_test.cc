@@ -1,0 +1,279 @@
+// Every family against transformers: tests/families holds tiny models with what transformers made of them
+// (tools/family_fixtures.py). With CIRCUIT_UPDATE_DOCS=1 the table of docs/models.md is written from what was found.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include "core/rng.h"
+#include "graph/slices.h"
+#include "intervention/circuit_run.h"
+#include "io/files.h"
+#include "model/generate.h"
+#include "scoring/scorer.h"
+#include "tuning/weight_gradients.h"
+
+namespace circuit {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Of the logits' spread; of the largest gradient of a tensor's model; of the largest score: float32's rounding over
+// some hundred operations.
+constexpr double kLogitTolerance = 1e-5;
+constexpr double kGradientTolerance = 1e-4;
+constexpr double kScoreTolerance = 1e-4;
+
+std::string folder_of_fixtures() { return std::string(CIRCUIT_SOURCE_DIR) + "/tests/families"; }
+
+std::vector<std::string> fixtures() {
+  std::vector<std::string> names;
+  for (const auto& item : fs::directory_iterator(folder_of_fixtures())) {
+    if (fs::exists(item.path() / "reference.json")) names.push_back(item.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<std::vector<int64_t>> rows_of(const at::Tensor& ids) {
+  std::vector<std::vector<int64_t>> rows;
+  for (int64_t i = 0; i < ids.size(0); ++i) {
+    const at::Tensor row = ids[i].contiguous();
+    rows.emplace_back(row.data_ptr<int64_t>(), row.data_ptr<int64_t>() + row.numel());
+  }
+  return rows;
+}
+
+// By fixture and by what was compared, the largest difference as a share of the tolerance's unit.
+std::map<std::string, std::map<std::string, double>>& differences() {
+  static std::map<std::string, std::map<std::string, double>> all;
+  return all;
+}
+
+// docs/models.md up to its table, and the table as this run found it.
+class Table : public testing::Environment {
+ public:
+  void TearDown() override {
+    if (std::getenv("CIRCUIT_UPDATE_DOCS") == nullptr) return;
+    const std::string path = std::string(CIRCUIT_SOURCE_DIR) + "/docs/models.md";
+    const std::string mark = "<!-- made by families_test -->\n";
+    const std::string text = read_file(path);
+    const size_t at = text.find(mark);
+    ASSERT_NE(at, std::string::npos) << path;
+    std::string made = text.substr(0, at) + mark +
+                       "| fixture | model_type | logits | gradients | scores | transformers |\n"
+                       "| --- | --- | --- | --- | --- | --- |\n";
+    for (const auto& [name, found] : differences()) {
+      const std::string folder = folder_of_fixtures() + "/" + name;
+      made += fmt::format("| {} | `{}` | {:.0e} | {:.0e} | {:.0e} | {} |\n", name,
+                          read_json(folder + "/config.json").at("model_type").get<std::string>(), found.at("logits"),
+                          found.at("gradients"), found.at("scores"),
+                          read_json(folder + "/reference.json").at("versions").at("transformers").get<std::string>());
+    }
+    write_file(path, made);
+  }
+};
+const testing::Environment* const kTable = testing::AddGlobalTestEnvironment(new Table);
+
+double largest(const at::Tensor& t) { return t.numel() == 0 ? 0 : t.abs().max().item<double>(); }
+
+// The gradient of every parameter, whole.
+class AllGradients : public WeightSink {
+ public:
+  explicit AllGradients(const Model& model) {
+    for (const auto& [name, tensor] : model.parameters()) gradients[name] = at::zeros_like(tensor);
+  }
+  bool wants(const std::string& /*tensor*/) const override { return true; }
+  void linear(const TensorRef& ref, Units /*units*/, int64_t first, const at::Tensor& input,
+              const at::Tensor& d_out) override {
+    const at::Tensor part = ref.transposed ? at::mm(d_out.t(), input) : at::mm(input.t(), d_out);
+    gradients.at(ref.tensor).narrow(ref.unit_dim, first, part.size(ref.unit_dim)).add_(part);
+  }
+  void vector(const std::string& tensor, int64_t first, const at::Tensor& rows) override {
+    const at::Tensor sums = rows.flatten(0, -2).sum(0);
+    gradients.at(tensor).narrow(0, first, sums.size(0)).add_(sums);
+  }
+  void lookup(const std::string& tensor, const at::Tensor& index, const at::Tensor& d) override {
+    gradients.at(tensor).index_add_(0, index, d);
+  }
+  void whole(const std::string& tensor, const at::Tensor& gradient) override { gradients.at(tensor).add_(gradient); }
+
+  std::map<std::string, at::Tensor> gradients;
+};
+
+class Families : public testing::TestWithParam<std::string> {
+ protected:
+  std::string folder() const { return folder_of_fixtures() + "/" + GetParam(); }
+  std::vector<Example> examples() const {
+    const auto clean = rows_of(reference_.tensor("ids"));
+    const auto other = rows_of(reference_.tensor("counterfactual"));
+    std::vector<Example> made(clean.size());
+    for (size_t i = 0; i < made.size(); ++i) {
+      made[i].ids = clean[i];
+      made[i].counterfactual_ids = other[i];
+      Readout last;
+      last.position = static_cast<int64_t>(clean[i].size());
+      last.correct = {1};
+      last.wrong = {2};
+      made[i].readouts = {last};
+      made[i].place = "fixture:" + std::to_string(i);
+    }
+    return made;
+  }
+  at::Tensor logits(const char* which) const {
+    const at::Tensor ids = reference_.tensor(which);
+    const TokenBatch batch = make_token_batch(rows_of(ids), model_.architecture(), at::kCPU, "fixture");
+    return logits_of(model_, forward(model_, batch, Keep::kNothing).x_final).view({ids.size(0), ids.size(1), -1});
+  }
+  static void found(const char* what, double share) {
+    double& known = differences()[GetParam()][what];
+    known = std::max(known, share);
+  }
+
+  Model model_ = Model::load(Checkpoint::open(folder()), {});
+  TensorFile reference_{folder() + "/reference.safetensors"};
+};
+
+TEST_P(Families, LogitsAreThoseOfTransformers) {
+  for (const auto& [ids, name] : {std::pair("ids", "logits"), {"counterfactual", "counterfactual_logits"}}) {
+    const at::Tensor expected = reference_.tensor(name);
+    const double spread = (expected.max() - expected.min()).item<double>();
+    const double share = largest(logits(ids) - expected) / spread;
+    EXPECT_LT(share, kLogitTolerance) << name;
+    found("logits", share);
+  }
+}
+
+TEST_P(Families, GradientsAreThoseOfTransformers) {
+  const at::Tensor ids = reference_.tensor("ids");
+  const TokenBatch batch = make_token_batch(rows_of(ids), model_.architecture(), at::kCPU, "fixture");
+  std::vector<int64_t> rows;
+  std::vector<int64_t> next;
+  for (const auto& sequence : rows_of(ids)) next.insert(next.end(), sequence.begin() + 1, sequence.end());
+  for (int64_t s = 0; s < ids.size(0); ++s) {
+    for (int64_t t = 0; t + 1 < ids.size(1); ++t) rows.push_back(batch.starts[s] + t);
+  }
+  const auto n = static_cast<double>(rows.size());
+  const Targets targets{at::tensor(rows, at::kLong), at::tensor(next, at::kLong), {}};
+  ForwardCache run = forward(model_, batch, Keep::kBackward);
+  const Loss loss = nll_loss(model_, run.x_final, targets, LossGradient::kStreamAndUnembedding);
+  AllGradients sink(model_);
+  weight_gradients(model_, batch, run, loss, 1 / n, sink);
+  double scale = 0;
+  for (const auto& [name, tensor] : sink.gradients) scale = std::max(scale, largest(tensor));
+  double worst = 0;
+  int64_t compared = 0;
+  for (const auto& [name, tensor] : sink.gradients) {
+    const std::string file = "grad." + model_.file_name(name);
+    ASSERT_TRUE(reference_.contains(file)) << file;
+    const double share = largest(tensor - reference_.tensor(file)) / scale;
+    EXPECT_LT(share, kGradientTolerance) << name;
+    worst = std::max(worst, share);
+    ++compared;
+  }
+  EXPECT_GT(compared, 0);
+  found("gradients", worst);
+}
+
+TEST_P(Families, TextIsThatOfTransformers) {
+  const Json expected = read_json(folder() + "/reference.json").at("continuation");
+  GenerateSpec spec;
+  spec.max_tokens = static_cast<int64_t>(expected.size());
+  spec.stop_at_eos = false;
+  const std::vector<Generated> made = generate(model_, {rows_of(reference_.tensor("ids"))[0]}, spec, Rng(1));
+  EXPECT_EQ(Json(made[0].ids), expected);
+}
+
+TEST_P(Families, EdgeScoresAreThoseOfHooks) {
+  const std::vector<Example> examples = this->examples();
+  std::vector<const Example*> all;
+  for (const Example& e : examples) all.push_back(&e);
+  const Graph graph(model_.architecture(), KeyValueNodes::kGrouped);
+  ScoreSpec spec(find_metric("logit_diff"));
+  const ScoreResult result = find_scorer("eap").score(model_, graph, all, spec, {});
+  const at::Tensor expected = reference_.tensor("eap");
+  ASSERT_EQ(expected.size(0), graph.n_upstream());
+  ASSERT_EQ(expected.size(1), graph.n_downstream());
+  const double scale = largest(expected);
+  double worst = 0;
+  for (int64_t v = 0; v < graph.n_downstream(); ++v) {
+    for (int64_t u = 0; u < graph.visible(v); ++u) {
+      const int64_t edge = graph.edge_id(u, v);
+      // The hooks' sign is that of a replacement; ours that of what the edge carries (method.md).
+      const double difference = result.scores.values[edge] + expected[u][v].item<double>();
+      EXPECT_LT(std::fabs(difference), kScoreTolerance * scale) << graph.edge_name(edge);
+      worst = std::max(worst, std::fabs(difference) / scale);
+    }
+  }
+  EXPECT_LT(result.sum_rule_error, 1e-4);
+  found("scores", worst);
+}
+
+// Every reader on a stream of its own: with all edges that is the model, with none its counterfactual, in every form of
+// the graph.
+TEST_P(Families, CircuitsOfAllAndOfNoEdgesAreTheTwoRuns) {
+  const std::vector<Example> examples = this->examples();
+  std::vector<const Example*> all;
+  for (const Example& e : examples) all.push_back(&e);
+  const ExampleBatch clean = make_example_batch(all, model_.architecture(), at::kCPU);
+  const ExampleBatch other = make_example_batch(all, model_.architecture(), at::kCPU, Side::kCounterfactual);
+  const at::Tensor x = forward(model_, clean.tokens, Keep::kNothing).x_final;
+  const at::Tensor x_other = forward(model_, other.tokens, Keep::kNothing).x_final;
+  for (const auto& [form, block] : {std::pair(KeyValueNodes::kGrouped, 0), {KeyValueNodes::kUngrouped, 8}}) {
+    const Graph graph(model_.architecture(), form, block);
+    const auto ablated = find_ablation("counterfactual")->prepare(model_, all, 2, mlp_form(graph));
+    const NodeOutputs outputs = ablated->of(all, clean);
+    CircuitRunner runner(model_, graph, clean.tokens, outputs);
+    const auto edges = static_cast<size_t>(graph.n_edges());
+    EXPECT_LT(largest(runner.run(std::vector<bool>(edges, true)) - x), kScoreTolerance * largest(x));
+    EXPECT_LT(largest(runner.run(std::vector<bool>(edges, false)) - x_other), kScoreTolerance * largest(x_other));
+  }
+}
+
+// What of scores does not need hooks: their sum rule in the other forms of the graph, with blocks and per query head.
+TEST_P(Families, ScoresOfEveryFormOfTheGraphKeepTheSumRule) {
+  const std::vector<Example> examples = this->examples();
+  std::vector<const Example*> all;
+  for (const Example& e : examples) all.push_back(&e);
+  const Graph graph(model_.architecture(), KeyValueNodes::kUngrouped, 8);
+  for (const char* ablation : {"counterfactual", "mean", "zero"}) {
+    ScoreSpec spec(find_metric("logit_diff"));
+    spec.ablation = find_ablation(ablation);
+    EXPECT_LT(find_scorer("eap").score(model_, graph, all, spec, {}).sum_rule_error, kScoreTolerance) << ablation;
+  }
+}
+
+// Tuning owns every parameter once: slices cover the tensors and do not overlap.
+TEST_P(Families, SlicesAreEveryParameterOnce) {
+  const Graph graph(model_.architecture(), KeyValueNodes::kGrouped);
+  const SliceTable table(graph, model_);
+  std::map<std::string, at::Tensor> owners;
+  for (const auto& [name, tensor] : model_.parameters()) owners[name] = at::zeros_like(tensor);
+  for (const Slice& s : table.slices()) owners.at(s.tensor).narrow(s.dim, s.start, s.length).add_(1);
+  for (const auto& [name, count] : owners) EXPECT_TRUE(count.eq(1).all().item<bool>()) << name;
+}
+
+TEST_P(Families, ExportIsWhatWasLoaded) {
+  const std::string out = testing::TempDir() + "family-" + GetParam();
+  fs::remove_all(out);
+  write_checkpoint(Checkpoint::open(folder()), {}, out);
+  EXPECT_EQ(read_file(out + "/model.safetensors"), read_file(folder() + "/model.safetensors"));
+  fs::remove_all(out);
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, Families, testing::ValuesIn(fixtures()), [](const auto& fixture) {
+  std::string name = fixture.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+}  // namespace
+}  // namespace circuit

@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+"""A tiny model of every family, made and measured by transformers alone: what the tests hold this program against.
+
+family_fixtures.py OUT [NAME ...]   all, or those named; OUT/NAME then holds
+  config.json, model.safetensors    as transformers writes them
+  reference.safetensors             ids, counterfactual [sequences, tokens]; logits [sequences, tokens, vocab] of both;
+                                    grad.TENSOR, of the mean cross-entropy of every next token, by the file's names;
+                                    eap [upstream, downstream]: attribution by gradients of hooks, nothing else
+  reference.json                    the greedy continuation of the first sequence, and versions
+
+Needs torch, transformers and safetensors. Weights are random: a fixture says whether the arithmetic is the same.
+"""
+import argparse
+import json
+import os
+import sys
+
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+TOKENS, SEQUENCES, CONTINUED, VOCAB = 9, 2, 8, 61
+SMALL = dict(vocab_size=VOCAB, bos_token_id=None, eos_token_id=None, pad_token_id=None)
+LLAMA = dict(SMALL, hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+             num_key_value_heads=2, max_position_embeddings=64, tie_word_embeddings=False)
+
+# Where a family's computation has its parts: paths of modules below a layer, and how one tensor holds q, k and v.
+STANDARD = dict(model="model", embedding="embed_tokens", layers="layers", attention_norm="input_layernorm",
+                q="self_attn.q_proj", k="self_attn.k_proj", v="self_attn.v_proj", o="self_attn.o_proj",
+                mlp_norm="post_attention_layernorm", mlp="mlp", final_norm="norm")
+GEMMA2 = dict(STANDARD, mlp_norm="pre_feedforward_layernorm", attention_post="post_attention_layernorm",
+              mlp_post="post_feedforward_layernorm")
+GPT2 = dict(model="transformer", embedding="wte", layers="h", attention_norm="ln_1", qkv="attn.c_attn", order="blocks",
+            o="attn.c_proj", mlp_norm="ln_2", mlp="mlp", final_norm="ln_f")
+NEOX = dict(model="gpt_neox", embedding="embed_in", layers="layers", attention_norm="input_layernorm",
+            qkv="attention.query_key_value", order="heads", o="attention.dense", mlp_norm="post_attention_layernorm",
+            mlp="mlp", final_norm="final_layer_norm")
+OPT = dict(STANDARD, model="model.decoder", attention_norm="self_attn_layer_norm", o="self_attn.out_proj",
+           mlp_norm="final_layer_norm", mlp="fc2", mlp_in="fc1", final_norm="final_layer_norm")
+
+
+def llama_like(changes=None, where=None, **more):
+    return dict(LLAMA, **(changes or {}), **more), where or STANDARD
+
+
+POST = dict(STANDARD, attention_post="post_attention_layernorm", mlp_post="post_feedforward_layernorm",
+            attention_norm=None, mlp_norm=None)  # no norm before a block
+SHARED = dict(STANDARD, mlp_norm="input_layernorm")  # two blocks that read the stream through one norm
+GPT_NEO = dict(GPT2, q="attn.attention.q_proj", k="attn.attention.k_proj", v="attn.attention.v_proj",
+               o="attn.attention.out_proj")
+GPT_NEO.pop("qkv")
+GPT_J = dict(GPT_NEO, q="attn.q_proj", k="attn.k_proj", v="attn.v_proj", o="attn.out_proj", mlp_norm="ln_1")
+OLD = dict(SMALL, n_embd=24, n_layer=2, n_head=4, n_positions=32)
+
+FAMILIES = {
+    "gpt2": (dict(SMALL, n_embd=24, n_layer=2, n_head=4, n_positions=32), GPT2),
+    "llama": llama_like(),
+    "llama-3": llama_like(model_type="llama", tie_word_embeddings=True,
+                          rope_scaling=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                                            original_max_position_embeddings=16, rope_theta=10000.0)),
+    "mistral": llama_like(sliding_window=4),
+    "qwen2": llama_like(),
+    "qwen3": llama_like(head_dim=8),
+    "gpt_neox": (dict(SMALL, hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+                      max_position_embeddings=64), NEOX),
+    "gemma2": llama_like(head_dim=8, query_pre_attn_scalar=10, sliding_window=4, tie_word_embeddings=True,
+                         where=GEMMA2),
+    "gemma3_text": llama_like(head_dim=8, query_pre_attn_scalar=10, sliding_window=4, tie_word_embeddings=True,
+                              layer_types=["sliding_attention", "full_attention"], where=GEMMA2),
+    "gemma": llama_like(head_dim=8, tie_word_embeddings=True),
+    "starcoder2": llama_like(sliding_window=4),
+    "gpt_bigcode": (OLD, GPT2),
+    "gpt_neo": (dict(SMALL, hidden_size=24, num_layers=2, num_heads=4, max_position_embeddings=32, window_size=4,
+                     attention_types=[[["global", "local"], 1]]), GPT_NEO),
+    "gptj": (dict(OLD, rotary_dim=4), GPT_J),
+    "phi": llama_like(hidden_size=32, where=dict(SHARED, o="self_attn.dense", final_norm="final_layernorm")),
+    "phi3": llama_like(where=dict(STANDARD, qkv="self_attn.qkv_proj", order="blocks")),
+    "stablelm": llama_like(head_dim=8, hidden_size=32, use_qkv_bias=True),
+    "stablelm-parallel": llama_like(model_type="stablelm", hidden_size=32, use_parallel_residual=True, where=SHARED),
+    "olmo": llama_like(),
+    "olmo2": llama_like(where=POST),
+    "olmo3": llama_like(sliding_window=4, layer_types=["sliding_attention", "full_attention"], where=POST),
+    "granite": llama_like(embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.6,
+                          attention_multiplier=0.3),
+    "cohere": llama_like(logit_scale=0.5, tie_word_embeddings=True, where=SHARED),
+    "cohere2": llama_like(logit_scale=0.5, tie_word_embeddings=True, sliding_window=4, where=SHARED,
+                          layer_types=["sliding_attention", "full_attention"]),
+    "glm": llama_like(head_dim=8),
+    "glm4": llama_like(head_dim=8, where=dict(STANDARD, attention_post="post_self_attn_layernorm",
+                                              mlp_post="post_mlp_layernorm")),
+    "nemotron": llama_like(head_dim=8),
+    "exaone4": llama_like(sliding_window=4, layer_types=["sliding_attention", "full_attention"], where=POST),
+    "smollm3": llama_like(no_rope_layers=[1, 0], tie_word_embeddings=True),
+    "seed_oss": llama_like(head_dim=8),
+    "arcee": llama_like(),
+    "ernie4_5": llama_like(head_dim=8),
+    "hunyuan_v1_dense": llama_like(head_dim=8),
+    "opt": (dict(SMALL, hidden_size=24, ffn_dim=32, num_hidden_layers=2, num_attention_heads=4,
+                 max_position_embeddings=32, word_embed_proj_dim=24), OPT),
+}
+
+
+def at(module, path):
+    for part in path.split("."):
+        module = getattr(module, part)
+    return module
+
+
+def part_of(module, path):
+    return None if path is None else at(module, path)
+
+
+def make(name):
+    changes, where = FAMILIES[name]
+    changes = dict(changes)
+    config = transformers.AutoConfig.for_model(changes.pop("model_type", name), **changes)
+    torch.manual_seed(sum(name.encode()))
+    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval().float()
+    with torch.no_grad():
+        for p in model.parameters():
+            # What begins at a constant (norms, biases) moves a little from it, so that leaving it out shows.
+            constant = bool((p == p.flatten()[0]).all())
+            p.copy_(p + 0.1 * torch.randn_like(p) if constant else 0.25 * torch.randn_like(p))
+    return model, where
+
+
+class Run:
+    """A forward whose parts are seen, and whose readers of the stream read copies of it of their own."""
+
+    def __init__(self, model, where, ids):
+        self.model, self.where, self.seen, self.handles = model, where, {}, []
+        self.body = at(model, where["model"])
+        self.layers = at(self.body, where["layers"])
+        for number, layer in enumerate(self.layers):
+            self.watch_layer(number, layer)
+        self.copy_input(at(self.body, where["final_norm"]), "final")
+        self.keep_output(at(self.body, where["embedding"]), "embedding")
+        self.handles.append(self.layers[0].register_forward_pre_hook(
+            lambda m, a, k: self.seen.__setitem__("first", (a[0] if a else k["hidden_states"])), with_kwargs=True))
+        self.logits = model(ids, use_cache=False).logits
+        for handle in self.handles:
+            handle.remove()
+
+    def keep(self, name, tensor):
+        if tensor.requires_grad:
+            tensor.retain_grad()
+        self.seen[name] = tensor
+
+    def keep_output(self, module, name):
+        self.handles.append(module.register_forward_hook(lambda m, a, out: self.keep(name, out)))
+
+    def keep_input(self, module, name):
+        self.handles.append(module.register_forward_pre_hook(lambda m, a: self.keep(name, a[0])))
+
+    def copy_input(self, module, name):
+        def hook(m, args, kwargs):
+            given = args[0] if args else kwargs["hidden_states"]
+            copy = given.clone()
+            self.keep(name, copy)
+            if args:
+                return (copy, *args[1:]), kwargs
+            return args, dict(kwargs, hidden_states=copy)
+        self.handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
+
+    def watch_layer(self, number, layer):
+        where = self.where
+        for part in ("q", "k", "v", "qkv"):
+            if "qkv" in where and part != "qkv":
+                continue
+            if part in where:
+                self.keep_output(at(layer, where[part]), f"{number}.{part}")
+        for part in ("attention_norm", "mlp_norm"):
+            if where[part] is not None:
+                self.keep_input(at(layer, where[part]), f"{number}.{part}")
+        self.keep_input(at(layer, where["o"]), f"{number}.z")
+        self.copy_input(at(layer, where.get("mlp_in", where["mlp"])), f"{number}.mlp_in")
+        self.keep_output(at(layer, where["mlp"]), f"{number}.mlp")
+        for part in ("attention_post", "mlp_post"):
+            if part in where:
+                self.keep_input(at(layer, where[part]), f"{number}.{part}")
+
+
+def through_norm(norm, x, d_y):
+    """The gradient at a norm's input from that at its output; norm None: there is none."""
+    if norm is None:
+        return d_y
+    x = x.detach().reshape(d_y.shape).requires_grad_()
+    return torch.autograd.grad(norm(x), x, d_y)[0]
+
+
+def rows_of(module):
+    """A projection's weight as [outputs, inputs]."""
+    return module.weight.T if type(module).__name__ == "Conv1D" else module.weight
+
+
+class Heads:
+    """Which outputs of the projections belong to a head."""
+
+    def __init__(self, config, where, layer):
+        self.n = config.num_attention_heads
+        self.kv = 1 if getattr(config, "multi_query", False) else getattr(config, "num_key_value_heads", None) or self.n
+        width = rows_of(at(layer, where["o"])).shape[1]
+        self.d = width // self.n
+        self.where = where
+
+    def columns(self, part, h):
+        d = self.d
+        if "qkv" not in self.where:
+            return part, torch.arange(h * d, (h + 1) * d)
+        place = "qkv".index(part)
+        if self.where["order"] == "blocks":
+            first = (0, self.n * d, (self.n + self.kv) * d)[place] + h * d
+        else:  # head by head
+            first = (3 * h + place) * d
+        return "qkv", torch.arange(first, first + d)
+
+
+def held_scale(norm, x):
+    """What a norm of outputs multiplies each channel by in this run, [..., channels]."""
+    x = x.detach()
+    one = torch.ones_like(x)
+    return norm(x) / torch.where(x == 0, one, x)
+
+
+def edge_scores(model, where, clean_ids, other_ids):
+    """Mean over sequences of the sum over positions of <A_u(other) - A_u(clean), gradient that v reads>, for the logit
+    of token 1 minus that of token 2 at the last position."""
+    clean, other = Run(model, where, clean_ids), Run(model, where, other_ids)
+    model.zero_grad()
+    (clean.logits[:, -1, 1] - clean.logits[:, -1, 2]).sum().backward()
+    layers = clean.layers
+    residual = getattr(model.config, "residual_multiplier", 1)
+    heads = Heads(model.config.get_text_config(), where, layers[0])
+    up, down = [], []
+
+    def moved(name):
+        return (other.seen[name] - clean.seen[name]).detach().reshape(SEQUENCES, TOKENS, -1)
+
+    # What the stream starts with, without positions: they are the same in both runs.
+    up.append((other.seen["first"] - clean.seen["first"]).detach())
+    for l, layer in enumerate(layers):
+        z, w_o = moved(f"{l}.z"), rows_of(at(layer, where["o"]))
+        scale = mlp_scale = 1
+        if "attention_post" in where:
+            scale = held_scale(at(layer, where["attention_post"]), clean.seen[f"{l}.attention_post"])
+            mlp_scale = held_scale(at(layer, where["mlp_post"]), clean.seen[f"{l}.mlp_post"])
+        for h in range(heads.n):
+            mine = torch.arange(h * heads.d, (h + 1) * heads.d)
+            up.append(z[..., mine] @ w_o[:, mine].T * scale)
+            up[-1] = up[-1] * residual
+        up.append(moved(f"{l}.mlp") * mlp_scale * residual)
+        norm, x = part_of(layer, where["attention_norm"]), clean.seen.get(f"{l}.attention_norm")
+        for part, count in (("q", heads.n), ("k", heads.kv), ("v", heads.kv)):
+            for h in range(count):
+                name, columns = heads.columns(part, h)
+                d = clean.seen[f"{l}.{name}"].grad[..., columns]
+                down.append(through_norm(norm, x, d @ rows_of(at(layer, where[name]))[columns]))
+        x, d = clean.seen.get(f"{l}.mlp_norm"), clean.seen[f"{l}.mlp_in"].grad
+        d = through_norm(part_of(layer, where["mlp_norm"]), x, d if x is None else d.reshape(x.shape))
+        down.append(d.reshape(SEQUENCES, TOKENS, -1))
+    down.append(clean.seen["final"].grad)
+    scores = torch.einsum("ubtd,vbtd->uv", torch.stack(up).double(), torch.stack(down).double())
+    return (scores / SEQUENCES).detach().float()
+
+
+def write(name, out):
+    model, where = make(name)
+    folder = os.path.join(out, name)
+    model.save_pretrained(folder)
+    for extra in ("generation_config.json",):
+        if os.path.exists(os.path.join(folder, extra)):
+            os.remove(os.path.join(folder, extra))
+    generator = torch.Generator().manual_seed(7)
+    ids, other = (torch.randint(3, VOCAB, (SEQUENCES, TOKENS), generator=generator) for _ in range(2))
+    reference = {"ids": ids, "counterfactual": other}
+    logits = model(ids, use_cache=False).logits
+    loss = torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, logits.shape[-1]), ids[:, 1:].reshape(-1))
+    model.zero_grad()
+    loss.backward()
+    stored = load_file(os.path.join(folder, "model.safetensors"))
+    state = dict(model.named_parameters(remove_duplicate=False))
+    for tensor, value in stored.items():
+        # Some are saved under another name than they have in memory.
+        found = state.get(tensor)
+        if found is None:
+            found = next(p for p in state.values() if p.shape == value.shape and torch.equal(p, value))
+        reference["grad." + tensor] = found.grad.clone()
+    reference["logits"] = logits.detach()
+    reference["counterfactual_logits"] = model(other, use_cache=False).logits.detach()
+    reference["eap"] = edge_scores(model, where, ids, other)
+    with torch.no_grad():
+        text = ids[:1]
+        for _ in range(CONTINUED):
+            text = torch.cat([text, model(text, use_cache=False).logits[:, -1].argmax(-1, keepdim=True)], 1)
+    save_file({k: v.contiguous() for k, v in reference.items()}, os.path.join(folder, "reference.safetensors"))
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+    with open(os.path.join(folder, "reference.json"), "w") as file:
+        json.dump({"continuation": text[0, TOKENS:].tolist(), "versions": versions}, file)
+        file.write("\n")
+    print(f"{name}: {len(stored)} tensors, {len(reference) - 5} gradients")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out")
+    parser.add_argument("names", nargs="*")
+    arguments = parser.parse_args()
+    failed = []
+    for name in arguments.names or FAMILIES:
+        try:
+            write(name, arguments.out)
+        except Exception as error:  # every other family is still made
+            print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
+            failed.append(name)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

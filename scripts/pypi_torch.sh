@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # pypi_torch.sh [TEST ...]: the library and these test programs (default: those that compute with tensors) under PyPI's
-# torch instead of Debian's, as C++20, and examples/embed against the library installed from that build.
+# torch instead of Debian's, as C++20, and examples/embed against the library installed from that build. Then every
+# family against fixtures that today's transformers makes anew. Says so, and ends with 0, where PyPI cannot be reached.
 # CIRCUIT_TORCH_VENV: a Python environment with torch in it, made when it is not there (5.5 GB, some minutes); outside
 # the checkout, so that one serves several.
 set -euo pipefail
@@ -12,7 +13,10 @@ start=$SECONDS
 if ! root=$(torch_of); then
   echo "pypi: installing torch into $venv"
   python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check torch
+  if ! "$venv/bin/pip" install --quiet --disable-pip-version-check torch transformers safetensors; then
+    echo "pypi: SKIPPED: torch cannot be installed from PyPI" >&2
+    exit 0
+  fi
   root=$(torch_of)
 fi
 installed=$((SECONDS - start))
@@ -21,7 +25,7 @@ build=build/pypi
 cmake --preset pypi -DCIRCUIT_TORCH_ROOT="$root" >build/pypi.log || { tail -20 build/pypi.log >&2; exit 1; }
 if [ $# -eq 0 ]; then
   set -- model_test graph_test task_test intervention_test scoring_test selection_test tuning_test evaluation_test \
-    dynamics_test
+    dynamics_test families_test
 fi
 cmake --build $build -j "${JOBS:-$(nproc)}" --target circuit circuit_library "$@"
 built=$((SECONDS - start))
@@ -32,4 +36,11 @@ $build/circuit --version
 echo "pypi: tests left out: ${left_out:-none}"
 ctest --test-dir $build -R "$pattern" --parallel "${JOBS:-$(nproc)}" --output-on-failure --no-tests=error
 ./scripts/embed.sh $build
+if "$venv/bin/python" -c 'import transformers, safetensors' 2>/dev/null; then
+  rm -rf $build/families
+  "$venv/bin/python" tools/family_fixtures.py $build/families 2>$build/families.log || { tail -5 $build/families.log >&2; exit 1; }
+  CIRCUIT_FAMILY_FIXTURES=$PWD/$build/families build/pypi/tests/families_test --gtest_brief=1
+else
+  echo "pypi: fixtures are not made anew: $venv has no transformers"
+fi
 echo "pypi: torch installed in $installed s, built in $built s, run in $((SECONDS - start)) s"

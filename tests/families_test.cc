@@ -32,7 +32,11 @@ constexpr double kLogitTolerance = 1e-5;
 constexpr double kGradientTolerance = 1e-4;
 constexpr double kScoreTolerance = 1e-4;
 
-std::string folder_of_fixtures() { return std::string(CIRCUIT_SOURCE_DIR) + "/tests/families"; }
+// CIRCUIT_FAMILY_FIXTURES: others than the repository's, such as those of another transformers.
+std::string folder_of_fixtures() {
+  const char* other = std::getenv("CIRCUIT_FAMILY_FIXTURES");
+  return other != nullptr ? other : std::string(CIRCUIT_SOURCE_DIR) + "/tests/families";
+}
 
 std::vector<std::string> fixtures() {
   std::vector<std::string> names;

@@ -1,7 +1,6 @@
 // Every family against transformers: tests/families holds tiny models with what transformers made of them
 // (tools/family_fixtures.py). With CIRCUIT_UPDATE_DOCS=1 the table of docs/models.md is written from what was found.
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
@@ -19,7 +18,8 @@
 #include "io/files.h"
 #include "model/generate.h"
 #include "scoring/scorer.h"
-#include "tuning/weight_gradients.h"
+#include "tuning/gradients.h"
+#include "tuning/lora_store.h"
 
 namespace circuit {
 namespace {
@@ -89,30 +89,6 @@ const testing::Environment* const kTable = testing::AddGlobalTestEnvironment(new
 
 double largest(const at::Tensor& t) { return t.numel() == 0 ? 0 : t.abs().max().item<double>(); }
 
-// The gradient of every parameter, whole.
-class AllGradients : public WeightSink {
- public:
-  explicit AllGradients(const Model& model) {
-    for (const auto& [name, tensor] : model.parameters()) gradients[name] = at::zeros_like(tensor);
-  }
-  bool wants(const std::string& /*tensor*/) const override { return true; }
-  void linear(const TensorRef& ref, Units /*units*/, int64_t first, const at::Tensor& input,
-              const at::Tensor& d_out) override {
-    const at::Tensor part = ref.transposed ? at::mm(d_out.t(), input) : at::mm(input.t(), d_out);
-    gradients.at(ref.tensor).narrow(ref.unit_dim, first, part.size(ref.unit_dim)).add_(part);
-  }
-  void vector(const std::string& tensor, int64_t first, const at::Tensor& rows) override {
-    const at::Tensor sums = rows.flatten(0, -2).sum(0);
-    gradients.at(tensor).narrow(0, first, sums.size(0)).add_(sums);
-  }
-  void lookup(const std::string& tensor, const at::Tensor& index, const at::Tensor& d) override {
-    gradients.at(tensor).index_add_(0, index, d);
-  }
-  void whole(const std::string& tensor, const at::Tensor& gradient) override { gradients.at(tensor).add_(gradient); }
-
-  std::map<std::string, at::Tensor> gradients;
-};
-
 class Families : public testing::TestWithParam<std::string> {
  protected:
   std::string folder() const { return folder_of_fixtures() + "/" + GetParam(); }
@@ -137,6 +113,22 @@ class Families : public testing::TestWithParam<std::string> {
     const TokenBatch batch = make_token_batch(rows_of(ids), model_.architecture(), at::kCPU, "fixture");
     return logits_of(model_, forward(model_, batch, Keep::kNothing).x_final).view({ids.size(0), ids.size(1), -1});
   }
+  at::Tensor gradient_of(const std::string& name) const { return reference_.tensor("grad." + model_.file_name(name)); }
+  // Of the mean cross-entropy of every next token.
+  void show_gradients(WeightSink& sink) const {
+    const auto sequences = rows_of(reference_.tensor("ids"));
+    const TokenBatch batch = make_token_batch(sequences, model_.architecture(), at::kCPU, "fixture");
+    std::vector<int64_t> rows;
+    std::vector<int64_t> next;
+    for (size_t s = 0; s < sequences.size(); ++s) {
+      next.insert(next.end(), sequences[s].begin() + 1, sequences[s].end());
+      for (size_t t = 0; t + 1 < sequences[s].size(); ++t) rows.push_back(batch.starts[s] + static_cast<int64_t>(t));
+    }
+    const Targets targets{at::tensor(rows, at::kLong), at::tensor(next, at::kLong), {}};
+    ForwardCache run = forward(model_, batch, Keep::kBackward);
+    const Loss loss = nll_loss(model_, run.x_final, targets, LossGradient::kStreamAndUnembedding);
+    weight_gradients(model_, batch, run, loss, 1 / static_cast<double>(rows.size()), sink);
+  }
   static void found(const char* what, double share) {
     double& known = differences()[GetParam()][what];
     known = std::max(known, share);
@@ -156,35 +148,38 @@ TEST_P(Families, LogitsAreThoseOfTransformers) {
   }
 }
 
+// Through the slices that tuning trains: whatever the layout, each has its part of the tensor's gradient.
 TEST_P(Families, GradientsAreThoseOfTransformers) {
-  const at::Tensor ids = reference_.tensor("ids");
-  const TokenBatch batch = make_token_batch(rows_of(ids), model_.architecture(), at::kCPU, "fixture");
-  std::vector<int64_t> rows;
-  std::vector<int64_t> next;
-  for (const auto& sequence : rows_of(ids)) next.insert(next.end(), sequence.begin() + 1, sequence.end());
-  for (int64_t s = 0; s < ids.size(0); ++s) {
-    for (int64_t t = 0; t + 1 < ids.size(1); ++t) rows.push_back(batch.starts[s] + t);
-  }
-  const auto n = static_cast<double>(rows.size());
-  const Targets targets{at::tensor(rows, at::kLong), at::tensor(next, at::kLong), {}};
-  ForwardCache run = forward(model_, batch, Keep::kBackward);
-  const Loss loss = nll_loss(model_, run.x_final, targets, LossGradient::kStreamAndUnembedding);
-  AllGradients sink(model_);
-  weight_gradients(model_, batch, run, loss, 1 / n, sink);
+  const Graph graph(model_.architecture(), KeyValueNodes::kGrouped);
+  const SliceTable table(graph, model_);
+  SliceGradients sink(model_, table.slices());
+  show_gradients(sink);
   double scale = 0;
-  for (const auto& [name, tensor] : sink.gradients) scale = std::max(scale, largest(tensor));
+  for (const auto& [name, tensor] : model_.parameters()) scale = std::max(scale, largest(gradient_of(name)));
   double worst = 0;
-  int64_t compared = 0;
-  for (const auto& [name, tensor] : sink.gradients) {
-    const std::string file = "grad." + model_.file_name(name);
-    ASSERT_TRUE(reference_.contains(file)) << file;
-    const double share = largest(tensor - reference_.tensor(file)) / scale;
-    EXPECT_LT(share, kGradientTolerance) << name;
+  for (size_t i = 0; i < table.slices().size(); ++i) {
+    const Slice& s = table.slices()[i];
+    const at::Tensor expected = gradient_of(s.tensor).narrow(s.dim, s.start, s.length);
+    ASSERT_TRUE(sink.gradients()[i].defined()) << s.tensor;
+    const double share = largest(sink.gradients()[i].view(expected.sizes()) - expected) / scale;
+    EXPECT_LT(share, kGradientTolerance) << s.node << " of " << s.tensor;
     worst = std::max(worst, share);
-    ++compared;
   }
-  EXPECT_GT(compared, 0);
   found("gradients", worst);
+}
+
+// ∂L/∂B = (α/r) · ∂L/∂W Aᵀ, with ∂L/∂W as transformers has it.
+TEST_P(Families, AdaptersGetTheirPartOfTheGradient) {
+  LoraSpec spec;
+  spec.rank = 2;
+  LoraStore store(model_, spec);
+  show_gradients(store.begin_step());
+  for (const LoraStore::Adapter& x : store.adapters()) {
+    const at::Tensor w = gradient_of(x.layer.tensor);
+    const at::Tensor expected = at::mm(x.layer.transposed ? w : w.t(), x.a.t()) * store.scale();
+    EXPECT_LT(largest(x.b_gradient - expected), kGradientTolerance * std::max(1.0, largest(expected)))
+        << x.layer.tensor;
+  }
 }
 
 TEST_P(Families, TextIsThatOfTransformers) {

@@ -1,6 +1,7 @@
 #include "tuning/weight_gradients.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 
 #include "model/rows.h"
 
@@ -62,8 +63,13 @@ void WeightVisitor::on_mlp(const MlpBackward& g) {
   }
   if (wants(at.w_in) || wants(at.w_gate) || wants(at.b_in) || wants(at.b_gate)) {
     const at::Tensor y = norm_output(model_.layers()[g.layer].mlp_norm, g.x, g.stats);
-    outputs(at.w_in, at.b_in, y, g.channels.d_in, at.w_in.first);
-    if (g.channels.d_gate.defined()) outputs(at.w_gate, at.b_gate, y, g.channels.d_gate, at.w_gate.first);
+    if (at.w_gate.present() && at.w_gate.tensor == at.w_in.tensor) {
+      // One tensor, the gate first: a sink is shown it once.
+      outputs(at.w_gate, at.b_gate, y, at::cat({g.channels.d_gate, g.channels.d_in}, 1), at.w_gate.first);
+    } else {
+      outputs(at.w_in, at.b_in, y, g.channels.d_in, at.w_in.first);
+      if (g.channels.d_gate.defined()) outputs(at.w_gate, at.b_gate, y, g.channels.d_gate, at.w_gate.first);
+    }
   }
   norm_weight_gradients(at.mlp_norm, at.mlp_norm_bias, g.x, g.stats, g.d_y, sink_);
 }

@@ -16,7 +16,7 @@ mkdir -p "$findings"
 corpus=$(mktemp -d)
 trap 'rm -rf "$corpus"' EXIT
 
-status=0
+found=""
 for seeds in "$root"/fuzz/seeds/*/; do
   target=$(basename "$seeds")
   dictionary=$root/fuzz/$target.dict
@@ -33,15 +33,16 @@ for seeds in "$root"/fuzz/seeds/*/; do
     case "$(basename "$seed")" in broken_*) want=refused ;; esac
     if ! CIRCUIT_FUZZ_VERDICT=1 "$directory/${target}_fuzz" "$seed" 2>&1 | grep -q "^verdict: $want\$"; then
       echo "fuzz: the seed $seed is not $want" >&2
-      status=1
+      found="$found seed:$(basename "$seed")"
     fi
   done
   # shellcheck disable=SC2086
   if ! "$directory/${target}_fuzz" -max_total_time="$seconds" -max_len="$longest" -rss_limit_mb=2048 -timeout=20 \
       -verbosity=0 -print_final_stats=1 -artifact_prefix="$findings/$target-" $options \
       "$corpus/$target" "$seeds"; then
-    echo "fuzz: $target found something; see $findings" >&2
-    status=1
+    found="$found $target"
+    # The input travels in the log, where the machine that found it does not stay.
+    for input in "$findings/$target"-*; do echo "fuzz: $input:" >&2; head -c 4096 "$input" | base64 >&2; done
   fi
 done
-exit $status
+if [ -n "$found" ]; then echo "fuzz: found something in:$found; inputs in $findings" >&2; exit 1; fi

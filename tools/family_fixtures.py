@@ -58,6 +58,8 @@ FAMILIES = {
     "llama-3": llama_like(model_type="llama", tie_word_embeddings=True,
                           rope_scaling=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                                             original_max_position_embeddings=16, rope_theta=10000.0)),
+    "llama-yarn": llama_like(model_type="llama", rope_scaling=dict(rope_type="yarn", factor=4.0, rope_theta=10000.0,
+                                                                   original_max_position_embeddings=16)),
     "mistral": llama_like(sliding_window=4),
     "qwen2": llama_like(),
     "qwen3": llama_like(head_dim=8),

@@ -1,4 +1,4 @@
-// Edge scores from model, graph and examples. A method is one file and one line in scorers().
+// Edge scores from model, graph and examples. A method is one file and one line in CIRCUIT_SCORERS.
 #pragma once
 
 #include <cstdint>

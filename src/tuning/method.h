@@ -1,5 +1,5 @@
 // A way of tuning: what is trained, when it is chosen again, what it costs, what is exported. A method is one file in
-// methods/ and one line in tuning_methods().
+// methods/ and one line in CIRCUIT_TUNING_METHODS.
 #pragma once
 
 #include <cstdint>

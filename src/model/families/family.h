@@ -1,5 +1,5 @@
 // A model family: how its config.json and tensor names map to the computation. One file each, one line
-// in families.cc.
+// in CIRCUIT_FAMILIES.
 #pragma once
 
 #include <string>

@@ -18,7 +18,7 @@ int work(const std::string& model, const std::string& train, const std::string& 
   discovery.data = dev;
   discovery.compute = compute;
   discovery.score.method = "eap";
-  discovery.score.ablation = circuit::Ablation::kMean;
+  discovery.score.ablation = circuit::find_ablation("mean");
   discovery.selection.n = 200;
   const circuit::Discovered found = circuit::discover(discovery);
   circuit::write_discovered(discovery, found, {folder + "/circuit.json"});
@@ -30,7 +30,7 @@ int work(const std::string& model, const std::string& train, const std::string& 
   evaluation.data = dev;
   evaluation.circuit = folder + "/circuit.json";
   evaluation.compute = compute;
-  evaluation.ablation = circuit::Ablation::kMean;
+  evaluation.ablation = circuit::find_ablation("mean");
   evaluation.what.curve = false;
   evaluation.what.redundancy = 0;
   const circuit::EvaluatedFile carried = circuit::evaluate_file(evaluation);

@@ -2,6 +2,8 @@
 // here.
 #pragma once
 
+#include <circuit/api.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,7 +40,7 @@ struct Ablation {
 
 const std::vector<Ablation>& ablations();
 // One of ablations(), valid for ever. Throws UsageError listing the known ones.
-const Ablation* find_ablation(const std::string& name);
+CIRCUIT_API const Ablation* find_ablation(const std::string& name);
 
 // Declared, and listed in this order.
 #define CIRCUIT_ABLATIONS(METHOD)  \

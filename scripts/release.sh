@@ -44,6 +44,7 @@ git archive --prefix="$name/" HEAD | xz -T0 >"$out/$name.tar.xz"
 echo "release: building $name.tar.xz in a new folder and running its tests"
 tar -xJf "$out/$name.tar.xz" -C "$work"
 cd "$work/$name"
+mkdir -p build
 cp -r "$OLDPWD/build/npm" build/ 2>/dev/null || true  # the page's chart bundles, when they are here
 make --no-print-directory test CMAKE_ARGS=-DCMAKE_INSTALL_PREFIX=/usr
 cmake --build build/release --target circuit circuit_library

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 
+#include "core/error.h"
 #include "model/rows.h"
 
 namespace circuit {

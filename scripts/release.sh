@@ -53,9 +53,9 @@ package=$(ls build/release/package/*.deb)
 cp "$package" "$out/"
 
 echo "release: trying the package's program and library"
-dpkg-deb -x "$package" "$work/root"
-"$work/root/usr/bin/circuit" --version | grep -qx "circuit $version" || fail "the package's program is another version"
-cmake -S examples/embed -B build/embed -DCMAKE_PREFIX_PATH="$work/root/usr" >build/embed.log
+dpkg-deb -x "$package" "$work/unpacked"
+"$work/unpacked/usr/bin/circuit" --version | grep -qx "circuit $version" || fail "the package's program is another version"
+cmake -S examples/embed -B build/embed -DCMAKE_PREFIX_PATH="$work/unpacked/usr" >build/embed.log
 cmake --build build/embed >>build/embed.log || { tail -20 build/embed.log >&2; fail "examples/embed does not build against the package"; }
 build/embed/embed examples/books-4l examples/agreement/train.jsonl examples/agreement/dev.jsonl build/embed-out
 cd "$OLDPWD"

@@ -27,6 +27,9 @@ Architecture separate_heads(const Architecture& a, int64_t heads) {
 
 at::Tensor add_bias(const at::Tensor& x, const at::Tensor& bias) { return bias.defined() ? x + bias : x; }
 
+// Not worked where there is no factor: circuits are run by the thousand.
+at::Tensor times(const at::Tensor& x, double factor) { return factor == 1 || !x.defined() ? x : x * factor; }
+
 const NormWeights& post_norm_of(const LayerWeights& w, BlockKind kind) {
   return kind == BlockKind::kAttention ? w.attn_post_norm : w.mlp_post_norm;
 }
@@ -53,9 +56,8 @@ class CircuitRunner::AblatedLayer {
     const double residual = owner_.model_.architecture().layer(l_).residual;
     const at::Tensor& bias = heads ? w.b_o : w.b_out;
     const bool whole = heads || owner_.split_mlps();
-    AblatedBlock block{{spec.kind, l_},
-                       x,
-                       whole ? add_bias(out, bias) * residual : add_bias(out, bias.defined() ? bias * residual : bias)};
+    AblatedBlock block{
+        {spec.kind, l_}, x, whole ? times(add_bias(out, bias), residual) : add_bias(out, times(bias, residual))};
     const at::Tensor joins = post_norm_forward(post_norm_of(w, spec.kind), block.written, nullptr);
     if (!owner_.model_.norms_outputs()) block.written = at::Tensor();
     owner_.blocks_.push_back(std::move(block));
@@ -238,7 +240,7 @@ void CircuitRunner::run_heads(int64_t l, const at::Tensor& base) {
   for (int64_t i = 0; i < n; ++i) {
     if (!needed(graph_.head(l, heads[i]))) continue;
     const at::Tensor z_difference = head_of(z, i, dh) - head_of(ablated_.z[l], heads[i], dh);
-    put(graph_.head(l, heads[i]), at::mm(z_difference, w.w_o.narrow(0, heads[i] * dh, dh)) * a.layer(l).residual);
+    put(graph_.head(l, heads[i]), times(at::mm(z_difference, w.w_o.narrow(0, heads[i] * dh, dh)), a.layer(l).residual));
   }
 }
 
@@ -248,7 +250,7 @@ void CircuitRunner::run_mlp(int64_t l, const at::Tensor& base) {
   const at::Tensor x = streams({graph_.mlp_in(l)}, base, &row_of)[0];
   const at::Tensor y = norm_forward(w.mlp_norm, x, nullptr).to(model_.dtype());
   const LayerSpec& spec = model_.architecture().layer(l);
-  put(graph_.mlp(l), mlp_forward(spec.mlp, w, y, nullptr) * spec.residual - ablated_.mlp[l]);
+  put(graph_.mlp(l), times(mlp_forward(spec.mlp, w, y, nullptr), spec.residual) - ablated_.mlp[l]);
 }
 
 void CircuitRunner::run_mlp_blocks(int64_t l, const at::Tensor& base) {
@@ -269,8 +271,8 @@ void CircuitRunner::run_mlp_blocks(int64_t l, const at::Tensor& base) {
     const int64_t first = blocks[i] * graph_.mlp_block();
     const at::Tensor hidden = mlp_channels(spec, w, y[row_of[i]], first, graph_.mlp_block());
     const at::Tensor difference = hidden - ablated_.mlp[l].narrow(1, first, graph_.mlp_block());
-    put(graph_.mlp(l, blocks[i]),
-        at::mm(difference, w.w_out.narrow(0, first, graph_.mlp_block())) * model_.architecture().layer(l).residual);
+    put(graph_.mlp(l, blocks[i]), times(at::mm(difference, w.w_out.narrow(0, first, graph_.mlp_block())),
+                                        model_.architecture().layer(l).residual));
   }
 }
 

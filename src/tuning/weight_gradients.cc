@@ -116,8 +116,9 @@ void weight_gradients(const Model& model, const TokenBatch& batch, ForwardCache&
                       WeightSink& sink) {
   const Layout& layout = model.layout();
   const at::Tensor d_y = loss.d_y * scale;
+  const double factor = model.final_norm().spec.factor;
   norm_weight_gradients(layout.final_norm, layout.final_norm_bias, loss.head.x, loss.head.stats,
-                        d_y * model.final_norm().spec.factor, sink);
+                        factor == 1 ? d_y : d_y * factor, sink);
   if (loss.d_unembedding.defined() && sink.wants(layout.unembedding)) {
     sink.whole(layout.unembedding, loss.d_unembedding * scale);
   }

@@ -58,7 +58,7 @@ class CircuitRunner::AblatedLayer {
     const bool whole = heads || owner_.split_mlps();
     AblatedBlock block{
         {spec.kind, l_}, x, whole ? times(add_bias(out, bias), residual) : add_bias(out, times(bias, residual))};
-    const at::Tensor joins = post_norm_forward(post_norm_of(w, spec.kind), block.written, nullptr);
+    at::Tensor joins = post_norm_forward(post_norm_of(w, spec.kind), block.written, nullptr);
     if (!owner_.model_.norms_outputs()) block.written = at::Tensor();
     owner_.blocks_.push_back(std::move(block));
     return joins;

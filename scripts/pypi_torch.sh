@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # pypi_torch.sh [TEST ...]: the library and these test programs (default: those that compute with tensors) under PyPI's
 # torch instead of Debian's, as C++20, and examples/embed against the library installed from that build. Then every
-# family against fixtures that today's transformers makes anew. Says so, and ends with 0, where PyPI cannot be reached.
+# family against fixtures that today's transformers makes anew, and models that this program writes in transformers. Says so, and ends with 0, where PyPI cannot be reached.
 # CIRCUIT_TORCH_VENV: a Python environment with torch in it, made when it is not there (5.5 GB, some minutes); outside
 # the checkout, so that one serves several.
 set -euo pipefail
@@ -13,7 +13,7 @@ start=$SECONDS
 if ! root=$(torch_of); then
   echo "pypi: installing torch into $venv"
   python3 -m venv "$venv"
-  if ! "$venv/bin/pip" install --quiet --disable-pip-version-check torch transformers safetensors; then
+  if ! "$venv/bin/pip" install --quiet --disable-pip-version-check torch transformers safetensors peft; then
     echo "pypi: SKIPPED: torch cannot be installed from PyPI" >&2
     exit 0
   fi
@@ -39,7 +39,8 @@ ctest --test-dir $build -R "$pattern" --parallel "${JOBS:-$(nproc)}" --output-on
 if "$venv/bin/python" -c 'import transformers, safetensors' 2>/dev/null; then
   rm -rf $build/families
   "$venv/bin/python" tools/family_fixtures.py $build/families 2>$build/families.log || { tail -5 $build/families.log >&2; exit 1; }
-  CIRCUIT_FAMILY_FIXTURES=$PWD/$build/families build/pypi/tests/families_test --gtest_brief=1
+  CIRCUIT_FAMILY_FIXTURES=$PWD/$build/families build/pypi/tests/families_test --gtest_brief=1 --gtest_filter='*Families*'
+  "$venv/bin/python" tools/check_exports.py --binary $build/circuit
 else
   echo "pypi: fixtures are not made anew: $venv has no transformers"
 fi

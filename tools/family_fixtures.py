@@ -3,7 +3,8 @@
 
 family_fixtures.py OUT [NAME ...]   all, or those named; OUT/NAME then holds
   config.json, model.safetensors    as transformers writes them
-  reference.safetensors             ids, counterfactual [sequences, tokens]; logits [sequences, tokens, vocab] of both;
+  reference.safetensors             ids, counterfactual [sequences, tokens]; logits [sequences, tokens, vocab] of both,
+                                    and of the first in BF16 (logits_bf16);
                                     grad.TENSOR, of the mean cross-entropy of every next token, by the file's names;
                                     eap [upstream, downstream]: attribution by gradients of hooks, nothing else
   reference.json                    the greedy continuation of the first sequence, and versions
@@ -52,6 +53,36 @@ GPT_NEO.pop("qkv")
 GPT_J = dict(GPT_NEO, q="attn.q_proj", k="attn.k_proj", v="attn.v_proj", o="attn.out_proj", mlp_norm="ln_1")
 OLD = dict(SMALL, n_embd=24, n_layer=2, n_head=4, n_positions=32)
 
+BLOOM = dict(model="transformer", embedding="word_embeddings_layernorm", layers="h", attention_norm="input_layernorm",
+             qkv="self_attention.query_key_value", order="heads", o="self_attention.dense",
+             mlp_norm="post_attention_layernorm", mlp="mlp", final_norm="ln_f")
+# BLOOM and MPT add the stream within their MLP modules: what the last projection writes is the node.
+BLOOM = dict(BLOOM, mlp="mlp.dense_4h_to_h", mlp_in="mlp.dense_h_to_4h")
+MPT = dict(BLOOM, embedding="wte", layers="blocks", attention_norm="norm_1", qkv="attn.Wqkv", order="blocks",
+           o="attn.out_proj", mlp_norm="norm_2", mlp="ffn.down_proj", mlp_in="ffn.up_proj", final_norm="norm_f")
+FALCON = dict(BLOOM, embedding="word_embeddings", mlp="mlp", order="blocks", mlp_norm="input_layernorm")
+FALCON.pop("mlp_in")
+PERSIMMON = dict(STANDARD, qkv="self_attn.query_key_value", order="heads", o="self_attn.dense",
+                 final_norm="final_layernorm")
+CODEGEN = dict(GPT_J, qkv="attn.qkv_proj", order="chunks")
+for part in "qkv":
+    CODEGEN.pop(part)
+
+SIGHT = dict(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=8, patch_size=4)
+
+
+def wrapped(name, text_type, sight, text=None, module="language_model", where=STANDARD, model_type=None, **more):
+    """A model of which the family is the text part."""
+    vision = dict(sight, model_type=model_type) if model_type else dict(sight)
+    inner = dict(LLAMA, **(text or {}), model_type=text_type)
+    inner.pop("tie_word_embeddings")
+    return (dict(model_type=name, text_config=inner, vision_config=vision, **more),
+            dict(where, model="model." + module))
+
+
+MOE = dict(STANDARD, experts="mlp.experts", router="mlp.gate")
+GPT_OSS = dict(MOE, router="mlp.router")
+
 FAMILIES = {
     "gpt2": (dict(SMALL, n_embd=24, n_layer=2, n_head=4, n_positions=32), GPT2),
     "llama": llama_like(),
@@ -97,6 +128,51 @@ FAMILIES = {
     "arcee": llama_like(),
     "ernie4_5": llama_like(head_dim=8),
     "hunyuan_v1_dense": llama_like(head_dim=8),
+    "llama-dynamic": llama_like(model_type="llama", max_position_embeddings=6,
+                                rope_scaling=dict(rope_type="dynamic", factor=3.0, rope_theta=10000.0)),
+    "phi3-longrope": llama_like(model_type="phi3", original_max_position_embeddings=6, where=dict(
+        STANDARD, qkv="self_attn.qkv_proj", order="blocks"), rope_scaling=dict(
+            rope_type="longrope", short_factor=[1.0, 1.1, 1.2], long_factor=[1.5, 2.5, 4.0], rope_theta=10000.0)),
+    "phi-qk-norm": llama_like(model_type="phi", hidden_size=32, qk_layernorm=True,
+                              where=dict(SHARED, o="self_attn.dense", final_norm="final_layernorm")),
+    "codegen": (dict(OLD, n_embd=32, n_head=8, rotary_dim=4), CODEGEN),
+    "persimmon": llama_like(hidden_size=32, num_key_value_heads=None, where=PERSIMMON),
+    "bloom": (dict(SMALL, hidden_size=24, n_layer=2, n_head=4), BLOOM),
+    "bloom-6-heads": (dict(SMALL, model_type="bloom", hidden_size=24, n_layer=2, n_head=6), BLOOM),
+    "mpt": (dict(SMALL, d_model=24, n_layers=2, n_heads=4, max_seq_len=64), MPT),
+    "mpt-6-heads": (dict(SMALL, model_type="mpt", d_model=24, n_layers=2, n_heads=6, max_seq_len=64), MPT),
+    "falcon": (dict(SMALL, hidden_size=32, num_hidden_layers=2, num_attention_heads=4), FALCON),
+    "falcon-alibi": (dict(SMALL, model_type="falcon", hidden_size=32, num_hidden_layers=2, num_attention_heads=4, alibi=True,
+                          multi_query=False, parallel_attn=False, bias=True),
+                     dict(FALCON, order="heads", mlp_norm="post_attention_layernorm")),
+    "falcon-new": (dict(SMALL, model_type="falcon", hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+                        num_kv_heads=2, new_decoder_architecture=True),
+                   dict(FALCON, order="groups", attention_norm="ln_attn", mlp_norm="ln_mlp")),
+    "mixtral": llama_like(num_local_experts=4, intermediate_size=16, where=MOE),
+    "qwen2_moe": llama_like(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=8,
+                            shared_expert_intermediate_size=16, where=dict(
+                                MOE, shared="mlp.shared_expert", shared_gate="mlp.shared_expert_gate", pieces=2)),
+    "qwen3_moe": llama_like(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=8, head_dim=8,
+                            norm_topk_prob=True, where=MOE),
+    # More experts than tokens visit: what is not visited has no gradient, and no score.
+    "olmoe": llama_like(num_experts=16, num_experts_per_tok=2, intermediate_size=8, where=MOE),
+    "granitemoe": llama_like(num_local_experts=4, num_experts_per_tok=2, intermediate_size=16, embedding_multiplier=3.0,
+                             logits_scaling=2.0, residual_multiplier=0.6, attention_multiplier=0.3,
+                             where=dict(MOE, experts="block_sparse_moe.experts", router="block_sparse_moe.router")),
+    "phimoe": llama_like(num_local_experts=4, num_experts_per_tok=2, intermediate_size=16, router_jitter_noise=0.2,
+                         lm_head_bias=True, attention_bias=True, where=dict(MOE, router="mlp.router")),
+    "gpt_oss": llama_like(num_local_experts=4, num_experts_per_tok=2, intermediate_size=8, head_dim=8, sliding_window=4,
+                          where=GPT_OSS),
+    "llava": wrapped("llava", "llama", SIGHT, model_type="clip_vision_model", image_token_index=60,
+                     tie_word_embeddings=False),
+    "mistral3": wrapped("mistral3", "mistral", SIGHT, dict(head_dim=6, sliding_window=None), model_type="pixtral",
+                        image_token_index=60),
+    "smolvlm": wrapped("smolvlm", "llama", SIGHT, image_token_id=60, scale_factor=2, module="text_model"),
+    "gemma3": wrapped("gemma3", "gemma3_text", SIGHT,
+                      dict(head_dim=8, query_pre_attn_scalar=10, sliding_window=4,
+                           layer_types=["sliding_attention", "full_attention"]),
+                      model_type="siglip_vision_model", image_token_index=60, boi_token_index=59, eoi_token_index=58,
+                      mm_tokens_per_image=4, where=GEMMA2),
     "opt": (dict(SMALL, hidden_size=24, ffn_dim=32, num_hidden_layers=2, num_attention_heads=4,
                  max_position_embeddings=32, word_embed_proj_dim=24), OPT),
 }
@@ -117,7 +193,10 @@ def make(name):
     changes = dict(changes)
     config = transformers.AutoConfig.for_model(changes.pop("model_type", name), **changes)
     torch.manual_seed(sum(name.encode()))
-    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval().float()
+    auto = transformers.AutoModelForImageTextToText if "text_config" in changes else transformers.AutoModelForCausalLM
+    # Falcon's eager attention adds ALiBi a second time; what it runs by default does not.
+    attention = "sdpa" if getattr(config, "alibi", False) is True else "eager"
+    model = auto.from_config(config, attn_implementation=attention).eval().float()
     with torch.no_grad():
         for p in model.parameters():
             # What begins at a constant (norms, biases) moves a little from it, so that leaving it out shows.
@@ -130,7 +209,7 @@ class Run:
     """A forward whose parts are seen, and whose readers of the stream read copies of it of their own."""
 
     def __init__(self, model, where, ids):
-        self.model, self.where, self.seen, self.handles = model, where, {}, []
+        self.model, self.where, self.seen, self.handles, self.patched = model, where, {}, [], []
         self.body = at(model, where["model"])
         self.layers = at(self.body, where["layers"])
         for number, layer in enumerate(self.layers):
@@ -142,6 +221,8 @@ class Run:
         self.logits = model(ids, use_cache=False).logits
         for handle in self.handles:
             handle.remove()
+        for module, forward in self.patched:
+            module.forward = forward
 
     def keep(self, name, tensor):
         if tensor.requires_grad:
@@ -149,7 +230,10 @@ class Run:
         self.seen[name] = tensor
 
     def keep_output(self, module, name):
-        self.handles.append(module.register_forward_hook(lambda m, a, out: self.keep(name, out)))
+        def hook(m, args, out):
+            self.keep(name, out)
+            return out.clone() if isinstance(out, torch.Tensor) else out  # Falcon adds to it in place
+        self.handles.append(module.register_forward_hook(hook))
 
     def keep_input(self, module, name):
         self.handles.append(module.register_forward_pre_hook(lambda m, a: self.keep(name, a[0])))
@@ -164,8 +248,61 @@ class Run:
             return args, dict(kwargs, hidden_states=copy)
         self.handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
 
+    def watch_experts(self, number, layer):
+        """Every expert, worked at all tokens with the gate that it has there, on a copy of the stream of its own."""
+        where, run = self.where, self
+        moe = at(layer, where["experts"].rsplit(".", 1)[0])
+        experts, router = at(layer, where["experts"]), at(layer, where["router"])
+        self.copy_input(router, f"{number}.router")
+        by_turns = hasattr(experts, "gate_up_proj_bias")
+
+        def one(e, x):
+            if by_turns:
+                made = experts._apply_gate(x @ experts.gate_up_proj[e] + experts.gate_up_proj_bias[e])
+                return made @ experts.down_proj[e] + experts.down_proj_bias[e]
+            gate, up = torch.nn.functional.linear(x, experts.gate_up_proj[e]).chunk(2, dim=-1)
+            return torch.nn.functional.linear(experts.act_fn(gate) * up, experts.down_proj[e])
+
+        def forward(hidden, index, weights):
+            total = 0
+            for e in range(experts.gate_up_proj.shape[0]):
+                x = hidden.clone()
+                run.keep(f"{number}.expert{e}_in", x)
+                gate = (weights * (index == e)).sum(-1, keepdim=True)
+                written = one(e, x) * gate
+                run.keep(f"{number}.expert{e}", written)
+                total = total + written
+            return total
+
+        self.patched.append((experts, experts.forward))
+        experts.forward = forward
+        if "shared" not in where:
+            return
+        shared, gate = at(layer, where["shared"]), at(layer, where["shared_gate"])
+        self.copy_input(gate, f"{number}.shared_gate")
+        pieces = where["pieces"]
+
+        def beside(hidden):
+            total, factor = 0, torch.sigmoid(gate.weight @ hidden[..., None])[..., 0]
+            width = shared.gate_proj.weight.shape[0] // pieces
+            for s in range(pieces):
+                mine = slice(s * width, (s + 1) * width)
+                x = hidden.clone()
+                run.keep(f"{number}.shared{s}_in", x)
+                made = shared.act_fn(x @ shared.gate_proj.weight[mine].T) * (x @ shared.up_proj.weight[mine].T)
+                written = made @ shared.down_proj.weight[:, mine].T
+                # Its gate multiplies it afterwards, in the model: what is kept is what joins the stream.
+                self.seen[f"{number}.shared{s}"] = (written * factor).detach()
+                total = total + written
+            return total
+
+        self.patched.append((shared, shared.forward))
+        shared.forward = beside
+
     def watch_layer(self, number, layer):
         where = self.where
+        if "experts" in where:
+            self.watch_experts(number, layer)
         for part in ("q", "k", "v", "qkv"):
             if "qkv" in where and part != "qkv":
                 continue
@@ -175,6 +312,8 @@ class Run:
             if where[part] is not None:
                 self.keep_input(at(layer, where[part]), f"{number}.{part}")
         self.keep_input(at(layer, where["o"]), f"{number}.z")
+        if "experts" in where:
+            return
         self.copy_input(at(layer, where.get("mlp_in", where["mlp"])), f"{number}.mlp_in")
         self.keep_output(at(layer, where["mlp"]), f"{number}.mlp")
         for part in ("attention_post", "mlp_post"):
@@ -200,7 +339,11 @@ class Heads:
 
     def __init__(self, config, where, layer):
         self.n = config.num_attention_heads
-        self.kv = 1 if getattr(config, "multi_query", False) else getattr(config, "num_key_value_heads", None) or self.n
+        self.kv = getattr(config, "num_key_value_heads", None) or self.n
+        if getattr(config, "multi_query", False):
+            self.kv = 1
+        if getattr(config, "new_decoder_architecture", False):
+            self.kv = config.num_kv_heads
         width = rows_of(at(layer, where["o"])).shape[1]
         self.d = width // self.n
         self.where = where
@@ -212,6 +355,12 @@ class Heads:
         place = "qkv".index(part)
         if self.where["order"] == "blocks":
             first = (0, self.n * d, (self.n + self.kv) * d)[place] + h * d
+        elif self.where["order"] == "groups":  # the queries of a key, it, its value
+            each = self.n // self.kv
+            first = ((h // each) * (each + 2) + h % each) * d if part == "q" else (h * (each + 2) + each + place - 1) * d
+        elif self.where["order"] == "chunks":  # of a quarter of the heads: queries, values, keys
+            each = self.n // 4
+            first = ((h // each) * 3 * each + (0, 2, 1)[place] * each + h % each) * d
         else:  # head by head
             first = (3 * h + place) * d
         return "qkv", torch.arange(first, first + d)
@@ -250,19 +399,48 @@ def edge_scores(model, where, clean_ids, other_ids):
             mine = torch.arange(h * heads.d, (h + 1) * heads.d)
             up.append(z[..., mine] @ w_o[:, mine].T * scale)
             up[-1] = up[-1] * residual
-        up.append(moved(f"{l}.mlp") * mlp_scale * residual)
+        experts = [name for name in clean.seen if name.startswith(f"{l}.expert") and not name.endswith("_in")]
+        shared = [name for name in clean.seen if name.startswith(f"{l}.shared") and name[-1].isdigit()]
+        if experts:
+            up.extend(moved(name) * residual for name in experts + shared)
+        else:
+            up.append(moved(f"{l}.mlp") * mlp_scale * residual)
         norm, x = part_of(layer, where["attention_norm"]), clean.seen.get(f"{l}.attention_norm")
         for part, count in (("q", heads.n), ("k", heads.kv), ("v", heads.kv)):
             for h in range(count):
                 name, columns = heads.columns(part, h)
                 d = clean.seen[f"{l}.{name}"].grad[..., columns]
                 down.append(through_norm(norm, x, d @ rows_of(at(layer, where[name]))[columns]))
+        if experts:
+            x, norm = clean.seen[f"{l}.mlp_norm"], part_of(layer, where["mlp_norm"])
+            routers = [clean.seen[f"{l}.{part}"].grad for part in ("router", "shared_gate") if f"{l}.{part}" in clean.seen]
+            for d in [clean.seen[name + "_in"].grad for name in experts + shared] + [sum(routers)]:
+                down.append(through_norm(norm, x, d.reshape(x.shape)).reshape(SEQUENCES, TOKENS, -1))
+            continue
         x, d = clean.seen.get(f"{l}.mlp_norm"), clean.seen[f"{l}.mlp_in"].grad
         d = through_norm(part_of(layer, where["mlp_norm"]), x, d if x is None else d.reshape(x.shape))
         down.append(d.reshape(SEQUENCES, TOKENS, -1))
     down.append(clean.seen["final"].grad)
     scores = torch.einsum("ubtd,vbtd->uv", torch.stack(up).double(), torch.stack(down).double())
     return (scores / SEQUENCES).detach().float()
+
+
+def gradient_of(state, tensor, value):
+    """Of a saved tensor, by its name in memory; or that of the parameter, or the part of one, that is the same."""
+    if tensor in state:
+        return state[tensor].grad.clone()
+    for p in state.values():
+        if p.shape == value.shape and torch.equal(p, value):
+            return p.grad.clone()
+        if p.dim() != 3:
+            continue
+        grad = torch.zeros_like(p) if p.grad is None else p.grad
+        for e in range(p.shape[0]):  # all experts in one, the gate's rows before those of what it gates
+            for first in (0, value.shape[0]):
+                part = slice(first, first + value.shape[0])
+                if p[e, part].shape == value.shape and torch.equal(p[e, part], value):
+                    return grad[e, part].clone()
+    raise KeyError(tensor)
 
 
 def write(name, out):
@@ -282,24 +460,27 @@ def write(name, out):
     stored = load_file(os.path.join(folder, "model.safetensors"))
     state = dict(model.named_parameters(remove_duplicate=False))
     for tensor, value in stored.items():
+        if "vision" in tensor or "projector" in tensor or "connector" in tensor:
+            continue  # parts that a text does not reach
         # Some are saved under another name than they have in memory.
-        found = state.get(tensor)
-        if found is None:
-            found = next(p for p in state.values() if p.shape == value.shape and torch.equal(p, value))
-        reference["grad." + tensor] = found.grad.clone()
+        reference["grad." + tensor] = gradient_of(state, tensor, value)
     reference["logits"] = logits.detach()
     reference["counterfactual_logits"] = model(other, use_cache=False).logits.detach()
     reference["eap"] = edge_scores(model, where, ids, other)
     with torch.no_grad():
         text = ids[:1]
-        for _ in range(CONTINUED):
+        if name.endswith("-dynamic"):  # keys in a cache keep the angles that they were made with
+            text = model.generate(text, max_new_tokens=CONTINUED, do_sample=False)
+        while text.shape[1] < TOKENS + CONTINUED:
             text = torch.cat([text, model(text, use_cache=False).logits[:, -1].argmax(-1, keepdim=True)], 1)
+        # Last: it changes the model. What rounding to BF16 costs transformers is what it may cost here.
+        reference["logits_bf16"] = model.bfloat16()(ids, use_cache=False).logits.float()
     save_file({k: v.contiguous() for k, v in reference.items()}, os.path.join(folder, "reference.safetensors"))
     versions = {"torch": torch.__version__, "transformers": transformers.__version__}
     with open(os.path.join(folder, "reference.json"), "w") as file:
         json.dump({"continuation": text[0, TOKENS:].tolist(), "versions": versions}, file)
         file.write("\n")
-    print(f"{name}: {len(stored)} tensors, {len(reference) - 5} gradients")
+    print(f"{name}: {len(stored)} tensors, {len(reference) - 6} gradients")
 
 
 def main():

@@ -133,7 +133,15 @@ def content(path):
     if path.suffix in (".out", ".toml", ".json", ".jsonl"):
         text = re.sub(r'"(seconds|version|created)": *[^,}\n]*', "", path.read_text())
         return text.splitlines()
-    return [hashlib.sha256(path.read_bytes()).hexdigest()]
+    data = path.read_bytes()
+    if path.suffix == ".safetensors":
+        length = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8:8 + length])
+        meta = header.get("__metadata__", {})
+        for key in [key for key in meta if TIMES.search(key) and key != "format_version"]:
+            del meta[key]
+        return [json.dumps(header, sort_keys=True), hashlib.sha256(data[8 + length:]).hexdigest()]
+    return [hashlib.sha256(data).hexdigest()]
 
 
 def compare(before, after, pages):

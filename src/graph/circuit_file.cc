@@ -40,6 +40,13 @@ Graph CircuitShape::graph() const {
   // Blocks of one channel each: their number is all that a graph's edges hang on.
   Architecture a = architecture;
   a.d_mlp = mlp_blocks;
+  if (routed_experts > 0) {
+    ExpertsSpec& experts = a.every_layer().mlp.experts;
+    experts.routed = routed_experts;
+    experts.shared = mlp_blocks - routed_experts;
+    experts.width = 1;
+    return Graph(a, key_values);
+  }
   return Graph(a, key_values, mlp_blocks == 1 ? 0 : 1);
 }
 
@@ -50,6 +57,12 @@ Graph CircuitShape::graph_of(const Architecture& model, const std::string& path)
     fail(path, "is of a model of width {} with heads of {}; this one has {} and {}. Name the model it was found on.",
          own.d_model, own.d_head, model.d_model, model.d_head);
   }
+  const ExpertsSpec& experts = model.layer(0).mlp.experts;
+  if (experts.routed != routed_experts || (experts.any() && experts.count() != mlp_blocks)) {
+    fail(path, "found {} experts per layer of which {} are routed; the model has {} of which {} are.",
+         routed_experts > 0 ? mlp_blocks : 0, routed_experts, experts.count(), experts.routed);
+  }
+  if (experts.any()) return Graph(model, key_values);
   if (model.d_mlp % mlp_blocks != 0) {
     fail(path, "found {} MLP blocks per layer, which the {} channels of the model's MLP are not split into.",
          mlp_blocks, model.d_mlp);
@@ -65,6 +78,7 @@ void write_circuit_json(const std::string& path, const Architecture& architectur
               {"n_kv_heads", graph.n_kv_heads()}, {"parallel_attn_mlp", graph.parallel()},
               {"d_model", architecture.d_model},  {"d_head", architecture.d_head}};
   if (graph.mlp_blocks() > 1) cfg["mlp_blocks"] = graph.mlp_blocks();
+  if (graph.routers()) cfg["routed_experts"] = graph.routed_experts();
   file.write("{\"cfg\": " + cfg.dump() + ",\n\"nodes\": {");
   const std::set<std::string> selected = field_nodes(graph, circuit);
   const std::vector<double> of_nodes = node_scores(graph, scores);

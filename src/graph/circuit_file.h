@@ -28,7 +28,8 @@ struct CircuitShape {
   // where the file does not say (EAP-IG's own files, compact ungrouped ones); so are d_model and d_head, 0 then.
   Architecture architecture;
   KeyValueNodes key_values = KeyValueNodes::kUngrouped;
-  int64_t mlp_blocks = 1;  // MLP nodes per layer
+  int64_t mlp_blocks = 1;      // MLP nodes per layer
+  int64_t routed_experts = 0;  // of them, experts that a router chooses from; 0: MLPs are no experts
 
   Graph graph() const;
   // The graph of that form of a model. Throws Error when its MLPs cannot be split so, or when the file has a d_head and

@@ -34,18 +34,21 @@ std::vector<std::string> names_in(const SafetensorsHeader& header, const char* k
 // The sizes follow from the lengths of the lists and the place of layer 0's MLP; check_names compares every name then.
 CircuitShape shape_of(const std::vector<std::string>& up, const std::vector<std::string>& down,
                       const std::string& path) {
-  const auto is_mlp = [](const std::string& name) { return name == "m0" || name.rfind("m0.b", 0) == 0; };
+  const auto starts = [](const std::string& name, const char* with) { return name.rfind(with, 0) == 0; };
+  const auto is_routed = [&](const std::string& name) { return starts(name, "m0.e"); };
+  const auto is_mlp = [&](const std::string& name) { return name == "m0" || starts(name, "m0."); };
   const auto first_mlp = static_cast<int64_t>(std::find_if(up.begin(), up.end(), is_mlp) - up.begin());
   const auto n_up = static_cast<int64_t>(up.size());
   const auto n_down = static_cast<int64_t>(down.size());
   CircuitShape shape;
   shape.mlp_blocks = std::max<int64_t>(1, std::count_if(up.begin(), up.end(), is_mlp));
+  shape.routed_experts = std::count_if(up.begin(), up.end(), is_routed);
   Architecture& a = shape.architecture;
   // Upstream: input, then L times H heads and MLP nodes. Downstream: L times H q, K k, K v, MLP nodes; logits.
   a.n_heads = first_mlp - 1;
   a.n_layers = first_mlp > 1 ? (n_up - 1) / (a.n_heads + shape.mlp_blocks) : 0;
   const int64_t readers = a.n_layers > 0 ? (n_down - 1) / a.n_layers : 0;
-  a.n_kv_heads = (readers - shape.mlp_blocks - a.n_heads) / 2;
+  a.n_kv_heads = (readers - shape.mlp_blocks - (shape.routed_experts > 0 ? 1 : 0) - a.n_heads) / 2;
   if (a.n_heads < 1 || a.n_layers < 1 || a.n_kv_heads < 1 || a.n_heads % a.n_kv_heads != 0) {
     fail(path, "the {} upstream and {} downstream names of its metadata are not those of a transformer's graph.", n_up,
          n_down);

@@ -68,6 +68,10 @@ CircuitShape shape_of(const Json& cfg, const std::vector<ScannedEdge>& edges, si
   shape.key_values = grouped ? KeyValueNodes::kGrouped : KeyValueNodes::kUngrouped;
   shape.mlp_blocks = optional_int(cfg, "mlp_blocks", 1, place);
   if (shape.mlp_blocks < 1) fail(place, "mlp_blocks: found {}, expected at least 1.", shape.mlp_blocks);
+  shape.routed_experts = optional_int(cfg, "routed_experts", 0, place);
+  if (shape.routed_experts < 0 || shape.routed_experts > shape.mlp_blocks) {
+    fail(place, "routed_experts: found {}, expected at most mlp_blocks = {}.", shape.routed_experts, shape.mlp_blocks);
+  }
   if (edges.empty()) {
     check_nodes_count(shape, static_cast<int64_t>(nodes), place);
   } else {

@@ -24,6 +24,7 @@ void check_same_model(const CircuitShape& shape, const Graph& graph, const std::
   same("n_layers", file.n_layers, graph.n_layers());
   same("n_heads", file.n_heads, graph.n_heads());
   same("MLP blocks", shape.mlp_blocks, graph.mlp_blocks());
+  same("routed_experts", shape.routed_experts, graph.routed_experts());
   const bool parallel = file.layer(0).parallel();
   if (parallel != graph.parallel()) {
     fail(path, "parallel_attn_mlp: found {}, expected {} as in the model.", parallel, graph.parallel());

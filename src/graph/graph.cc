@@ -13,6 +13,11 @@ namespace {
 
 int64_t block_width(const Architecture& architecture, int64_t mlp_block) {
   const int64_t d_mlp = architecture.d_mlp;
+  const ExpertsSpec& experts = architecture.layer(0).mlp.experts;
+  if (experts.any() && mlp_block != 0) {
+    throw UsageError("[graph] MLP blocks: this model's MLPs are experts, which are nodes already.");
+  }
+  if (experts.any()) return experts.width;
   if (mlp_block == 0) return d_mlp;
   if (mlp_block > 0 && d_mlp % mlp_block == 0) return mlp_block;
   throw UsageError(
@@ -26,7 +31,8 @@ bool same_order(const LayerSpec& a, const LayerSpec& b) {
 
 void append(const NodeKind& kind, BlockKind block, const Graph& graph, std::vector<NodeGroup>* groups) {
   const int64_t first = groups->empty() ? 0 : groups->back().first + groups->back().count;
-  groups->push_back({&kind, block, first, kind.count(graph)});
+  const int64_t count = kind.count(graph);
+  if (count > 0) groups->push_back({&kind, block, first, count});
 }
 
 const NodeGroup& group_of(const std::vector<NodeGroup>& groups, const NodeKind& kind) {
@@ -60,8 +66,11 @@ Graph::Graph(const Architecture& architecture, KeyValueNodes form, int64_t mlp_b
       n_heads_(architecture.n_heads),
       n_kv_heads_(architecture.n_kv_heads),
       kv_nodes_(form == KeyValueNodes::kGrouped ? architecture.n_kv_heads : architecture.n_heads),
-      mlp_blocks_(mlp_block == 0 ? 1 : architecture.d_mlp / block_width(architecture, mlp_block)),
+      mlp_blocks_(mlp_block == 0 && !architecture.layer(0).mlp.experts.any()
+                      ? 1
+                      : architecture.d_mlp / block_width(architecture, mlp_block)),
       mlp_block_(block_width(architecture, mlp_block)),
+      routed_experts_(architecture.layer(0).mlp.experts.routed),
       parallel_(architecture.layer(0).parallel()) {
   for (const BlockSpec& block : architecture.layer(0).blocks) {
     const BlockNodes& nodes = nodes_of_block(block.kind);

@@ -55,12 +55,13 @@ struct Edge {
 };
 
 // Orders (method.md §1). Upstream: input, then per layer heads, MLP (blocks). Downstream: per layer q, k, v
-// heads, MLP (blocks); logits last. In a layer the order is that of its blocks and of the nodes each brings
-// (node_kind.h). Edges: by downstream node, then upstream. Since a reader sees a prefix of
-// the upstream order, edge (u, v) exists exactly when u < visible(v).
+// heads, MLP (blocks, then the router of experts); logits last. In a layer the order is that of its blocks and of the
+// nodes each brings (node_kind.h). Edges: by downstream node, then upstream. Since a reader sees a prefix of the
+// upstream order, edge (u, v) exists exactly when u < visible(v).
 class Graph {
  public:
-  // mlp_block: channels of one MLP node; 0: an MLP is one node. Throws UsageError when it does not divide d_mlp.
+  // mlp_block: channels of one MLP node; 0: an MLP is one node, or of experts each of them. Throws UsageError when it
+  // does not divide d_mlp, and where it is given for experts.
   Graph(const Architecture& architecture, KeyValueNodes form, int64_t mlp_block = 0);
 
   int64_t n_layers() const { return n_layers_; }
@@ -71,6 +72,12 @@ class Graph {
   bool parallel() const { return parallel_; }
   int64_t mlp_blocks() const { return mlp_blocks_; }  // MLP nodes per layer
   int64_t mlp_block() const { return mlp_block_; }    // channels of each
+  // Of MLPs that are experts, which then are the blocks: how many a router chooses from, and how many there are
+  // beside. 0: none.
+  int64_t routed_experts() const { return routed_experts_; }
+  int64_t shared_experts() const { return routed_experts_ == 0 ? 0 : mlp_blocks_ - routed_experts_; }
+  bool routers() const { return routed_experts_ > 0; }
+  bool splits_mlps() const { return mlp_blocks_ > 1 || routers(); }
 
   int64_t n_upstream() const { return 1 + n_layers_ * writers_per_layer(); }
   int64_t n_downstream() const { return n_layers_ * readers_per_layer() + 1; }
@@ -91,6 +98,7 @@ class Graph {
   int64_t key(int64_t layer, int64_t g) const { return reader(kKeyNode, layer, g); }
   int64_t value(int64_t layer, int64_t g) const { return reader(kValueNode, layer, g); }
   int64_t mlp_in(int64_t layer, int64_t block = 0) const { return reader(kMlpReader, layer, block); }
+  int64_t router(int64_t layer) const { return reader(kRouterReader, layer, 0); }
   int64_t logits() const { return n_downstream() - 1; }
 
   // The nodes of a block: those it writes through, those it reads through.
@@ -113,7 +121,7 @@ class Graph {
   std::optional<int64_t> find_edge(const std::string& name) const;
 
  private:
-  int64_t n_layers_, n_heads_, n_kv_heads_, kv_nodes_, mlp_blocks_, mlp_block_;
+  int64_t n_layers_, n_heads_, n_kv_heads_, kv_nodes_, mlp_blocks_, mlp_block_, routed_experts_;
   bool parallel_;
   std::vector<NodeGroup> writers_, readers_;  // of one layer
   std::vector<int64_t> offsets_;              // first edge of each downstream node; the last entry is n_edges

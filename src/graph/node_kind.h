@@ -44,7 +44,7 @@ const BlockNodes& nodes_of_block(BlockKind kind);
 extern const NodeKind kInputNode;  // nodes/ends.cc
 extern const NodeKind kLogitsNode;
 extern const NodeKind kHeadNode, kQueryNode, kKeyNode, kValueNode;  // nodes/attention.cc
-extern const NodeKind kMlpNode, kMlpReader;                         // nodes/mlp.cc
+extern const NodeKind kMlpNode, kMlpReader, kRouterReader;          // nodes/mlp.cc
 
 BlockNodes attention_nodes();
 BlockNodes mlp_nodes();

@@ -12,13 +12,25 @@ int64_t SliceBuilder::make(const std::string& node, const std::string& tensor, i
 }
 
 void SliceBuilder::unit(const std::string& node, const TensorRef& ref, int64_t i, std::vector<int64_t>* owner) {
-  if (ref.present()) owner->push_back(make(node, ref.tensor, ref.unit_dim, ref.first + i * ref.stride, ref.unit));
+  if (ref.present()) owner->push_back(make(node, ref.tensor, ref.unit_dim, ref.start(i), ref.unit));
 }
 
 void SliceBuilder::channels(const std::string& node, const TensorRef& ref, int64_t block, std::vector<int64_t>* owner) {
   if (!ref.present()) return;
   const int64_t length = graph_.mlp_block() * ref.unit;
   owner->push_back(make(node, ref.tensor, ref.unit_dim, ref.first + block * length, length));
+}
+
+void SliceBuilder::expert(const std::string& node, const ExpertRef& ref, std::vector<int64_t>* owner) {
+  if (!ref.present()) return;
+  if (ref.part >= 0) {
+    owner->push_back(make(node, ref.tensor, 0, ref.part, 1));
+  } else if (ref.inputs > 0) {
+    owner->push_back(make(node, ref.tensor, ref.transposed ? 1 : 0, ref.first_input, ref.inputs));
+  } else {
+    const bool matrix = model_.parameter(ref.tensor).dim() == 2;
+    owner->push_back(make(node, ref.tensor, matrix && !ref.transposed ? 1 : 0, ref.first, ref.count));
+  }
 }
 
 void SliceBuilder::whole(const std::string& node, const std::string& tensor, std::vector<int64_t>* owner) {

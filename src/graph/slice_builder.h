@@ -25,6 +25,8 @@ class SliceBuilder {
   // Unit i of a reference; its channels of MLP block `block`; a whole tensor.
   void unit(const std::string& node, const TensorRef& ref, int64_t i, std::vector<int64_t>* owner);
   void channels(const std::string& node, const TensorRef& ref, int64_t block, std::vector<int64_t>* owner);
+  // What is an expert's of a tensor.
+  void expert(const std::string& node, const ExpertRef& ref, std::vector<int64_t>* owner);
   void whole(const std::string& node, const std::string& tensor, std::vector<int64_t>* owner);
   // Of several tensors, whole.
   std::vector<int64_t> wholes(const std::string& node, const std::vector<std::string>& tensors);

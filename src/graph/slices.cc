@@ -24,6 +24,7 @@ SliceTable::SliceTable(const Graph& graph, const Model& model)
       }
     }
   }
+  upstream_[0].norms = builder.wholes("input.norm", {layout.embedding_norm, layout.embedding_norm_bias});
   downstream_[graph.logits()].norms = builder.wholes("logits.norm", {layout.final_norm, layout.final_norm_bias});
   if (!tied_) builder.whole("logits", layout.unembedding, &unembedding_);
   builder.whole("logits", layout.unembedding_bias, &unembedding_);

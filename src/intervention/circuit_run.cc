@@ -4,6 +4,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -12,16 +13,21 @@
 
 #include "core/error.h"
 #include "model/blocks/query_key_value.h"
+#include "model/experts.h"
 #include "model/layer_program.h"
 #include "model/wide.h"
 
 namespace circuit {
 namespace {
 
-// The query-side view of attention over some heads, each with a key/value head of its own.
-Architecture separate_heads(const Architecture& a, int64_t heads) {
+// The query-side view of a layer's attention over some heads, each with a key/value head of its own.
+Architecture separate_heads(const Architecture& a, int64_t l, const std::vector<int64_t>& heads) {
   Architecture separate = a;
-  separate.n_heads = separate.n_kv_heads = heads;
+  separate.n_heads = separate.n_kv_heads = static_cast<int64_t>(heads.size());
+  AttentionSpec& spec = separate.layer_kinds[a.kind_of(l)].attention;
+  const std::vector<double> slopes = std::exchange(spec.alibi, {});
+  if (slopes.empty()) return separate;
+  for (const int64_t h : heads) spec.alibi.push_back(slopes[h]);
   return separate;
 }
 
@@ -50,7 +56,7 @@ class CircuitRunner::AblatedLayer {
     const NodeOutputs& ablated = owner_.ablated_;
     const bool heads = spec.kind == BlockKind::kAttention;
     const at::Tensor out = heads                 ? at::mm(ablated.z[l_], w.w_o)
-                           : owner_.split_mlps() ? at::mm(ablated.mlp[l_], w.w_out)
+                           : owner_.split_mlps() ? hidden_to_output(w, ablated.mlp[l_])
                                                  : ablated.mlp[l_];
     // An MLP's output was kept as it is multiplied; z and channels were not.
     const double residual = owner_.model_.architecture().layer(l_).residual;
@@ -78,7 +84,7 @@ CircuitRunner::CircuitRunner(const Model& model, const Graph& graph, const Token
                              const NodeOutputs& ablated)
     : model_(model), graph_(graph), batch_(batch), ablated_(ablated) {
   const Architecture& a = model.architecture();
-  rotary_ = make_rotary_tables(a, batch.positions, model.dtype());
+  rotary_ = make_rotary_tables(a, batch, model.dtype());
   embedding_ = token_embedding(model, batch);
   // Sums in float32 at least: what one edge changes is lost in a BF16 stream.
   const auto options = embedding_.options().dtype(wide(model.dtype()));
@@ -227,7 +233,7 @@ void CircuitRunner::run_heads(int64_t l, const at::Tensor& base) {
     const int64_t h = heads[i];
     const int64_t g = h / a.heads_per_kv();
     const auto project = [&](size_t reader, const at::Tensor& weight, const at::Tensor& bias, int64_t of) {
-      return linear(y[row_of[3 * i + reader]], weight.select(1, of), bias.defined() ? bias[of] : bias);
+      return linear(y[row_of[3 * i + reader]], head_weight(weight, of), head_bias(bias, of));
     };
     q.push_back(project(0, w.w_q, w.b_q, h));
     k.push_back(project(1, w.w_k, w.b_k, g));
@@ -236,7 +242,9 @@ void CircuitRunner::run_heads(int64_t l, const at::Tensor& base) {
   const auto n = static_cast<int64_t>(heads.size());
   const QueryKeyValue p = normed_and_rotated(w, a.layer(l).attention, rotary_.of(a, l),
                                              {at::cat(q, 1), at::cat(k, 1), at::cat(v, 1)}, nullptr);
-  const at::Tensor z = attention_forward(separate_heads(a, n), l, batch_, p.q, p.k, p.v, nullptr);
+  const at::Tensor sinks =
+      w.sinks.defined() ? w.sinks.index_select(0, at::tensor(heads, at::kLong).to(x.device())) : at::Tensor();
+  const at::Tensor z = attention_forward(separate_heads(a, l, heads), l, batch_, p.q, p.k, p.v, sinks, nullptr);
   for (int64_t i = 0; i < n; ++i) {
     if (!needed(graph_.head(l, heads[i]))) continue;
     const at::Tensor z_difference = head_of(z, i, dh) - head_of(ablated_.z[l], heads[i], dh);
@@ -264,15 +272,22 @@ void CircuitRunner::run_mlp_blocks(int64_t l, const at::Tensor& base) {
     readers.push_back(graph_.mlp_in(l, j));
   }
   if (blocks.empty()) return;
+  if (graph_.routers()) readers.push_back(graph_.router(l));
   std::vector<int64_t> row_of;
   const at::Tensor x = streams(readers, base, &row_of);
   const at::Tensor y = norm_forward(w.mlp_norm, x.view({-1, x.size(-1)}), nullptr).view(x.sizes()).to(model_.dtype());
+  at::Tensor gates;
+  if (graph_.routers()) gates = route(spec, w.router, y[row_of.back()]).gates;
+  const at::Tensor outputs = output_blocks(w, graph_.mlp_blocks());
   for (size_t i = 0; i < blocks.size(); ++i) {
     const int64_t first = blocks[i] * graph_.mlp_block();
-    const at::Tensor hidden = mlp_channels(spec, w, y[row_of[i]], first, graph_.mlp_block());
+    const at::Tensor own = y[row_of[i]];
+    const at::Tensor hidden = graph_.routers()
+                                  ? expert_channels(spec, w.experts[blocks[i]], own, gates.select(1, blocks[i]))
+                                  : mlp_channels(spec, w, own, first, graph_.mlp_block());
     const at::Tensor difference = hidden - ablated_.mlp[l].narrow(1, first, graph_.mlp_block());
-    put(graph_.mlp(l, blocks[i]), times(at::mm(difference, w.w_out.narrow(0, first, graph_.mlp_block())),
-                                        model_.architecture().layer(l).residual));
+    put(graph_.mlp(l, blocks[i]),
+        times(at::mm(difference, outputs[blocks[i]]), model_.architecture().layer(l).residual));
   }
 }
 

@@ -44,7 +44,7 @@ class CircuitRunner {
   void run_heads(int64_t layer, const at::Tensor& base);
   void run_mlp(int64_t layer, const at::Tensor& base);
   void run_mlp_blocks(int64_t layer, const at::Tensor& base);
-  bool split_mlps() const { return graph_.mlp_blocks() > 1; }
+  bool split_mlps() const { return graph_.splits_mlps(); }
   bool needed(int64_t upstream) const { return needed_[upstream]; }
 
   const Model& model_;

@@ -26,7 +26,7 @@ NodeOutputs each_node(const NodeOutputs& outputs, const std::function<at::Tensor
   return result;
 }
 
-MlpForm mlp_form(const Graph& graph) { return graph.mlp_blocks() > 1 ? MlpForm::kChannels : MlpForm::kOutput; }
+MlpForm mlp_form(const Graph& graph) { return graph.splits_mlps() ? MlpForm::kChannels : MlpForm::kOutput; }
 
 NodeOutputs node_outputs(const Architecture& architecture, const ForwardCache& run, MlpForm form) {
   NodeOutputs outputs;

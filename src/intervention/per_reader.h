@@ -150,10 +150,10 @@ class PerReaderModel {
     const int64_t kv = graph_.ungrouped() ? h : g;
     const auto project = [&](int64_t v, const at::Tensor& matrix, const at::Tensor& bias, int64_t unit) {
       const at::Tensor y = norm(graph_.downstream_name(v), w.attn_norm, read(v, constant));
-      const at::Tensor out = at::mm(y, matrix.select(1, unit));
-      return bias.defined() ? out + bias[unit] : out;
+      const at::Tensor out = at::mm(y, head_weight(matrix, unit));
+      return bias.defined() ? out + head_bias(bias, unit) : out;
     };
-    const RotaryTable table = make_rotary_table(spec.rotary, batch.positions, model_.dtype());
+    const RotaryTable table = make_rotary_tables(a, batch, model_.dtype()).of(a, l);
     const auto turned = [&](const at::Tensor& x, const NormWeights& weights) {
       const at::Tensor y = spec.qk_norm ? norm_forward(weights, x, nullptr) : x;
       return table.cos.defined() ? rotate(y.unsqueeze(1), table, Direction::kForward).squeeze(1) : y;
@@ -166,6 +166,7 @@ class PerReaderModel {
       const auto part = [&](const at::Tensor& t) { return t.narrow(0, batch.starts[s], batch.lengths[s]); };
       at::Tensor scores = at::mm(part(q), part(k).t()) * a.score_scale(l);
       if (spec.softcap) scores = (scores / *spec.softcap).tanh() * *spec.softcap;
+      if (!spec.alibi.empty()) scores = scores + alibi_bias(spec, 0, scores.size(1), scores.options())[h];
       const at::Tensor never = at::full_like(scores, -std::numeric_limits<double>::infinity());
       scores = scores + never.triu(1);
       if (spec.window) scores = scores + never.tril(-*spec.window);

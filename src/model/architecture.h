@@ -12,7 +12,8 @@ namespace circuit {
 
 // kNone: the stream itself.
 enum class NormKind { kLayerNorm, kRmsNorm, kNone };
-enum class Activation { kGeluTanh, kGeluErf, kSilu, kRelu, kReluSquared };
+// kSigmoid17: x · sigmoid(1.702 x), as GPT-OSS has it.
+enum class Activation { kGeluTanh, kGeluErf, kSilu, kRelu, kReluSquared, kSigmoid17 };
 
 // Frequency scaling of Llama 3.1 ("rope_type": "llama3").
 struct Llama3Scaling {
@@ -40,6 +41,27 @@ inline bool operator==(const YarnScaling& a, const YarnScaling& b) {
          a.truncate == b.truncate;
 }
 
+// Dynamic NTK (rope_type "dynamic"): beyond the original context θ grows with the sequence.
+struct DynamicScaling {
+  double factor = 1;
+  double original_positions = 2048;
+};
+inline bool operator==(const DynamicScaling& a, const DynamicScaling& b) {
+  return a.factor == b.factor && a.original_positions == b.original_positions;
+}
+
+// LongRoPE (Ding et al. 2024, arXiv 2402.13753): every pair of channels has its own divisor, one list of them for
+// sequences up to the original context and one for longer ones.
+struct LongRopeScaling {
+  std::vector<double> short_factors, long_factors;  // [dims/2] each
+  double original_positions = 2048;
+  double attention_factor = 1;  // of cosines and sines
+};
+inline bool operator==(const LongRopeScaling& a, const LongRopeScaling& b) {
+  return a.short_factors == b.short_factors && a.long_factors == b.long_factors &&
+         a.original_positions == b.original_positions && a.attention_factor == b.attention_factor;
+}
+
 // Rotary position embedding. Channel i is paired with i + dims/2 (halves), or where interleaved 2i with 2i + 1.
 struct RotarySpec {
   double theta = 10000;
@@ -47,11 +69,16 @@ struct RotarySpec {
   double linear_factor = 1;  // positions are divided by it ("rope_type": "linear")
   std::optional<Llama3Scaling> llama3;
   std::optional<YarnScaling> yarn;
+  std::optional<DynamicScaling> dynamic;
+  std::optional<LongRopeScaling> longrope;
   bool interleaved = false;
+
+  // Whether angles depend on how long the sequence is.
+  bool by_length() const { return dynamic || longrope; }
 };
 inline bool operator==(const RotarySpec& a, const RotarySpec& b) {
   return a.theta == b.theta && a.dims == b.dims && a.linear_factor == b.linear_factor && a.llama3 == b.llama3 &&
-         a.yarn == b.yarn && a.interleaved == b.interleaved;
+         a.yarn == b.yarn && a.dynamic == b.dynamic && a.longrope == b.longrope && a.interleaved == b.interleaved;
 }
 
 // A norm over the last dimension.
@@ -62,9 +89,11 @@ struct NormSpec {
   double factor = 1;  // of γ and β (a scale of the logits, as one of the final norm's output)
 };
 
-// What the stream starts with: scale · (the token's embedding), and a position's embedding where there are any.
+// What the stream starts with: scale · (the token's embedding), normed where it has a norm, and a position's embedding
+// where there are any.
 struct EmbeddingSpec {
   double scale = 1;
+  bool norm = false;
   bool learned_positions = false;
   int64_t position_offset = 0;  // rows of the position embedding before that of position 0
 };
@@ -75,17 +104,52 @@ struct AttentionSpec {
   bool out_bias = false;
   bool qk_norm = false;        // a norm over d_head on every head's q and k, before the rotation
   bool qk_norm_whole = false;  // it is over all heads of q, and all of k, together (OLMo 2)
+  bool qk_norm_bias = false;
   bool rotated_first = false;  // it comes after the rotation (Hunyuan)
   std::optional<RotarySpec> rotary;
   std::optional<int64_t> window;       // ≥ 1: a token attends to itself and the window − 1 before it
   std::optional<double> query_scalar;  // scores are divided by its root; none: d_head
   std::optional<double> softcap;       // scores s become cap · tanh(s / cap), before the mask
+  // ALiBi (Press et al. 2022, arXiv 2108.12409): of each head, what is added to a score per position of its key.
+  std::vector<double> alibi;
+  bool sinks = false;       // every head has a score that takes its share of the soft-max and writes nothing (GPT-OSS)
+  double alibi_factor = 1;  // of it
+  bool alibi_bf16 = false;  // before that factor it is rounded to BF16 (Falcon)
+};
+
+// How a router's logits become the gates of the experts that it chooses.
+enum class RouterKind {
+  kSoftmax,      // of all experts; the largest `chosen`
+  kSparseMixer,  // one after another, each by a softmax over those within `jitter` of the best (arXiv 2409.12136)
+};
+
+// An MLP that is several, of which each token visits some (Shazeer et al. 2017, arXiv 1701.06538). Every expert has
+// `width` channels; those of all of them, one expert after another, are the MLP's d_mlp channels. A gate multiplies
+// what an expert writes.
+struct ExpertsSpec {
+  int64_t routed = 0;  // experts to choose from; 0: the MLP is one
+  int64_t shared = 0;  // further ones that every token visits: an MLP beside them, cut into parts of their width
+  int64_t chosen = 0;
+  int64_t width = 0;
+  bool normalised = true;  // gates of a token's chosen experts add up to 1
+  RouterKind router = RouterKind::kSoftmax;
+  bool router_bias = false;
+  bool shared_gate = false;  // the shared ones have a gate too, the sigmoid of a router's of their own
+  double jitter = 0;
+  // An expert's output has a bias, which its gate multiplies: its last channel is that gate alone.
+  bool out_bias = false;
+
+  int64_t count() const { return routed + shared; }
+  bool any() const { return routed > 0; }
 };
 
 struct MlpSpec {
   Activation activation = Activation::kGeluTanh;
   bool gated = false;  // act(gate) · up instead of act(in)
   bool bias = false;
+  std::optional<double> limit;  // gates are at most that, ups within ± that (GPT-OSS)
+  double up_offset = 0;         // is added to ups
+  ExpertsSpec experts;
   int64_t inputs_per_channel() const { return gated ? 2 : 1; }
 };
 
@@ -115,6 +179,10 @@ struct LayerSpec {
   MlpSpec mlp;
   std::vector<BlockSpec> blocks{{BlockKind::kAttention}, {BlockKind::kMlp}};
   double residual = 1;  // what a block writes is multiplied by it (Granite)
+  // Forms of one family that a layout must tell apart (Falcon): each block has its norm though both read the same
+  // stream; queries stand beside the key that they share.
+  bool separate_norms = false;
+  bool grouped_projections = false;
 
   // Whether every block reads the stream before the layer's first.
   void set_parallel(bool parallel) {
@@ -137,7 +205,8 @@ struct HeadSpec {
 };
 
 struct Architecture {
-  std::string family;  // model_type of config.json
+  std::string family;   // model_type of config.json
+  std::string wrapper;  // of a model of which this is the text part, such as one with a vision tower; empty: none
   int64_t n_layers = 0;
   int64_t n_heads = 0;
   int64_t n_kv_heads = 0;  // divides n_heads

@@ -2,10 +2,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_softmax_backward_data.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/bmm.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/tril.h>
 #include <ATen/ops/triu.h>
 #include <ATen/ops/zeros.h>
@@ -14,6 +17,7 @@
 #include <limits>
 
 #include "model/soft_cap.h"
+#include "model/wide.h"
 
 namespace circuit {
 namespace {
@@ -44,12 +48,26 @@ at::Tensor attention_scores(const AttentionSpec& spec, const at::Tensor& q, cons
   return soft_cap(at::bmm(q, k.transpose(1, 2)), spec.softcap);
 }
 
-// mask [positions, keys]; q holds the positions of every head of a group one after another.
-at::Tensor attention_probs(const AttentionSpec& spec, const at::Tensor& q, const at::Tensor& k,
-                           const at::Tensor& mask) {
+// mask [positions, keys]; q holds the positions of every head of a group one after another. The keys begin at position
+// `first`; the groups with key/value head `head` of `kv_heads`.
+at::Tensor attention_probs(const AttentionSpec& spec, const at::Tensor& q, const at::Tensor& k, const at::Tensor& mask,
+                           const at::Tensor& sinks, int64_t first, int64_t head, int64_t kv_heads) {
   at::Tensor scores = attention_scores(spec, q, k);
+  at::Tensor groups;  // the key/value head of each
+  if (!spec.alibi.empty() || sinks.defined()) {
+    groups = at::arange(head, head + scores.size(0), scores.options().dtype(at::kLong)) % kv_heads;
+  }
+  if (!spec.alibi.empty()) {
+    const at::Tensor bias = alibi_bias(spec, first, mask.size(1), scores.options());
+    scores.view({scores.size(0), -1, mask.size(0), mask.size(1)})
+        .add_(bias.view({kv_heads, -1, 1, mask.size(1)}).index_select(0, groups));
+  }
   scores.view({-1, mask.size(0), mask.size(1)}).add_(mask);
-  return at::softmax(scores, -1);
+  if (!sinks.defined()) return at::softmax(scores, -1);
+  const at::Tensor own = sinks.view({kv_heads, -1, 1, 1}).index_select(0, groups).to(scores.scalar_type());
+  const at::Tensor beside = own.expand({-1, -1, mask.size(0), 1}).reshape({scores.size(0), scores.size(1), 1});
+  // Contiguous: the soft-max's backward takes its output to be so.
+  return at::softmax(at::cat({scores, beside}, -1), -1).narrow(-1, 0, scores.size(-1)).contiguous();
 }
 
 // Groups and positions worked at a time, and the keys that those positions see.
@@ -94,6 +112,13 @@ at::Tensor dot(const at::Tensor& a, const at::Tensor& b) { return (a * b).sum(-1
 
 }  // namespace
 
+at::Tensor alibi_bias(const AttentionSpec& spec, int64_t first, int64_t count, const at::TensorOptions& options) {
+  const auto type = spec.alibi_bf16 ? at::kBFloat16 : wide(at::typeMetaToScalarType(options.dtype()));
+  const at::Tensor slopes = at::tensor(spec.alibi, at::kDouble).to(type).view({-1, 1, 1});
+  const at::Tensor positions = at::arange(first, first + count, at::kLong).to(type);
+  return (slopes * positions).to(options.device(), at::typeMetaToScalarType(options.dtype())).mul_(spec.alibi_factor);
+}
+
 at::Tensor attention_mask(const std::optional<int64_t>& window, int64_t queries, int64_t keys,
                           const at::TensorOptions& options) {
   const at::Tensor closed = at::full({queries, keys}, -std::numeric_limits<double>::infinity(), options);
@@ -118,15 +143,17 @@ at::Tensor attention_of_query(const Architecture& architecture, int64_t layer, c
   const at::Tensor k = cache.k.narrow(0, sequence * groups, groups).narrow(1, 0, keys);
   const AttentionSpec& spec = architecture.layer(layer).attention;
   const at::Tensor mask = attention_mask(spec.window, 1, keys, q.options());
-  return attention_probs(spec, q, k, mask).view({architecture.n_heads, keys});
+  return attention_probs(spec, q, k, mask, cache.sinks, 0, 0, groups).view({architecture.n_heads, keys});
 }
 
 at::Tensor attention_forward(const Architecture& architecture, int64_t layer, const TokenBatch& batch,
-                             const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, AttentionCache* cache) {
+                             const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& sinks,
+                             AttentionCache* cache) {
   const int64_t kv_heads = architecture.n_kv_heads;
   const int64_t d_head = architecture.d_head;
   const int64_t longest = batch.longest;
   AttentionCache kept;
+  kept.sinks = sinks;
   kept.q = to_groups(q, batch, kv_heads, d_head) * architecture.score_scale(layer);
   kept.k = to_groups(k, batch, kv_heads, d_head);
   kept.v = to_groups(v, batch, kv_heads, d_head);
@@ -135,14 +162,15 @@ at::Tensor attention_forward(const Architecture& architecture, int64_t layer, co
   const AttentionSpec& spec = architecture.layer(layer).attention;
   at::Tensor z;
   if (cache != nullptr && keeps_probs(architecture, longest)) {
-    kept.probs = attention_probs(spec, kept.q, kept.k, attention_mask(spec.window, longest, longest, q.options()));
+    kept.probs = attention_probs(spec, kept.q, kept.k, attention_mask(spec.window, longest, longest, q.options()),
+                                 sinks, 0, 0, kv_heads);
     z = at::bmm(kept.probs, kept.v);
   } else {
     z = at::empty_like(kept.q);
     const at::Tensor by_head = z.view({z.size(0), -1, longest, d_head});
     for_tiles(architecture, layer, z.size(0), longest, [&](const Tile& t) {
-      const at::Tensor probs =
-          attention_probs(spec, t.queries_of(kept.q, longest), t.keys_of(kept.k), t.mask(spec.window, q.options()));
+      const at::Tensor probs = attention_probs(spec, t.queries_of(kept.q, longest), t.keys_of(kept.k),
+                                               t.mask(spec.window, q.options()), sinks, t.key, t.group, kv_heads);
       by_head.narrow(0, t.group, t.groups)
           .narrow(2, t.query, t.queries)
           .copy_(at::bmm(probs, t.keys_of(kept.v)).view({t.groups, -1, t.queries, d_head}));
@@ -154,15 +182,21 @@ at::Tensor attention_forward(const Architecture& architecture, int64_t layer, co
 
 namespace {
 
-// Gradients of one tile, added to d_k and d_v: [G, T, c], or per query head [G, R, T, c]. Returns that at its
-// queries, [groups, R · queries, c].
+// Gradients of one tile, added to d_k and d_v: [G, T, c], or per query head [G, R, T, c], and put into d_sinks,
+// [G, R, T], where there are sinks. Returns that at its queries, [groups, R · queries, c].
 at::Tensor tile_backward(const AttentionSpec& spec, const AttentionCache& cache, const at::Tensor& d_out, const Tile& t,
-                         const at::Tensor& probs, const at::Tensor& d_k, const at::Tensor& d_v) {
+                         const at::Tensor& probs, const at::Tensor& d_k, const at::Tensor& d_v,
+                         const at::Tensor& d_sinks) {
   const int64_t longest = cache.k.size(1);
   const at::Tensor q = t.queries_of(cache.q, longest);
   const at::Tensor k = t.keys_of(cache.k);
   const at::Tensor d = t.queries_of(d_out, longest);
   const at::Tensor d_probs = at::bmm(d, t.keys_of(cache.v).transpose(1, 2));
+  if (d_sinks.defined()) {
+    // A sink has the share that keys do not, and no gradient of its own: ∂s = −p_s Σ p ∂p.
+    const at::Tensor of_tile = ((probs.sum(-1) - 1) * (probs * d_probs).sum(-1)).view({t.groups, -1, t.queries});
+    d_sinks.narrow(0, t.group, t.groups).narrow(2, t.query, t.queries).copy_(of_tile);
+  }
   const at::Tensor d_scores = at::_softmax_backward_data(d_probs, probs, -1, probs.scalar_type());
   // Capped scores are made again: only Gemma 2 has a cap.
   if (const auto& cap = spec.softcap) {
@@ -200,17 +234,21 @@ AttentionGradients attention_backward(const Architecture& architecture, int64_t 
   at::Tensor d_k = at::zeros(sizes, cache.k.options());
   at::Tensor d_v = at::zeros(sizes, cache.k.options());
   at::Tensor d_q;
+  at::Tensor d_sinks;
+  if (cache.sinks.defined()) d_sinks = at::zeros({groups, per_group, longest}, cache.k.options());
   if (cache.probs.defined()) {
-    d_q = tile_backward(spec, cache, d_out, {0, groups, 0, longest, 0, longest}, cache.probs, d_k, d_v);
+    d_q = tile_backward(spec, cache, d_out, {0, groups, 0, longest, 0, longest}, cache.probs, d_k, d_v, d_sinks);
   } else {
     d_q = at::empty_like(cache.q);
     const at::Tensor by_head = d_q.view({groups, -1, longest, d_head});
     for_tiles(architecture, layer, groups, longest, [&](const Tile& t) {
-      const at::Tensor probs = attention_probs(spec, t.queries_of(cache.q, longest), t.keys_of(cache.k),
-                                               t.mask(spec.window, cache.q.options()));
+      const at::Tensor probs =
+          attention_probs(spec, t.queries_of(cache.q, longest), t.keys_of(cache.k),
+                          t.mask(spec.window, cache.q.options()), cache.sinks, t.key, t.group, kv_heads);
       by_head.narrow(0, t.group, t.groups)
           .narrow(2, t.query, t.queries)
-          .copy_(tile_backward(spec, cache, d_out, t, probs, d_k, d_v).view({t.groups, -1, t.queries, d_head}));
+          .copy_(
+              tile_backward(spec, cache, d_out, t, probs, d_k, d_v, d_sinks).view({t.groups, -1, t.queries, d_head}));
     });
   }
   at::Tensor k = cache.k;
@@ -228,6 +266,7 @@ AttentionGradients attention_backward(const Architecture& architecture, int64_t 
   g.d_q = from_groups(d_q * architecture.score_scale(layer), batch, kv_heads);
   g.d_k = from_groups(d_k, batch, kv_heads);
   g.d_v = from_groups(d_v, batch, kv_heads);
+  if (d_sinks.defined()) g.d_sinks = from_groups(d_sinks.flatten(1).unsqueeze(-1), batch, kv_heads).squeeze(-1);
   return g;
 }
 

@@ -74,9 +74,9 @@ class Tiles : public testing::TestWithParam<Form> {
 TEST_P(Tiles, GiveWhatOneTileGives) {
   for (int64_t layer = 0; layer < architecture_.n_layers; ++layer) {
     AttentionCache cache;
-    const at::Tensor z = attention_forward(architecture_, layer, batch_, q_, k_, v_, &cache);
+    const at::Tensor z = attention_forward(architecture_, layer, batch_, q_, k_, v_, {}, &cache);
     ASSERT_FALSE(cache.probs.defined());
-    EXPECT_EQ(largest_difference(z, attention_forward(architecture_, layer, batch_, q_, k_, v_, nullptr)), 0);
+    EXPECT_EQ(largest_difference(z, attention_forward(architecture_, layer, batch_, q_, k_, v_, {}, nullptr)), 0);
     const AttentionCache whole = with_probs(cache, layer);
     // Of the first sequence, which has no padding: [Hk, R · T, c] → [T, Hk · R · c].
     const int64_t kv_heads = architecture_.n_kv_heads;

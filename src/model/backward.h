@@ -24,6 +24,7 @@ struct AttentionBackward {
   AttentionGradients heads;  // as AttentionGradients, but of the projections' outputs
   at::Tensor d_q_normed;     // [tokens, H, d_head] at the q norm's output, as to_normed; undefined where there is none
   at::Tensor d_k_normed;     // [tokens, Hk, d_head]
+  at::Tensor d_sinks;        // [tokens, H]; undefined where there are none
   at::Tensor d_y;            // [tokens, d_model] at the norm's output
   at::Tensor d_reader;       // [tokens, d_model] at the stream the layer reads, through its norm
 };
@@ -42,6 +43,7 @@ struct MlpBackward {
   MlpGradients channels;
   at::Tensor d_y;       // [n, d_model] at the norm's output
   at::Tensor d_reader;  // [tokens, d_model] at the stream the MLP reads, through its norm
+  at::Tensor d_router;  // [tokens, d_model] the share of it that its router reads; undefined where it has none
 };
 
 class BackwardVisitor {

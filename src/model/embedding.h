@@ -8,7 +8,10 @@
 
 namespace circuit {
 
-// [tokens, d_model], the node `input`: scaled, without positions. ids [tokens] int64.
+// [tokens, d_model], rows of the embedding, scaled. ids [tokens] int64.
+at::Tensor embedding_rows(const Model& model, const at::Tensor& ids);
+
+// [tokens, d_model], the node `input`: those, through the embedding's norm where it has one, without positions.
 at::Tensor token_embedding(const Model& model, const at::Tensor& ids);
 at::Tensor token_embedding(const Model& model, const TokenBatch& batch);
 
@@ -18,7 +21,7 @@ at::Tensor with_positions(const Model& model, const at::Tensor& x, const at::Ten
 // Rows of the position embedding's tensor that stand for these positions.
 at::Tensor position_rows(const Architecture& architecture, const at::Tensor& positions);
 
-// The gradient at the rows of the embedding from that at the stream.
+// The gradient at the rows of the embedding from that behind their scale.
 at::Tensor embedding_backward(const Architecture& architecture, const at::Tensor& d_stream);
 
 }  // namespace circuit

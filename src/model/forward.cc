@@ -93,7 +93,7 @@ ForwardCache forward_from(const Model& model, const TokenBatch& batch, const at:
                           const ReadRows& read) {
   ForwardCache cache;
   cache.embedding = embedding;
-  cache.rotary = make_rotary_tables(model.architecture(), batch.positions, model.dtype());
+  cache.rotary = make_rotary_tables(model.architecture(), batch, model.dtype());
   const at::Tensor x = with_positions(model, embedding, batch.positions);
   forward_layers({model, batch, cache.rotary, keep, read, nullptr}, 0, x, &cache);
   return cache;

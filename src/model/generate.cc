@@ -47,9 +47,9 @@ class LayerSteps {
 };
 
 // The last stream of new tokens, [tokens, d_model]; attend(layer, qkv) gives z. ids, positions [tokens].
-at::Tensor run_layers(const Model& model, const at::Tensor& ids, const at::Tensor& positions, const Attend& attend) {
+at::Tensor run_layers(const Model& model, const at::Tensor& ids, const at::Tensor& positions,
+                      const RotaryTables& rotary, const Attend& attend) {
   const Architecture& a = model.architecture();
-  const RotaryTables rotary = make_rotary_tables(a, positions, model.dtype());
   const GenerationPass pass{model, rotary, attend};
   at::Tensor x = with_positions(model, token_embedding(model, ids), positions);
   for (int64_t l = 0; l < a.n_layers; ++l) {
@@ -126,9 +126,10 @@ class Generation {
     if (together.empty()) return;
     const TokenBatch batch = make_token_batch(together, model_.architecture(), model_.device(), "prompt");
     cache_.open(batch);
-    const at::Tensor x = run_layers(model_, batch.ids, batch.positions, [&](int64_t l, const QueryKeyValue& p) {
+    const RotaryTables rotary = make_rotary_tables(model_.architecture(), batch, model_.dtype());
+    const at::Tensor x = run_layers(model_, batch.ids, batch.positions, rotary, [&](int64_t l, const QueryKeyValue& p) {
       cache_.put(l, batch, p.k, p.v);
-      return attention_forward(model_.architecture(), l, batch, p.q, p.k, p.v, nullptr);
+      return attention_forward(model_.architecture(), l, batch, p.q, p.k, p.v, model_.layers()[l].sinks, nullptr);
     });
     std::vector<int64_t> last;
     for (int64_t s = 0; s < batch.size(); ++s) last.push_back(batch.starts[s] + batch.lengths[s] - 1);
@@ -143,7 +144,9 @@ class Generation {
     }
     const at::Tensor moved = table.to(model_.device());
     cache_.extend();
-    const at::Tensor x = run_layers(model_, moved.select(0, 0), moved.select(0, 1),
+    const at::Tensor positions = moved.select(0, 1);
+    const RotaryTables rotary = make_rotary_tables(model_.architecture(), positions, model_.dtype());
+    const at::Tensor x = run_layers(model_, moved.select(0, 0), positions, rotary,
                                     [&](int64_t l, const QueryKeyValue& p) { return cache_.attend(l, p.q, p.k, p.v); });
     take_tokens(0, logits_of(model_, x));
   }

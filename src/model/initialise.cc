@@ -43,13 +43,20 @@ void write_initial_checkpoint(const std::string& source, uint64_t seed, const st
     writers.insert({l.w_o.tensor, l.w_out.tensor});
     norms.insert({l.attn_norm, l.mlp_norm, l.attn_post_norm, l.mlp_post_norm, l.q_norm, l.k_norm});
   }
-  norms.insert(layout.final_norm);
+  std::set<std::string> biases;
+  for (const LayerLayout& l : layout.layers) {
+    for (const ExpertLayout& e : l.experts) {
+      writers.insert(e.w_out.tensor);
+      biases.insert({e.b_in.tensor, e.b_gate.tensor, e.b_out.tensor});
+    }
+  }
+  norms.insert({layout.final_norm, layout.embedding_norm});
   NamedTensors tensors;
   for (const TensorShape& t : layout.tensors) {
     at::Tensor value;
     if (norms.count(t.name) > 0) {
       value = at::full(t.shape, 1 - a.norm.offset, at::kFloat);
-    } else if (t.shape.size() == 1) {
+    } else if (t.shape.size() == 1 || biases.count(t.name) > 0) {
       value = at::zeros(t.shape, at::kFloat);
     } else {
       const double share = writers.count(t.name) > 0 ? 1 / std::sqrt(2.0 * static_cast<double>(a.n_layers)) : 1;

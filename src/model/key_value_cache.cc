@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/bmm.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/softmax.h>
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "model/attention.h"
 #include "model/soft_cap.h"
 
 namespace circuit {
@@ -98,8 +100,16 @@ at::Tensor KeyValueCache::attend(int64_t layer, const at::Tensor& q, const at::T
   const at::Tensor values = with_new(v_[layer], v);
   const at::Tensor queries = q.reshape({groups, a.heads_per_kv(), a.d_head}) * a.score_scale(layer);
   const at::Tensor scores = soft_cap(at::bmm(queries, keys.transpose(1, 2)), a.layer(layer).attention.softcap);
+  const AttentionSpec& spec = a.layer(layer).attention;
+  if (!spec.alibi.empty()) {
+    scores.view({live(), a.n_heads, 1, seen.keys}).add_(alibi_bias(spec, seen.first, seen.keys, scores.options()));
+  }
   if (seen.mask.defined()) scores.view({live(), -1, seen.keys}).add_(seen.mask);
-  return at::bmm(at::softmax(scores, -1), values).view({live(), -1});
+  const at::Tensor& sinks = model_.layers()[layer].sinks;
+  if (!sinks.defined()) return at::bmm(at::softmax(scores, -1), values).view({live(), -1});
+  const at::Tensor beside = sinks.view({1, a.n_kv_heads, -1}).expand({live(), -1, -1}).reshape({groups, -1, 1});
+  const at::Tensor probs = at::softmax(at::cat({scores, beside.to(scores.scalar_type())}, -1), -1);
+  return at::bmm(probs.narrow(-1, 0, seen.keys), values).view({live(), -1});
 }
 
 void KeyValueCache::remove(int64_t slot) {

@@ -1,6 +1,7 @@
 #include "model/mlp.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
@@ -8,8 +9,10 @@
 #include <ATen/ops/mv.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/relu.h>
+#include <ATen/ops/sigmoid.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/silu_backward.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/threshold_backward.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
@@ -17,10 +20,14 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "model/experts.h"
+#include "model/rows.h"
 #include "model/wide.h"
 
 namespace circuit {
 namespace {
+
+constexpr double kSlope17 = 1.702;
 
 at::Tensor activate_wide(Activation activation, const at::Tensor& x) {
   switch (activation) {
@@ -34,6 +41,8 @@ at::Tensor activate_wide(Activation activation, const at::Tensor& x) {
       return at::relu(x);
     case Activation::kReluSquared:
       return at::relu(x).square_();
+    case Activation::kSigmoid17:
+      return at::sigmoid(x * kSlope17).mul_(x);
   }
   fail("mlp", "unknown activation.");
 }
@@ -50,6 +59,10 @@ at::Tensor activate_backward_wide(Activation activation, const at::Tensor& d_h, 
       return at::threshold_backward(d_h, x, 0);
     case Activation::kReluSquared:
       return at::relu(x).mul_(2).mul_(d_h);
+    case Activation::kSigmoid17: {
+      const at::Tensor s = at::sigmoid(x * kSlope17);
+      return (s * (1 + kSlope17 * x * (1 - s))).mul_(d_h);
+    }
   }
   fail("mlp", "unknown activation.");
 }
@@ -86,11 +99,24 @@ at::Tensor activation_ratio(Activation activation, const at::Tensor& x) {
   return at::where(x == 0, at_zero, activate(activation, x) / x);
 }
 
+// Gates and ups as the product takes them.
+at::Tensor limited_gate(const MlpSpec& spec, const at::Tensor& gate) {
+  return spec.limit ? gate.clamp_max(*spec.limit) : gate;
+}
+
+at::Tensor limited_up(const MlpSpec& spec, const at::Tensor& in) {
+  const at::Tensor up = spec.limit ? in.clamp(-*spec.limit, *spec.limit) : in;
+  return spec.up_offset != 0 ? up + spec.up_offset : up;
+}
+
 MlpGradients mlp_relevance(const MlpSpec& spec, const MlpCache& cache, const at::Tensor& d_hidden) {
-  if (!spec.gated) return {d_hidden, d_hidden * activation_ratio(spec.activation, cache.in), {}};
+  if (!spec.gated) return {d_hidden, d_hidden * activation_ratio(spec.activation, cache.in), {}, {}};
   const at::Tensor half = d_hidden * 0.5;
-  return {d_hidden, half * activate(spec.activation, cache.gate),
-          half * cache.in * activation_ratio(spec.activation, cache.gate)};
+  const at::Tensor gate = limited_gate(spec, cache.gate);
+  return {d_hidden,
+          half * activate(spec.activation, gate),
+          half * limited_up(spec, cache.in) * activation_ratio(spec.activation, gate),
+          {}};
 }
 
 }  // namespace
@@ -103,8 +129,14 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   return bias.defined() ? y.add_(bias) : y;
 }
 
+MlpCache take_rows(const MlpCache& cache, const at::Tensor& rows) {
+  return {take_rows(cache.in, rows), take_rows(cache.gate, rows), take_rows(cache.logits, rows),
+          take_rows(cache.gates, rows)};
+}
+
 at::Tensor mlp_forward(const MlpSpec& spec, const LayerWeights& weights, const at::Tensor& y, MlpCache* cache,
                        at::Tensor* hidden) {
+  if (spec.experts.any()) return experts_forward(spec, weights, y, cache, hidden);
   MlpCache local;
   local.in = linear(y, weights.w_in, weights.b_in);
   if (spec.gated) local.gate = linear(y, weights.w_gate, weights.b_gate);
@@ -115,8 +147,9 @@ at::Tensor mlp_forward(const MlpSpec& spec, const LayerWeights& weights, const a
 }
 
 at::Tensor mlp_hidden(const MlpSpec& spec, const MlpCache& cache) {
+  if (cache.gates.defined()) return experts_hidden(spec, cache);
   if (!spec.gated) return activate(spec.activation, cache.in);
-  return activate(spec.activation, cache.gate).mul_(cache.in);
+  return activate(spec.activation, limited_gate(spec, cache.gate)).mul_(limited_up(spec, cache.in));
 }
 
 at::Tensor mlp_channels(const MlpSpec& spec, const LayerWeights& weights, const at::Tensor& y, int64_t first,
@@ -128,13 +161,43 @@ at::Tensor mlp_channels(const MlpSpec& spec, const LayerWeights& weights, const 
   return mlp_hidden(spec, in);
 }
 
+MlpGradients channels_backward(const MlpSpec& spec, const MlpCache& cache, const at::Tensor& d_hidden, Rule rule) {
+  if (rule == Rule::kRelevance) return mlp_relevance(spec, cache, d_hidden);
+  if (!spec.gated) return {d_hidden, activate_backward(spec.activation, d_hidden, cache.in), {}, {}};
+  const at::Tensor gate = limited_gate(spec, cache.gate);
+  at::Tensor d_gate = activate_backward(spec.activation, d_hidden * limited_up(spec, cache.in), gate);
+  at::Tensor d_in = activate(spec.activation, gate).mul_(d_hidden);
+  if (spec.limit) {
+    d_gate.masked_fill_(cache.gate > *spec.limit, 0);
+    d_in.masked_fill_(cache.in.abs() > *spec.limit, 0);
+  }
+  return {d_hidden, d_in, d_gate, {}};
+}
+
 MlpGradients mlp_backward(const MlpSpec& spec, const LayerWeights& weights, const MlpCache& cache,
                           const at::Tensor& d_out, Rule rule) {
-  const at::Tensor d_hidden = at::mm(d_out, weights.w_out.t());
-  if (rule == Rule::kRelevance) return mlp_relevance(spec, cache, d_hidden);
-  if (!spec.gated) return {d_hidden, activate_backward(spec.activation, d_hidden, cache.in), {}};
-  const at::Tensor d_gate = activate_backward(spec.activation, d_hidden * cache.in, cache.gate);
-  return {d_hidden, activate(spec.activation, cache.gate).mul_(d_hidden), d_gate};
+  if (spec.experts.any()) return experts_backward(spec, weights, cache, d_out, rule);
+  return channels_backward(spec, cache, at::mm(d_out, weights.w_out.t()), rule);
+}
+
+at::Tensor channels_to_input(const LayerWeights& weights, const MlpGradients& g) {
+  if (!weights.experts.empty()) return experts_to_input(weights, g);
+  at::Tensor d_y = at::mm(g.d_in, weights.w_in.t());
+  return g.d_gate.defined() ? d_y.addmm_(g.d_gate, weights.w_gate.t()) : d_y;
+}
+
+at::Tensor hidden_to_output(const LayerWeights& weights, const at::Tensor& h) {
+  if (weights.experts.empty()) return at::mm(h, weights.w_out);
+  return at::mm(h, output_blocks(weights, static_cast<int64_t>(weights.experts.size())).flatten(0, 1));
+}
+
+at::Tensor output_blocks(const LayerWeights& weights, int64_t blocks) {
+  if (weights.experts.empty()) return weights.w_out.unflatten(0, {blocks, -1});
+  std::vector<at::Tensor> of_expert;
+  for (const ExpertWeights& w : weights.experts) {
+    of_expert.push_back(w.b_out.defined() ? at::cat({w.w_out, w.b_out.unsqueeze(0)}) : w.w_out);
+  }
+  return at::stack(of_expert);
 }
 
 }  // namespace circuit

@@ -9,10 +9,16 @@
 
 namespace circuit {
 
+// With experts, what they read and whether a token visits them is model/experts.h's.
 struct MlpCache {
   at::Tensor in;    // [tokens, d_mlp] before the activation; gated: the up projection
   at::Tensor gate;  // [tokens, d_mlp] before the activation; undefined without a gate
+  // Experts only: the router's logits [tokens, routed (+ 1 of the shared ones' gate)], and every expert's gate,
+  // [tokens, experts], zero where a token does not visit it. in and gate are zero there too.
+  at::Tensor logits, gates;
 };
+
+MlpCache take_rows(const MlpCache& cache, const at::Tensor& rows);
 
 // y [tokens, d_model] → output without the output bias. cache null: nothing is kept. hidden, unless null:
 // gets h, [tokens, d_mlp].
@@ -30,9 +36,24 @@ struct MlpGradients {
   at::Tensor d_hidden;  // [tokens, d_mlp] at h
   at::Tensor d_in;      // [tokens, d_mlp]
   at::Tensor d_gate;    // [tokens, d_mlp] or undefined
+  at::Tensor d_logits;  // experts: as MlpCache::logits
 };
+// The same from the gradient at h, per channel and without experts' gates.
+MlpGradients channels_backward(const MlpSpec& spec, const MlpCache& cache, const at::Tensor& d_hidden, Rule rule);
+
 MlpGradients mlp_backward(const MlpSpec& spec, const LayerWeights& weights, const MlpCache& cache,
                           const at::Tensor& d_out, Rule rule = Rule::kGradient);
+
+// The gradient at y, the MLP's input: through its channels; and through its router, undefined where it has none.
+at::Tensor channels_to_input(const LayerWeights& weights, const MlpGradients& gradients);
+at::Tensor router_to_input(const LayerWeights& weights, const MlpGradients& gradients);
+
+// What h writes, without the output bias: h W_out, of experts summed. h [tokens, d_mlp], or of some blocks' channels
+// alone: block `first` and `count` of them, [tokens, count · width].
+at::Tensor hidden_to_output(const LayerWeights& weights, const at::Tensor& h);
+
+// W_out split into `blocks` equal blocks of channels, [blocks, width, d_model]: a view, or of experts a copy.
+at::Tensor output_blocks(const LayerWeights& weights, int64_t blocks);
 
 // x W + b through mm and an in-place sum: addmm copies its bias on one thread only.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);

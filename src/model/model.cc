@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 
@@ -42,10 +43,39 @@ at::Tensor parameter_or_none(const std::map<std::string, at::Tensor>& parameters
 // The units of a reference apart, wherever they stand: [in, units, unit] for a matrix, [units, unit] for a bias.
 at::Tensor heads_of(const std::map<std::string, at::Tensor>& parameters, const TensorRef& ref) {
   if (!ref.present()) return {};
-  const int64_t length = (ref.units - 1) * ref.stride + ref.unit;
-  const at::Tensor units =
-      parameters.at(ref.tensor).narrow(ref.unit_dim, ref.first, length).unfold(ref.unit_dim, ref.unit, ref.stride);
-  return ref.transposed ? units.transpose(0, 1) : units;
+  const at::Tensor all =
+      parameters.at(ref.tensor).narrow(ref.unit_dim, ref.first, ref.start(ref.units - 1) + ref.unit - ref.first);
+  if (ref.group == 0) {
+    const at::Tensor units = all.unfold(ref.unit_dim, ref.unit, ref.stride);
+    return ref.transposed ? units.transpose(0, 1) : units;
+  }
+  // [groups, in, a group's span] → [in, groups, heads of a group, d_head]
+  const at::Tensor groups = all.unfold(ref.unit_dim, (ref.group - 1) * ref.stride + ref.unit, ref.group_stride)
+                                .unfold(-1, ref.unit, ref.stride);
+  return ref.transposed ? groups.transpose(0, 1) : groups;
+}
+
+// Where the columns of q, k and v stand in a tensor that holds all of them.
+at::Tensor columns_of(const LayerLayout& layer) {
+  std::vector<int64_t> columns;
+  for (const TensorRef* ref : {&layer.w_q, &layer.w_k, &layer.w_v}) {
+    for (int64_t i = 0; i < ref->units; ++i) {
+      for (int64_t c = 0; c < ref->unit; ++c) columns.push_back(ref->start(i) + c - layer.w_q.first);
+    }
+  }
+  return at::tensor(columns, at::kLong);
+}
+
+at::Tensor view_of(const std::map<std::string, at::Tensor>& parameters, const ExpertRef& ref) {
+  if (!ref.present()) return {};
+  const at::Tensor& tensor = parameters.at(ref.tensor);
+  return expert_view(ref.part >= 0 ? tensor[ref.part] : tensor, ref);
+}
+
+ExpertWeights expert_views(const std::map<std::string, at::Tensor>& parameters, const ExpertLayout& l) {
+  ExpertWeights w{view_of(parameters, l.w_in),   view_of(parameters, l.b_in),  view_of(parameters, l.w_gate),
+                  view_of(parameters, l.b_gate), view_of(parameters, l.w_out), view_of(parameters, l.b_out)};
+  return w;
 }
 
 // Where q, k, v stand in one tensor, one multiplication makes all three.
@@ -59,15 +89,17 @@ QkvOrder order_of(const LayerLayout& layer) {
            v.stride == stride;
   };
   const int64_t heads = q.units * q.unit;
+  if (q.group != 0 || k.group != 0 || v.group != 0) return QkvOrder::kIndexed;
   if (at(heads, heads + k.units * k.unit, q.unit)) return QkvOrder::kSideBySide;
   if (at(q.unit, 2 * q.unit, 3 * q.unit) && q.units == k.units) return QkvOrder::kByHead;
-  fail("model", "layout of '{}': q, k and v stand in no known order.", q.tensor);
+  return QkvOrder::kIndexed;
 }
 
 at::Tensor fused_view(const std::map<std::string, at::Tensor>& parameters, const TensorRef& q, const TensorRef& k,
                       const TensorRef& v) {
   if (!q.present()) return {};
   TensorRef all = q;
+  all.group = 0;
   all.unit = 1;
   all.units = q.units * q.unit + k.units * k.unit + v.units * v.unit;
   return view_of(parameters, all);
@@ -75,8 +107,31 @@ at::Tensor fused_view(const std::map<std::string, at::Tensor>& parameters, const
 
 }  // namespace
 
+at::Tensor expert_view(const at::Tensor& tensor, const ExpertRef& ref) {
+  at::Tensor t = ref.transposed ? tensor.t() : tensor;
+  if (ref.inputs > 0) t = t.narrow(0, ref.first_input, ref.inputs);
+  return t.slice(-1, ref.first, ref.first + ref.step * ref.count, ref.step);
+}
+
+at::Tensor by_heads(const at::Tensor& weight) { return weight.dim() == 4 ? weight.flatten(1, 2) : weight; }
+
+at::Tensor head_weight(const at::Tensor& weight, int64_t h) {
+  if (weight.dim() == 3) return weight.select(1, h);
+  return weight.select(1, h / weight.size(2)).select(1, h % weight.size(2));
+}
+
+at::Tensor biases_by_heads(const at::Tensor& bias) {
+  return bias.defined() && bias.dim() == 3 ? bias.flatten(0, 1) : bias;
+}
+
+at::Tensor head_bias(const at::Tensor& bias, int64_t h) {
+  if (!bias.defined() || bias.dim() == 2) return bias.defined() ? bias[h] : bias;
+  return bias[h / bias.size(1)][h % bias.size(1)];
+}
+
 Architecture read_architecture(const Json& config, const std::string& place) {
-  return find_family(config, place).read_config(config, place);
+  if (!is_wrapper(config)) return find_family(config, place).read_config(config, place);
+  return read_wrapped(config, place);
 }
 
 Layout layout_of(const Architecture& architecture) { return family_of(architecture).layout(architecture); }
@@ -84,7 +139,7 @@ Layout layout_of(const Architecture& architecture) { return family_of(architectu
 std::string with_prefix(const Layout& layout, const std::string& prefix, const std::string& name) {
   // The separate unembedding is the language-model head's own, outside the prefixed body.
   const bool head = (name == layout.unembedding && name != layout.embedding) || name == layout.unembedding_bias;
-  return head ? name : prefix + name;
+  return (head ? layout.head_prefix : prefix) + name;
 }
 
 namespace {
@@ -102,6 +157,18 @@ void read_generation_config(const std::string& directory, Architecture* architec
   }
 }
 
+// Where the text part of a larger model stands among its tensors: before their names come those of its module.
+void find_text_part(const Checkpoint& checkpoint, Layout* layout) {
+  for (const std::string& prefix : {"language_model." + layout->prefix, std::string("model.language_model."),
+                                    std::string("model.text_model."), layout->prefix}) {
+    if (!checkpoint.contains(prefix + layout->embedding)) continue;
+    layout->prefix = prefix;
+    break;
+  }
+  if (layout->unembedding == layout->embedding || checkpoint.contains(layout->unembedding)) return;
+  if (checkpoint.contains("language_model." + layout->unembedding)) layout->head_prefix = "language_model.";
+}
+
 }  // namespace
 
 Model Model::load(const Checkpoint& checkpoint, const LoadOptions& options) {
@@ -109,6 +176,7 @@ Model Model::load(const Checkpoint& checkpoint, const LoadOptions& options) {
   model.architecture_ = read_architecture(checkpoint.config(), checkpoint.config_path());
   read_generation_config(checkpoint.directory(), &model.architecture_);
   model.layout_ = layout_of(model.architecture_);
+  if (!model.architecture_.wrapper.empty()) find_text_part(checkpoint, &model.layout_);
   const Layout& layout = model.layout_;
   model.prefix_ = checkpoint.contains(layout.prefix + layout.embedding) ? layout.prefix : "";
   for (const TensorShape& expected : layout.tensors) {
@@ -190,6 +258,7 @@ void Model::make_views() {
   };
   final_norm_ = reader_norm(layout_.final_norm, layout_.final_norm_bias, true);
   final_norm_.spec.factor = architecture_.head.scale;
+  embedding_norm_ = norm(layout_.embedding_norm, layout_.embedding_norm_bias);
   layers_.clear();
   for (const LayerLayout& l : layout_.layers) {
     LayerWeights w;
@@ -199,12 +268,13 @@ void Model::make_views() {
     w.b_q = heads_of(parameters_, l.b_q);
     w.b_k = heads_of(parameters_, l.b_k);
     w.b_v = heads_of(parameters_, l.b_v);
-    w.q_norm = norm(l.q_norm, "");
-    w.k_norm = norm(l.k_norm, "");
+    w.q_norm = norm(l.q_norm, l.q_norm_bias);
+    w.k_norm = norm(l.k_norm, l.k_norm_bias);
     w.qkv_order = order_of(l);
     if (w.qkv_order != QkvOrder::kSeparate) {
       w.w_qkv = fused_view(parameters_, l.w_q, l.w_k, l.w_v);
       w.b_qkv = fused_view(parameters_, l.b_q, l.b_k, l.b_v);
+      if (w.qkv_order == QkvOrder::kIndexed) w.qkv_columns = columns_of(l).to(device());
     }
     w.w_o = view_of(parameters_, l.w_o);
     w.b_o = parameter_or_none(parameters_, l.b_o);
@@ -214,6 +284,12 @@ void Model::make_views() {
     w.b_gate = view_of(parameters_, l.b_gate);
     w.w_out = view_of(parameters_, l.w_out);
     w.b_out = parameter_or_none(parameters_, l.b_out);
+    for (const ExpertLayout& expert : l.experts) w.experts.push_back(expert_views(parameters_, expert));
+    const auto columns = [&](const std::string& name) {
+      return name.empty() ? at::Tensor() : parameters_.at(name).t();
+    };
+    w.router = {columns(l.router), parameter_or_none(parameters_, l.router_bias), columns(l.shared_gate)};
+    w.sinks = parameter_or_none(parameters_, l.sinks.tensor);
     const LayerSpec& spec = architecture_.layer(static_cast<int64_t>(layers_.size()));
     w.attn_norm = reader_norm(l.attn_norm, l.attn_norm_bias, spec.pre_norm(BlockKind::kAttention));
     w.mlp_norm = reader_norm(l.mlp_norm, l.mlp_norm_bias, spec.pre_norm(BlockKind::kMlp));

@@ -21,25 +21,53 @@ struct NormWeights {
 };
 
 // How a checkpoint stores q, k and v: each in a tensor of its own, or all in one, as three blocks of heads
-// or head by head (q, k, v of head 0, then of head 1, …).
-enum class QkvOrder { kSeparate, kSideBySide, kByHead };
+// or head by head (q, k, v of head 0, then of head 1, …), or in another order that LayerWeights::qkv_columns says.
+enum class QkvOrder { kSeparate, kSideBySide, kByHead, kIndexed };
+
+// One expert. Views as LayerWeights'.
+struct ExpertWeights {
+  at::Tensor w_in, b_in;  // [d_model, channels], [channels]; channels: the width, less one where outputs have a bias
+  at::Tensor w_gate, b_gate;  // undefined: no gate
+  at::Tensor w_out, b_out;    // [channels, d_model], [d_model]
+};
+
+// What a reference names of its tensor, or of its part of the first dimension: a view [in, out], or of a bias [out].
+at::Tensor expert_view(const at::Tensor& tensor, const ExpertRef& ref);
+
+struct RouterWeights {
+  at::Tensor weight, bias;  // [d_model, routed], [routed]
+  at::Tensor shared_gate;   // [d_model, 1]
+};
 
 // Views on the parameters, for reading; they follow what is written through Model::writable.
 // Matrices read [in, out] whatever the file's order; undefined where the model has none.
 struct LayerWeights {
+  // Where heads stand in groups (TensorRef::group), [.., groups, heads of a group, d_head]: read them through
+  // by_heads, head_weight and head_bias.
   at::Tensor w_q;            // [d_model, n_heads, d_head]
   at::Tensor w_k, w_v;       // [d_model, n_kv_heads, d_head]
   at::Tensor b_q, b_k, b_v;  // [heads, d_head]
   QkvOrder qkv_order = QkvOrder::kSeparate;
-  at::Tensor w_qkv, b_qkv;     // all three in that order, [d_model, (H + 2 Hk) · d_head]; undefined: separate
-  NormWeights q_norm, k_norm;  // [d_head], or [heads · d_head] where it is over all heads
-  at::Tensor w_o, b_o;         // [n_heads · d_head, d_model], [d_model]
-  at::Tensor w_in, b_in;       // [d_model, d_mlp]; gated: the up projection
-  at::Tensor w_gate, b_gate;   // [d_model, d_mlp]
-  at::Tensor w_out, b_out;     // [d_mlp, d_model], [d_model]
+  at::Tensor w_qkv, b_qkv;             // all three in that order, [d_model, (H + 2 Hk) · d_head]; undefined: separate
+  at::Tensor qkv_columns;              // kIndexed: int64, where in that order the columns of q, of k and of v stand
+  NormWeights q_norm, k_norm;          // [d_head], or [heads · d_head] where it is over all heads
+  at::Tensor w_o, b_o;                 // [n_heads · d_head, d_model], [d_model]
+  at::Tensor w_in, b_in;               // [d_model, d_mlp]; gated: the up projection
+  at::Tensor w_gate, b_gate;           // [d_model, d_mlp]
+  at::Tensor w_out, b_out;             // [d_mlp, d_model], [d_model]
+  std::vector<ExpertWeights> experts;  // in place of the four above; empty: the MLP is one
+  RouterWeights router;
+  at::Tensor sinks;  // [n_heads]; undefined: none
   NormWeights attn_norm, mlp_norm;
   NormWeights attn_post_norm, mlp_post_norm;  // on what each writes, biases included; undefined: none
 };
+
+// Of w_q, w_k or w_v: [d_model, heads, d_head], a copy where heads stand in groups; head h's, [d_model, d_head].
+at::Tensor by_heads(const at::Tensor& weight);
+at::Tensor head_weight(const at::Tensor& weight, int64_t h);
+// Of b_q, b_k or b_v: [heads, d_head]; head h's, [d_head]. Undefined where there is none.
+at::Tensor biases_by_heads(const at::Tensor& bias);
+at::Tensor head_bias(const at::Tensor& bias, int64_t h);
 
 struct LoadOptions {
   at::ScalarType dtype = at::kFloat;  // of the computation: kFloat, kDouble or kBFloat16
@@ -65,6 +93,7 @@ class Model {
   const at::Tensor& unembedding() const { return unembedding_; }            // [vocab, d_model], maybe the embedding
   const at::Tensor& unembedding_bias() const { return unembedding_bias_; }  // [vocab] or undefined
   const NormWeights& final_norm() const { return final_norm_; }
+  const NormWeights& embedding_norm() const { return embedding_norm_; }  // undefined: none
   at::ScalarType dtype() const { return embedding_.scalar_type(); }
   at::Device device() const { return embedding_.device(); }
 
@@ -90,7 +119,7 @@ class Model {
   std::map<std::string, at::Tensor> parameters_;
   std::vector<LayerWeights> layers_;
   at::Tensor embedding_, positions_, unembedding_, unembedding_bias_;
-  NormWeights final_norm_;
+  NormWeights embedding_norm_, final_norm_;
 };
 
 // The architecture alone, without touching the weights. Throws Error.

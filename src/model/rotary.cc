@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 namespace circuit {
 
@@ -38,10 +39,21 @@ double yarn_ramp(const RotarySpec& spec, int64_t pair) {
 
 }  // namespace
 
-std::vector<double> rotary_frequencies(const RotarySpec& spec) {
+std::vector<double> rotary_frequencies(const RotarySpec& spec, int64_t length) {
   std::vector<double> frequencies;
+  const auto tokens = static_cast<double>(length);
+  double theta = spec.theta;
+  if (spec.dynamic && tokens > spec.dynamic->original_positions) {
+    const DynamicScaling& s = *spec.dynamic;
+    theta *= std::pow(s.factor * tokens / s.original_positions - (s.factor - 1),
+                      static_cast<double>(spec.dims) / static_cast<double>(spec.dims - 2));
+  }
   for (int64_t i = 0; i < spec.dims; i += 2) {
-    double f = std::pow(spec.theta, -static_cast<double>(i) / static_cast<double>(spec.dims)) / spec.linear_factor;
+    double f = std::pow(theta, -static_cast<double>(i) / static_cast<double>(spec.dims)) / spec.linear_factor;
+    if (spec.longrope) {
+      const LongRopeScaling& s = *spec.longrope;
+      f /= (tokens > s.original_positions ? s.long_factors : s.short_factors)[i / 2];
+    }
     if (spec.llama3) {
       const Llama3Scaling& s = *spec.llama3;
       const double turns = s.original_positions * f / kTwoPi;  // full turns over the original context
@@ -62,16 +74,32 @@ std::vector<double> rotary_frequencies(const RotarySpec& spec) {
 }
 
 RotaryTable make_rotary_table(const std::optional<RotarySpec>& spec, const at::Tensor& positions,
-                              at::ScalarType dtype) {
+                              const std::vector<int64_t>& lengths, at::ScalarType dtype) {
   if (!spec) return {};
-  const std::vector<double> frequencies = rotary_frequencies(*spec);
-  const at::Tensor f = at::tensor(frequencies, at::kDouble).to(positions.device());
-  const at::Tensor angles = (positions.to(at::kDouble).unsqueeze(1) * f).unsqueeze(1);
-  const double factor = spec->yarn ? spec->yarn->attention_factor : 1;
+  at::Tensor f;  // [1 or tokens, dims/2]
+  if (spec->by_length()) {
+    std::map<int64_t, std::vector<double>> of_length;
+    std::vector<double> all;
+    for (const int64_t length : lengths) {
+      std::vector<double>& one = of_length[length];
+      if (one.empty()) one = rotary_frequencies(*spec, length);
+      all.insert(all.end(), one.begin(), one.end());
+    }
+    f = at::tensor(all, at::kDouble).view({positions.size(0), -1});
+  } else {
+    f = at::tensor(rotary_frequencies(*spec, 1), at::kDouble).unsqueeze(0);
+  }
+  const at::Tensor angles = (positions.to(at::kDouble).unsqueeze(1) * f.to(positions.device())).unsqueeze(1);
+  double factor = 1;
+  if (spec->yarn) factor = spec->yarn->attention_factor;
+  if (spec->longrope) factor = spec->longrope->attention_factor;
   return {(angles.cos() * factor).to(dtype), (angles.sin() * factor).to(dtype), spec->interleaved};
 }
 
-RotaryTables make_rotary_tables(const Architecture& architecture, const at::Tensor& positions, at::ScalarType dtype) {
+namespace {
+
+RotaryTables tables_of(const Architecture& architecture, const at::Tensor& positions,
+                       const std::vector<int64_t>& lengths, at::ScalarType dtype) {
   RotaryTables tables;
   const std::vector<LayerSpec>& kinds = architecture.layer_kinds;
   for (size_t i = 0; i < kinds.size(); ++i) {
@@ -79,9 +107,32 @@ RotaryTables make_rotary_tables(const Architecture& architecture, const at::Tens
     const auto same = std::find_if(kinds.begin(), kinds.begin() + i,
                                    [&](const LayerSpec& kind) { return kind.attention.rotary == spec; });
     tables.of_kind.push_back(same < kinds.begin() + i ? tables.of_kind[same - kinds.begin()]
-                                                      : make_rotary_table(spec, positions, dtype));
+                                                      : make_rotary_table(spec, positions, lengths, dtype));
   }
   return tables;
+}
+
+bool needs_lengths(const Architecture& architecture) {
+  const auto& kinds = architecture.layer_kinds;
+  return std::any_of(kinds.begin(), kinds.end(),
+                     [](const LayerSpec& kind) { return kind.attention.rotary && kind.attention.rotary->by_length(); });
+}
+
+}  // namespace
+
+RotaryTables make_rotary_tables(const Architecture& architecture, const TokenBatch& batch, at::ScalarType dtype) {
+  std::vector<int64_t> lengths;
+  for (const int64_t length : batch.lengths) lengths.insert(lengths.end(), length, length);
+  return tables_of(architecture, batch.positions, lengths, dtype);
+}
+
+RotaryTables make_rotary_tables(const Architecture& architecture, const at::Tensor& positions, at::ScalarType dtype) {
+  std::vector<int64_t> lengths;
+  if (needs_lengths(architecture)) {
+    const at::Tensor after = (positions + 1).to(at::kCPU).contiguous();
+    lengths.assign(after.data_ptr<int64_t>(), after.data_ptr<int64_t>() + after.numel());
+  }
+  return tables_of(architecture, positions, lengths, dtype);
 }
 
 at::Tensor rotate(const at::Tensor& x, const RotaryTable& table, Direction direction) {

@@ -7,17 +7,20 @@
 #include <vector>
 
 #include "model/architecture.h"
+#include "model/token_batch.h"
 
 namespace circuit {
 
-// Angle per position of each channel pair, 1/token; with Llama 3.1's scaling where the config has it.
-std::vector<double> rotary_frequencies(const RotarySpec& spec);
+// Angle per position of each channel pair, 1/token, of a sequence of `length` tokens; with the config's scaling.
+std::vector<double> rotary_frequencies(const RotarySpec& spec, int64_t length);
 
 struct RotaryTable {
   at::Tensor cos, sin;  // [tokens, 1, dims/2], dtype of the computation; undefined: the model has none
   bool interleaved = false;
 };
-RotaryTable make_rotary_table(const std::optional<RotarySpec>& spec, const at::Tensor& positions, at::ScalarType dtype);
+// positions [tokens] int64; lengths: of each token's sequence as far as it goes by now, as many.
+RotaryTable make_rotary_table(const std::optional<RotarySpec>& spec, const at::Tensor& positions,
+                              const std::vector<int64_t>& lengths, at::ScalarType dtype);
 
 // The tables of all layers, one per kind of layer; kinds that rotate alike share theirs.
 struct RotaryTables {
@@ -26,6 +29,8 @@ struct RotaryTables {
     return of_kind[architecture.kind_of(layer)];
   }
 };
+RotaryTables make_rotary_tables(const Architecture& architecture, const TokenBatch& batch, at::ScalarType dtype);
+// Of one new token of each sequence, the last of it.
 RotaryTables make_rotary_tables(const Architecture& architecture, const at::Tensor& positions, at::ScalarType dtype);
 
 // Rotates the first dims channels of x [tokens, heads, d_head]; kBackward applies the transpose.

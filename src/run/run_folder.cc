@@ -62,9 +62,10 @@ void create_run(const RunConfig& config, const ComputeSpec& compute, const TuneM
       {"family", a.family},         {"n_layers", a.n_layers}, {"n_heads", a.n_heads},
       {"n_kv_heads", a.n_kv_heads}, {"d_model", a.d_model},   {"d_head", a.d_head},
       {"d_mlp", a.d_mlp},           {"vocab", a.vocab},       {"parameters", model.open.model.parameter_count()}};
-  const Json graph = {{"n_layers", g.n_layers()},   {"n_heads", g.n_heads()},   {"n_kv_heads", g.n_kv_heads()},
-                      {"ungrouped", g.ungrouped()}, {"parallel", g.parallel()}, {"mlp_blocks", g.mlp_blocks()},
-                      {"edges", g.n_edges()}};
+  Json graph = {{"n_layers", g.n_layers()},   {"n_heads", g.n_heads()},   {"n_kv_heads", g.n_kv_heads()},
+                {"ungrouped", g.ungrouped()}, {"parallel", g.parallel()}, {"mlp_blocks", g.mlp_blocks()},
+                {"edges", g.n_edges()}};
+  if (g.routers()) graph["routed_experts"] = g.routed_experts();
   const std::string text = print_config(resolved.settings());
   const std::map<std::string, std::string> meta{
       {"program_version", CIRCUIT_VERSION},

@@ -84,8 +84,9 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
     LayerGradients& out = layers_[g.layer];
     if (owner_.blocks()) {
       out.mlp.add(mlp_block_readers(g, owner_.folded_[g.layer], owner_.graph_, part_.rows, owner_.spec_.rule));
-    } else {
-      const at::Tensor reader = take_rows(g.d_reader, part_.rows);
+    }
+    if (const at::Tensor& whole = owner_.blocks() ? g.d_router : g.d_reader; whole.defined()) {
+      const at::Tensor reader = take_rows(whole, part_.rows);
       out.d_mlp = out.d_mlp.defined() ? out.d_mlp + reader : reader;
     }
     // Through a post-norm the gradient at the node is another one: there the norm's scale is held.
@@ -168,7 +169,7 @@ EdgeAccumulator::EdgeAccumulator(const Model& model, const Graph& graph, const A
     };
     output_.push_back(written(w.w_o, w.attn_post_norm).unflatten(0, {a.n_heads, a.d_head}));
     if (blocks()) {
-      mlp_output_.push_back(written(w.w_out, w.mlp_post_norm).unflatten(0, {graph.mlp_blocks(), graph.mlp_block()}));
+      mlp_output_.push_back(written(output_blocks(w, graph.mlp_blocks()), w.mlp_post_norm));
     }
     z_gradient_sums_.push_back(at::zeros({a.n_heads * a.d_head}, options));
     mlp_gradient_sums_.push_back(at::zeros({blocks() ? a.d_mlp : a.d_model}, options));
@@ -330,14 +331,20 @@ void EdgeAccumulator::contract_tile(const NodeOutputs& outputs, const std::vecto
         tile->downstream.narrow(0, 0, part.count * readers * a.d_model).view({part.count, readers, a.d_model});
     for (int64_t l = l0; l < l1; ++l) {
       const int64_t base = slots_.first(l) - slots_.first(l0);
-      const int64_t attention = slots_.per_layer() - graph_.mlp_blocks();
+      // Of one node, or a router's: the reader that is kept whole.
+      const int64_t whole = blocks() ? (graph_.routers() ? 1 : 0) : 1;
+      const int64_t split = blocks() ? graph_.mlp_blocks() : 0;
+      const int64_t attention = slots_.per_layer() - whole - split;
       const LayerGradients& g = gradients[l];
       rebuild_readers(g.attention, attention_weights(l), part.first, part.count, down.narrow(1, base, attention));
-      const at::Tensor mlp = down.narrow(1, base + attention, graph_.mlp_blocks());
-      if (blocks()) {
-        rebuild_readers(g.mlp, {&folded_[l].mlp.weight}, part.first, part.count, mlp);
-      } else if (g.d_mlp.defined()) {
-        mlp.squeeze(1).copy_(g.d_mlp.narrow(0, part.first, part.count));
+      if (split > 0) {
+        rebuild_readers(g.mlp, {&folded_[l].mlp.weight}, part.first, part.count,
+                        down.narrow(1, base + attention, split));
+      }
+      if (whole == 0) continue;
+      const at::Tensor mlp = down.select(1, base + attention + split);
+      if (g.d_mlp.defined()) {
+        mlp.copy_(g.d_mlp.narrow(0, part.first, part.count));
       } else {
         mlp.zero_();
       }
@@ -365,8 +372,11 @@ void EdgeAccumulator::add_reader_sums(const std::vector<LayerGradients>& gradien
     const LayerGradients& g = gradients[l];
     const at::Tensor attention = sum_readers(g.attention, attention_weights(l));
     reader_sums_.narrow(0, graph_.query(l, 0), attention.size(0)).add_(attention);
-    const at::Tensor mlp = blocks() ? sum_readers(g.mlp, {&folded_[l].mlp.weight}) : sum_rows(g.d_mlp).unsqueeze(0);
-    reader_sums_.narrow(0, graph_.mlp_in(l), mlp.size(0)).add_(mlp);
+    if (blocks()) {
+      reader_sums_.narrow(0, graph_.mlp_in(l), graph_.mlp_blocks()).add_(sum_readers(g.mlp, {&folded_[l].mlp.weight}));
+    }
+    if (!g.d_mlp.defined()) continue;
+    reader_sums_[blocks() ? graph_.router(l) : graph_.mlp_in(l)].add_(sum_rows(g.d_mlp));
   }
   reader_sums_[graph_.logits()].add_(sum_rows(d_logits));
 }

@@ -113,7 +113,7 @@ class EdgeAccumulator {
   std::vector<const at::Tensor*> attention_weights(int64_t layer) const;
   void add_reader_sums(const std::vector<LayerGradients>& gradients, const at::Tensor& d_logits);
   void subtract_mean(at::Tensor* sums, at::Tensor* direct) const;
-  bool blocks() const { return graph_.mlp_blocks() > 1; }
+  bool blocks() const { return graph_.splits_mlps(); }
   // Gradients at z and at an MLP's channels (its output where it is one node) from that at the stream.
   at::Tensor direct_heads(int64_t layer, const at::Tensor& d_stream) const;
   at::Tensor direct_mlp(int64_t layer, const at::Tensor& d_stream) const;

@@ -3,8 +3,10 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mv.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
 #include "model/norm.h"
@@ -54,7 +56,26 @@ FoldedReaders joined(const FoldedReaders& a, const FoldedReaders& b) {
   return f;
 }
 
+// Experts' inputs as those of blocks; the channel that an output's bias is reads nothing.
+FoldedReaders fold_experts(const Model& model, const LayerWeights& w) {
+  const auto folded = [&](at::Tensor ExpertWeights::*weight, at::Tensor ExpertWeights::*bias) {
+    std::vector<at::Tensor> weights;
+    std::vector<at::Tensor> biases;
+    for (const ExpertWeights& expert : w.experts) {
+      const int64_t silent = expert.b_out.defined() ? 1 : 0;
+      weights.push_back(at::constant_pad_nd(expert.*weight, {0, silent}));
+      if ((expert.*bias).defined()) biases.push_back(at::constant_pad_nd(expert.*bias, {0, silent}));
+    }
+    return fold(contraction_type(model), at::stack(weights, 1), biases.empty() ? at::Tensor() : at::stack(biases),
+                w.mlp_norm);
+  };
+  const FoldedReaders in = folded(&ExpertWeights::w_in, &ExpertWeights::b_in);
+  if (!w.experts[0].w_gate.defined()) return in;
+  return joined(in, folded(&ExpertWeights::w_gate, &ExpertWeights::b_gate));
+}
+
 FoldedReaders fold_blocks(const Model& model, const Graph& graph, const LayerWeights& w) {
+  if (graph.routers()) return fold_experts(model, w);
   const auto blocks = [&](const at::Tensor& weight, const at::Tensor& bias) {
     const at::Tensor b = bias.defined() ? bias.view({graph.mlp_blocks(), graph.mlp_block()}) : bias;
     return fold(contraction_type(model), weight.unflatten(1, {graph.mlp_blocks(), graph.mlp_block()}), b, w.mlp_norm);
@@ -74,10 +95,10 @@ std::vector<FoldedLayer> fold_weights(const Model& model, const Graph& graph) {
   std::vector<FoldedLayer> layers;
   for (const LayerWeights& w : model.layers()) {
     FoldedLayer f;
-    f.q = fold(type, w.w_q, w.b_q, w.attn_norm);
-    f.k = repeated(fold(type, w.w_k, w.b_k, w.attn_norm), per_kv);
-    f.v = repeated(fold(type, w.w_v, w.b_v, w.attn_norm), per_kv);
-    if (graph.mlp_blocks() > 1) f.mlp = fold_blocks(model, graph, w);
+    f.q = fold(type, by_heads(w.w_q), biases_by_heads(w.b_q), w.attn_norm);
+    f.k = repeated(fold(type, by_heads(w.w_k), biases_by_heads(w.b_k), w.attn_norm), per_kv);
+    f.v = repeated(fold(type, by_heads(w.w_v), biases_by_heads(w.b_v), w.attn_norm), per_kv);
+    if (graph.splits_mlps()) f.mlp = fold_blocks(model, graph, w);
     layers.push_back(std::move(f));
   }
   return layers;

@@ -27,8 +27,17 @@ const char* activation_name(Activation activation) {
       return "ReLU";
     case Activation::kReluSquared:
       return "ReLU, squared";
+    case Activation::kSigmoid17:
+      return "x sigmoid(1.702 x)";
   }
   return "";
+}
+
+std::string experts_text(const ExpertsSpec& experts) {
+  if (!experts.any()) return "none";
+  const std::string beside = experts.shared > 0 ? fmt::format(", {} beside them", experts.shared) : "";
+  return fmt::format("{} of {} channels, of which a token visits {}{}", experts.routed, experts.width, experts.chosen,
+                     beside);
 }
 
 }  // namespace
@@ -98,6 +107,7 @@ std::string inspected_text(const Inspected& i) {
       {"layers", std::to_string(a.n_layers)},
       {"heads", fmt::format("{} query, {} key/value, {} channels each", a.n_heads, a.n_kv_heads, a.d_head)},
       {"widths", fmt::format("{} residual, {} MLP{}", a.d_model, a.d_mlp, spec.mlp.gated ? " (gated)" : "")},
+      {"experts", experts_text(spec.mlp.experts)},
       {"norm, activation", fmt::format("{}, {}", norm_name(a.norm.kind), activation_name(spec.mlp.activation))},
       {"vocabulary", with_commas(a.vocab)},
       {"positions", with_commas(a.n_positions)},

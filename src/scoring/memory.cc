@@ -24,7 +24,7 @@ struct LayerElements {
 };
 
 LayerElements layer_elements(const Architecture& a, const Graph& graph, int64_t spans, int64_t longest) {
-  const bool blocks = graph.mlp_blocks() > 1;
+  const bool blocks = graph.splits_mlps();
   const int64_t d = a.d_model;
   const int64_t heads = a.n_heads * a.d_head;
   const int64_t hidden = a.d_mlp * a.layer(0).mlp.inputs_per_channel();
@@ -68,12 +68,11 @@ ScorePlan plan_score(const Model& model, const Graph& graph, const Scorer& score
   ScorePlan plan = base_plan(model, longest);
   int64_t folded = (a.n_heads + 2 * graph.kv_nodes()) * a.d_head;
   if (model.norms_outputs()) folded += a.n_heads * a.d_head;
-  if (graph.mlp_blocks() > 1)
+  if (graph.splits_mlps())
     folded += a.d_mlp * a.layer(0).mlp.inputs_per_channel() + (model.norms_outputs() ? a.d_mlp : 0);
   const int64_t wide = model.dtype() == at::kDouble ? 8 : 4;
   // Copies of W_O and of blocks' W_out, where they are not contracted in the model's own dtype.
-  if (element != wide && !model.norms_outputs())
-    folded += a.n_heads * a.d_head + (graph.mlp_blocks() > 1 ? a.d_mlp : 0);
+  if (element != wide && !model.norms_outputs()) folded += a.n_heads * a.d_head + (graph.splits_mlps() ? a.d_mlp : 0);
   plan.fixed += a.n_layers * folded * a.d_model * wide;
   plan.fixed += at::get_num_threads() * tile_bytes(model, graph, spans);
   const int64_t sums = spans * graph.n_upstream() * ReaderSlots(graph, spans).count();

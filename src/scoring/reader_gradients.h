@@ -29,7 +29,7 @@ struct ReaderGradients {
 struct LayerGradients {
   ReaderGradients attention;  // q, then k span by span, then v: as ReaderSlots has them
   ReaderGradients mlp;        // of blocks
-  at::Tensor d_mlp;           // [n, d_model] of an MLP that is one node
+  at::Tensor d_mlp;           // [n, d_model] of an MLP that is one node, or of a router
 };
 
 // The compact form of one layer's q, k and v readers. rows: scored positions, undefined: all. query_spans: the

@@ -15,7 +15,8 @@ constexpr const char* kMergeElsewhere = "Merge the adapter with the program that
 constexpr const char* kKnown[] = {
     "peft_type", "task_type", "auto_mapping", "base_model_name_or_path", "revision", "inference_mode", "peft_version",
     "r", "lora_alpha", "lora_dropout", "use_rslora", "rank_pattern", "alpha_pattern", "target_modules",
-    "exclude_modules", "layers_to_transform", "layers_pattern", "init_lora_weights",
+    "exclude_modules", "layers_to_transform", "layers_pattern", "init_lora_weights", "use_dora", "lora_bias",
+    "modules_to_save", "trainable_token_indices",
     // Only the kind of layer decides: PEFT corrects it for Conv1D and for Linear.
     "fan_in_fan_out",
     // How init_lora_weights was done, which is checked, and where tensors lie while training.
@@ -86,7 +87,9 @@ AdapterConfig AdapterConfig::read(const std::string& path) {
   if (type != "LORA") fail(path, "peft_type: found '{}', expected LORA.", type);
   check_start_values(config, path);
   const std::string bias = optional_string(config, "bias", "none", path);
-  if (bias != "none") fail(path, "bias: found '{}', only 'none' can be merged.", bias);
+  if (bias != "none" && bias != "lora_only" && bias != "all") {
+    fail(path, "bias: found '{}', expected none, lora_only or all.", bias);
+  }
   for (const auto& [key, value] : config.items()) {
     const auto is_key = [&k = key](const char* known) { return k == known; };
     if (key == "bias" || std::any_of(std::begin(kKnown), std::end(kKnown), is_key)) continue;
@@ -142,6 +145,57 @@ void AdapterConfig::check_named(const std::string& module) const {
     named = named || int_of(layer, "layers_to_transform", place_) == layer_of(module);
   }
   if (!named) left_out("layers_to_transform");
+}
+
+bool AdapterConfig::uses_dora() const { return optional_bool(config_, "use_dora", false, place_); }
+
+bool AdapterConfig::saves_biases() const { return optional_string(config_, "bias", "none", place_) == "all"; }
+
+bool AdapterConfig::has_lora_bias() const { return optional_bool(config_, "lora_bias", false, place_); }
+
+bool AdapterConfig::has_tokens() const {
+  const auto found = config_.find("trainable_token_indices");
+  return found != config_.end() && !says_nothing(*found);
+}
+
+std::vector<std::string> AdapterConfig::saved() const {
+  const auto names = config_.find("modules_to_save");
+  if (names == config_.end() || says_nothing(*names)) return {};
+  if (!names->is_array()) fail(place_, "modules_to_save: found a {}, expected a list.", names->type_name());
+  std::vector<std::string> saved;
+  for (const Json& name : *names) {
+    if (!name.is_string()) fail(place_, "modules_to_save: found a {}, expected strings.", name.type_name());
+    saved.push_back(name.get<std::string>());
+  }
+  return saved;
+}
+
+// PEFT: a module whose path ends so, without regard to where a name in it begins.
+bool AdapterConfig::saves(const std::string& module) const {
+  const std::vector<std::string> names = saved();
+  return std::any_of(names.begin(), names.end(), [&](const std::string& end) {
+    return module.size() >= end.size() && module.compare(module.size() - end.size(), end.size(), end) == 0;
+  });
+}
+
+std::vector<int64_t> AdapterConfig::token_indices(const std::string& module) const {
+  constexpr const char* key = "trainable_token_indices";
+  const auto found = config_.find(key);
+  const Json* list = found == config_.end() ? nullptr : &*found;
+  if (list != nullptr && list->is_object()) {
+    const Json* of_module = nullptr;
+    for (const auto& [name, ids] : list->items()) {
+      if (is_or_ends(module, name)) of_module = &ids;
+    }
+    list = of_module;
+  }
+  if (list == nullptr || !list->is_array()) fail(place_, "{}: names no tokens of {}.", key, module);
+  std::vector<int64_t> ids;
+  for (const Json& id : *list) {
+    ids.push_back(int_of(id, key, place_));
+    if (ids.back() < 0) fail(place_, "{}: found {}, expected token ids.", key, ids.back());
+  }
+  return ids;
 }
 
 double AdapterConfig::scale(const std::string& module, int64_t rank) const {

@@ -2,11 +2,8 @@
 
 #include <set>
 
-#include "core/error.h"
 #include "io/files.h"
 #include "io/json.h"
-#include "model/finite.h"
-#include "tuning/adapter_config.h"
 
 namespace circuit {
 namespace {
@@ -60,43 +57,5 @@ void write_adapter(const LoraStore& store, const Model& model, const std::string
 }
 
 bool is_adapter(const std::string& folder) { return file_exists(folder + kConfig); }
-
-std::map<std::string, at::Tensor> merge_adapter(const Checkpoint& base, const Model& model, const std::string& folder) {
-  const AdapterConfig config = AdapterConfig::read(folder + kConfig);
-  const TensorFile file(folder + kTensors);
-  std::map<std::string, at::Tensor> changed;
-  size_t used = 0;
-  for (const LinearLayer& layer : linear_layers(model, {"all-linear"})) {
-    const std::string a_name = key_of(model, layer, "lora_A");
-    const std::string b_name = key_of(model, layer, "lora_B");
-    if (!file.contains(a_name) && !file.contains(b_name)) continue;
-    if (!file.contains(a_name) || !file.contains(b_name)) {
-      fail(file.path(), "'{}' is there without its other half.", file.contains(a_name) ? a_name : b_name);
-    }
-    const at::Tensor a = file.tensor(a_name);
-    const at::Tensor b = file.tensor(b_name);
-    const bool fits = a.dim() == 2 && b.dim() == 2 && a.size(1) == layer.inputs && b.size(0) == layer.outputs &&
-                      a.size(0) == b.size(1) && a.size(0) > 0;
-    if (!fits) {
-      fail(file.path(), "'{}' and its lora_B do not have the shapes [r, {}] and [{}, r].", a_name, layer.inputs,
-           layer.outputs);
-    }
-    require_finite(a, a_name, file.path());
-    require_finite(b, b_name, file.path());
-    const double scale = config.scale(model.layout().prefix + layer.module, a.size(0));
-    const std::string name = model.file_name(layer.tensor);
-    changed[name] = merged(base.tensor(name).clone(), a.to(at::kFloat), b.to(at::kFloat), scale, layer.transposed);
-    used += 2;
-  }
-  if (used == file.header().tensors.size()) return changed;
-  for (const TensorEntry& entry : file.header().tensors) {
-    bool known = false;
-    for (const LinearLayer& layer : linear_layers(model, {"all-linear"})) {
-      known = known || entry.name == key_of(model, layer, "lora_A") || entry.name == key_of(model, layer, "lora_B");
-    }
-    if (!known) fail(file.path(), "'{}' belongs to no linear layer of this model.", entry.name);
-  }
-  fail(file.path(), "there is no adapter in it.");
-}
 
 }  // namespace circuit

@@ -16,10 +16,12 @@ void write_adapter(const LoraStore& store, const Model& model, const std::string
 // Whether a folder holds an adapter (by its adapter_config.json).
 bool is_adapter(const std::string& folder);
 
-// W₀ + s B A of every tensor that the adapter changes, by file name, in the base's dtype. Understands rank-stabilised
-// scaling (α / √r), patterns of rank and α, and which modules and layers the configuration names; see
-// adapter_config.h for what is refused. Throws Error naming the file and key or tensor, also for a module or shape that
-// the model does not have, a tensor that the configuration leaves out (PEFT would not load it), and NaN.
+// Every tensor that the adapter changes, by file name, in the base's dtype: W₀ + s B A of linear layers, of the
+// embedding and of the head. Understands rank-stabilised scaling (α / √r), patterns of rank and α, DoRA, biases
+// (lora_bias, bias), whole modules (modules_to_save), single tokens (trainable_token_indices), and which modules and
+// layers the configuration names; see adapter_config.h for what is refused. Throws Error naming the file and key or
+// tensor, also for a module or shape that the model does not have, a tensor that the configuration leaves out (PEFT
+// would not load it), and NaN.
 std::map<std::string, at::Tensor> merge_adapter(const Checkpoint& base, const Model& model, const std::string& folder);
 
 }  // namespace circuit

@@ -45,7 +45,7 @@ SliceGradients::SliceGradients(const Model& model, const std::vector<Slice>& sli
   for (size_t i = 0; i < slices.size(); ++i) {
     const Slice& s = slices[i];
     const auto found = dims.find(s.tensor);
-    const int64_t dim = found == dims.end() ? 0 : found->second;
+    const int64_t dim = found == dims.end() ? s.dim : found->second;
     // A whole tensor is whole along every dimension.
     const bool whole = s.length == model.parameter(s.tensor).size(s.dim);
     const int64_t size = model.parameter(s.tensor).size(dim);
@@ -102,6 +102,14 @@ void SliceGradients::lookup(const std::string& tensor, const at::Tensor& index, 
 
 void SliceGradients::whole(const std::string& tensor, const at::Tensor& gradient) {
   give(parts_of(tensor)->front().slice, gradient);
+}
+
+void SliceGradients::block(const std::string& tensor, int64_t dim, int64_t first, const at::Tensor& gradient) {
+  for (const Part& p : *parts_of(tensor)) {
+    if (p.start >= first && p.start + p.length <= first + gradient.size(dim)) {
+      give(p.slice, gradient.narrow(dim, p.start - first, p.length));
+    }
+  }
 }
 
 std::vector<double> SliceGradients::norms() const {

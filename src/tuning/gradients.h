@@ -23,6 +23,7 @@ class SliceGradients : public WeightSink {
   void vector(const std::string& tensor, int64_t first, const at::Tensor& rows) override;
   void lookup(const std::string& tensor, const at::Tensor& index, const at::Tensor& d) override;
   void whole(const std::string& tensor, const at::Tensor& gradient) override;
+  void block(const std::string& tensor, int64_t dim, int64_t first, const at::Tensor& gradient) override;
 
   // In the order of the slices given; undefined where no backward reached the slice's tensor.
   const std::vector<at::Tensor>& gradients() const { return gradients_; }

@@ -167,6 +167,7 @@ class LoraStore::Sink : public WeightSink {
   void vector(const std::string&, int64_t, const at::Tensor&) override {}
   void lookup(const std::string&, const at::Tensor&, const at::Tensor&) override {}
   void whole(const std::string&, const at::Tensor&) override {}
+  void block(const std::string&, int64_t, int64_t, const at::Tensor&) override {}
 
  private:
   void give(at::Tensor* sum, const at::Tensor& product, const at::Tensor& mask, at::ScalarType type) const {

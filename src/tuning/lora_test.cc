@@ -195,7 +195,7 @@ TEST_P(Lora, AnAdapterFolderMergesToTheTrainedWeights) {
            {"init_lora_weights", R"({"init_lora_weights": "loftq"})"},
            {"init_lora_weights", R"({"init_lora_weights": "lora_ga"})"},
            {"alora_invocation_tokens", R"({"alora_invocation_tokens": [1, 2]})"},
-           {"bias", R"({"bias": "lora_only"})"},
+           {"bias", R"({"bias": "some"})"},
            {"lora_bias", R"({"lora_bias": true})"},
            {"modules_to_save", R"({"modules_to_save": ["lm_head"]})"},
            {"layer_replication", R"({"layer_replication": [[0, 1]]})"},

@@ -2,6 +2,8 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
 
 #include "model/rows.h"
 
@@ -25,6 +27,9 @@ class ScaledSink : public WeightSink {
   }
   void whole(const std::string& tensor, const at::Tensor& gradient) override {
     sink_.whole(tensor, gradient * factor_);
+  }
+  void block(const std::string& tensor, int64_t dim, int64_t first, const at::Tensor& gradient) override {
+    sink_.block(tensor, dim, first, gradient * factor_);
   }
 
  private:
@@ -54,8 +59,69 @@ void norm_weight_gradients(const std::string& weight, const std::string& bias, c
   if (!bias.empty() && sink.wants(bias)) sink.vector(bias, 0, d_y);
 }
 
+// An expert's gradients, from the tokens that visit it; none where none does.
+void WeightVisitor::expert_weights(const MlpBackward& g, const at::Tensor& y, const at::Tensor& h, int64_t e) {
+  const LayerLayout& layer = model_.layout().layers[g.layer];
+  const ExpertLayout& at = layer.experts[e];
+  const auto count = static_cast<int64_t>(layer.experts.size());
+  const int64_t width = g.channels.d_in.size(1) / count;
+  const at::Tensor rows = g.kept.gates.select(1, e).nonzero().squeeze(1);
+  if (rows.size(0) == 0) return;
+  const auto of = [&](const at::Tensor& all, int64_t channels) {
+    return all.narrow(1, e * width, channels).index_select(0, rows);
+  };
+  const auto matrix = [&](const ExpertRef& ref, const at::Tensor& in, const at::Tensor& out) {
+    if (ref.present() && sink_.wants(ref.tensor)) show_expert(ref, at::mm(in.t(), out));
+  };
+  const auto vector = [&](const ExpertRef& ref, const at::Tensor& out) {
+    if (ref.present() && sink_.wants(ref.tensor)) show_expert(ref, out.sum(0));
+  };
+  const at::Tensor of_y = y.index_select(0, rows);
+  const int64_t channels = at.w_in.count;
+  const at::Tensor d_in = of(g.channels.d_in, channels);
+  matrix(at.w_in, of_y, d_in);
+  vector(at.b_in, d_in);
+  if (at.w_gate.present()) {
+    const at::Tensor d_gate = of(g.channels.d_gate, channels);
+    matrix(at.w_gate, of_y, d_gate);
+    vector(at.b_gate, d_gate);
+  }
+  const at::Tensor d_out = g.d_out.index_select(0, rows);
+  matrix(at.w_out, of(h, channels), d_out);
+  if (at.b_out.present()) vector(at.b_out, d_out * g.kept.gates.select(1, e).index_select(0, rows).unsqueeze(1));
+}
+
+// gradient: [in, out], or of a bias [out], of what the reference names.
+void WeightVisitor::show_expert(const ExpertRef& ref, const at::Tensor& gradient) {
+  if (ref.part < 0) {
+    const bool inputs = ref.inputs > 0;
+    const int64_t first = inputs ? ref.first_input : ref.first;
+    const int64_t dim = inputs == ref.transposed ? 1 : 0;
+    sink_.block(ref.tensor, gradient.dim() == 1 ? 0 : dim, first, ref.transposed ? gradient.t() : gradient);
+    return;
+  }
+  const at::Tensor whole = at::zeros(model_.parameter(ref.tensor).sizes().slice(1), gradient.options());
+  expert_view(whole, ref).copy_(gradient);
+  sink_.block(ref.tensor, 0, ref.part, whole.unsqueeze(0));
+}
+
+void WeightVisitor::experts(const MlpBackward& g) {
+  const LayerLayout& at = model_.layout().layers[g.layer];
+  const at::Tensor y = norm_output(model_.layers()[g.layer].mlp_norm, g.x, g.stats);
+  const at::Tensor h = mlp_hidden(model_.architecture().layer(g.layer).mlp, g.kept);
+  for (size_t e = 0; e < at.experts.size(); ++e) expert_weights(g, y, h, static_cast<int64_t>(e));
+  const int64_t routed = model_.architecture().layer(g.layer).mlp.experts.routed;
+  const at::Tensor d = g.channels.d_logits.narrow(1, 0, routed);
+  if (sink_.wants(at.router)) sink_.block(at.router, 0, 0, at::mm(d.t(), y));
+  if (!at.router_bias.empty() && sink_.wants(at.router_bias)) sink_.block(at.router_bias, 0, 0, d.sum(0));
+  if (!at.shared_gate.empty() && sink_.wants(at.shared_gate)) {
+    sink_.block(at.shared_gate, 0, 0, at::mm(g.channels.d_logits.narrow(1, routed, 1).t(), y));
+  }
+}
+
 void WeightVisitor::on_mlp(const MlpBackward& g) {
   const LayerLayout& at = model_.layout().layers[g.layer];
+  if (!at.experts.empty()) experts(g);
   if (wants(at.w_out)) inputs(at.w_out, mlp_hidden(model_.architecture().layer(g.layer).mlp, g.kept), g.d_out);
   bias(at.b_out, g.d_out);
   if (g.out.defined()) {
@@ -96,16 +162,25 @@ void WeightVisitor::on_attention(const AttentionBackward& g) {
       outputs(at.w_v, at.b_v, y, g.d_qkv.narrow(1, q + kv, kv), at.w_v.first);
     }
   }
+  if (wants(at.sinks)) sink_.vector(at.sinks.tensor, 0, g.d_sinks);
   norm_weight_gradients(at.attn_norm, at.attn_norm_bias, kept.x_attn, kept.attn_stats, g.d_y, sink_);
-  norm_weight_gradients(at.q_norm, "", kept.qk_norm.q, kept.qk_norm.q_stats, g.d_q_normed, sink_);
-  norm_weight_gradients(at.k_norm, "", kept.qk_norm.k, kept.qk_norm.k_stats, g.d_k_normed, sink_);
+  norm_weight_gradients(at.q_norm, at.q_norm_bias, kept.qk_norm.q, kept.qk_norm.q_stats, g.d_q_normed, sink_);
+  norm_weight_gradients(at.k_norm, at.k_norm_bias, kept.qk_norm.k, kept.qk_norm.k_stats, g.d_k_normed, sink_);
 }
 
 void WeightVisitor::on_embedding(const at::Tensor& d_stream) {
   const Layout& layout = model_.layout();
   const Architecture& a = model_.architecture();
+  at::Tensor d_rows = d_stream;
+  if (model_.embedding_norm().defined()) {
+    const at::Tensor x = embedding_rows(model_, batch_.ids);
+    NormStats stats;
+    norm_forward(model_.embedding_norm(), x, &stats);
+    norm_weight_gradients(layout.embedding_norm, layout.embedding_norm_bias, x, stats, d_stream, sink_);
+    d_rows = norm_backward(model_.embedding_norm(), x, stats, d_stream);
+  }
   if (sink_.wants(layout.embedding)) {
-    sink_.lookup(layout.embedding, batch_.ids, embedding_backward(a, d_stream));
+    sink_.lookup(layout.embedding, batch_.ids, embedding_backward(a, d_rows));
   }
   if (!layout.positions.empty() && sink_.wants(layout.positions)) {
     sink_.lookup(layout.positions, position_rows(a, batch_.positions), d_stream);

@@ -27,6 +27,9 @@ class WeightSink {
   virtual void vector(const std::string& tensor, int64_t first, const at::Tensor& rows) = 0;
   // Embeddings: rows `index` [n] of the tensor each receive a row of d [n, d_model].
   virtual void lookup(const std::string& tensor, const at::Tensor& index, const at::Tensor& d) = 0;
+  // Of experts and their router: the gradient at indices first … of a dimension, as the file has it. Of one index there
+  // may be several, which add up.
+  virtual void block(const std::string& tensor, int64_t dim, int64_t first, const at::Tensor& gradient) = 0;
   // The unembedding, [vocab, d_model], as the loss made it.
   virtual void whole(const std::string& tensor, const at::Tensor& gradient) = 0;
 };
@@ -46,6 +49,9 @@ class WeightVisitor : public BackwardVisitor {
                int64_t first);
   void inputs(const TensorRef& weight, const at::Tensor& h, const at::Tensor& d_out);
   void bias(const std::string& tensor, const at::Tensor& d_out);
+  void experts(const MlpBackward& gradients);
+  void expert_weights(const MlpBackward& gradients, const at::Tensor& y, const at::Tensor& h, int64_t expert);
+  void show_expert(const ExpertRef& ref, const at::Tensor& gradient);
 
   const Model& model_;
   const TokenBatch& batch_;

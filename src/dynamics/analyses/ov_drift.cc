@@ -30,7 +30,7 @@ AnalysisResult run(const AnalysisInput& input) {
     for (int64_t h = 0; h < a.n_heads; ++h) {
       const int64_t kv = h / a.heads_per_kv();
       const auto o = [&](const LayerWeights& w) { return w.w_o.narrow(0, h * a.d_head, a.d_head); };
-      const OvDrift drift = ov_drift(before.w_v.select(1, kv), o(before), now.w_v.select(1, kv), o(now));
+      const OvDrift drift = ov_drift(head_weight(before.w_v, kv), o(before), head_weight(now.w_v, kv), o(now));
       if (drift.change() == 0) continue;
       const auto sigma = [&](size_t i) {
         return i < drift.singular_values.size() ? Json(drift.singular_values[i]) : Json(nullptr);

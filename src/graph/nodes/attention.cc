@@ -38,6 +38,7 @@ void own_slices(SliceBuilder& b, int64_t l) {
     b.unit(graph.upstream_name(u), at.w_o, h, &b.upstream(u).own);
     b.unit(graph.downstream_name(v), at.w_q, h, &b.downstream(v).own);
     b.unit(graph.downstream_name(v), at.b_q, h, &b.downstream(v).own);
+    b.unit(graph.downstream_name(v), at.sinks, h, &b.downstream(v).own);
   }
   for (int64_t g = 0; g < graph.n_kv_heads(); ++g) {
     const std::string name = kv_name(graph.n_kv_heads(), graph.n_heads(), l, g);
@@ -65,8 +66,8 @@ void norm_slices(SliceBuilder& b, int64_t l) {
   const auto add = [&](int64_t first, int64_t count, const std::vector<int64_t>& ids) {
     for (int64_t v = first; v < first + count; ++v) b.add(ids, &b.downstream(v).norms);
   };
-  add(graph.query(l, 0), graph.n_heads(), b.wholes(layer + ".q_norm", {at.q_norm}));
-  add(graph.key(l, 0), graph.kv_nodes(), b.wholes(layer + ".k_norm", {at.k_norm}));
+  add(graph.query(l, 0), graph.n_heads(), b.wholes(layer + ".q_norm", {at.q_norm, at.q_norm_bias}));
+  add(graph.key(l, 0), graph.kv_nodes(), b.wholes(layer + ".k_norm", {at.k_norm, at.k_norm_bias}));
 }
 
 void slices(SliceBuilder& b, int64_t l, SlicePart part) {

@@ -1,4 +1,5 @@
-// The MLP: one writer and one reader, or one of each for every block of its channels.
+// The MLP: one writer and one reader, or one of each for every block of its channels. Of experts: one of each for every
+// expert, and a reader for what chooses among them, which bears the MLP's name.
 #include <fmt/core.h>
 
 #include "graph/graph.h"
@@ -13,12 +14,39 @@ int64_t blocks(const Graph& graph) { return graph.mlp_blocks(); }
 int64_t lane(const Graph&) { return 2; }
 
 std::string name(const Graph& graph, int64_t layer, int64_t block) {
+  const int64_t routed = graph.routed_experts();
+  if (routed > 0) {
+    return block < routed ? fmt::format("m{}.e{}", layer, block) : fmt::format("m{}.s{}", layer, block - routed);
+  }
   return graph.mlp_blocks() == 1 ? fmt::format("m{}", layer) : fmt::format("m{}.b{}", layer, block);
+}
+
+int64_t router_lane(const Graph&) { return 3; }
+
+int64_t routers(const Graph& graph) { return graph.routers() ? 1 : 0; }
+std::string router_name(const Graph&, int64_t layer, int64_t) { return fmt::format("m{}", layer); }
+
+void expert_slices(SliceBuilder& b, int64_t l) {
+  const Graph& graph = b.graph();
+  const LayerLayout& at = b.layout(l);
+  for (size_t e = 0; e < at.experts.size(); ++e) {
+    const ExpertLayout& expert = at.experts[e];
+    const auto block = static_cast<int64_t>(e);
+    const std::string mlp = name(graph, l, block);
+    for (const ExpertRef* out : {&expert.w_out, &expert.b_out}) {
+      b.expert(mlp, *out, &b.upstream(graph.mlp(l, block)).own);
+    }
+    for (const ExpertRef* in : {&expert.w_in, &expert.b_in, &expert.w_gate, &expert.b_gate}) {
+      b.expert(mlp, *in, &b.downstream(graph.mlp_in(l, block)).own);
+    }
+  }
+  b.downstream(graph.router(l)).own = b.wholes(router_name(graph, l, 0), {at.router, at.router_bias, at.shared_gate});
 }
 
 void own_slices(SliceBuilder& b, int64_t l) {
   const Graph& graph = b.graph();
   const LayerLayout& at = b.layout(l);
+  if (graph.routers()) return expert_slices(b, l);
   for (int64_t j = 0; j < graph.mlp_blocks(); ++j) {
     const std::string mlp = name(graph, l, j);
     b.channels(mlp, at.w_out, j, &b.upstream(graph.mlp(l, j)).own);
@@ -51,6 +79,8 @@ void slices(SliceBuilder& b, int64_t l, SlicePart part) {
 const NodeKind kMlpNode{name, blocks, false, lane, kRise};
 const NodeKind kMlpReader{name, blocks, false, lane, kRise};
 
-BlockNodes mlp_nodes() { return {BlockKind::kMlp, {&kMlpNode}, {&kMlpReader}, slices}; }
+const NodeKind kRouterReader{router_name, routers, false, router_lane, kRise};
+
+BlockNodes mlp_nodes() { return {BlockKind::kMlp, {&kMlpNode}, {&kMlpReader, &kRouterReader}, slices}; }
 
 }  // namespace circuit

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/stack.h>
 
@@ -22,8 +23,8 @@ at::Tensor dot(const at::Tensor& a, const at::Tensor& b) { return (a * b).sum(-1
 void through_qk_norm(const LayerWeights& w, const QueryKeyNormCache& kept, AttentionBackward* g) {
   if (!w.q_norm.defined()) return;
   AttentionGradients& heads = g->heads;
-  const int64_t kv_heads = w.w_k.size(1);
-  const int64_t d_head = w.w_k.size(2);
+  const int64_t d_head = w.w_k.size(-1);
+  const int64_t kv_heads = w.w_k.numel() / w.w_k.size(0) / d_head;
   g->d_q_normed = to_normed(w.q_norm, heads.d_q);
   g->d_k_normed = to_normed(w.k_norm, sum_groups(heads.d_k, kv_heads));
   // Per query head, every share of a group's gradient passes the norm of the group's one k.
@@ -40,9 +41,10 @@ void through_qk_norm(const LayerWeights& w, const QueryKeyNormCache& kept, Atten
 }
 
 // q, k, v gradients [tokens, heads, d_head] as columns in the order of the layer's tensor.
-at::Tensor join_qkv(QkvOrder order, const at::Tensor& d_q, const at::Tensor& d_k, const at::Tensor& d_v) {
-  if (order == QkvOrder::kByHead) return at::stack({d_q, d_k, d_v}, 2).flatten(1);
-  return at::cat({d_q.flatten(1), d_k.flatten(1), d_v.flatten(1)}, 1);
+at::Tensor join_qkv(const LayerWeights& w, const at::Tensor& d_q, const at::Tensor& d_k, const at::Tensor& d_v) {
+  if (w.qkv_order == QkvOrder::kByHead) return at::stack({d_q, d_k, d_v}, 2).flatten(1);
+  const at::Tensor beside = at::cat({d_q.flatten(1), d_k.flatten(1), d_v.flatten(1)}, 1);
+  return w.qkv_order == QkvOrder::kIndexed ? at::empty_like(beside).index_copy_(1, w.qkv_columns, beside) : beside;
 }
 
 // From g->d_z to the gradients of the projections' outputs.
@@ -50,6 +52,7 @@ void through_heads(const Model& model, const TokenBatch& batch, const ForwardCac
                    Rule rule, AttentionBackward* g) {
   const LayerCache& kept = cache.layers[g->layer];
   g->heads = attention_backward(model.architecture(), g->layer, batch, kept.attention, g->d_z, form);
+  g->d_sinks = g->heads.d_sinks;
   if (rule == Rule::kRelevance) {
     for (at::Tensor* t : {&g->heads.d_q, &g->heads.d_k, &g->heads.q_dot, &g->heads.k_dot}) t->zero_();
   }
@@ -97,8 +100,7 @@ at::Tensor attention_backward_step(BackwardPass& pass, int64_t l, const at::Tens
   }
   g.d_z = put_rows(at::mm(d_out, w.w_o.t()), g.rows, tokens);
   through_heads(pass.model, pass.batch, pass.cache, pass.form, pass.rule, &g);
-  g.d_qkv =
-      join_qkv(w.qkv_order, g.heads.d_q, sum_groups(g.heads.d_k, a.n_kv_heads), sum_groups(g.heads.d_v, a.n_kv_heads));
+  g.d_qkv = join_qkv(w, g.heads.d_q, sum_groups(g.heads.d_k, a.n_kv_heads), sum_groups(g.heads.d_v, a.n_kv_heads));
   if (w.w_qkv.defined()) {
     g.d_y = at::mm(g.d_qkv, w.w_qkv.t());
   } else {

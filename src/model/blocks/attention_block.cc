@@ -20,7 +20,7 @@ Written forward(const ForwardPass& pass, int64_t l, const at::Tensor& x, const a
     const at::Tensor y = norm_forward(w.attn_norm, x, &cache->attn_stats);
     const QueryKeyValue p =
         make_qkv(w, a.layer(l).attention, pass.rotary.of(a, l), y, keeps ? &cache->qk_norm : nullptr);
-    cache->z = attention_forward(a, l, pass.batch, p.q, p.k, p.v, keeps ? &cache->attention : nullptr);
+    cache->z = attention_forward(a, l, pass.batch, p.q, p.k, p.v, w.sinks, keeps ? &cache->attention : nullptr);
   }
   at::Tensor out = at::mm(take_rows(cache->z, rows), w.w_o);
   if (w.b_o.defined()) out.add_(w.b_o);

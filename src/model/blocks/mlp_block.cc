@@ -51,7 +51,7 @@ at::Tensor backward(BackwardPass& pass, int64_t l, const at::Tensor& rows, const
   g.d_stream = d_stream;
   g.rows = rows;
   const at::Tensor pick = rows_of_kept(kept.x_mlp, g.rows, d_stream.size(0));
-  g.kept = {take_rows(kept.mlp.in, pick), take_rows(kept.mlp.gate, pick)};
+  g.kept = take_rows(kept.mlp, pick);
   g.x = take_rows(kept.x_mlp, pick);
   g.stats = take_rows(kept.mlp_stats, pick);
   g.d_out = take_rows(d_stream, g.rows);
@@ -63,8 +63,11 @@ at::Tensor backward(BackwardPass& pass, int64_t l, const at::Tensor& rows, const
   }
   if (residual != 1) g.d_out = g.d_out * residual;
   g.channels = mlp_backward(pass.model.architecture().layer(l).mlp, w, g.kept, g.d_out, pass.rule);
-  g.d_y = at::mm(g.channels.d_in, w.w_in.t());
-  if (g.channels.d_gate.defined()) g.d_y.addmm_(g.channels.d_gate, w.w_gate.t());
+  g.d_y = channels_to_input(w, g.channels);
+  if (const at::Tensor d_router = router_to_input(w, g.channels); d_router.defined()) {
+    g.d_router = put_rows(norm_backward(w.mlp_norm, g.x, g.stats, d_router, pass.rule), g.rows, d_stream.size(0));
+    g.d_y.add_(d_router);
+  }
   g.d_reader = put_rows(norm_backward(w.mlp_norm, g.x, g.stats, g.d_y, pass.rule), g.rows, d_stream.size(0));
   pass.visitor.on_mlp(g);
   if (pass.use == CacheUse::kRelease) {

@@ -8,17 +8,19 @@ namespace {
 // [tokens, heads · d_head] each, as projected.
 QueryKeyValue project_qkv(const LayerWeights& w, const at::Tensor& y) {
   const auto bias = [](const at::Tensor& b) { return b.defined() ? b.flatten() : b; };
+  const int64_t d_head = w.w_q.size(-1);
+  const int64_t kv = w.w_k.numel() / w.w_k.size(0);
+  const int64_t q = w.w_q.numel() / w.w_q.size(0);
   if (w.qkv_order == QkvOrder::kSeparate) {
     return {linear(y, w.w_q.flatten(1), bias(w.b_q)), linear(y, w.w_k.flatten(1), bias(w.b_k)),
             linear(y, w.w_v.flatten(1), bias(w.b_v))};
   }
-  const at::Tensor all = linear(y, w.w_qkv, w.b_qkv);
+  at::Tensor all = linear(y, w.w_qkv, w.b_qkv);
+  if (w.qkv_order == QkvOrder::kIndexed) all = all.index_select(1, w.qkv_columns);
   if (w.qkv_order == QkvOrder::kByHead) {
-    const at::Tensor heads = all.view({y.size(0), w.w_q.size(1), 3, w.w_q.size(2)});
+    const at::Tensor heads = all.view({y.size(0), q / d_head, 3, d_head});
     return {heads.select(2, 0).flatten(1), heads.select(2, 1).flatten(1), heads.select(2, 2).flatten(1)};
   }
-  const int64_t q = w.w_q.size(1) * w.w_q.size(2);
-  const int64_t kv = w.w_k.size(1) * w.w_k.size(2);
   return {all.narrow(1, 0, q), all.narrow(1, q, kv), all.narrow(1, q + kv, kv)};
 }
 
@@ -45,7 +47,7 @@ QueryKeyValue normed_and_rotated(const LayerWeights& weights, const AttentionSpe
                                  QueryKeyValue p, QueryKeyNormCache* cache) {
   if (!weights.q_norm.defined() && !rotary.cos.defined()) return p;
   QueryKeyNormCache kept;
-  const int64_t d_head = weights.w_q.size(2);
+  const int64_t d_head = weights.w_q.size(-1);
   const auto work = [&](at::Tensor* rows, const NormWeights& norm, at::Tensor* projected, NormStats* stats) {
     at::Tensor heads = rows->reshape({rows->size(0), -1, d_head});
     if (spec.rotated_first) heads = rotate(heads, rotary, Direction::kForward);

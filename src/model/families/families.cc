@@ -1,4 +1,5 @@
 #include <limits>
+#include <set>
 
 #include "core/error.h"
 #include "core/names.h"
@@ -28,6 +29,19 @@ const Family& find_family(const Json& config, const std::string& place) {
   const std::string type = require_string(config, "model_type", place);
   for (const Family& family : families()) {
     if (family.model_type == type) return family;
+  }
+  static const std::set<std::string> stateful{
+      "mamba",      "mamba2", "falcon_mamba",    "falcon_h1",        "jamba",      "bamba", "zamba",   "zamba2",
+      "nemotron_h", "rwkv",   "recurrent_gemma", "granitemoehybrid", "qwen3_next", "lfm2",  "lfm2_moe"};
+  if (stateful.count(type) > 0) {
+    fail(place,
+         "model_type '{}' is not supported: some of its layers carry a state from token to token (or a convolution) "
+         "instead of attending, and a graph of heads has no edges for that.",
+         type);
+  }
+  if (config.contains("auto_map")) {
+    fail(place, "model_type '{}' is not supported: auto_map asks for code from a hub, which is not run. Known: {}.",
+         type, joined(families(), [](const Family& family) { return family.model_type; }));
   }
   fail(place, "model_type '{}' is not supported. Known: {}.", type,
        joined(families(), [](const Family& family) { return family.model_type; }));

@@ -24,44 +24,67 @@ const std::vector<Family>& families();
 // The family of a config.json. Throws Error listing the known ones.
 const Family& find_family(const Json& config, const std::string& place);
 
+// Whether a config.json is of a model with a text part of a known family (text_config) and other parts beside it, such
+// as a vision tower; and that part alone. Throws Error as a family does, and for those whose text part is not worked as
+// that family's alone is.
+bool is_wrapper(const Json& config);
+Architecture read_wrapped(const Json& config, const std::string& place);
+
 // A family is one file and one line here. It is declared, and listed in this order.
-#define CIRCUIT_FAMILIES(METHOD) \
-  METHOD(gpt2_family)            \
-  METHOD(llama_family)           \
-  METHOD(mistral_family)         \
-  METHOD(qwen2_family)           \
-  METHOD(gpt_neox_family)        \
-  METHOD(qwen3_family)           \
-  METHOD(gemma2_family)          \
-  METHOD(gemma3_text_family)     \
-  METHOD(gemma3_family)          \
-  METHOD(opt_family)             \
-  METHOD(gemma_family)           \
-  METHOD(starcoder2_family)      \
-  METHOD(gpt_bigcode_family)     \
-  METHOD(gpt_neo_family)         \
-  METHOD(gptj_family)            \
-  METHOD(phi_family)             \
-  METHOD(phi3_family)            \
-  METHOD(stablelm_family)        \
-  METHOD(olmo_family)            \
-  METHOD(olmo2_family)           \
-  METHOD(olmo3_family)           \
-  METHOD(granite_family)         \
-  METHOD(cohere_family)          \
-  METHOD(cohere2_family)         \
-  METHOD(glm_family)             \
-  METHOD(glm4_family)            \
-  METHOD(nemotron_family)        \
-  METHOD(exaone4_family)         \
-  METHOD(smollm3_family)         \
-  METHOD(seed_oss_family)        \
-  METHOD(arcee_family)           \
-  METHOD(ernie4_5_family)        \
-  METHOD(hunyuan_v1_dense_family)
+#define CIRCUIT_FAMILIES(METHOD)  \
+  METHOD(gpt2_family)             \
+  METHOD(llama_family)            \
+  METHOD(mistral_family)          \
+  METHOD(qwen2_family)            \
+  METHOD(gpt_neox_family)         \
+  METHOD(qwen3_family)            \
+  METHOD(gemma2_family)           \
+  METHOD(gemma3_text_family)      \
+  METHOD(gemma3_family)           \
+  METHOD(opt_family)              \
+  METHOD(gemma_family)            \
+  METHOD(starcoder2_family)       \
+  METHOD(gpt_bigcode_family)      \
+  METHOD(gpt_neo_family)          \
+  METHOD(gptj_family)             \
+  METHOD(phi_family)              \
+  METHOD(phi3_family)             \
+  METHOD(stablelm_family)         \
+  METHOD(olmo_family)             \
+  METHOD(olmo2_family)            \
+  METHOD(olmo3_family)            \
+  METHOD(granite_family)          \
+  METHOD(cohere_family)           \
+  METHOD(cohere2_family)          \
+  METHOD(glm_family)              \
+  METHOD(glm4_family)             \
+  METHOD(nemotron_family)         \
+  METHOD(exaone4_family)          \
+  METHOD(smollm3_family)          \
+  METHOD(seed_oss_family)         \
+  METHOD(arcee_family)            \
+  METHOD(ernie4_5_family)         \
+  METHOD(hunyuan_v1_dense_family) \
+  METHOD(codegen_family)          \
+  METHOD(persimmon_family)        \
+  METHOD(bloom_family)            \
+  METHOD(mpt_family)              \
+  METHOD(falcon_family)           \
+  METHOD(mixtral_family)          \
+  METHOD(qwen2_moe_family)        \
+  METHOD(qwen3_moe_family)        \
+  METHOD(olmoe_family)            \
+  METHOD(granitemoe_family)       \
+  METHOD(phimoe_family)           \
+  METHOD(gpt_oss_family)
 #define CIRCUIT_DECLARE(name) Family name();
 CIRCUIT_FAMILIES(CIRCUIT_DECLARE)
 #undef CIRCUIT_DECLARE
+
+// ALiBi's slopes (Press et al. 2022) for any number of heads: those of the power of two below it, then every other one
+// of that above. powers: of which the list is made, 2^(−max_bias · i / heads).
+enum class AlibiOrder { kInterleavedLast, kReordered };
+std::vector<double> alibi_slopes(int64_t heads, double max_bias, AlibiOrder order);
 
 // Shared by the families: an activation by its name in config.json; throws Error naming the key.
 Activation parse_activation(const std::string& name, const std::string& key, const std::string& place);

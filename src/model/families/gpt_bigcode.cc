@@ -42,7 +42,7 @@ Layout layout(const Architecture& a) {
   names.attn_norm = "ln_1";
   names.mlp_norm = "ln_2";
   names.qkv = "attn.c_attn";
-  names.by_head = a.n_kv_heads == a.n_heads;
+  if (a.n_kv_heads == a.n_heads) names.order = FusedOrder::kByHead;
   names.o = "attn.c_proj";
   names.in = "mlp.c_fc";
   names.out = "mlp.c_proj";

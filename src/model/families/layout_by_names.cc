@@ -13,6 +13,7 @@ class LayoutWriter {
     const int64_t d = a_.d_model;
     all_.prefix = names_.prefix;
     all_.embedding = need(names_.embedding, ".weight", {a_.vocab, d});
+    if (a_.embedding.norm) norm(names_.embedding_norm, true, &all_.embedding_norm, &all_.embedding_norm_bias);
     if (a_.embedding.learned_positions) {
       all_.positions = need(names_.positions, ".weight", {a_.n_positions + a_.embedding.position_offset, d});
     }
@@ -62,17 +63,42 @@ class LayoutWriter {
     return bias;
   }
 
+  // Queries, keys and values in one tensor: where the first of each stands, and how far apart they are.
+  void fused_attention(LayerLayout* layer) {
+    const int64_t dh = a_.d_head;
+    const int64_t q = a_.n_heads * dh;
+    const int64_t kv = a_.n_kv_heads * dh;
+    const auto refs = [&](int64_t k_first, int64_t v_first, int64_t q_stride, int64_t kv_stride) {
+      layer->w_q = outputs(names_.qkv, a_.n_heads, dh, 0, q + 2 * kv, q_stride);
+      layer->w_k = outputs(names_.qkv, a_.n_kv_heads, dh, k_first, q + 2 * kv, kv_stride);
+      layer->w_v = outputs(names_.qkv, a_.n_kv_heads, dh, v_first, q + 2 * kv, kv_stride);
+    };
+    const auto in_groups = [](TensorRef* ref, int64_t group, int64_t group_stride) {
+      ref->group = group;
+      ref->group_stride = group_stride;
+    };
+    if (names_.order == FusedOrder::kSideBySide) refs(q, q + kv, dh, dh);
+    if (names_.order == FusedOrder::kByHead) refs(dh, 2 * dh, 3 * dh, 3 * dh);
+    if (names_.order == FusedOrder::kByGroup) {
+      const int64_t queries = a_.heads_per_kv();
+      const int64_t group = (queries + 2) * dh;
+      refs(queries * dh, (queries + 1) * dh, dh, group);
+      in_groups(&layer->w_q, queries, group);
+    }
+    if (names_.order == FusedOrder::kInChunks) {
+      const int64_t heads = a_.n_heads / 4;
+      refs(2 * heads * dh, heads * dh, dh, dh);
+      for (TensorRef* ref : {&layer->w_q, &layer->w_k, &layer->w_v}) in_groups(ref, heads, 3 * heads * dh);
+    }
+  }
+
   void attention(const AttentionSpec& spec, LayerLayout* layer) {
     const int64_t dh = a_.d_head;
     const int64_t q = a_.n_heads * dh;
     const int64_t kv = a_.n_kv_heads * dh;
     const bool fused = *names_.qkv != '\0';
     if (fused) {
-      const int64_t all = q + 2 * kv;
-      const int64_t stride = names_.by_head ? 3 * dh : dh;
-      layer->w_q = outputs(names_.qkv, a_.n_heads, dh, 0, all, stride);
-      layer->w_k = outputs(names_.qkv, a_.n_kv_heads, dh, names_.by_head ? dh : q, all, stride);
-      layer->w_v = outputs(names_.qkv, a_.n_kv_heads, dh, names_.by_head ? 2 * dh : q + kv, all, stride);
+      fused_attention(layer);
     } else {
       layer->w_q = outputs(names_.q, a_.n_heads, dh);
       layer->w_k = outputs(names_.k, a_.n_kv_heads, dh);
@@ -88,11 +114,88 @@ class LayoutWriter {
     if (spec.qk_norm) {
       layer->q_norm = need(names_.q_norm, ".weight", {spec.qk_norm_whole ? q : dh});
       layer->k_norm = need(names_.k_norm, ".weight", {spec.qk_norm_whole ? kv : dh});
+      if (spec.qk_norm_bias) {
+        layer->q_norm_bias = need(names_.q_norm, ".bias", {spec.qk_norm_whole ? q : dh});
+        layer->k_norm_bias = need(names_.k_norm, ".bias", {spec.qk_norm_whole ? kv : dh});
+      }
     }
     if (spec.out_bias) layer->b_o = need(names_.o, ".bias", {a_.d_model});
+    if (spec.sinks) layer->sinks = TensorRef{need(names_.sinks, "", {a_.n_heads}), 0, 0, 1, 1, a_.n_heads, false};
+  }
+
+  // Tensors of an expert's own.
+  ExpertLayout expert(const std::string& at, int64_t width) {
+    ExpertLayout e;
+    const auto matrix = [&](const char* name, int64_t out, int64_t in) {
+      ExpertRef ref;
+      ref.tensor = need((at + name).c_str(), "", {out, in});
+      ref.count = out;
+      return ref;
+    };
+    e.w_gate = matrix(names_.expert_gate, width, a_.d_model);
+    e.w_in = matrix(names_.expert_in, width, a_.d_model);
+    e.w_out = matrix(names_.expert_out, a_.d_model, width);
+    return e;
+  }
+
+  // The part of tensors that hold all experts.
+  ExpertLayout expert_of_all(const MlpSpec& spec, int64_t number, int64_t channels) {
+    const int64_t all = spec.experts.routed;
+    const int64_t d = a_.d_model;
+    const bool turned = names_.all_transposed;
+    const auto part = [&](const std::string& tensor, int64_t first, int64_t step, int64_t count, bool transposed) {
+      ExpertRef ref;
+      ref.tensor = tensor;
+      ref.part = number;
+      ref.first = first;
+      ref.step = step;
+      ref.count = count;
+      ref.transposed = transposed;
+      return ref;
+    };
+    const auto halves = [&](const std::string& tensor, bool transposed, ExpertRef* gate, ExpertRef* in) {
+      const int64_t step = names_.by_turns ? 2 : 1;
+      *gate = part(tensor, 0, step, channels, transposed);
+      *in = part(tensor, names_.by_turns ? 1 : channels, step, channels, transposed);
+    };
+    using Shape = std::vector<int64_t>;
+    ExpertLayout e;
+    halves(need(names_.all_gate_in, "", turned ? Shape{all, 2 * channels, d} : Shape{all, d, 2 * channels}), turned,
+           &e.w_gate, &e.w_in);
+    e.w_out =
+        part(need(names_.all_out, "", turned ? Shape{all, d, channels} : Shape{all, channels, d}), 0, 1, d, turned);
+    if (spec.bias) halves(need(names_.all_gate_in, "_bias", {all, 2 * channels}), false, &e.b_gate, &e.b_in);
+    if (spec.experts.out_bias) e.b_out = part(need(names_.all_out, "_bias", {all, d}), 0, 1, d, false);
+    return e;
+  }
+
+  void experts(const MlpSpec& spec, LayerLayout* layer) {
+    const ExpertsSpec& experts = spec.experts;
+    const int64_t channels = experts.width - (experts.out_bias ? 1 : 0);
+    layer->router = need(names_.router, ".weight", {experts.routed, a_.d_model});
+    if (experts.router_bias) layer->router_bias = need(names_.router, ".bias", {experts.routed});
+    const bool together = *names_.all_gate_in != '\0';
+    for (int64_t e = 0; e < experts.routed; ++e) {
+      layer->experts.push_back(together ? expert_of_all(spec, e, channels)
+                                        : expert(names_.experts + std::to_string(e) + ".", channels));
+    }
+    if (experts.shared == 0) return;
+    if (experts.shared_gate) layer->shared_gate = need(names_.shared_gate, "", {1, a_.d_model});
+    const ExpertLayout whole = expert(names_.shared, experts.shared * experts.width);
+    for (int64_t s = 0; s < experts.shared; ++s) {
+      ExpertLayout piece = whole;
+      for (ExpertRef* in : {&piece.w_gate, &piece.w_in}) {
+        in->first = s * experts.width;
+        in->count = experts.width;
+      }
+      piece.w_out.first_input = s * experts.width;
+      piece.w_out.inputs = experts.width;
+      layer->experts.push_back(piece);
+    }
   }
 
   void mlp(const MlpSpec& spec, LayerLayout* layer) {
+    if (spec.experts.any()) return experts(spec, layer);
     const bool fused = *names_.gate_in != '\0';
     const int64_t m = a_.d_mlp;
     if (spec.gated && fused) {

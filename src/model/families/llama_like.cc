@@ -59,6 +59,42 @@ Architecture read_llama_like(const Json& config, const std::string& place, const
   return a;
 }
 
+void read_experts(const Json& config, const std::string& place, const ExpertKeys& keys, Architecture* a) {
+  ExpertsSpec& experts = a->every_layer().mlp.experts;
+  // One family's files of different years name it differently.
+  const char* routed = keys.routed;
+  for (const char* other : {"num_experts", "num_local_experts"}) {
+    if (!config.contains(routed) && config.contains(other)) routed = other;
+  }
+  experts.routed = require_size(config, routed, place);
+  if (experts.routed < 2) fail(place, "{}: found {}, expected at least 2.", routed, experts.routed);
+  experts.chosen = optional_size(config, keys.chosen, keys.default_chosen, place);
+  if (experts.chosen > experts.routed) {
+    fail(place, "{}: found {}, expected at most {} = {}.", keys.chosen, experts.chosen, routed, experts.routed);
+  }
+  experts.width = require_size(config, keys.width, place);
+  if (*keys.normalised != '\0') experts.normalised = optional_bool(config, keys.normalised, false, place);
+  if (*keys.shared_width != '\0') {
+    const int64_t width = require_size(config, keys.shared_width, place);
+    if (width % experts.width != 0) {
+      fail(place, "{}: found {}, expected a multiple of {} = {}: its parts are nodes of that width.", keys.shared_width,
+           width, keys.width, experts.width);
+    }
+    experts.shared = width / experts.width;
+    experts.shared_gate = true;
+  }
+  const auto only = config.find("mlp_only_layers");
+  const bool some = only != config.end() && only->is_array() && !only->empty();
+  if (some || optional_int(config, "decoder_sparse_step", 1, place) != 1) {
+    fail(place, "{}: layers without experts among those with some are not supported.",
+         some ? "mlp_only_layers" : "decoder_sparse_step");
+  }
+  if (experts.routed > (int64_t{1} << 31) / experts.width) {
+    fail(place, "{} {} of {} channels are too many.", routed, experts.routed, experts.width);
+  }
+  a->d_mlp = experts.count() * experts.width;
+}
+
 // Where only some layers use a window, the mask would differ from layer to layer.
 void require_full_attention(const Json& config, const std::string& place) {
   if (optional_bool(config, "use_sliding_window", false, place)) {
@@ -70,6 +106,16 @@ void require_full_attention(const Json& config, const std::string& place) {
   for (const Json& type : *types) {
     if (type != "full_attention") fail(place, "layer_types: {} is not supported. Known: full_attention.", type.dump());
   }
+}
+
+void read_multipliers(const Json& config, const std::string& place, Architecture* a) {
+  LayerSpec& layer = a->every_layer();
+  layer.attention.qkv_bias = layer.attention.out_bias = optional_bool(config, "attention_bias", false, place);
+  const double attention = read_positive(config, "attention_multiplier", 1, place);
+  layer.attention.query_scalar = 1 / (attention * attention);
+  layer.residual = read_positive(config, "residual_multiplier", 1, place);
+  a->embedding.scale = read_positive(config, "embedding_multiplier", 1, place);
+  a->head.scale = 1 / read_positive(config, "logits_scaling", 1, place);
 }
 
 std::vector<bool> read_windowed_layers(const Json& config, const std::string& place, int64_t n_layers,

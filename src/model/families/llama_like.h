@@ -36,6 +36,9 @@ Architecture read_llama_like(const Json& config, const std::string& place, const
 // Throws Error where use_sliding_window or layer_types asks for a window.
 void require_full_attention(const Json& config, const std::string& place);
 
+// Granite's multipliers, and its attention_bias.
+void read_multipliers(const Json& config, const std::string& place, Architecture* architecture);
+
 // Which layers have a window, where config.json has no layer_types.
 struct WindowPattern {
   std::string key;       // config.json's, may be absent
@@ -49,11 +52,33 @@ void set_windows(Architecture* architecture, const std::vector<bool>& windowed, 
 // Throws Error naming a key that is true, or a number, where only its absence, false or null is supported.
 void refuse_key(const Json& config, const std::string& key, const std::string& place);
 
+// Keys of config.json about experts, and what a missing one means. Empty: the family has no such thing.
+struct ExpertKeys {
+  const char* routed = "num_local_experts";
+  const char* chosen = "num_experts_per_tok";
+  int64_t default_chosen = 2;
+  const char* width = "intermediate_size";
+  const char* shared_width = "";  // of an MLP beside the experts
+  const char* normalised = "";    // missing: false
+};
+// Makes the MLPs of what read_llama_like read experts. Throws Error naming the key where there are none to choose
+// from, fewer than are chosen, a shared MLP that is not some experts wide, or layers without experts among the others.
+void read_experts(const Json& config, const std::string& place, const ExpertKeys& keys, Architecture* architecture);
+
+// How one tensor holds q, k and v of all heads.
+enum class FusedOrder {
+  kSideBySide,
+  kByHead,    // q, k, v of head 0, then of head 1, …
+  kByGroup,   // the queries that share a key/value head, it, its value; then those of the next
+  kInChunks,  // four parts of as many heads each: their queries, their values, their keys (CodeGen)
+};
+
 // Names of tensors: those of a layer stand below `layer` and its number, ".weight" and ".bias" are added. Empty: none.
 // Which of them there are is the Architecture's to say.
 struct LayoutNames {
   const char* prefix = "model.";
   const char* embedding = "embed_tokens";
+  const char* embedding_norm = "";
   const char* positions = "";
   const char* unembedding = "lm_head";
   const char* final_norm = "norm";
@@ -67,13 +92,27 @@ struct LayoutNames {
   const char* q = "self_attn.q_proj";
   const char* k = "self_attn.k_proj";
   const char* v = "self_attn.v_proj";
-  const char* qkv = "";  // all three in one, side by side or by_head (q, k, v of head 0, then of head 1, …)
-  bool by_head = false;
+  const char* qkv = "";  // all three in one
+  FusedOrder order = FusedOrder::kSideBySide;
   const char* o = "self_attn.o_proj";
   const char* gate = "mlp.gate_proj";
   const char* in = "mlp.up_proj";
   const char* gate_in = "";  // both in one, the gate first
   const char* out = "mlp.down_proj";
+  // Of experts, below the layer: their router; each one's matrices below its number; or those of all in one tensor,
+  // [experts, out, in] or [experts, in, out], gate and up as rows of one half each or by turns.
+  const char* router = "mlp.gate";
+  const char* experts = "mlp.experts.";
+  const char* expert_gate = "gate_proj.weight";
+  const char* expert_in = "up_proj.weight";
+  const char* expert_out = "down_proj.weight";
+  const char* all_gate_in = "";
+  const char* all_out = "";
+  bool all_transposed = true;
+  bool by_turns = false;
+  const char* shared = "mlp.shared_expert.";
+  const char* shared_gate = "mlp.shared_expert_gate.weight";
+  const char* sinks = "self_attn.sinks";
   bool norm_bias = false;    // of the norms before blocks and before the head
   bool norm_weights = true;  // norms have parameters
 };

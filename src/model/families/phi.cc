@@ -20,7 +20,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   layer.attention.qkv_bias = layer.attention.out_bias = layer.mlp.bias = true;
   layer.set_parallel(true);
   a.head.bias = true;
-  refuse_key(config, "qk_layernorm", place);
+  layer.attention.qk_norm = layer.attention.qk_norm_bias = optional_bool(config, "qk_layernorm", false, place);
   return a;
 }
 
@@ -28,6 +28,8 @@ Layout layout(const Architecture& a) {
   LayoutNames names;
   names.final_norm = "final_layernorm";
   names.mlp_norm = "input_layernorm";
+  names.q_norm = "self_attn.q_layernorm";
+  names.k_norm = "self_attn.k_layernorm";
   names.o = "self_attn.dense";
   names.in = "mlp.fc1";
   names.out = "mlp.fc2";

@@ -54,6 +54,36 @@ YarnScaling read_yarn(const Json& rope, const Json& config, const std::string& w
   return s;
 }
 
+std::vector<double> read_factors(const Json& rope, const char* key, int64_t pairs, const std::string& where) {
+  const Json& list = require(rope, key, where);
+  if (!list.is_array() || static_cast<int64_t>(list.size()) != pairs) {
+    fail(where, "{}: expected a list of {} numbers, one for each pair of rotated channels.", key, pairs);
+  }
+  std::vector<double> factors;
+  for (const Json& value : list) {
+    const bool good = value.is_number() && value.get<double>() > 0 && std::isfinite(value.get<double>());
+    if (!good) fail(where, "{}: found {}, expected numbers above 0.", key, value.dump());
+    factors.push_back(value.get<double>());
+  }
+  return factors;
+}
+
+// Where the original context is not said in the object, it is the config's; then the factor is how much longer the
+// model's is.
+LongRopeScaling read_longrope(const Json& rope, const Json& config, int64_t pairs, const std::string& where,
+                              const std::string& place) {
+  LongRopeScaling s;
+  s.short_factors = read_factors(rope, "short_factor", pairs, where);
+  s.long_factors = read_factors(rope, "long_factor", pairs, where);
+  const double positions = read_positive(config, "max_position_embeddings", 2048, place);
+  const double outside = read_positive(config, "original_max_position_embeddings", positions, place);
+  s.original_positions = read_positive(rope, "original_max_position_embeddings", outside, where);
+  const double factor = read_positive(rope, "factor", positions / s.original_positions, where);
+  const double magnitude = factor <= 1 ? 1 : std::sqrt(1 + std::log(factor) / std::log(s.original_positions));
+  s.attention_factor = read_positive(rope, "attention_factor", magnitude, where);
+  return s;
+}
+
 }  // namespace
 
 Json rope_object(const Json& config, const std::string& place, std::string* where) {
@@ -87,7 +117,19 @@ void read_rope_scaling(const Json& config, const std::string& place, RotarySpec*
     rotary->yarn = read_yarn(rope, config, where, place);
     return;
   }
-  if (type != "llama3") fail(where, "rope_type '{}' is not supported. Known: default, linear, llama3, yarn.", type);
+  if (type == "dynamic") {
+    if (rotary->dims < 4) fail(where, "rope_type 'dynamic' needs at least 4 rotated channels, found {}.", rotary->dims);
+    const double positions = read_positive(config, "max_position_embeddings", 2048, place);
+    rotary->dynamic = DynamicScaling{require_above(rope, "factor", 0, where), positions};
+    return;
+  }
+  if (type == "longrope" || type == "su") {
+    rotary->longrope = read_longrope(rope, config, rotary->dims / 2, where, place);
+    return;
+  }
+  if (type != "llama3") {
+    fail(where, "rope_type '{}' is not supported. Known: default, linear, dynamic, llama3, longrope, yarn.", type);
+  }
   Llama3Scaling scaling;
   scaling.factor = require_above(rope, "factor", 0, where);
   scaling.low_freq_factor = require_above(rope, "low_freq_factor", 0, where);

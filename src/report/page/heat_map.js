@@ -9,7 +9,8 @@ class HeatGrid {
     this.layers = 0;
     this.heads = 0;
     this.groups = 0;
-    this.blocks = 0;
+    // Of MLPs: blocks or experts, experts beside those, and whole ones or, where there are experts, routers.
+    this.split = this.shared = this.whole = 0;
   }
   add(name, item) {
     const m = /^a(\d+)\.(h|kv)(\d+)$/.exec(name), mlp = MLP.exec(name);
@@ -18,8 +19,9 @@ class HeatGrid {
       place = { layer: +m[1], kind: m[2], index: +m[3] };
       if (m[2] === "h") this.heads = Math.max(this.heads, place.index + 1); else this.groups = Math.max(this.groups, place.index + 1);
     } else if (mlp) {
-      place = { layer: +mlp[1], kind: "mlp", index: +(mlp[2] ?? 0) };
-      this.blocks = Math.max(this.blocks, place.index + 1);
+      const part = { b: "split", e: "split", s: "shared" }[mlp[2]] ?? "whole";
+      place = { layer: +mlp[1], kind: "mlp", part, index: +(mlp[3] ?? 0) };
+      this[part] = Math.max(this[part], place.index + 1);
     } else if (name === "input" || name === "logits") place = { kind: name, index: 0 };
     if (!place) return false;
     if (place.layer !== undefined) this.layers = Math.max(this.layers, place.layer + 1);
@@ -28,7 +30,12 @@ class HeatGrid {
     return true;
   }
   // Column of a kind's index, counted over all kinds.
-  column({ kind, index }) { return index + (kind === "kv" ? this.heads : kind === "mlp" ? this.heads + this.groups : 0); }
+  column({ kind, index, part }) {
+    if (kind !== "mlp") return index + (kind === "kv" ? this.heads : 0);
+    const before = { split: 0, shared: this.split, whole: this.split + this.shared }[part];
+    return this.heads + this.groups + before + index;
+  }
+  get blocks() { return this.split + this.shared + this.whole; }
   get columns() { return this.heads + this.groups + this.blocks; }
 }
 
@@ -83,14 +90,15 @@ class HeatMap {
     c.textBaseline = "middle";
     c.textAlign = "center";
     c.fillStyle = palette.muted;
-    const heading = (kind, n, text) => {
+    const heading = (kind, n, text, part) => {
       const every = Math.ceil(30 / plan.cell) > 1 ? Math.ceil(22 / plan.cell) : 1;
-      for (let i = 0; i < n; i += every) c.fillText(text(i), plan.x({ kind, index: i }) + plan.cell / 2, 12);
+      for (let i = 0; i < n; i += every) c.fillText(text(i), plan.x({ kind, index: i, part }) + plan.cell / 2, 12);
     };
     heading("h", grid.heads, (i) => (plan.cell > 24 ? `h${i}` : i));
     if (grid.groups) heading("kv", grid.groups, (i) => (plan.cell > 30 ? `kv${i}` : i === 0 ? "kv" : ""));
-    if (grid.blocks === 1) c.fillText("MLP", plan.x({ kind: "mlp", index: 0 }) + plan.cell / 2, 12);
-    else if (grid.blocks > 1) heading("mlp", grid.blocks, (i) => (plan.cell > 24 ? `b${i}` : i === 0 ? "MLP" : ""));
+    heading("mlp", grid.split, (i) => (plan.cell > 24 ? i : i === 0 ? "MLP" : ""), "split");
+    heading("mlp", grid.shared, (i) => (plan.cell > 24 ? `s${i}` : ""), "shared");
+    heading("mlp", grid.whole, () => (grid.split > 0 ? (plan.cell > 30 ? "router" : "r") : "MLP"), "whole");
     c.textAlign = "right";
     const every = Math.ceil(13 / plan.row);
     for (let l = 0; l < grid.layers; l += every) c.fillText(`L${l}`, plan.left - 7, plan.top + (grid.layers - 0.5 - l) * plan.row);

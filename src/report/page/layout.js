@@ -4,16 +4,23 @@
 
 const READER = /^(a\d+)\.(h|kv)(\d+)<([qkv])>$/;
 const HEAD = /^a(\d+)\.h(\d+)$/;
-const MLP = /^m(\d+)(?:\.b(\d+))?$/;
+const MLP = /^m(\d+)(?:\.([bes])(\d+))?$/;
+// Blocks and experts by their number, those beside the routed ones after them.
+const blockOf = (m, routed) => +(m[3] ?? 0) + (m[2] === "s" ? routed : 0);
+const routedExperts = (names) => names.reduce((n, name) => {
+  const m = MLP.exec(name);
+  return m && m[2] === "e" ? Math.max(n, +m[3] + 1) : n;
+}, 0);
 
 // drawing: the data of one run. width: pixels at hand. Returns {width, height, cell, row, gutterEnd, rows, boxes,
 // outlets, inlets, brackets}: boxes by node name; outlets[upstream] and inlets[downstream] say where edges start and end.
 function layOut(drawing, width) {
   let layers = 0, heads = 0, blocks = 1, kvHeads = 0;
+  const routed = routedExperts(drawing.upstream);
   for (const name of [...drawing.upstream, ...drawing.downstream]) {
     let m;
     if ((m = HEAD.exec(name))) { layers = Math.max(layers, +m[1] + 1); heads = Math.max(heads, +m[2] + 1); }
-    else if ((m = MLP.exec(name))) { layers = Math.max(layers, +m[1] + 1); blocks = Math.max(blocks, +(m[2] ?? 0) + 1); }
+    else if ((m = MLP.exec(name))) { layers = Math.max(layers, +m[1] + 1); blocks = Math.max(blocks, blockOf(m, routed) + 1); }
     else if ((m = READER.exec(name)) && m[2] === "kv") kvHeads = Math.max(kvHeads, +m[3] + 1);
   }
   const left = 46, right = 14, overhang = 12;
@@ -44,7 +51,7 @@ function layOut(drawing, width) {
     else if ((m = HEAD.exec(name))) {
       boxes[name] = { x: headX(+m[2]) - bodyWidth / 2, y: headTop(+m[1]), width: bodyWidth, height: bodyHeight, label: cell > 46 ? `h${m[2]}` : m[2] };
     } else if ((m = MLP.exec(name))) {
-      const w = mlpWidth / blocks, j = +(m[2] ?? 0);
+      const w = mlpWidth / blocks, j = blockOf(m, routed);
       boxes[name] = { x: mlpX - mlpWidth / 2 + j * w + 0.5, y: mlpTop(+m[1]), width: w - 1, height: bodyHeight, label: blocks === 1 ? "MLP" : "" };
     }
     const box = boxes[name];
@@ -66,6 +73,10 @@ function layOut(drawing, width) {
         if (m[4] === "k") brackets.push({ x0: x0 - bodyWidth / 2, x1: x1 + bodyWidth / 2, y: top + portHeight + 3 });
         boxes[name] = { x: m[4] === "k" ? middle - width : middle, y: top + portHeight + 4, width, height: portHeight, label: m[4], port: true };
       }
+    }
+    // What chooses among experts reads the stream too: a bar below them.
+    if (routed > 0 && (m = MLP.exec(name)) && !m[2]) {
+      boxes[name] = { x: mlpX - mlpWidth / 2, y: mlpTop(+m[1]) + bodyHeight + 2, width: mlpWidth, height: portHeight, label: "router", port: true };
     }
     const box = boxes[name];
     if (!box) continue;

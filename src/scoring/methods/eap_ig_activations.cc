@@ -37,7 +37,11 @@ at::Tensor held_output(const Model& model, const HeldBlock& held, const NodeOutp
   if (!held.block) return between(clean.input, ablated.input);
   const at::Tensor output = between(clean.of(*held.block), ablated.of(*held.block));
   const bool channels = held.block->kind == BlockKind::kMlp && form == MlpForm::kChannels;
-  return channels ? at::mm(output, model.layers()[held.block->layer].w_out) : output;
+  if (!channels) return output;
+  const int64_t l = held.block->layer;
+  const double residual = model.architecture().layer(l).residual;
+  const at::Tensor written = hidden_to_output(model.layers()[l], output);
+  return residual == 1 ? written : written * residual;
 }
 
 ScoreResult score_blocks(Blocks which, const Model& model, const Graph& graph,

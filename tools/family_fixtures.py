@@ -128,6 +128,10 @@ FAMILIES = {
     "arcee": llama_like(),
     "ernie4_5": llama_like(head_dim=8),
     "hunyuan_v1_dense": llama_like(head_dim=8),
+    "stablelm-qk-norm": llama_like(model_type="stablelm", hidden_size=32, qk_layernorm=True),
+    "cohere-qk-norm": llama_like(model_type="cohere", logit_scale=0.5, tie_word_embeddings=True, use_qk_norm=True,
+                                 where=SHARED),
+    "apertus": llama_like(where=dict(STANDARD, attention_norm="attention_layernorm", mlp_norm="feedforward_layernorm")),
     "llama-dynamic": llama_like(model_type="llama", max_position_embeddings=6,
                                 rope_scaling=dict(rope_type="dynamic", factor=3.0, rope_theta=10000.0)),
     "phi3-longrope": llama_like(model_type="phi3", original_max_position_embeddings=6, where=dict(
@@ -460,6 +464,8 @@ def write(name, out):
     stored = load_file(os.path.join(folder, "model.safetensors"))
     state = dict(model.named_parameters(remove_duplicate=False))
     for tensor, value in stored.items():
+        if tensor in dict(model.named_buffers()):
+            continue  # no parameter
         if "vision" in tensor or "projector" in tensor or "connector" in tensor:
             continue  # parts that a text does not reach
         # Some are saved under another name than they have in memory.

@@ -211,8 +211,8 @@ void CircuitRunner::run_heads(int64_t l, const at::Tensor& base) {
   const LayerWeights& w = model_.layers()[l];
   std::vector<int64_t> heads;
   std::vector<int64_t> readers;
-  // A norm over all heads takes every head's reader, whichever head is wanted.
-  const bool together = a.layer(l).attention.qk_norm_whole;
+  // A norm over all heads, or with a weight for each, takes every head's reader, whichever head is wanted.
+  const bool together = a.layer(l).attention.qk_norm_whole || a.layer(l).attention.qk_norm_by_head;
   bool any = false;
   for (int64_t h = 0; h < a.n_heads; ++h) any = any || needed(graph_.head(l, h));
   for (int64_t h = 0; h < a.n_heads; ++h) {

@@ -12,8 +12,9 @@ namespace circuit {
 
 // kNone: the stream itself.
 enum class NormKind { kLayerNorm, kRmsNorm, kNone };
-// kSigmoid17: x · sigmoid(1.702 x), as GPT-OSS has it.
-enum class Activation { kGeluTanh, kGeluErf, kSilu, kRelu, kReluSquared, kSigmoid17 };
+// kSigmoid17: x · sigmoid(1.702 x), as GPT-OSS has it. kXielu (Huang & Schlag 2024, arXiv 2411.13010), with two slopes
+// that are parameters of the layer: x > 0: α_p x² + x/2, else α_n (eˣ − 1 − x) + x/2.
+enum class Activation { kGeluTanh, kGeluErf, kSilu, kRelu, kReluSquared, kSigmoid17, kXielu };
 
 // Frequency scaling of Llama 3.1 ("rope_type": "llama3").
 struct Llama3Scaling {
@@ -105,7 +106,8 @@ struct AttentionSpec {
   bool qk_norm = false;        // a norm over d_head on every head's q and k, before the rotation
   bool qk_norm_whole = false;  // it is over all heads of q, and all of k, together (OLMo 2)
   bool qk_norm_bias = false;
-  bool rotated_first = false;  // it comes after the rotation (Hunyuan)
+  bool qk_norm_by_head = false;  // every head has a weight of its own (Cohere, StableLM)
+  bool rotated_first = false;    // it comes after the rotation (Hunyuan)
   std::optional<RotarySpec> rotary;
   std::optional<int64_t> window;       // ≥ 1: a token attends to itself and the window − 1 before it
   std::optional<double> query_scalar;  // scores are divided by its root; none: d_head

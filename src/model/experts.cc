@@ -164,7 +164,7 @@ at::Tensor experts_forward(const MlpSpec& spec, const LayerWeights& weights, con
 
 at::Tensor experts_hidden(const MlpSpec& spec, const MlpCache& cache) {
   const ExpertsSpec& experts = spec.experts;
-  const at::Tensor h = mlp_hidden(one_of(spec), {cache.in, cache.gate, {}, {}});
+  const at::Tensor h = mlp_hidden(one_of(spec), {cache.in, cache.gate, {}, {}, {}});
   const at::Tensor by_expert = h.view({h.size(0), experts.count(), experts.width});
   if (experts.out_bias) by_expert.select(2, experts.width - 1).fill_(1);
   by_expert.mul_(cache.gates.unsqueeze(2));
@@ -188,7 +188,7 @@ MlpGradients experts_backward(const MlpSpec& spec, const LayerWeights& weights, 
     const auto of = [&](const at::Tensor& all) {
       return all.defined() ? all.narrow(1, e * experts.width, channels).index_select(0, rows) : all;
     };
-    const MlpCache own{of(cache.in), of(cache.gate), {}, {}};
+    const MlpCache own{of(cache.in), of(cache.gate), {}, {}, {}};
     const at::Tensor d_h = of(g.d_hidden);
     const at::Tensor gate = cache.gates.select(1, e).index_select(0, rows).unsqueeze(1);
     const MlpGradients through = channels_backward(one_of(spec), own, d_h * gate, rule);

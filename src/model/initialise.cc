@@ -45,6 +45,8 @@ void write_initial_checkpoint(const std::string& source, uint64_t seed, const st
   }
   std::set<std::string> biases;
   for (const LayerLayout& l : layout.layers) {
+    norms.insert(l.q_norms.begin(), l.q_norms.end());
+    norms.insert(l.k_norms.begin(), l.k_norms.end());
     for (const ExpertLayout& e : l.experts) {
       writers.insert(e.w_out.tensor);
       biases.insert({e.b_in.tensor, e.b_gate.tensor, e.b_out.tensor});

@@ -50,6 +50,8 @@ struct LayerLayout {
   TensorRef b_q, b_k, b_v;
   std::string q_norm, k_norm;  // [d_head], shared by the layer's heads, or of all of them; empty: none
   std::string q_norm_bias, k_norm_bias;
+  // By head: one tensor [heads, d_head] (q_norm, k_norm), or one [d_head] a head.
+  std::vector<std::string> q_norms, k_norms;
   TensorRef w_o;         // units: query heads; split along the inputs
   TensorRef w_in, b_in;  // units: MLP channels; split along the outputs. Gated: the "up" matrix
   TensorRef w_gate, b_gate;
@@ -58,6 +60,7 @@ struct LayerLayout {
   std::string router, router_bias;        // [routed, d_model], [routed]
   std::string shared_gate;                // [1, d_model]
   TensorRef sinks;                        // [n_heads], units: heads
+  std::string slope_p, slope_n;           // [1], of the activation; empty: none
   std::string b_o, b_out;                 // [d_model], shared by all heads (channels); empty: none
   std::string attn_norm, attn_norm_bias;  // [d_model]
   std::string mlp_norm, mlp_norm_bias;

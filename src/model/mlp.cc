@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/expm1.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gelu_backward.h>
 #include <ATen/ops/mm.h>
@@ -12,6 +13,7 @@
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/silu_backward.h>
+#include <ATen/ops/softplus.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/threshold_backward.h>
 #include <ATen/ops/where.h>
@@ -28,9 +30,29 @@ namespace circuit {
 namespace {
 
 constexpr double kSlope17 = 1.702;
+constexpr double kXieluSlope = 0.5;
 
-at::Tensor activate_wide(Activation activation, const at::Tensor& x) {
-  switch (activation) {
+// An activation with what belongs to it.
+struct Shape {
+  Activation activation;
+  at::Tensor slopes;
+};
+
+at::Tensor xielu(const Shape& shape, const at::Tensor& x) {
+  const at::Tensor slopes = shape.slopes.to(x.scalar_type());
+  const at::Tensor below = (at::expm1(x) - x) * slopes[1];
+  return at::where(x > 0, x * x * slopes[0], below).add_(x, kXieluSlope);
+}
+
+at::Tensor xielu_backward(const Shape& shape, const at::Tensor& d_h, const at::Tensor& x) {
+  const at::Tensor slopes = shape.slopes.to(x.scalar_type());
+  return at::where(x > 0, x * 2 * slopes[0], at::expm1(x) * slopes[1]).add_(kXieluSlope).mul_(d_h);
+}
+
+at::Tensor activate_wide(const Shape& shape, const at::Tensor& x) {
+  switch (shape.activation) {
+    case Activation::kXielu:
+      return xielu(shape, x);
     case Activation::kGeluTanh:
       return at::gelu(x, "tanh");
     case Activation::kGeluErf:
@@ -47,8 +69,10 @@ at::Tensor activate_wide(Activation activation, const at::Tensor& x) {
   fail("mlp", "unknown activation.");
 }
 
-at::Tensor activate_backward_wide(Activation activation, const at::Tensor& d_h, const at::Tensor& x) {
-  switch (activation) {
+at::Tensor activate_backward_wide(const Shape& shape, const at::Tensor& d_h, const at::Tensor& x) {
+  switch (shape.activation) {
+    case Activation::kXielu:
+      return xielu_backward(shape, d_h, x);
     case Activation::kGeluTanh:
       return at::gelu_backward(d_h, x, "tanh");
     case Activation::kGeluErf:
@@ -82,22 +106,24 @@ at::Tensor by_rows(const at::Tensor& x, F f) {
   return y;
 }
 
-at::Tensor activate(Activation activation, const at::Tensor& x) {
-  return by_rows(
-      x, [&](int64_t first, int64_t count) { return activate_wide(activation, wide(x.narrow(0, first, count))); });
+at::Tensor activate(const Shape& shape, const at::Tensor& x) {
+  return by_rows(x,
+                 [&](int64_t first, int64_t count) { return activate_wide(shape, wide(x.narrow(0, first, count))); });
 }
 
-at::Tensor activate_backward(Activation activation, const at::Tensor& d_h, const at::Tensor& x) {
+at::Tensor activate_backward(const Shape& shape, const at::Tensor& d_h, const at::Tensor& x) {
   return by_rows(x, [&](int64_t first, int64_t count) {
-    return activate_backward_wide(activation, wide(d_h.narrow(0, first, count)), wide(x.narrow(0, first, count)));
+    return activate_backward_wide(shape, wide(d_h.narrow(0, first, count)), wide(x.narrow(0, first, count)));
   });
 }
 
 // f(x)/x, which relevance takes for the derivative; at 0 the derivative is its limit.
-at::Tensor activation_ratio(Activation activation, const at::Tensor& x) {
-  const at::Tensor at_zero = activate_backward(activation, at::ones_like(x), at::zeros_like(x));
-  return at::where(x == 0, at_zero, activate(activation, x) / x);
+at::Tensor activation_ratio(const Shape& shape, const at::Tensor& x) {
+  const at::Tensor at_zero = activate_backward(shape, at::ones_like(x), at::zeros_like(x));
+  return at::where(x == 0, at_zero, activate(shape, x) / x);
 }
+
+Shape shape_of(const MlpSpec& spec, const MlpCache& cache) { return {spec.activation, cache.slopes}; }
 
 // Gates and ups as the product takes them.
 at::Tensor limited_gate(const MlpSpec& spec, const at::Tensor& gate) {
@@ -110,12 +136,12 @@ at::Tensor limited_up(const MlpSpec& spec, const at::Tensor& in) {
 }
 
 MlpGradients mlp_relevance(const MlpSpec& spec, const MlpCache& cache, const at::Tensor& d_hidden) {
-  if (!spec.gated) return {d_hidden, d_hidden * activation_ratio(spec.activation, cache.in), {}, {}};
+  if (!spec.gated) return {d_hidden, d_hidden * activation_ratio(shape_of(spec, cache), cache.in), {}, {}};
   const at::Tensor half = d_hidden * 0.5;
   const at::Tensor gate = limited_gate(spec, cache.gate);
   return {d_hidden,
-          half * activate(spec.activation, gate),
-          half * limited_up(spec, cache.in) * activation_ratio(spec.activation, gate),
+          half * activate(shape_of(spec, cache), gate),
+          half * limited_up(spec, cache.in) * activation_ratio(shape_of(spec, cache), gate),
           {}};
 }
 
@@ -129,15 +155,30 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   return bias.defined() ? y.add_(bias) : y;
 }
 
+at::Tensor activation_slopes(const LayerWeights& weights) {
+  if (!weights.slope_p.defined()) return {};
+  return at::cat({at::softplus(wide(weights.slope_p)), at::softplus(wide(weights.slope_n)) + kXieluSlope});
+}
+
+SlopeGradients slope_gradients(const LayerWeights& weights, const at::Tensor& in, const at::Tensor& d_hidden) {
+  const at::Tensor x = wide(in);
+  const at::Tensor d = wide(d_hidden);
+  const auto sum = [](const at::Tensor& t) { return t.sum(1, true); };
+  const at::Tensor none = at::zeros_like(x);
+  return {sum(d * at::where(x > 0, x * x, none)) * at::sigmoid(wide(weights.slope_p)),
+          sum(d * at::where(x > 0, none, at::expm1(x) - x)) * at::sigmoid(wide(weights.slope_n))};
+}
+
 MlpCache take_rows(const MlpCache& cache, const at::Tensor& rows) {
   return {take_rows(cache.in, rows), take_rows(cache.gate, rows), take_rows(cache.logits, rows),
-          take_rows(cache.gates, rows)};
+          take_rows(cache.gates, rows), cache.slopes};
 }
 
 at::Tensor mlp_forward(const MlpSpec& spec, const LayerWeights& weights, const at::Tensor& y, MlpCache* cache,
                        at::Tensor* hidden) {
   if (spec.experts.any()) return experts_forward(spec, weights, y, cache, hidden);
   MlpCache local;
+  local.slopes = activation_slopes(weights);
   local.in = linear(y, weights.w_in, weights.b_in);
   if (spec.gated) local.gate = linear(y, weights.w_gate, weights.b_gate);
   if (cache != nullptr) *cache = local;
@@ -148,14 +189,15 @@ at::Tensor mlp_forward(const MlpSpec& spec, const LayerWeights& weights, const a
 
 at::Tensor mlp_hidden(const MlpSpec& spec, const MlpCache& cache) {
   if (cache.gates.defined()) return experts_hidden(spec, cache);
-  if (!spec.gated) return activate(spec.activation, cache.in);
-  return activate(spec.activation, limited_gate(spec, cache.gate)).mul_(limited_up(spec, cache.in));
+  if (!spec.gated) return activate(shape_of(spec, cache), cache.in);
+  return activate(shape_of(spec, cache), limited_gate(spec, cache.gate)).mul_(limited_up(spec, cache.in));
 }
 
 at::Tensor mlp_channels(const MlpSpec& spec, const LayerWeights& weights, const at::Tensor& y, int64_t first,
                         int64_t count) {
   const auto columns = [&](const at::Tensor& t, int64_t dim) { return t.defined() ? t.narrow(dim, first, count) : t; };
   MlpCache in;
+  in.slopes = activation_slopes(weights);
   in.in = linear(y, columns(weights.w_in, 1), columns(weights.b_in, 0));
   if (spec.gated) in.gate = linear(y, columns(weights.w_gate, 1), columns(weights.b_gate, 0));
   return mlp_hidden(spec, in);
@@ -163,10 +205,10 @@ at::Tensor mlp_channels(const MlpSpec& spec, const LayerWeights& weights, const 
 
 MlpGradients channels_backward(const MlpSpec& spec, const MlpCache& cache, const at::Tensor& d_hidden, Rule rule) {
   if (rule == Rule::kRelevance) return mlp_relevance(spec, cache, d_hidden);
-  if (!spec.gated) return {d_hidden, activate_backward(spec.activation, d_hidden, cache.in), {}, {}};
+  if (!spec.gated) return {d_hidden, activate_backward(shape_of(spec, cache), d_hidden, cache.in), {}, {}};
   const at::Tensor gate = limited_gate(spec, cache.gate);
-  at::Tensor d_gate = activate_backward(spec.activation, d_hidden * limited_up(spec, cache.in), gate);
-  at::Tensor d_in = activate(spec.activation, gate).mul_(d_hidden);
+  at::Tensor d_gate = activate_backward(shape_of(spec, cache), d_hidden * limited_up(spec, cache.in), gate);
+  at::Tensor d_in = activate(shape_of(spec, cache), gate).mul_(d_hidden);
   if (spec.limit) {
     d_gate.masked_fill_(cache.gate > *spec.limit, 0);
     d_in.masked_fill_(cache.in.abs() > *spec.limit, 0);

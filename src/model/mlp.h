@@ -16,6 +16,7 @@ struct MlpCache {
   // Experts only: the router's logits [tokens, routed (+ 1 of the shared ones' gate)], and every expert's gate,
   // [tokens, experts], zero where a token does not visit it. in and gate are zero there too.
   at::Tensor logits, gates;
+  at::Tensor slopes;  // [2], kXielu's α_p and α_n; undefined: the activation has none
 };
 
 MlpCache take_rows(const MlpCache& cache, const at::Tensor& rows);
@@ -24,6 +25,15 @@ MlpCache take_rows(const MlpCache& cache, const at::Tensor& rows);
 // gets h, [tokens, d_mlp].
 at::Tensor mlp_forward(const MlpSpec& spec, const LayerWeights& weights, const at::Tensor& y, MlpCache* cache,
                        at::Tensor* hidden = nullptr);
+
+// α_p and α_n of a layer whose activation has them; undefined otherwise. [2], float32 at least.
+at::Tensor activation_slopes(const LayerWeights& weights);
+
+// Gradients at slope_p and slope_n from that at h, [tokens, 1] each.
+struct SlopeGradients {
+  at::Tensor d_p, d_n;
+};
+SlopeGradients slope_gradients(const LayerWeights& weights, const at::Tensor& in, const at::Tensor& d_hidden);
 
 // h, the input of W_out, again from the cache. [tokens, d_mlp]
 at::Tensor mlp_hidden(const MlpSpec& spec, const MlpCache& cache);

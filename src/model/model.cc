@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
@@ -270,6 +271,10 @@ void Model::make_views() {
     w.b_v = heads_of(parameters_, l.b_v);
     w.q_norm = norm(l.q_norm, l.q_norm_bias);
     w.k_norm = norm(l.k_norm, l.k_norm_bias);
+    if (!l.q_norms.empty()) {
+      w.q_norm = {stacked(l.q_norms), {}, architecture_.norm};
+      w.k_norm = {stacked(l.k_norms), {}, architecture_.norm};
+    }
     w.qkv_order = order_of(l);
     if (w.qkv_order != QkvOrder::kSeparate) {
       w.w_qkv = fused_view(parameters_, l.w_q, l.w_k, l.w_v);
@@ -289,6 +294,8 @@ void Model::make_views() {
       return name.empty() ? at::Tensor() : parameters_.at(name).t();
     };
     w.router = {columns(l.router), parameter_or_none(parameters_, l.router_bias), columns(l.shared_gate)};
+    w.slope_p = parameter_or_none(parameters_, l.slope_p);
+    w.slope_n = parameter_or_none(parameters_, l.slope_n);
     w.sinks = parameter_or_none(parameters_, l.sinks.tensor);
     const LayerSpec& spec = architecture_.layer(static_cast<int64_t>(layers_.size()));
     w.attn_norm = reader_norm(l.attn_norm, l.attn_norm_bias, spec.pre_norm(BlockKind::kAttention));
@@ -297,6 +304,15 @@ void Model::make_views() {
     w.mlp_post_norm = norm(l.mlp_post_norm, "");
     layers_.push_back(std::move(w));
   }
+}
+
+// Tensors of one shape as one tensor, of which they become views, so that it follows what is written to them.
+at::Tensor Model::stacked(const std::vector<std::string>& names) {
+  std::vector<at::Tensor> rows;
+  for (const std::string& name : names) rows.push_back(parameters_.at(name));
+  const at::Tensor all = at::stack(rows);
+  for (size_t i = 0; i < names.size(); ++i) parameters_[names[i]] = all[static_cast<int64_t>(i)];
+  return all;
 }
 
 const at::Tensor& Model::parameter(const std::string& name) const {

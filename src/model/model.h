@@ -48,16 +48,17 @@ struct LayerWeights {
   at::Tensor w_k, w_v;       // [d_model, n_kv_heads, d_head]
   at::Tensor b_q, b_k, b_v;  // [heads, d_head]
   QkvOrder qkv_order = QkvOrder::kSeparate;
-  at::Tensor w_qkv, b_qkv;             // all three in that order, [d_model, (H + 2 Hk) · d_head]; undefined: separate
-  at::Tensor qkv_columns;              // kIndexed: int64, where in that order the columns of q, of k and of v stand
-  NormWeights q_norm, k_norm;          // [d_head], or [heads · d_head] where it is over all heads
-  at::Tensor w_o, b_o;                 // [n_heads · d_head, d_model], [d_model]
-  at::Tensor w_in, b_in;               // [d_model, d_mlp]; gated: the up projection
-  at::Tensor w_gate, b_gate;           // [d_model, d_mlp]
-  at::Tensor w_out, b_out;             // [d_mlp, d_model], [d_model]
+  at::Tensor w_qkv, b_qkv;     // all three in that order, [d_model, (H + 2 Hk) · d_head]; undefined: separate
+  at::Tensor qkv_columns;      // kIndexed: int64, where in that order the columns of q, of k and of v stand
+  NormWeights q_norm, k_norm;  // [d_head]; [heads · d_head] where it is over all heads; by head [heads, d_head]
+  at::Tensor w_o, b_o;         // [n_heads · d_head, d_model], [d_model]
+  at::Tensor w_in, b_in;       // [d_model, d_mlp]; gated: the up projection
+  at::Tensor w_gate, b_gate;   // [d_model, d_mlp]
+  at::Tensor w_out, b_out;     // [d_mlp, d_model], [d_model]
   std::vector<ExpertWeights> experts;  // in place of the four above; empty: the MLP is one
   RouterWeights router;
-  at::Tensor sinks;  // [n_heads]; undefined: none
+  at::Tensor slope_p, slope_n;  // [1], of the activation before their soft-plus; undefined: it has none
+  at::Tensor sinks;             // [n_heads]; undefined: none
   NormWeights attn_norm, mlp_norm;
   NormWeights attn_post_norm, mlp_post_norm;  // on what each writes, biases included; undefined: none
 };
@@ -113,6 +114,7 @@ class Model {
 
  private:
   void make_views();
+  at::Tensor stacked(const std::vector<std::string>& names);
   Architecture architecture_;
   Layout layout_;
   std::string prefix_;

@@ -1,4 +1,5 @@
-// LayerNorm and RMSNorm over the last dimension, forward and backward.
+// LayerNorm and RMSNorm over the last dimension, forward and backward. Weights of a norm by head are [heads, d], x then
+// [tokens, heads, d], or with several of each head side by side [tokens, heads · copies, d].
 //   LayerNorm: y = γ ⊙ (x − mean) · rstd + β     RMSNorm: y = γ ⊙ x · rstd     none: y = x
 #pragma once
 

@@ -27,6 +27,8 @@ const char* activation_name(Activation activation) {
       return "ReLU";
     case Activation::kReluSquared:
       return "ReLU, squared";
+    case Activation::kXielu:
+      return "xIELU";
     case Activation::kSigmoid17:
       return "x sigmoid(1.702 x)";
   }

@@ -124,6 +124,11 @@ void WeightVisitor::on_mlp(const MlpBackward& g) {
   if (!at.experts.empty()) experts(g);
   if (wants(at.w_out)) inputs(at.w_out, mlp_hidden(model_.architecture().layer(g.layer).mlp, g.kept), g.d_out);
   bias(at.b_out, g.d_out);
+  if (!at.slope_p.empty() && (sink_.wants(at.slope_p) || sink_.wants(at.slope_n))) {
+    const SlopeGradients d = slope_gradients(model_.layers()[g.layer], g.kept.in, g.channels.d_hidden);
+    if (sink_.wants(at.slope_p)) sink_.vector(at.slope_p, 0, d.d_p);
+    if (sink_.wants(at.slope_n)) sink_.vector(at.slope_n, 0, d.d_n);
+  }
   if (g.out.defined()) {
     norm_weight_gradients(at.mlp_post_norm, "", g.out, g.out_stats, take_rows(g.d_stream, g.rows), sink_);
   }
@@ -138,6 +143,23 @@ void WeightVisitor::on_mlp(const MlpBackward& g) {
     }
   }
   norm_weight_gradients(at.mlp_norm, at.mlp_norm_bias, g.x, g.stats, g.d_y, sink_);
+}
+
+// Gradients of the weights of a q or k norm, whose outputs' gradients are d [tokens, heads, d_head].
+void WeightVisitor::head_norms(const std::string& weight, const std::string& bias, const std::vector<std::string>& each,
+                               const at::Tensor& x, const NormStats& stats, const at::Tensor& d) {
+  if (each.empty() && (weight.empty() || model_.parameter(weight).dim() == 1)) {
+    norm_weight_gradients(weight, bias, x, stats, d, sink_);
+    return;
+  }
+  const at::Tensor by_head = (d * norm_standardised(x, stats)).sum(0);  // [heads, d_head]
+  if (each.empty()) {
+    if (sink_.wants(weight)) sink_.block(weight, 0, 0, by_head);
+    return;
+  }
+  for (size_t h = 0; h < each.size(); ++h) {
+    if (sink_.wants(each[h])) sink_.block(each[h], 0, 0, by_head[static_cast<int64_t>(h)]);
+  }
 }
 
 void WeightVisitor::on_attention(const AttentionBackward& g) {
@@ -164,8 +186,9 @@ void WeightVisitor::on_attention(const AttentionBackward& g) {
   }
   if (wants(at.sinks)) sink_.vector(at.sinks.tensor, 0, g.d_sinks);
   norm_weight_gradients(at.attn_norm, at.attn_norm_bias, kept.x_attn, kept.attn_stats, g.d_y, sink_);
-  norm_weight_gradients(at.q_norm, at.q_norm_bias, kept.qk_norm.q, kept.qk_norm.q_stats, g.d_q_normed, sink_);
-  norm_weight_gradients(at.k_norm, at.k_norm_bias, kept.qk_norm.k, kept.qk_norm.k_stats, g.d_k_normed, sink_);
+  const QueryKeyNormCache& normed = kept.qk_norm;
+  head_norms(at.q_norm, at.q_norm_bias, at.q_norms, normed.q, normed.q_stats, g.d_q_normed);
+  head_norms(at.k_norm, at.k_norm_bias, at.k_norms, normed.k, normed.k_stats, g.d_k_normed);
 }
 
 void WeightVisitor::on_embedding(const at::Tensor& d_stream) {

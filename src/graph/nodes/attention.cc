@@ -66,6 +66,16 @@ void norm_slices(SliceBuilder& b, int64_t l) {
   const auto add = [&](int64_t first, int64_t count, const std::vector<int64_t>& ids) {
     for (int64_t v = first; v < first + count; ++v) b.add(ids, &b.downstream(v).norms);
   };
+  const int64_t per_key = graph.kv_nodes() / graph.n_kv_heads();
+  for (size_t h = 0; h < at.q_norms.size(); ++h) {
+    const int64_t v = graph.query(l, static_cast<int64_t>(h));
+    b.add(b.wholes(graph.downstream_name(v) + ".norm", {at.q_norms[h]}), &b.downstream(v).norms);
+  }
+  for (size_t g = 0; g < at.k_norms.size(); ++g) {
+    const int64_t v = graph.key(l, static_cast<int64_t>(g) * per_key);
+    const std::vector<int64_t> ids = b.wholes(graph.downstream_name(v) + ".norm", {at.k_norms[g]});
+    for (int64_t i = 0; i < per_key; ++i) b.add(ids, &b.downstream(v + i).norms);
+  }
   add(graph.query(l, 0), graph.n_heads(), b.wholes(layer + ".q_norm", {at.q_norm, at.q_norm_bias}));
   add(graph.key(l, 0), graph.kv_nodes(), b.wholes(layer + ".k_norm", {at.k_norm, at.k_norm_bias}));
 }

@@ -53,6 +53,8 @@ void own_slices(SliceBuilder& b, int64_t l) {
     for (const TensorRef* in : {&at.w_in, &at.b_in, &at.w_gate, &at.b_gate}) {
       b.channels(mlp, *in, j, &b.downstream(graph.mlp_in(l, j)).own);
     }
+    // Of all blocks together.
+    b.add(b.wholes(fmt::format("m{}", l), {at.slope_p, at.slope_n}), &b.downstream(graph.mlp_in(l, j)).own);
   }
 }
 

@@ -18,7 +18,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   layer.attention.qkv_bias = layer.attention.out_bias = optional_bool(config, "attention_bias", false, place);
   layer.set_parallel(true);
   a.head.scale = read_positive(config, "logit_scale", 0.0625, place);
-  refuse_key(config, "use_qk_norm", place);
+  layer.attention.qk_norm = layer.attention.qk_norm_by_head = optional_bool(config, "use_qk_norm", false, place);
   return a;
 }
 

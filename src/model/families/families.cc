@@ -52,8 +52,9 @@ Activation parse_activation(const std::string& name, const std::string& key, con
   if (name == "gelu") return Activation::kGeluErf;
   if (name == "silu" || name == "swish") return Activation::kSilu;
   if (name == "relu") return Activation::kRelu;
+  if (name == "xielu") return Activation::kXielu;
   if (name == "relu2") return Activation::kReluSquared;
-  fail(place, "{}: activation '{}' is not supported. Known: gelu_new, gelu, silu, relu, relu2.", key, name);
+  fail(place, "{}: activation '{}' is not supported. Known: gelu_new, gelu, silu, relu, relu2, xielu.", key, name);
 }
 
 double read_positive(const Json& config, const std::string& key, double fallback, const std::string& place) {

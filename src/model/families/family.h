@@ -70,6 +70,7 @@ Architecture read_wrapped(const Json& config, const std::string& place);
   METHOD(bloom_family)            \
   METHOD(mpt_family)              \
   METHOD(falcon_family)           \
+  METHOD(apertus_family)          \
   METHOD(mixtral_family)          \
   METHOD(qwen2_moe_family)        \
   METHOD(qwen3_moe_family)        \

@@ -111,7 +111,18 @@ class LayoutWriter {
       layer->b_k = bias_of(fused ? names_.qkv : names_.k, layer->w_k, fused ? all : kv);
       layer->b_v = bias_of(fused ? names_.qkv : names_.v, layer->w_v, fused ? all : kv);
     }
-    if (spec.qk_norm) {
+    if (spec.qk_norm && spec.qk_norm_by_head && names_.norm_each_head) {
+      const auto each = [&](const char* name, int64_t heads, std::vector<std::string>* all) {
+        for (int64_t h = 0; h < heads; ++h) {
+          all->push_back(need((name + (".norms." + std::to_string(h))).c_str(), ".weight", {dh}));
+        }
+      };
+      each(names_.q_norm, a_.n_heads, &layer->q_norms);
+      each(names_.k_norm, a_.n_kv_heads, &layer->k_norms);
+    } else if (spec.qk_norm && spec.qk_norm_by_head) {
+      layer->q_norm = need(names_.q_norm, ".weight", {a_.n_heads, dh});
+      layer->k_norm = need(names_.k_norm, ".weight", {a_.n_kv_heads, dh});
+    } else if (spec.qk_norm) {
       layer->q_norm = need(names_.q_norm, ".weight", {spec.qk_norm_whole ? q : dh});
       layer->k_norm = need(names_.k_norm, ".weight", {spec.qk_norm_whole ? kv : dh});
       if (spec.qk_norm_bias) {
@@ -206,6 +217,10 @@ class LayoutWriter {
       layer->w_in = outputs(names_.in, m, 1);
     }
     layer->w_out = inputs(names_.out, m, 1);
+    if (spec.activation == Activation::kXielu) {
+      layer->slope_p = need(names_.slope_p, "", {1});
+      layer->slope_n = need(names_.slope_n, "", {1});
+    }
     if (!spec.bias) return;
     if (spec.gated) {
       layer->b_gate = bias_of(fused ? names_.gate_in : names_.gate, layer->w_gate, fused ? 2 * m : m);

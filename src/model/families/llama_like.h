@@ -89,6 +89,7 @@ struct LayoutNames {
   const char* mlp_post_norm = "";
   const char* q_norm = "self_attn.q_norm";
   const char* k_norm = "self_attn.k_norm";
+  bool norm_each_head = false;  // q_norm and k_norm are followed by ".norms." and a head, each a tensor
   const char* q = "self_attn.q_proj";
   const char* k = "self_attn.k_proj";
   const char* v = "self_attn.v_proj";
@@ -112,6 +113,8 @@ struct LayoutNames {
   bool by_turns = false;
   const char* shared = "mlp.shared_expert.";
   const char* shared_gate = "mlp.shared_expert_gate.weight";
+  const char* slope_p = "mlp.act_fn.alpha_p";
+  const char* slope_n = "mlp.act_fn.alpha_n";
   const char* sinks = "self_attn.sinks";
   bool norm_bias = false;    // of the norms before blocks and before the head
   bool norm_weights = true;  // norms have parameters

@@ -16,13 +16,16 @@ Architecture read_config(const Json& config, const std::string& place) {
   LayerSpec& layer = a.every_layer();
   layer.attention.qkv_bias = optional_bool(config, "use_qkv_bias", false, place);
   layer.set_parallel(optional_bool(config, "use_parallel_residual", false, place));
-  refuse_key(config, "qk_layernorm", place);
+  layer.attention.qk_norm = layer.attention.qk_norm_by_head = optional_bool(config, "qk_layernorm", false, place);
   return a;
 }
 
 Layout layout(const Architecture& a) {
   LayoutNames names;
   names.mlp_norm = a.layer(0).parallel() ? "input_layernorm" : "post_attention_layernorm";
+  names.q_norm = "self_attn.q_layernorm";
+  names.k_norm = "self_attn.k_layernorm";
+  names.norm_each_head = true;
   names.norm_bias = true;
   return layout_by_names(a, names);
 }

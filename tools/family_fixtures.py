@@ -93,6 +93,7 @@ FAMILIES = {
                                                                    original_max_position_embeddings=16)),
     "mistral": llama_like(sliding_window=4),
     "qwen2": llama_like(),
+    "qwen2-window": llama_like(model_type="qwen2", use_sliding_window=True, sliding_window=4, max_window_layers=1),
     "qwen3": llama_like(head_dim=8),
     "gpt_neox": (dict(SMALL, hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
                       max_position_embeddings=64), NEOX),

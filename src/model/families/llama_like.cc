@@ -95,17 +95,21 @@ void read_experts(const Json& config, const std::string& place, const ExpertKeys
   a->d_mlp = experts.count() * experts.width;
 }
 
-// Where only some layers use a window, the mask would differ from layer to layer.
-void require_full_attention(const Json& config, const std::string& place) {
-  if (optional_bool(config, "use_sliding_window", false, place)) {
-    fail(place, "use_sliding_window = true is not supported.");
-  }
+void read_qwen_windows(const Json& config, const std::string& place, Architecture* a) {
+  const bool windows = optional_bool(config, "use_sliding_window", false, place);
   const auto types = config.find("layer_types");
-  if (types == config.end() || types->is_null()) return;
-  if (!types->is_array()) fail(place, "layer_types: found a {}, expected an array.", types->type_name());
-  for (const Json& type : *types) {
-    if (type != "full_attention") fail(place, "layer_types: {} is not supported. Known: full_attention.", type.dump());
+  if (types != config.end() && !types->is_null()) {
+    const std::vector<bool> windowed = read_windowed_layers(config, place, a->n_layers, {"", 0});
+    const bool any = std::find(windowed.begin(), windowed.end(), true) != windowed.end();
+    if (any && !windows) fail(place, "layer_types: sliding_attention is not supported without use_sliding_window.");
+    if (any) set_windows(a, windowed, optional_size(config, "sliding_window", 4096, place));
+    return;
   }
+  if (!windows) return;
+  const int64_t first = optional_int(config, "max_window_layers", 28, place);
+  std::vector<bool> windowed;
+  for (int64_t l = 0; l < a->n_layers; ++l) windowed.push_back(l >= first);
+  set_windows(a, windowed, optional_size(config, "sliding_window", 4096, place));
 }
 
 void read_multipliers(const Json& config, const std::string& place, Architecture* a) {

@@ -33,8 +33,9 @@ struct LlamaLike {
 // missing or not supported.
 Architecture read_llama_like(const Json& config, const std::string& place, const LlamaLike& like = {});
 
-// Throws Error where use_sliding_window or layer_types asks for a window.
-void require_full_attention(const Json& config, const std::string& place);
+// Qwen's windows: with use_sliding_window on the layers that layer_types says, or from max_window_layers on. Throws Error
+// where layer_types asks for one without it.
+void read_qwen_windows(const Json& config, const std::string& place, Architecture* architecture);
 
 // Granite's multipliers, and its attention_bias.
 void read_multipliers(const Json& config, const std::string& place, Architecture* architecture);

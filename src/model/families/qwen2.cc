@@ -9,8 +9,8 @@ Architecture read_config(const Json& config, const std::string& place) {
   Architecture a = read_llama_like(config, place);
   a.family = "qwen2";
   a.every_layer().attention.qkv_bias = true;
-  require_full_attention(config, place);
   if (optional_bool(config, "use_mrope", false, place)) fail(place, "use_mrope = true is not supported.");
+  read_qwen_windows(config, place, &a);
   return a;
 }
 

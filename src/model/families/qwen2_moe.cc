@@ -9,7 +9,6 @@ Architecture read_config(const Json& config, const std::string& place) {
   Architecture a = read_llama_like(config, place);
   a.family = "qwen2_moe";
   a.every_layer().attention.qkv_bias = optional_bool(config, "qkv_bias", true, place);
-  require_full_attention(config, place);
   ExpertKeys keys;
   keys.routed = "num_experts";
   keys.default_chosen = 4;
@@ -17,6 +16,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   keys.shared_width = "shared_expert_intermediate_size";
   keys.normalised = "norm_topk_prob";
   read_experts(config, place, keys, &a);
+  read_qwen_windows(config, place, &a);
   return a;
 }
 

@@ -11,7 +11,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   AttentionSpec& attention = a.every_layer().attention;
   attention.qk_norm = true;
   attention.qkv_bias = attention.out_bias = optional_bool(config, "attention_bias", false, place);
-  require_full_attention(config, place);
+  read_qwen_windows(config, place, &a);
   return a;
 }
 

@@ -11,13 +11,13 @@ Architecture read_config(const Json& config, const std::string& place) {
   AttentionSpec& attention = a.every_layer().attention;
   attention.qk_norm = true;
   attention.qkv_bias = attention.out_bias = optional_bool(config, "attention_bias", false, place);
-  require_full_attention(config, place);
   ExpertKeys keys;
   keys.routed = "num_experts";
   keys.default_chosen = 8;
   keys.width = "moe_intermediate_size";
   keys.normalised = "norm_topk_prob";
   read_experts(config, place, keys, &a);
+  read_qwen_windows(config, place, &a);
   return a;
 }
 

@@ -30,7 +30,8 @@ Architecture read_config(const Json& config, const std::string& place) {
   LayerSpec& layer = a.every_layer();
   layer.attention.qkv_bias = layer.attention.out_bias = optional_bool(config, "attention_bias", false, place);
   layer.mlp.bias = optional_bool(config, "mlp_bias", false, place);
-  require_full_attention(config, place);
+  refuse_key(config, "use_sliding_window", place);
+  read_qwen_windows(config, place, &a);  // refuses those that layer_types names
   a.kind_of_layer = read_layers_without_positions(config, place, a.n_layers);
   a.layer_kinds.push_back(layer);
   a.layer_kinds.back().attention.rotary.reset();

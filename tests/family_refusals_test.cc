@@ -34,7 +34,8 @@ TEST_P(FamilyRefusals, NameTheKey) {
 }
 
 constexpr Refused kRefused[] = {
-    {"mixtral", R"({"num_experts_per_tok": 5})", "num_experts_per_tok: found 5, expected at most num_local_experts = 4"},
+    {"mixtral", R"({"num_experts_per_tok": 5})",
+     "num_experts_per_tok: found 5, expected at most num_local_experts = 4"},
     {"mixtral", R"({"num_experts_per_tok": 0})", "num_experts_per_tok: found 0"},
     {"mixtral", R"({"num_local_experts": 1})", "num_local_experts: found 1, expected at least 2"},
     {"mixtral", R"({"num_local_experts": 2147483647, "num_experts_per_tok": 2})", "are too many"},
@@ -54,7 +55,7 @@ constexpr Refused kRefused[] = {
     {"phi3-longrope", R"({"rope_parameters": {"long_factor": [1, 2, 0]}})", "long_factor: found 0"},
     {"llama-dynamic", R"({"rope_parameters": {"factor": 0}})", "factor: found 0"},
     {"llava", R"({"model_type": "paligemma"})", "does not attend as a language model does"},
-    {"llava", R"({"text_config": {"hidden_size": 0}})", "text_config, hidden_size: found 0"},
+    {"llava", R"({"text_config": {"hidden_size": 0}})", "text_config] hidden_size: found 0"},
     {"llava", R"({"text_config": {"model_type": "t5"}})", "model_type 'llava' is not supported"},
     {"llama", R"({"model_type": "mamba"})", "carry a state"},
     {"llama", R"({"model_type": "lfm2"})", "carry a state"},

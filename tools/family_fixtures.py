@@ -102,6 +102,7 @@ FAMILIES = {
     "gemma3_text": llama_like(head_dim=8, query_pre_attn_scalar=10, sliding_window=4, tie_word_embeddings=True,
                               layer_types=["sliding_attention", "full_attention"], where=GEMMA2),
     "gemma": llama_like(head_dim=8, tie_word_embeddings=True),
+    "gemma-relu": llama_like(model_type="gemma", head_dim=8, tie_word_embeddings=True, hidden_act="relu"),
     "starcoder2": llama_like(sliding_window=4),
     "gpt_bigcode": (OLD, GPT2),
     "gpt_neo": (dict(SMALL, hidden_size=24, num_layers=2, num_heads=4, max_position_embeddings=32, window_size=4,

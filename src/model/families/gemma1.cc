@@ -13,9 +13,10 @@ Architecture read_config(const Json& config, const std::string& place) {
   like.default_tied = true;
   Architecture a = read_llama_like(config, place, like);
   a.family = "gemma";
-  // The first files say "gelu" and mean the other one, as Hugging Face reads them.
-  const std::string activation = optional_string(config, "hidden_activation", "gelu_pytorch_tanh", place);
-  a.every_layer().mlp.activation = parse_activation(activation, "hidden_activation", place);
+  // The first files say "gelu" and mean the other one, as transformers 5 reads them; it has no use for
+  // hidden_activation.
+  Activation& activation = a.every_layer().mlp.activation;
+  if (activation == Activation::kGeluErf) activation = Activation::kGeluTanh;
   a.norm.offset = 1;
   a.embedding.scale = std::sqrt(static_cast<double>(a.d_model));
   a.every_layer().attention.qkv_bias = a.every_layer().attention.out_bias =

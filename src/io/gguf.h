@@ -61,6 +61,7 @@ class GgufHeader {
   const GgufTensor* find_tensor(const std::string& name) const;
 
   bool has(const std::string& key) const { return values_.count(key) > 0; }
+  std::vector<std::string> keys() const;
   // The value of a key, of any integer width. Throw Error naming the key: it is missing (without a fallback), or of
   // another kind.
   int64_t integer(const std::string& key) const;
@@ -74,7 +75,6 @@ class GgufHeader {
   std::vector<std::string> texts(const std::string& key) const;
   std::vector<int64_t> integers(const std::string& key) const;
   std::vector<double> numbers(const std::string& key) const;
-  bool is_array(const std::string& key) const;
 
  private:
   const GgufValue* find(const std::string& key) const;

@@ -79,9 +79,10 @@ std::string GgufHeader::text(const std::string& key, const std::string& fallback
   return has(key) ? text(key) : fallback;
 }
 
-bool GgufHeader::is_array(const std::string& key) const {
-  const GgufValue* value = find(key);
-  return value != nullptr && std::holds_alternative<GgufArray>(*value);
+std::vector<std::string> GgufHeader::keys() const {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : values_) keys.push_back(key);
+  return keys;
 }
 
 const GgufArray& GgufHeader::array(const std::string& key) const {

@@ -1,9 +1,11 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/tensor.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 #include <functional>
 
@@ -199,6 +201,20 @@ TEST_F(WrittenGguf, RefusesByTensor) {
   }
   EXPECT_THAT(refusal(model(keys()).tensor("rope_freqs.weight", {1}, 0, std::string("\0\0\x40\x41", 4))),
               HasSubstr("tensor 'rope_freqs.weight': its divisors are not those of Llama 3.1"));
+}
+
+TEST_F(WrittenGguf, PairsOfBiasesStandInHalvesAgain) {
+  const std::vector<float> paired{0, 10, 1, 11};
+  std::string bytes(16, '\0');
+  std::memcpy(bytes.data(), paired.data(), bytes.size());
+  GgufBuilder b = keys("embedding_length");
+  b.natural("llama.embedding_length", 4).tensor("token_embd.weight", {4, 3}, 0, std::string(48, '\0'));
+  b.tensor("blk.0.attn_q.bias", {4}, 0, bytes);
+  write_file(path_, b.bytes());
+  const at::Tensor bias = Checkpoint::open(path_).tensor("model.layers.0.self_attn.q_proj.bias");
+  EXPECT_TRUE(at::equal(bias, at::tensor({0.0F, 1.0F, 10.0F, 11.0F})));
+  b.tensor("blk.0.attn_k.bias", {32}, 8, std::string(34, '\0'));
+  EXPECT_THAT(refusal(b), HasSubstr("tensor 'blk.0.attn_k.bias': a bias of type Q8_0 is not read"));
 }
 
 TEST_F(WrittenGguf, RefusesEveryTruncation) {

@@ -13,13 +13,35 @@
 namespace circuit {
 namespace {
 
-constexpr int64_t kBlocksATask = 4096;
+constexpr int64_t kRowsATask = 64;
 
 bool ends_with_any(const std::string& name, std::initializer_list<const char*> ends) {
   for (const std::string end : ends) {
     if (name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0) return true;
   }
   return false;
+}
+
+// Where a row belongs. Row 2 j + h of a head, h = 0 or 1, is row j of half h (llama.cpp, convert_hf_to_gguf.py,
+// LlamaModel.permute).
+struct RowOrder {
+  int64_t heads;  // 0: the rows stand as they should
+  int64_t rows;
+  int64_t of(int64_t row) const {
+    if (heads == 0) return row;
+    const int64_t d_head = rows / heads;
+    const int64_t in_head = row % d_head;
+    return row - in_head + in_head % 2 * (d_head / 2) + in_head / 2;
+  }
+};
+
+void make_row(const GgufType& type, const unsigned char* from, size_t bytes, unsigned char* to) {
+  if (type.dequantize == nullptr) {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  auto* numbers = reinterpret_cast<float*>(to);
+  for (size_t at = 0; at < bytes; at += type.bytes, numbers += type.block) type.dequantize(from + at, numbers);
 }
 
 int64_t heads_paired_in(const std::string& name, const Json& config) {
@@ -51,6 +73,9 @@ GgufModel::GgufModel(const std::string& path)
     if (heads > 0 && entry.shape.front() % (2 * heads) != 0) {
       fail(path, "tensor '{}': {} rows are no pairs of {} heads.", tensor.name, entry.shape.front(), heads);
     }
+    if (heads > 0 && entry.shape.size() == 1 && tensor.type->block > 1) {
+      fail(path, "tensor '{}': a bias of type {} is not read.", tensor.name, tensor.type->name);
+    }
     paired_heads_.push_back(heads);
     tensors_.push_back(&tensor);
     header_.tensors.push_back(std::move(entry));
@@ -74,23 +99,22 @@ at::Tensor GgufModel::tensor(size_t index) const {
   const TensorEntry& entry = header_.tensors[index];
   const GgufTensor& stored = *tensors_[index];
   const GgufType& type = *stored.type;
-  const auto* bytes = reinterpret_cast<const unsigned char*>(file_.data() + stored.begin);
+  const bool whole = entry.shape.size() == 1 && paired_heads_[index] == 0;
+  const int64_t rows = whole ? 1 : entry.shape.front();
+  const size_t row_bytes = stored.size / rows;
+  const size_t made_bytes = entry.size / rows;
+  const auto* from = reinterpret_cast<const unsigned char*>(file_.data() + stored.begin);
   at::Tensor value = at::empty(entry.shape, scalar_type_of(entry.dtype, path()));
-  if (type.dequantize == nullptr) {
-    std::memcpy(value.data_ptr(), bytes, stored.size);
-  } else {
-    auto* numbers = value.data_ptr<float>();
-    const auto blocks = static_cast<int64_t>(stored.size / type.bytes);
-    at::parallel_for(0, blocks, kBlocksATask, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) type.dequantize(bytes + i * type.bytes, numbers + i * type.block);
-    });
-  }
+  auto* to = static_cast<unsigned char*>(value.data_ptr());
+  // Each row is written where it belongs: another tensor to sort them in would stay in the heap as a hole.
+  const RowOrder order{paired_heads_[index], rows};
+  at::parallel_for(0, rows, kRowsATask, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      make_row(type, from + row * row_bytes, row_bytes, to + order.of(row) * made_bytes);
+    }
+  });
   file_.release(stored.begin, stored.size);
-  const int64_t heads = paired_heads_[index];
-  if (heads == 0) return value;
-  // Row 2 j + h of a head, h = 0 or 1, is row j of half h (llama.cpp, convert_hf_to_gguf.py, LlamaModel.permute).
-  const int64_t half = entry.shape.front() / heads / 2;
-  return value.view({heads, half, 2, -1}).transpose(1, 2).reshape(entry.shape);
+  return value;
 }
 
 }  // namespace circuit

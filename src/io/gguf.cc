@@ -64,8 +64,7 @@ void place_tensors(std::vector<GgufTensor>& tensors, uint64_t data, uint64_t ali
       fail(place, "tensor '{}': offset {} is no multiple of the alignment, {}.", tensor.name, tensor.begin, alignment);
     }
     if (tensor.begin > data_bytes || tensor.size > data_bytes - tensor.begin) {
-      fail(place,
-           "tensor '{}': {} bytes from byte {} of the data, which has {}. The file is truncated: copy it again.",
+      fail(place, "tensor '{}': {} bytes from byte {} of the data, which has {}. The file is truncated: copy it again.",
            tensor.name, tensor.size, tensor.begin, data_bytes);
     }
     tensor.begin += data;
@@ -82,7 +81,8 @@ uint64_t alignment_of(const GgufHeader& header) {
   const auto alignment =
       static_cast<uint64_t>(header.optional_integer("general.alignment").value_or(kDefaultAlignment));
   if (alignment == 0 || alignment > kLargestAlignment || (alignment & (alignment - 1)) != 0) {
-    fail(header.place(), "general.alignment: found {}, expected a power of two up to {}.", alignment, kLargestAlignment);
+    fail(header.place(), "general.alignment: found {}, expected a power of two up to {}.", alignment,
+         kLargestAlignment);
   }
   return alignment;
 }

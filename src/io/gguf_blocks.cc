@@ -5,8 +5,8 @@
 namespace circuit {
 namespace {
 
-constexpr int kHalf = 16;      // the legacy blocks hold 32 numbers: the low nibbles of 16 bytes, then the high ones
-constexpr int kSuper = 256;    // numbers of a K-block
+constexpr int kHalf = 16;        // the legacy blocks hold 32 numbers: the low nibbles of 16 bytes, then the high ones
+constexpr int kSuper = 256;      // numbers of a K-block
 constexpr int kScaleBytes = 12;  // eight scales and eight minima of 6 bits
 
 // IEEE half to single, exactly.
@@ -121,7 +121,8 @@ ScaleAndMin scale_min(const unsigned char* s, int run) {
   static_assert(kScaleBytes == 12, "three rows of four bytes");
   if (run < 4) return {static_cast<float>(s[run] & 0x3F), static_cast<float>(s[4 + run] & 0x3F)};
   const int r = run - 4;
-  return {static_cast<float>(low(s[8 + r]) | (s[r] >> 2 & 0x30)), static_cast<float>(high(s[8 + r]) | (s[4 + r] >> 2 & 0x30))};
+  return {static_cast<float>(low(s[8 + r]) | (s[r] >> 2 & 0x30)),
+          static_cast<float>(high(s[8 + r]) | (s[4 + r] >> 2 & 0x30))};
 }
 
 // Runs of 32; each pair of runs is the low and the high nibbles of 32 bytes.
@@ -170,12 +171,12 @@ void q6_k(const unsigned char* b, float* out) {
 }
 
 constexpr GgufType kTypes[] = {
-    {0, "F32", 1, 4, "F32", nullptr},          {1, "F16", 1, 2, "F16", nullptr},
-    {30, "BF16", 1, 2, "BF16", nullptr},       {2, "Q4_0", 32, 18, nullptr, q4_0},
-    {3, "Q4_1", 32, 20, nullptr, q4_1},        {6, "Q5_0", 32, 22, nullptr, q5_0},
-    {7, "Q5_1", 32, 24, nullptr, q5_1},        {8, "Q8_0", 32, 34, nullptr, q8_0},
-    {10, "Q2_K", kSuper, 84, nullptr, q2_k},   {11, "Q3_K", kSuper, 110, nullptr, q3_k},
-    {12, "Q4_K", kSuper, 144, nullptr, q4_k},  {13, "Q5_K", kSuper, 176, nullptr, q5_k},
+    {0, "F32", 1, 4, "F32", nullptr},         {1, "F16", 1, 2, "F16", nullptr},
+    {30, "BF16", 1, 2, "BF16", nullptr},      {2, "Q4_0", 32, 18, nullptr, q4_0},
+    {3, "Q4_1", 32, 20, nullptr, q4_1},       {6, "Q5_0", 32, 22, nullptr, q5_0},
+    {7, "Q5_1", 32, 24, nullptr, q5_1},       {8, "Q8_0", 32, 34, nullptr, q8_0},
+    {10, "Q2_K", kSuper, 84, nullptr, q2_k},  {11, "Q3_K", kSuper, 110, nullptr, q3_k},
+    {12, "Q4_K", kSuper, 144, nullptr, q4_k}, {13, "Q5_K", kSuper, 176, nullptr, q5_k},
     {14, "Q6_K", kSuper, 210, nullptr, q6_k},
 };
 
@@ -183,10 +184,10 @@ struct OtherType {
   uint32_t code;
   const char* name;
 };
-constexpr OtherType kOther[] = {
-    {9, "Q8_1"},   {15, "Q8_K"},   {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"},  {20, "IQ4_NL"},
-    {21, "IQ3_S"}, {22, "IQ2_S"},  {23, "IQ4_XS"},  {24, "I8"},     {25, "I16"},     {26, "I32"},    {27, "I64"},
-    {28, "F64"},   {29, "IQ1_M"},  {34, "TQ1_0"},   {35, "TQ2_0"},  {39, "MXFP4"},   {40, "NVFP4"}};
+constexpr OtherType kOther[] = {{9, "Q8_1"},   {15, "Q8_K"},   {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"},
+                                {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"},   {22, "IQ2_S"},  {23, "IQ4_XS"},
+                                {24, "I8"},    {25, "I16"},    {26, "I32"},     {27, "I64"},    {28, "F64"},
+                                {29, "IQ1_M"}, {34, "TQ1_0"},  {35, "TQ2_0"},   {39, "MXFP4"},  {40, "NVFP4"}};
 
 }  // namespace
 
@@ -204,8 +205,6 @@ const char* other_gguf_type(uint32_t code) {
   return nullptr;
 }
 
-const char* gguf_types_read() {
-  return "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K";
-}
+const char* gguf_types_read() { return "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K"; }
 
 }  // namespace circuit

@@ -100,8 +100,8 @@ std::string_view GgufCursor::string(const std::string& what) { return take(count
 
 std::string GgufCursor::name(const std::string& what) {
   const std::string_view text = string(what);
-  const bool plain = std::none_of(text.begin(), text.end(),
-                                  [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+  const bool plain =
+      std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
   if (text.empty() || text.size() > kMaxName || !plain || !is_valid_utf8(text)) {
     fail(place_, "{}: found no name of 1 to {} printable characters. The file is damaged.", what, kMaxName);
   }
@@ -110,7 +110,8 @@ std::string GgufCursor::name(const std::string& what) {
 
 GgufKind GgufCursor::kind(const std::string& what) {
   const uint32_t code = word(what);
-  if (code > static_cast<uint32_t>(GgufKind::kFloat64)) fail(place_, "{}: found kind {}, expected 0 to 12.", what, code);
+  if (code > static_cast<uint32_t>(GgufKind::kFloat64))
+    fail(place_, "{}: found kind {}, expected 0 to 12.", what, code);
   return static_cast<GgufKind>(code);
 }
 

@@ -153,7 +153,8 @@ TEST(Gguf, ValuesOfAnotherKindAreRefusedByKey) {
   const GgufHeader header = GgufHeader::parse(bytes, "m.gguf");
   EXPECT_EQ(gguf_refusal_of([&] { (void)header.integer("s"); }), "[m.gguf] s: found a string, expected an integer.");
   EXPECT_EQ(gguf_refusal_of([&] { (void)header.text("n"); }), "[m.gguf] n: found a natural number, expected a string.");
-  EXPECT_EQ(gguf_refusal_of([&] { (void)header.texts("n"); }), "[m.gguf] n: found a natural number, expected an array.");
+  EXPECT_EQ(gguf_refusal_of([&] { (void)header.texts("n"); }),
+            "[m.gguf] n: found a natural number, expected an array.");
   EXPECT_EQ(gguf_refusal_of([&] { (void)header.integer("none"); }), "[m.gguf] none: is missing.");
   EXPECT_THAT(gguf_refusal_of([&] { (void)header.texts("bad"); }), HasSubstr("bad[0]: is not valid UTF-8"));
   EXPECT_THAT(gguf_refusal_of([&] { (void)header.numbers("bad"); }), HasSubstr("expected an array of floating-point"));

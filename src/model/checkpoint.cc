@@ -63,8 +63,8 @@ void write_made(const TensorFile& made, const std::map<std::string, at::Tensor>&
   file.write(safetensors_prefix(made.header().tensors, made.header().metadata));
   for (const TensorEntry& entry : made.header().tensors) {
     const auto found = changed.find(entry.name);
-    const at::Tensor value = found == changed.end() ? made.tensor(entry.name).contiguous()
-                                                    : value_to_write(found->second, entry, path);
+    const at::Tensor value =
+        found == changed.end() ? made.tensor(entry.name).contiguous() : value_to_write(found->second, entry, path);
     file.write(value.data_ptr(), entry.size);
   }
   file.commit();

@@ -1,5 +1,5 @@
-// A Hugging Face model directory: config.json and its tensors, in one file or in the shards of an index. Or a GGUF file,
-// which is read as the directory that write_checkpoint makes of it.
+// A Hugging Face model directory: config.json and its tensors, in one file or in the shards of an index. Or a GGUF
+// file, which is read as the directory that write_checkpoint makes of it.
 #pragma once
 
 #include <ATen/core/Tensor.h>

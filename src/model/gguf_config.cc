@@ -49,11 +49,11 @@ struct TensorName {
 constexpr TensorName kWholeNames[] = {{"token_embd.weight", "model.embed_tokens.weight"},
                                       {"output_norm.weight", "model.norm.weight"},
                                       {"output.weight", "lm_head.weight"}};
-constexpr TensorName kLayerNames[] = {{"attn_norm", "input_layernorm"},      {"ffn_norm", "post_attention_layernorm"},
-                                      {"attn_q", "self_attn.q_proj"},        {"attn_k", "self_attn.k_proj"},
-                                      {"attn_v", "self_attn.v_proj"},        {"attn_output", "self_attn.o_proj"},
-                                      {"attn_q_norm", "self_attn.q_norm"},   {"attn_k_norm", "self_attn.k_norm"},
-                                      {"ffn_gate", "mlp.gate_proj"},         {"ffn_up", "mlp.up_proj"},
+constexpr TensorName kLayerNames[] = {{"attn_norm", "input_layernorm"},    {"ffn_norm", "post_attention_layernorm"},
+                                      {"attn_q", "self_attn.q_proj"},      {"attn_k", "self_attn.k_proj"},
+                                      {"attn_v", "self_attn.v_proj"},      {"attn_output", "self_attn.o_proj"},
+                                      {"attn_q_norm", "self_attn.q_norm"}, {"attn_k_norm", "self_attn.k_norm"},
+                                      {"ffn_gate", "mlp.gate_proj"},       {"ffn_up", "mlp.up_proj"},
                                       {"ffn_down", "mlp.down_proj"}};
 constexpr const char* kRopeFactors = "rope_freqs.weight";
 

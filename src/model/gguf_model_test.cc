@@ -183,7 +183,8 @@ TEST_F(WrittenGguf, RefusesByKey) {
   EXPECT_THAT(refusal(model(keys().natural("split.count", 3))), HasSubstr("split.count: the file is one of 3"));
   EXPECT_THAT(refusal(model(keys("embedding_length").natural("llama.embedding_length", 4))),
               HasSubstr("tensor 'model.embed_tokens.weight': found shape [3, 2]"));
-  EXPECT_THAT(refusal(model(keys("block_count").natural("llama.block_count", 2000000000))), HasSubstr("num_hidden_layers"));
+  EXPECT_THAT(refusal(model(keys("block_count").natural("llama.block_count", 2000000000))),
+              HasSubstr("num_hidden_layers"));
 }
 
 TEST_F(WrittenGguf, RefusesByTensor) {
@@ -195,7 +196,8 @@ TEST_F(WrittenGguf, RefusesByTensor) {
     EXPECT_THAT(refusal(model(keys()).tensor(name, {2}, 0, row)),
                 HasSubstr(std::string("tensor '") + name + "': a model of this architecture"));
   }
-  for (const char* name : {"blk.00.attn_norm.weight", "blk.0.ssm.weight", "blk..attn_norm.weight", "blk.0", "v.weight"}) {
+  for (const char* name :
+       {"blk.00.attn_norm.weight", "blk.0.ssm.weight", "blk..attn_norm.weight", "blk.0", "v.weight"}) {
     EXPECT_THAT(refusal(model(keys()).tensor(name, {2}, 0, row)),
                 HasSubstr(std::string("tensor '") + name + "': has no place"));
   }

@@ -12,7 +12,7 @@ namespace circuit {
 // `model`: a Hugging Face directory, or a GGUF file. Errors name the file.
 std::string config_place(const std::string& model);  // the file that config comes from
 Json read_model_config(const std::string& model);
-std::string generation_place(const std::string& model);  // the file that the next one comes from
+std::string generation_place(const std::string& model);              // the file that the next one comes from
 std::optional<Json> read_generation_json(const std::string& model);  // nothing: there is none
 
 // Copies every file of the directory that holds no weights into `folder`; of a GGUF file, writes config.json,

@@ -41,9 +41,9 @@ const GgufPre& find_pre(const GgufHeader& header) {
     fail(header.place(), "{}: is missing: the file does not say how text is cut. Convert the model anew.", key);
   }
   static const GgufPre kPre[] = {
-    {"gpt-2", false, nullptr, nullptr, false, false},        {"smollm", true, nullptr, nullptr, false, false},
-    {"llama-bpe", false, kLlama3Pattern, nullptr, true, true}, {"llama3", false, kLlama3Pattern, nullptr, true, true},
-    {"llama-v3", false, kLlama3Pattern, nullptr, true, true},  {"qwen2", false, kQwen2Pattern, "NFC", false, false},
+      {"gpt-2", false, nullptr, nullptr, false, false},          {"smollm", true, nullptr, nullptr, false, false},
+      {"llama-bpe", false, kLlama3Pattern, nullptr, true, true}, {"llama3", false, kLlama3Pattern, nullptr, true, true},
+      {"llama-v3", false, kLlama3Pattern, nullptr, true, true},  {"qwen2", false, kQwen2Pattern, "NFC", false, false},
   };
   const std::string name = header.text(key);
   for (const GgufPre& pre : kPre) {
@@ -98,7 +98,8 @@ Json added_tokens_json(const GgufHeader& header, const std::vector<std::string>&
   }
   for (size_t id = 0; id < tokens.size(); ++id) {
     if (types[id] != kControl && types[id] != kUserDefined) continue;
-    if (tokens[id].empty()) fail(header.place(), "{}tokens[{}]: a token that is found as it stands is empty.", kGgmlKey, id);
+    if (tokens[id].empty())
+      fail(header.place(), "{}tokens[{}]: a token that is found as it stands is empty.", kGgmlKey, id);
     added.push_back({{"id", id},
                      {"content", tokens[id]},
                      {"single_word", false},
@@ -114,7 +115,8 @@ Json added_tokens_json(const GgufHeader& header, const std::vector<std::string>&
 Json merges_of_scores(const GgufHeader& header, const std::vector<std::string>& tokens) {
   const std::vector<double> scores = header.numbers(kGgmlKey + "scores");
   if (scores.size() != tokens.size()) {
-    fail(header.place(), "{}scores: has {} elements, expected {}, one a token.", kGgmlKey, scores.size(), tokens.size());
+    fail(header.place(), "{}scores: has {} elements, expected {}, one a token.", kGgmlKey, scores.size(),
+         tokens.size());
   }
   std::unordered_map<std::string, size_t> id_of;
   size_t longest = 0;
@@ -146,9 +148,8 @@ Json merges_of_scores(const GgufHeader& header, const std::vector<std::string>& 
       if (left == id_of.end() || right == id_of.end()) continue;
       found.push_back({scores[id], before, characters - before, id, left->second, right->second});
     }
-    std::sort(found.begin() + static_cast<std::ptrdiff_t>(first), found.end(), [](const auto& a, const auto& b) {
-      return std::tie(a.left, a.right) < std::tie(b.left, b.right);
-    });
+    std::sort(found.begin() + static_cast<std::ptrdiff_t>(first), found.end(),
+              [](const auto& a, const auto& b) { return std::tie(a.left, a.right) < std::tie(b.left, b.right); });
   }
   std::stable_sort(found.begin(), found.end(), [](const ScoredMerge& a, const ScoredMerge& b) {
     return std::tie(a.score, a.left_length, a.right_length) > std::tie(b.score, b.left_length, b.right_length);
@@ -186,21 +187,22 @@ std::optional<int64_t> token_around(const GgufHeader& header, const std::string&
   const std::string key = kGgmlKey + "add_" + role + "_token";
   if (!header.flag(key, by_default)) return std::nullopt;
   const std::optional<int64_t> id = role_id(header, role, count);
-  if (!id && header.has(key)) fail(header.place(), "{}: is true, but {}{}_token_id names no token.", key, kGgmlKey, role);
+  if (!id && header.has(key))
+    fail(header.place(), "{}: is true, but {}{}_token_id names no token.", key, kGgmlKey, role);
   return id;
 }
 
 Json byte_level_json(const GgufHeader& header, const std::vector<std::string>& tokens) {
   const GgufPre& pre = find_pre(header);
-  Json byte_level{
-      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", pre.pattern == nullptr}};
+  Json byte_level{{"type", "ByteLevel"},
+                  {"add_prefix_space", false},
+                  {"trim_offsets", true},
+                  {"use_regex", pre.pattern == nullptr}};
   Json steps = Json::array();
   if (pre.digits) steps.push_back({{"type", "Digits"}, {"individual_digits", true}});
   if (pre.pattern != nullptr) {
-    steps.push_back({{"type", "Split"},
-                     {"pattern", {{"Regex", pre.pattern}}},
-                     {"behavior", "Isolated"},
-                     {"invert", false}});
+    steps.push_back(
+        {{"type", "Split"}, {"pattern", {{"Regex", pre.pattern}}}, {"behavior", "Isolated"}, {"invert", false}});
   }
   steps.push_back(byte_level);
   Json merges = Json::array();

@@ -86,8 +86,8 @@ class GgufFolder : public testing::Test {
 };
 
 TEST_F(GgufFolder, ControlTokensAreFoundWholeAndSpecial) {
-  const Tokenizer tokenizer = Tokenizer::load(
-      write(byte_level().integers("tokenizer.ggml.token_type", {1, 1, 1, 3}).natural("tokenizer.ggml.eos_token_id", 3)));
+  const Tokenizer tokenizer = Tokenizer::load(write(
+      byte_level().integers("tokenizer.ggml.token_type", {1, 1, 1, 3}).natural("tokenizer.ggml.eos_token_id", 3)));
   EXPECT_THAT(tokenizer.encode("ab<|x|>b", SpecialTokens::kNone), ElementsAre(2, 3, 1));
   EXPECT_TRUE(tokenizer.is_special(3));
   EXPECT_EQ(tokenizer.eos_id(), 3);

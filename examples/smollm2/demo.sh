@@ -7,7 +7,7 @@ circuit=${1:-build/release/circuit}
 model=examples/smollm2/model
 runs=runs/smollm2
 begin=$(date +%s)
-PATH_TO_RUN=$runs/run
+run=$runs/run
 
 ./examples/smollm2/get.sh "$model"
 rm -rf "$runs"
@@ -37,8 +37,8 @@ sed 's/^/   /' "$runs/before.txt"
 
 echo
 echo "2. Circuit-tuning it on 96 questions answered by a pirate (examples/smollm2/circuit.toml); a few minutes ..."
-"$circuit" tune examples/smollm2/circuit.toml --set run.path="$PATH_TO_RUN" >"$runs/tune.txt"
-"$circuit" export "$PATH_TO_RUN" -o "$runs/tuned" --quiet >/dev/null
+"$circuit" tune examples/smollm2/circuit.toml --set run.path="$run" >"$runs/tune.txt"
+"$circuit" export "$run" -o "$runs/tuned" --quiet >/dev/null
 
 echo
 echo "3. After: the same questions."
@@ -55,12 +55,12 @@ done <"$runs/questions.txt"
 echo
 echo "4. The circuit: the strongest of its edges, and what of it changed when the model learned."
 echo
-"$circuit" query "$PATH_TO_RUN" "SELECT edge, score FROM circuits WHERE step = (SELECT max(step) FROM circuits)
+"$circuit" query "$run" "SELECT upstream || ' -> ' || downstream AS edge, round(score, 3) AS score FROM circuits WHERE step = (SELECT max(step) FROM circuits)
   ORDER BY abs(score) DESC LIMIT 8" --quiet
 
 echo
 echo "5. What it reached and what it cost: perplexity of answers that it was not trained on (test), and of a book's pages"
 echo "   that have nothing to do with them (untouched). The last line is a page to open."
 echo
-"$circuit" report "$PATH_TO_RUN" -o "$runs/report.html" --table
+"$circuit" report "$run" -o "$runs/report.html" --table
 echo "demo: $(($(date +%s) - begin)) s"

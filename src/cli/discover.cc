@@ -61,7 +61,7 @@ void add_discover(CLI::App& program, Action* chosen) {
       "--top-edges 200 -o circuit.json --svg circuit.svg\n"
       "  circuit discover examples/books-4l examples/agreement/train.jsonl --ablation mean "
       "--target-faithfulness 0.9 --held-out examples/agreement/dev.jsonl -o circuit.json");
-  command->add_option("MODEL", o->request.model, "Hugging Face model directory")->required();
+  command->add_option("MODEL", o->request.model, "Hugging Face model directory, or GGUF file")->required();
   command->add_option("DATA", o->request.data, "contrast records (JSON Lines)")->required();
   command->add_option("-o,--out", o->outputs.circuit, "file to write")->required();
   command->add_option("--method", o->request.score.method, "scoring method: " + names_of(scorers()));

@@ -53,7 +53,7 @@ void add_evaluate(CLI::App& program, Action* chosen) {
   command->footer(
       "Example:\n  circuit evaluate examples/books-4l examples/agreement/dev.jsonl --ablation mean "
       "--circuit circuit.json --page circuit.html");
-  command->add_option("MODEL", o->request.model, "Hugging Face model directory")->required();
+  command->add_option("MODEL", o->request.model, "Hugging Face model directory, or GGUF file")->required();
   command->add_option("DATA", o->request.data, "contrast records (JSON Lines)")->required();
   command->add_option("--circuit", o->request.circuit, "circuit file, as discover writes it")->required();
   command->add_option("--metric", o->request.metric, names_of(metrics()));

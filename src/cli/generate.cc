@@ -50,7 +50,7 @@ void add_generate(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<GenerateArguments>();
   CLI::App* command = program.add_subcommand("generate", "continue a text, greedily or by sampling");
   command->footer("Example:\n  circuit generate examples/books-4l --prompt \"Once upon a time\" --max-tokens 40");
-  command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
+  command->add_option("MODEL", o->model, "Hugging Face model directory, or GGUF file")->required();
   command->add_option("--prompt", o->prompt, "text to continue")->required();
   command->add_option("--max-tokens", o->spec.max_tokens, "new tokens")->check(at_least(0));
   command->add_option("--temperature", o->spec.temperature, "0: greedy")->check(at_least(0));

@@ -30,7 +30,7 @@ void add_inspect(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<InspectArguments>();
   CLI::App* command = program.add_subcommand("inspect", "architecture, parameters, graph size, memory");
   command->footer("Example:\n  circuit inspect examples/books-4l --batch 16 --length 64");
-  command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
+  command->add_option("MODEL", o->model, "Hugging Face model directory, or GGUF file")->required();
   command->add_option("--batch", o->batch, "sequences of the memory estimate")->check(at_least(1));
   command->add_option("--length", o->length, "tokens per sequence of the memory estimate")->check(at_least(1));
   add_common(*command, &o->common);

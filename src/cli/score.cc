@@ -97,7 +97,7 @@ void add_score(CLI::App& program, Action* chosen) {
       "docs/general-ability.md says what each number is.\n"
       "Records with occupation and gender (circuit import winobias) also get prejudice risk and signed bias.\n"
       "Example:\n  circuit score examples/books-4l examples/agreement/untouched.txt examples/agreement/test.jsonl");
-  command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
+  command->add_option("MODEL", o->model, "Hugging Face model directory, or GGUF file")->required();
   command->add_option("FILE", o->files, "files to score")->required();
   command->add_option("--window", o->spec.window, "tokens in a window of text (default: the model's positions)")
       ->check(at_least(1));

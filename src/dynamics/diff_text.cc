@@ -9,6 +9,7 @@
 #include "core/setting_name.h"
 #include "core/table.h"
 #include "io/files.h"
+#include "io/gguf.h"
 #include "io/json.h"
 #include "store/recorded_circuit.h"
 
@@ -69,6 +70,7 @@ DiffSide open_diff_side(const std::string& text) {
     if (const auto run = run_and_step(text)) return circuit_of_run(run->first, run->second);
   }
   if (file_exists(text + "/run.db")) return circuit_of_run(text, std::nullopt);
+  if (gguf_of(text)) return {text, std::nullopt};
   if (fs::is_directory(text)) {
     if (!file_exists(text + "/config.json")) fail(text, "neither a run (run.db) nor a model (config.json) is in it.");
     return {text, std::nullopt};

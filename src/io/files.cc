@@ -104,6 +104,13 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) munmap(data_, size_);
 }
 
+void MappedFile::release(size_t begin, size_t size) const {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t first = (begin + page - 1) / page * page;
+  const size_t end = (begin + size) / page * page;
+  if (end > first) madvise(data_ + first, end - first, MADV_DONTNEED);
+}
+
 std::string read_file(const std::string& path) {
   const MappedFile file(path);
   return std::string(file.text());

@@ -22,6 +22,9 @@ class MappedFile {
 
   std::byte* data() const { return data_; }
   size_t size() const { return size_; }
+  // Lets go of the memory of the whole pages in [begin, begin + size): the next touch reads the file again, and what
+  // was changed there in memory is lost.
+  void release(size_t begin, size_t size) const;
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   const std::string& path() const { return path_; }
 

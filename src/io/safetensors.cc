@@ -63,6 +63,12 @@ TensorEntry parse_entry(const std::string& name, const Json& json, const std::st
   return entry;
 }
 
+size_t bytes_of(const std::string& dtype, const std::vector<int64_t>& shape) {
+  size_t bytes = dtype_bytes(dtype);
+  for (const int64_t n : shape) bytes *= static_cast<size_t>(n);
+  return bytes;
+}
+
 void check_layout(const std::vector<TensorEntry>& tensors, size_t data_bytes, const std::string& place) {
   size_t expected = 0;
   for (const TensorEntry& entry : tensors) {
@@ -121,29 +127,32 @@ SafetensorsHeader parse_safetensors(std::string_view file, const std::string& pl
   return header;
 }
 
-void write_safetensors(const std::string& path, const std::vector<TensorBytes>& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+std::string safetensors_prefix(const std::vector<TensorEntry>& tensors,
+                               const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header;
   if (!metadata.empty()) header["__metadata__"] = metadata;
   size_t offset = 0;
-  std::vector<size_t> sizes;
-  for (const TensorBytes& tensor : tensors) {
-    size_t bytes = dtype_bytes(tensor.dtype);
-    for (const int64_t n : tensor.shape) bytes *= static_cast<size_t>(n);
-    header[tensor.name] = {
-        {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + bytes}}};
-    offset += bytes;
-    sizes.push_back(bytes);
+  for (const TensorEntry& tensor : tensors) {
+    const size_t end = offset + bytes_of(tensor.dtype, tensor.shape);
+    header[tensor.name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+    offset = end;
   }
   std::string text = header.is_null() ? "{}" : header.dump();
   while (text.size() % kLengthBytes != 0) text += ' ';  // keeps the data aligned, as the reference writer does
   std::string length(kLengthBytes, '\0');
   for (size_t i = 0; i < kLengthBytes; ++i) length[i] = static_cast<char>(text.size() >> (8 * i) & 0xFF);
+  return length + text;
+}
+
+void write_safetensors(const std::string& path, const std::vector<TensorBytes>& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  std::vector<TensorEntry> entries;
+  for (const TensorBytes& tensor : tensors) entries.push_back({tensor.name, tensor.dtype, tensor.shape, 0, 0});
   AtomicFile file(path);
-  file.write(length);
-  file.write(text);
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    if (sizes[i] > 0) file.write(tensors[i].data, sizes[i]);
+  file.write(safetensors_prefix(entries, metadata));
+  for (const TensorBytes& tensor : tensors) {
+    const size_t size = bytes_of(tensor.dtype, tensor.shape);
+    if (size > 0) file.write(tensor.data, size);
   }
   file.commit();
 }

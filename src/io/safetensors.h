@@ -31,6 +31,11 @@ size_t dtype_bytes(const std::string& dtype);
 // ranges inside the file, without overlap or gap. Throws Error naming `place` and the tensor.
 SafetensorsHeader parse_safetensors(std::string_view file, const std::string& place);
 
+// What stands before the tensors' bytes of a file that holds them in this order (begin and size are not looked at):
+// the length and the header, padded so that the data is aligned as the reference writer's.
+std::string safetensors_prefix(const std::vector<TensorEntry>& tensors,
+                               const std::map<std::string, std::string>& metadata);
+
 struct TensorBytes {
   std::string name;
   std::string dtype;

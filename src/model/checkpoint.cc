@@ -6,6 +6,8 @@
 
 #include "core/error.h"
 #include "model/finite.h"
+#include "model/gguf_tensors.h"
+#include "model/model_files.h"
 
 namespace circuit {
 namespace {
@@ -47,6 +49,27 @@ void check_index(const std::string& directory, const std::map<std::string, size_
   }
 }
 
+at::Tensor value_to_write(const at::Tensor& changed, const TensorEntry& entry, const std::string& path) {
+  const at::ScalarType stored = scalar_type_of(entry.dtype, path + ", tensor '" + entry.name + "'");
+  at::Tensor value = changed.to(at::kCPU, stored).contiguous();
+  if (value.sizes() != entry.shape) fail(path, "tensor '{}': shape differs from the base model's.", entry.name);
+  require_finite(value, entry.name, path + " in " + entry.dtype);
+  return value;
+}
+
+// A safetensors file of tensors that are made one by one.
+void write_made(const TensorFile& made, const std::map<std::string, at::Tensor>& changed, const std::string& path) {
+  AtomicFile file(path);
+  file.write(safetensors_prefix(made.header().tensors, made.header().metadata));
+  for (const TensorEntry& entry : made.header().tensors) {
+    const auto found = changed.find(entry.name);
+    const at::Tensor value =
+        found == changed.end() ? made.tensor(entry.name).contiguous() : value_to_write(found->second, entry, path);
+    file.write(value.data_ptr(), entry.size);
+  }
+  file.commit();
+}
+
 // The base's file byte for byte, its header with it, but for the tensors that changed.
 void write_shard(const TensorFile& shard, const std::map<std::string, at::Tensor>& changed, const std::string& path) {
   const MappedFile pristine(shard.path());  // the base's bytes, whatever was written to the mapping in memory
@@ -55,10 +78,7 @@ void write_shard(const TensorFile& shard, const std::map<std::string, at::Tensor
   for (const TensorEntry& entry : shard.header().tensors) {
     const auto found = changed.find(entry.name);
     if (found == changed.end()) continue;
-    const at::ScalarType stored = scalar_type_of(entry.dtype, path + ", tensor '" + entry.name + "'");
-    const at::Tensor value = found->second.to(at::kCPU, stored).contiguous();
-    if (value.sizes() != entry.shape) fail(path, "tensor '{}': shape differs from the base model's.", entry.name);
-    require_finite(value, entry.name, path + " in " + entry.dtype);
+    const at::Tensor value = value_to_write(found->second, entry, path);
     file.write(pristine.data() + written, entry.begin - written);
     file.write(value.data_ptr(), entry.size);
     written = entry.begin + entry.size;
@@ -69,22 +89,23 @@ void write_shard(const TensorFile& shard, const std::map<std::string, at::Tensor
 
 }  // namespace
 
-bool is_weight_file(const fs::path& file) {
-  const std::string name = file.filename().string();
-  const std::string extension = file.extension().string();
-  return extension == ".safetensors" || extension == ".bin" || extension == ".pt" || extension == ".pth" ||
-         extension == ".gguf" || extension == ".h5" || extension == ".msgpack" || name == kIndexFile;
-}
-
-Checkpoint Checkpoint::open(const std::string& directory) {
+Checkpoint Checkpoint::open(const std::string& path) {
   Checkpoint checkpoint;
-  checkpoint.directory_ = directory;
+  if (const auto gguf = gguf_of(path)) {
+    const auto model = std::make_shared<const GgufModel>(*gguf);
+    checkpoint.directory_ = checkpoint.config_path_ = *gguf;
+    checkpoint.config_ = model->config();
+    checkpoint.shards_.emplace_back(model);
+    for (const TensorEntry& entry : model->header().tensors) checkpoint.shard_of_.emplace(entry.name, 0);
+    return checkpoint;
+  }
+  checkpoint.directory_ = path;
   while (checkpoint.directory_.size() > 1 && checkpoint.directory_.back() == '/') checkpoint.directory_.pop_back();
   if (!fs::is_directory(checkpoint.directory_)) {
-    fail(checkpoint.directory_, "not a folder. Give a Hugging Face model directory.");
+    fail(checkpoint.directory_, "not a folder. Give a Hugging Face model directory or a GGUF file.");
   }
-  checkpoint.config_ = read_json(checkpoint.config_path(), NonFinite::kKeep);
-  if (!checkpoint.config_.is_object()) fail(checkpoint.config_path(), "expected a JSON object.");
+  checkpoint.config_path_ = config_place(checkpoint.directory_);
+  checkpoint.config_ = read_model_config(checkpoint.directory_);
   for (const std::string& name : shard_names(checkpoint.directory_)) {
     checkpoint.shards_.emplace_back(checkpoint.directory_ + "/" + name);
     const TensorFile& shard = checkpoint.shards_.back();
@@ -119,15 +140,17 @@ void write_checkpoint(const Checkpoint& base, const std::map<std::string, at::Te
   }
   write_directory(target, IfExists::kRefuse, [&](const std::string& folder) {
     for (const TensorFile& shard : base.shards()) {
-      write_shard(shard, changed, folder + "/" + fs::path(shard.path()).filename().string());
+      if (shard.is_made()) {
+        write_made(shard, changed, folder + "/" + kSingleFile);
+      } else {
+        write_shard(shard, changed, folder + "/" + fs::path(shard.path()).filename().string());
+      }
     }
-    for (const auto& item : fs::directory_iterator(base.directory())) {
-      const bool index = item.path().filename() == kIndexFile;
-      if (!item.is_regular_file() || (is_weight_file(item.path()) && !index)) continue;
-      std::error_code error;
-      fs::copy_file(item.path(), fs::path(folder) / item.path().filename(), error);
-      if (error) fail(target, "cannot copy {}: {}.", item.path().filename().string(), error.message());
-    }
+    write_side_files(base.directory(), folder, target);
+    const std::string index = base.directory() + "/" + kIndexFile;
+    std::error_code error;
+    if (file_exists(index)) fs::copy_file(index, folder + "/" + kIndexFile, error);
+    if (error) fail(target, "cannot copy {}: {}.", kIndexFile, error.message());
   });
 }
 

@@ -1,9 +1,9 @@
-// A Hugging Face model directory: config.json and its tensors, in one file or in the shards of an index.
+// A Hugging Face model directory: config.json and its tensors, in one file or in the shards of an index. Or a GGUF
+// file, which is read as the directory that write_checkpoint makes of it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,12 +15,16 @@ namespace circuit {
 
 class Checkpoint {
  public:
-  // Throws Error naming the file or key that is missing or wrong.
-  static Checkpoint open(const std::string& directory);
+  // path: a directory, a GGUF file, or a folder with one (gguf_of). Throws Error naming the file or key that is missing
+  // or wrong.
+  static Checkpoint open(const std::string& path);
 
+  // The directory, or the GGUF file.
   const std::string& directory() const { return directory_; }
+  bool is_gguf() const { return shards_.front().is_made(); }
   const Json& config() const { return config_; }
-  std::string config_path() const { return directory_ + "/config.json"; }
+  // The file that config comes from.
+  const std::string& config_path() const { return config_path_; }
   bool contains(const std::string& name) const { return shard_of_.count(name) > 0; }
   at::Tensor tensor(const std::string& name) const;
   // Of the tensor's bytes in the file.
@@ -29,6 +33,7 @@ class Checkpoint {
 
  private:
   std::string directory_;
+  std::string config_path_;
   Json config_;
   std::vector<TensorFile> shards_;
   std::map<std::string, size_t> shard_of_;
@@ -38,12 +43,10 @@ class Checkpoint {
 // Writes a copy of the checkpoint's directory to `target`, with `changed` (by tensor name, any float dtype)
 // in place of the base tensors; names, order, shapes, dtypes, shards and metadata stay the base's, and headers
 // their bytes: with the base's own tensors put back, its weight files are there again. Files that are no weights
-// (tokenizer, generation config, licence) are copied as they are.
+// (tokenizer, generation config, licence) are copied as they are. Of a GGUF file, model.safetensors is written with its
+// tensors in F32 (F16 and BF16 as they are), and the other files of the metadata.
 // Throws Error when target exists, a name is unknown or a shape differs.
 void write_checkpoint(const Checkpoint& base, const std::map<std::string, at::Tensor>& changed,
                       const std::string& target);
-
-// Whether a file of a model directory holds weights, in any form that is about: copies leave it behind.
-bool is_weight_file(const std::filesystem::path& file);
 
 }  // namespace circuit

@@ -6,21 +6,18 @@
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
-#include <filesystem>
 #include <set>
 
 #include "core/error.h"
 #include "core/rng.h"
 #include "io/files.h"
 #include "io/json.h"
-#include "model/checkpoint.h"
 #include "model/model.h"
+#include "model/model_files.h"
 #include "model/tensor_file.h"
 
 namespace circuit {
 namespace {
-
-namespace fs = std::filesystem;
 
 at::Tensor normal(const std::vector<int64_t>& shape, double deviation, Rng rng) {
   at::Tensor t = at::empty(shape, at::kFloat);
@@ -32,8 +29,8 @@ at::Tensor normal(const std::vector<int64_t>& shape, double deviation, Rng rng) 
 }  // namespace
 
 void write_initial_checkpoint(const std::string& source, uint64_t seed, const std::string& target) {
-  const std::string config_path = source + "/config.json";
-  const Json config = read_json(config_path, NonFinite::kKeep);
+  const std::string config_path = config_place(source);
+  const Json config = read_model_config(source);
   const Architecture a = read_architecture(config, config_path);
   const Layout layout = layout_of(a);
   const double deviation = optional_number(config, "initializer_range", 0.02, config_path);
@@ -67,12 +64,7 @@ void write_initial_checkpoint(const std::string& source, uint64_t seed, const st
     tensors.emplace_back(with_prefix(layout, layout.prefix, t.name), value);
   }
   write_directory(target, IfExists::kReplace, [&](const std::string& folder) {
-    for (const auto& item : fs::directory_iterator(source)) {
-      if (!item.is_regular_file() || is_weight_file(item.path())) continue;
-      std::error_code error;
-      fs::copy_file(item.path(), fs::path(folder) / item.path().filename(), error);
-      if (error) fail(target, "cannot copy {}: {}.", item.path().filename().string(), error.message());
-    }
+    write_side_files(source, folder, target);
     save_tensors(folder + "/model.safetensors", tensors, {{"format", "pt"}});
   });
 }

@@ -10,9 +10,9 @@
 
 #include "core/error.h"
 #include "core/rng.h"
-#include "io/files.h"
 #include "model/families/family.h"
 #include "model/finite.h"
+#include "model/model_files.h"
 
 namespace circuit {
 namespace {
@@ -147,11 +147,9 @@ namespace {
 
 // Hugging Face's generate asks generation_config.json alone where there is one, also when it names no end token.
 void read_generation_config(const std::string& directory, Architecture* architecture) {
-  const std::string path = directory + "/generation_config.json";
-  if (!file_exists(path)) return;
-  const Json config = read_json(path, NonFinite::kKeep);
-  if (!config.is_object()) fail(path, "found a {}, expected an object.", config.type_name());
-  architecture->generation_eos_ids = read_eos_ids(config, path);
+  const std::optional<Json> config = read_generation_json(directory);
+  if (!config) return;
+  architecture->generation_eos_ids = read_eos_ids(*config, generation_place(directory));
   if (architecture->generation_eos_ids->empty() && !architecture->eos_ids.empty()) {
     architecture->notes.push_back(
         "generation_config.json names no eos_token_id: no token ends a generated text, as in Hugging Face");

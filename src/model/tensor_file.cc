@@ -46,6 +46,15 @@ std::string dtype_name(at::ScalarType type) {
 
 TensorFile::TensorFile(const std::string& path)
     : file_(std::make_shared<MappedFile>(path)), header_(parse_safetensors(file_->text(), path)) {
+  make_index();
+}
+
+TensorFile::TensorFile(std::shared_ptr<const TensorSource> source)
+    : source_(std::move(source)), header_(source_->header()) {
+  make_index();
+}
+
+void TensorFile::make_index() {
   for (size_t i = 0; i < header_.tensors.size(); ++i) index_[header_.tensors[i].name] = i;
 }
 
@@ -57,6 +66,7 @@ const TensorEntry& TensorFile::entry(const std::string& name) const {
 
 at::Tensor TensorFile::tensor(const std::string& name) const {
   const TensorEntry& e = entry(name);
+  if (is_made()) return source_->tensor(index_.at(name));
   const at::ScalarType type = scalar_type_of(e.dtype, path() + ", tensor '" + name + "'");
   if (e.size == 0) return at::empty(e.shape, type);
   const std::byte* data = file_->data() + e.begin;
@@ -73,6 +83,7 @@ at::Tensor TensorFile::tensor(const std::string& name) const {
 
 std::string TensorFile::sha256(const std::string& name) const {
   const TensorEntry& e = entry(name);
+  if (is_made()) return sha256_hex(source_->tensor(index_.at(name)).data_ptr(), e.size);
   const MappedFile pristine(path());
   return sha256_hex(pristine.data() + e.begin, e.size);
 }

@@ -18,22 +18,38 @@ namespace circuit {
 at::ScalarType scalar_type_of(const std::string& dtype, const std::string& place);
 std::string dtype_name(at::ScalarType type);
 
+// Tensors that are made when they are asked for, from a file of another format.
+class TensorSource {
+ public:
+  virtual ~TensorSource() = default;
+  virtual const std::string& path() const = 0;
+  // As a safetensors file made of it would have it; begin counts from where its data begins.
+  virtual const SafetensorsHeader& header() const = 0;
+  // The tensor of entry `index` of the header, in that entry's dtype and shape, anew at every call.
+  virtual at::Tensor tensor(size_t index) const = 0;
+};
+
 // One mapped file; its tensors share the mapping (read on touch, private copy when written to).
 class TensorFile {
  public:
   explicit TensorFile(const std::string& path);
+  explicit TensorFile(std::shared_ptr<const TensorSource> source);
 
   const SafetensorsHeader& header() const { return header_; }
+  // Whether its tensors are made on demand: there is no safetensors file whose bytes could be copied.
+  bool is_made() const { return source_ != nullptr; }
   bool contains(const std::string& name) const { return index_.count(name) > 0; }
   // The tensor in the file's dtype, on the CPU. Throws Error naming the tensor and the file.
   at::Tensor tensor(const std::string& name) const;
   // The tensor's bytes in the file (not what was written to it in memory).
   std::string sha256(const std::string& name) const;
-  const std::string& path() const { return file_->path(); }
+  const std::string& path() const { return is_made() ? source_->path() : file_->path(); }
 
  private:
+  void make_index();
   const TensorEntry& entry(const std::string& name) const;
-  std::shared_ptr<MappedFile> file_;
+  std::shared_ptr<MappedFile> file_;            // null where they are made
+  std::shared_ptr<const TensorSource> source_;  // null where they are mapped
   SafetensorsHeader header_;
   std::map<std::string, size_t> index_;
 };

@@ -1,5 +1,7 @@
 #include "run/run_inputs.h"
 
+#include <filesystem>
+
 #include "core/error.h"
 #include "io/files.h"
 #include "io/json.h"
@@ -29,6 +31,10 @@ std::map<std::string, std::string> sums_of_data(const RunConfig& c) {
 
 std::map<std::string, std::string> sums_of_base(const Checkpoint& base) {
   std::map<std::string, std::string> sums;
+  if (base.is_gguf()) {
+    sums["file " + std::filesystem::path(base.directory()).filename().string()] = sum_of_file(base.directory());
+    return sums;
+  }
   for (const TensorFile& shard : base.shards()) {
     for (const TensorEntry& tensor : shard.header().tensors) sums[tensor.name] = base.sha256(tensor.name);
   }

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "io/files.h"
+#include "io/gguf.h"
 #include "io/json.h"
 
 namespace circuit {
@@ -200,6 +201,13 @@ ChatTemplate recognise_chat_template(std::string_view text, const std::string& p
 }
 
 ChatTemplate load_chat_template(const std::string& folder) {
+  if (const auto gguf = gguf_of(folder)) {
+    const MappedFile bytes(*gguf);
+    const GgufHeader header = GgufHeader::parse(bytes.text(), *gguf);
+    constexpr const char* kKey = "tokenizer.chat_template";
+    if (!header.has(kKey)) fail(*gguf, "{}: is missing; messages need one. Use prompt and completion.", kKey);
+    return recognise_chat_template(header.text(kKey), *gguf);
+  }
   const std::string file = folder + "/chat_template.jinja";
   if (file_exists(file)) {
     const std::string text = read_file(file);

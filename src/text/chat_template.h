@@ -45,7 +45,7 @@ struct ChatTemplate {
 // What a template says, from its text. Throws Error naming `place`, what was found and what is accepted.
 ChatTemplate recognise_chat_template(std::string_view text, const std::string& place);
 
-// Of a model directory: chat_template.jinja, else `chat_template` of tokenizer_config.json (a string, or a
+// Of a model directory or GGUF file: chat_template.jinja, else `chat_template` of tokenizer_config.json (a string, or a
 // list whose entry "default" is taken). Throws Error naming the file when there is none or it is not
 // recognised.
 ChatTemplate load_chat_template(const std::string& folder);

@@ -32,5 +32,7 @@ std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Json& json, const std::st
 
 // GPT-2's pattern, which ByteLevel uses (Radford et al. 2019, encoder.py).
 extern const char* const kGpt2Pattern;
+// Qwen2Tokenizer's (transformers, models/qwen2/tokenization_qwen2.py, PRETOKENIZE_REGEX).
+extern const char* const kQwen2Pattern;
 
 }  // namespace circuit

@@ -178,6 +178,13 @@ TokenizerConfig read_tokenizer_config(const std::string& folder) {
   return config;
 }
 
+TokenizerConfig parse_tokenizer_config(const Json& json, const std::string& place) {
+  TokenizerConfig config;
+  config.place = place;
+  read_named(json, place, config.named);
+  return config;
+}
+
 void apply_tokenizer_config(const TokenizerConfig& config, TokenizerParts& parts) {
   for (const AddedToken& token : config.added) parts.added.add(token, *parts.model, config.place);
   for (const NamedToken& named : config.named) {

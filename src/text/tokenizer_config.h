@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "io/json.h"
 #include "text/tokenizer_parts.h"
 
 namespace circuit {
@@ -31,6 +32,8 @@ struct TokenizerConfig {
 
 // Reads the three files of `folder`, each where present. Throws Error naming the file and the key.
 TokenizerConfig read_tokenizer_config(const std::string& folder);
+// The same of the tokens with a role in a tokenizer_config.json alone. place: what it comes from.
+TokenizerConfig parse_tokenizer_config(const Json& json, const std::string& place);
 
 // Adds the tokens, marks the named ones special, and sets begin and end token. add_bos_token and add_eos_token, or a
 // class that sets them itself (LlamaTokenizer), decide what stands around a text where tokenizer.json says otherwise:

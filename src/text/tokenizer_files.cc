@@ -2,6 +2,9 @@
 
 #include "core/error.h"
 #include "io/files.h"
+#include "io/gguf.h"
+#include "text/gguf_tokenizer.h"
+#include "text/pre_tokenizer.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_config.h"
 #include "text/tokenizer_json.h"
@@ -11,9 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Qwen2Tokenizer's own pattern (transformers, models/qwen2/tokenization_qwen2.py, PRETOKENIZE_REGEX).
-constexpr const char* kQwen2Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 // The token that the classes below use as begin, end and unknown token when the files name none.
 constexpr const char* kEndOfText = "<|endoftext|>";
 
@@ -101,8 +101,17 @@ TokenizerParts read_tokenizer_files(const std::string& folder) {
   return parts;
 }
 
+TokenizerParts read_gguf_tokenizer(const std::string& path) {
+  const MappedFile file(path);
+  const GgufHeader header = GgufHeader::parse(file.text(), path);
+  TokenizerParts parts = read_tokenizer_root(gguf_tokenizer_json(header), path);
+  apply_tokenizer_config(parse_tokenizer_config(gguf_tokenizer_config(header), path), parts);
+  return parts;
+}
+
 Tokenizer Tokenizer::load(const std::string& path) {
   std::error_code ignored;
+  if (const auto gguf = gguf_of(path)) return Tokenizer(read_gguf_tokenizer(*gguf));
   if (!fs::is_directory(path, ignored)) {
     const MappedFile file(path);
     return Tokenizer(read_tokenizer_json(file.text(), path));

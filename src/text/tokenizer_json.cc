@@ -157,7 +157,10 @@ Json part(const Json& root, const char* key) { return root.contains(key) ? root[
 }  // namespace
 
 TokenizerParts read_tokenizer_json(std::string_view text, const std::string& place, const PrefixSpace& prefix) {
-  const Json root = parse_json(text, place);
+  return read_tokenizer_root(parse_json(text, place), place, prefix);
+}
+
+TokenizerParts read_tokenizer_root(const Json& root, const std::string& place, const PrefixSpace& prefix) {
   if (!root.is_object()) fail(place, "found a {}, expected an object.", root.type_name());
   refuse_unknown_keys(root,
                       {"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",

@@ -22,9 +22,13 @@ struct PrefixSpace {
 // The parts a tokenizer.json describes. place: its path. Throws Error naming `place` and the key for
 // anything broken or not supported.
 TokenizerParts read_tokenizer_json(std::string_view text, const std::string& place, const PrefixSpace& prefix = {});
+TokenizerParts read_tokenizer_root(const Json& root, const std::string& place, const PrefixSpace& prefix = {});
 
 // The parts from vocab.json, merges.txt and, where present, tokenizer_config.json and added_tokens.json in
 // `folder`. Throws Error naming the file.
 TokenizerParts read_tokenizer_files(const std::string& folder);
+
+// The parts from the metadata of a GGUF file (gguf_tokenizer.h). Throws Error naming the file and the key.
+TokenizerParts read_gguf_tokenizer(const std::string& path);
 
 }  // namespace circuit

@@ -45,7 +45,7 @@ struct Expr {
   Value value;
   std::vector<ExprPtr> children;
   std::vector<std::string> signs;                       // "==", "in", "not in", …
-  std::vector<std::pair<std::string, ExprPtr>> named;  // keyword arguments
+  std::vector<std::pair<std::string, ExprPtr>> named;   // keyword arguments; "*" and "**": several at once
 };
 
 struct Stmt;

@@ -145,7 +145,21 @@ Value Evaluator::sliced(const Expr& expr, const Scope& scope) {
 
 Arguments Evaluator::arguments_of(const Expr& expr, const Scope& scope) {
   Arguments arguments{values_of(expr, scope, 1), {}};
-  for (const auto& [name, value] : expr.named) arguments.named.emplace_back(name, value_of(*value, scope));
+  for (const auto& [name, given] : expr.named) {
+    const Value value = value_of(*given, scope);
+    if (name == "*") {
+      for (const Value& item : items_of(runtime_, value)) arguments.positional.push_back(item);
+    } else if (name == "**") {
+      if (value.dict() == nullptr) runtime_.refuse("** wants a dict, not {}.", type_name(value));
+      for (const auto& [key, entry] : value.dict()->entries) {
+        if (key.text() == nullptr) runtime_.refuse("**: a key is no text.");
+        if (!key.text()->marks.empty()) runtime_.refuse("**: a key comes from a message.");
+        arguments.named.emplace_back(key.text()->bytes, entry);
+      }
+    } else {
+      arguments.named.emplace_back(name, value);
+    }
+  }
   return arguments;
 }
 

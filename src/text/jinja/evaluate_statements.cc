@@ -123,6 +123,7 @@ void Evaluator::assign_attribute(const Expr& target, Value value, const Scope& s
   Namespace* space = holder.space();
   if (space == nullptr) runtime_.refuse("{} is set on {}, expected a namespace.", target.name, type_name(holder));
   runtime_.check_storable(value);
+  if (target.name[0] == '_') runtime_.refuse("{} is set on a namespace: the name begins with '_'.", target.name);
   for (auto& [name, held] : space->values) {
     if (name != target.name) continue;
     held = std::move(value);

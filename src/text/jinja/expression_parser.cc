@@ -336,7 +336,11 @@ void ExpressionParser::arguments(Expr& call) {
     if (!first) tokens_.expect_sign(",");
     first = false;
     if (tokens_.is_sign(")")) break;
-    if (tokens_.is_sign("*") || tokens_.is_sign("**")) tokens_.refuse("'*' arguments are not supported.");
+    if (tokens_.is_sign("*") || tokens_.is_sign("**")) {
+      const std::string stars = tokens_.take().text;
+      call.named.emplace_back(stars, expression());
+      continue;
+    }
     const bool is_named =
         tokens_.is(TokenKind::kName) && tokens_.ahead().kind == TokenKind::kSign && tokens_.ahead().text == "=";
     if (is_named) {

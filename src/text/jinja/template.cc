@@ -39,17 +39,24 @@ Value make_range(Runtime& runtime, Arguments& arguments) {
   return runtime.sequence(SequenceKind::kRange, std::move(items), written);
 }
 
+// transformers keeps such names from namespaces.
+void check_namespace_name(const Runtime& runtime, const std::string& name) {
+  if (name.substr(0, 1) == "_") runtime.refuse("namespace: the name '{}' begins with '_'.", name);
+}
+
 Value make_namespace(Runtime& runtime, Arguments& arguments) {
   auto space = std::make_shared<Namespace>();
   for (const Value& value : arguments.positional) {
     if (value.dict() == nullptr) runtime.refuse("namespace: wants names and values.");
     for (const auto& [key, held] : value.dict()->entries) {
       if (key.text() == nullptr) runtime.refuse("namespace: a key is no text.");
+      check_namespace_name(runtime, key.text()->bytes);
       space->values.emplace_back(key.text()->bytes, held);
     }
   }
   for (auto& [name, value] : arguments.named) {
     runtime.check_storable(value);
+    check_namespace_name(runtime, name);
     space->values.emplace_back(name, value);
   }
   return space;
@@ -126,7 +133,9 @@ Value make_strftime_now(int64_t seconds) {
     localtime_r(&time, &parts);
     std::string out(16'384, '\0');
     out.resize(std::strftime(out.data(), out.size(), format.text()->bytes.c_str(), &parts));
-    return runtime.text(std::move(out));
+    TextBuilder built;
+    built.add_as(out, *format.text(), 0, format.text()->bytes.size());
+    return runtime.text(std::move(built));
   });
 }
 

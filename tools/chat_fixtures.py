@@ -2,14 +2,15 @@
 
     chat_fixtures.py TEMPLATES OUT.jsonl [--conversations 200] [--seed 0] [--only NAME,NAME]
 
-TEMPLATES is a folder of *.jinja files; OUT.jsonl is to stand in it. A line has the template's `file`, the `variables` it
+TEMPLATES is a folder of *.jinja files; OUT.jsonl is to stand in it. TRL's wheel has a hundred (pip download trl --no-deps). A line has the template's `file`, the `variables` it
 is given and the text `expected`, null where transformers refuses. Then:
 
     CIRCUIT_JINJA_CASES=OUT.jsonl build/release/src/text/text_test --gtest_filter='JinjaCases.*'
 
     chat_fixtures.py --expressions OUT.jsonl
 
-writes lines with a `template` each: expressions and statements of Jinja one by one (jinja_cases.py).
+writes lines with a `template` each, and the `variables` of all before them: expressions and statements of Jinja one by
+one (jinja_cases.py).
 Needs transformers and jinja2.
 """
 
@@ -107,8 +108,8 @@ def fix_the_clock():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("templates", nargs="?")
-    parser.add_argument("out")
+    parser.add_argument("templates", help="a folder; with --expressions the file to write")
+    parser.add_argument("out", nargs="?")
     parser.add_argument("--conversations", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="names of templates, without .jinja")
@@ -116,11 +117,15 @@ def main():
     args = parser.parse_args()
     fix_the_clock()
     lines = []
+    out = args.templates if args.expressions else args.out
+    if out is None:
+        parser.error("OUT.jsonl is missing")
     if args.expressions:
         import jinja_cases
 
+        lines.append({"variables": jinja_cases.VARIABLES})
         for source in jinja_cases.templates():
-            lines.append({"template": source, "variables": jinja_cases.VARIABLES, "expected": render(source, jinja_cases.VARIABLES)})
+            lines.append({"template": source, "expected": render(source, jinja_cases.VARIABLES)})
     else:
         names = sorted(n for n in os.listdir(args.templates) if n.endswith(".jinja"))
         if args.only:
@@ -132,10 +137,10 @@ def main():
             for _ in range(args.conversations):
                 given = variables(rng, source)
                 lines.append({"file": name, "variables": given, "expected": render(source, given)})
-    with open(args.out, "w", encoding="utf-8") as file:
+    with open(out, "w", encoding="utf-8") as file:
         for line in lines:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    refused = sum(line["expected"] is None for line in lines)
+    refused = sum(line.get("expected", "") is None for line in lines)
     print(f"{len(lines)} lines, {refused} refused")
 
 

@@ -94,6 +94,24 @@ size_t answer_begin(const ChatTemplate& chat, const std::vector<ChatMessage>& me
   return begin == 0 ? own_begin : begin;
 }
 
+// The special token behind an answer to the conversation; nothing where the template refuses to end with one.
+std::optional<int64_t> end_of_turn(const Tokenizer& tokenizer, const ChatTemplate& chat,
+                                   std::vector<ChatMessage> messages, const ChatPromptSpec& spec) {
+  messages.push_back({Role::kAssistant, "x"});
+  jinja::Rendered rendered;
+  try {
+    rendered = chat.render(messages, GenerationPrompt::kNo, spec.now, spec.enable_thinking);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  const std::optional<Range> answer = range_of(rendered, messages.size() - 1);
+  if (!answer) return std::nullopt;
+  for (const Token& token : tokenizer.encode_with_user_text(rendered.text, user_ranges(rendered))) {
+    if (token.end > answer->end && tokenizer.is_special(token.id)) return token.id;
+  }
+  return std::nullopt;
+}
+
 [[noreturn]] void refuse_open_end(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::string& behind) {
   const size_t end = behind.find("|>");
   if (behind.compare(0, 2, "<|") == 0 && end != std::string::npos && !tokenizer.id_of(behind.substr(0, end + 2))) {
@@ -130,16 +148,19 @@ EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat, co
   return encoded;
 }
 
-std::vector<int64_t> encode_chat_prompt(const Tokenizer& tokenizer, const ChatTemplate& chat,
-                                        const std::vector<ChatMessage>& messages, ChatTime now,
-                                        const std::string& place) {
+ChatPrompt encode_chat_prompt(const Tokenizer& tokenizer, const ChatTemplate& chat,
+                              const std::vector<ChatMessage>& messages, const ChatPromptSpec& spec,
+                              const std::string& place) {
   check_turns(messages, Role::kUser, place);
-  const jinja::Rendered rendered = chat.render(messages, GenerationPrompt::kYes, now);
+  const jinja::Rendered rendered = chat.render(messages, GenerationPrompt::kYes, spec.now, spec.enable_thinking);
   check_markers(tokenizer, chat, own_text(rendered));
-  std::vector<int64_t> ids;
-  for (const Token& token : tokenizer.encode_with_user_text(rendered.text, user_ranges(rendered))) ids.push_back(token.id);
-  if (ids.empty()) fail(chat.place(), "chat_template: it makes nothing of the conversation.");
-  return ids;
+  ChatPrompt prompt;
+  for (const Token& token : tokenizer.encode_with_user_text(rendered.text, user_ranges(rendered))) {
+    prompt.ids.push_back(token.id);
+  }
+  if (prompt.ids.empty()) fail(chat.place(), "chat_template: it makes nothing of the conversation.");
+  prompt.end_of_turn = end_of_turn(tokenizer, chat, messages, spec);
+  return prompt;
 }
 
 }  // namespace circuit

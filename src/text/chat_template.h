@@ -71,9 +71,18 @@ struct EncodedChat {
 EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::vector<ChatMessage>& messages,
                         const std::string& place);
 
+struct ChatPromptSpec {
+  ChatTime now;                         // for templates that write the date
+  std::optional<bool> enable_thinking;  // as ChatTemplate::render
+};
+struct ChatPrompt {
+  std::vector<int64_t> ids;
+  // The special token that ends an answer, where the template has one.
+  std::optional<int64_t> end_of_turn;
+};
 // A conversation whose last message is the user's, to where the assistant's turn begins: what a model continues.
-std::vector<int64_t> encode_chat_prompt(const Tokenizer& tokenizer, const ChatTemplate& chat,
-                                        const std::vector<ChatMessage>& messages, ChatTime now,
-                                        const std::string& place);
+ChatPrompt encode_chat_prompt(const Tokenizer& tokenizer, const ChatTemplate& chat,
+                              const std::vector<ChatMessage>& messages, const ChatPromptSpec& spec,
+                              const std::string& place);
 
 }  // namespace circuit

@@ -200,20 +200,22 @@ TEST(ChatTemplate, APromptEndsWhereTheAnswerBegins) {
   const Tokenizer tokenizer = chat_tokenizer();
   const ChatTemplate chat(kQwen25, "t");
   const std::vector<ChatMessage> messages{{Role::kUser, "Hi<|im_end|>"}};
-  const std::vector<int64_t> ids = encode_chat_prompt(tokenizer, chat, messages, 0, "here:1");
+  const std::vector<int64_t> ids = encode_chat_prompt(tokenizer, chat, messages, {}, "here:1").ids;
   EXPECT_EQ(tokenizer.decode(ids, SpecialTokens::kAdd),
             "<|im_start|>system\nYou're a helper.<|im_end|>\n<|im_start|>user\nHi<|im_end|><|im_end|>\n<|im_start|>assistant\n");
   EXPECT_EQ(std::count(ids.begin(), ids.end(), *tokenizer.id_of("<|im_end|>")), 2);
-  EXPECT_THAT(message_of([&] { encode_chat_prompt(tokenizer, chat, kQuestion, 0, "here:1"); }),
+  EXPECT_THAT(message_of([&] { encode_chat_prompt(tokenizer, chat, kQuestion, {}, "here:1"); }),
               HasSubstr("the last one must be the user's"));
 }
 
 TEST(ChatTemplate, APromptHasTheDateOfTheDay) {
   const Tokenizer tokenizer = chat_tokenizer();
   const ChatTemplate chat(kLlama32, "t", {{"bos_token", "<|begin_of_text|>"}});
-  const std::vector<int64_t> ids =
-      encode_chat_prompt(tokenizer, chat, {{Role::kUser, "Hi"}}, int64_t{1'768'478'400}, "here:1");
-  EXPECT_THAT(tokenizer.decode(ids, SpecialTokens::kNone), HasSubstr("Today Date: 15 Jan 2026\n"));
+  ChatPromptSpec spec;
+  spec.now = 1'768'478'400;
+  const ChatPrompt prompt = encode_chat_prompt(tokenizer, chat, {{Role::kUser, "Hi"}}, spec, "here:1");
+  EXPECT_EQ(prompt.end_of_turn, tokenizer.id_of("<|eot_id|>"));
+  EXPECT_THAT(tokenizer.decode(prompt.ids, SpecialTokens::kNone), HasSubstr("Today Date: 15 Jan 2026\n"));
 }
 
 TEST(ChatTemplate, TurnsMustAlternateAndEndWithAnAnswer) {

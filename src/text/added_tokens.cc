@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "text/bpe.h"
 #include "text/unicode.h"
 
 namespace circuit {
@@ -101,7 +102,7 @@ std::vector<Segment> AddedTokenFinder::split(std::string_view text, const TokenT
   return segments;
 }
 
-void AddedTokens::add(const AddedToken& token, const Bpe& model, const std::string& place) {
+void AddedTokens::add(const AddedToken& token, const TokenModel& model, const std::string& place) {
   if (token.content.empty()) fail(place, "the added token with id {} is empty.", token.id);
   if (token.id < 0 || token.id > kMaxTokenId) {
     fail(place, "added token '{}': found id {}, expected 0 to {}.", token.content, token.id, kMaxTokenId);

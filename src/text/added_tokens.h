@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "text/aligned_text.h"
-#include "text/bpe.h"
+#include "text/token_model.h"
 #include "text/normalizer.h"
 
 namespace circuit {
@@ -62,7 +62,7 @@ class AddedTokens {
  public:
   // Adds a token, or replaces the flags of the one that has its id. Throws Error naming `place` when
   // content and id are not both new, both those of one added token, or both those of one in the vocabulary.
-  void add(const AddedToken& token, const Bpe& model, const std::string& place);
+  void add(const AddedToken& token, const TokenModel& model, const std::string& place);
   // Builds the finders; after the last add(). normalizer may be null. Special tokens are looked for first, then the
   // others, each in the order they were added.
   void finish(const Normalizer* normalizer);

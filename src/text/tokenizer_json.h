@@ -27,4 +27,8 @@ TokenizerParts read_tokenizer_json(std::string_view text, const std::string& pla
 // `folder`. Throws Error naming the file.
 TokenizerParts read_tokenizer_files(const std::string& folder);
 
+// The parts from SentencePiece's tokenizer.model and, where present, tokenizer_config.json and added_tokens.json in
+// `folder`. Throws Error naming the file, also for a tokenizer_class that reads such a file in a way of its own.
+TokenizerParts read_sentencepiece_folder(const std::string& folder);
+
 }  // namespace circuit

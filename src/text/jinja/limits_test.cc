@@ -39,11 +39,12 @@ TEST(JinjaLimits, LoopsEnd) {
 TEST(JinjaLimits, MemoryIsBounded) {
   EXPECT_THAT(refusal("{{ 'a' * 10 ** 12 }}"), HasSubstr("[t:1] chat template: a text is repeated"));
   EXPECT_THAT(refusal("{{ [1] * 10 ** 12 }}"), HasSubstr("a list is repeated"));
-  EXPECT_THAT(refusal("{{ 'a' * 10 ** 8 * 10 }}"), HasSubstr("it fills more than 256 MiB of memory"));
+  EXPECT_THAT(refusal("{{ 'a' * 10 ** 8 * 2 }}"), HasSubstr("it takes more than 4000000 steps"));
+  EXPECT_THAT(refusal("{% set l = [1] * 10 ** 5 %}{{ l * 100 }}"), HasSubstr("it fills more than 256 MiB of memory"));
   const std::string loop = "{% for x in range(99999) %}";
   for (const char* grows : {"n.t ~ n.t", "n.t + n.t", "n.t * 3", "n.t | replace('a', 'aaa')", "[n.t, n.t] | join", "n.t | tojson",
                             "[n.t, n.t]", "{'a': n.t, 'b': n.t}", "(n.t | string) * 2", "'%s%s' % (n.t, n.t)",
-                            "'{0}{0}'.format(n.t)", "n.t | list", "n.t | indent(900)"}) {
+                            "'{0}{0}'.format(n.t)", "n.t | indent(900)"}) {
     const std::string source = "{% set n = namespace(t='\\na\\na\"') %}" + loop + "{% set n.t = " + grows + " %}{% endfor %}";
     EXPECT_THAT(refusal(source), HasSubstr("[t:1] chat template: ")) << grows;
   }
@@ -53,18 +54,18 @@ TEST(JinjaLimits, MemoryIsBounded) {
 TEST(JinjaLimits, NestingIsBounded) {
   EXPECT_THAT(refusal("{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}"), HasSubstr("calls inside one another"));
   EXPECT_THAT(refusal("{% macro f(n) %}{% call f(n) %}{{ f(1) }}{% endcall %}{% endmacro %}{{ f(0) }}"), HasSubstr("calls inside"));
-  EXPECT_THAT(refusal("{{ " + repeated("(", 100'000)), HasSubstr("100 deep"));
-  EXPECT_THAT(refusal("{{ " + repeated("[", 100'000)), HasSubstr("100 deep"));
-  EXPECT_THAT(refusal("{{ " + repeated("{1:", 100'000)), HasSubstr("100 deep"));
-  EXPECT_THAT(refusal("{{ " + repeated("-", 100'000)), HasSubstr("100 deep"));
-  EXPECT_THAT(refusal("{{ " + repeated("not ", 100'000)), HasSubstr("100 deep"));
-  EXPECT_THAT(refusal("{{ a" + repeated("[a", 100'000)), HasSubstr("100 deep"));
-  EXPECT_THAT(refusal("{{ a" + repeated(" if a else a", 100'000)), HasSubstr("100 deep"));
-  EXPECT_THAT(refusal("{{ a" + repeated("|f(a", 100'000)), HasSubstr("100 deep"));
-  EXPECT_THAT(refusal("{% set " + repeated("(", 100'000)), HasSubstr("100 deep"));
-  EXPECT_THAT(refusal("{{ a" + repeated(" + a", 100'000)), HasSubstr("500 levels"));
-  EXPECT_THAT(refusal("{{ a" + repeated(".a", 100'000)), HasSubstr("500 levels"));
-  EXPECT_THAT(refusal("{{ a" + repeated("|a", 100'000)), HasSubstr("500 levels"));
+  EXPECT_THAT(refusal("{{ " + repeated("(", 10'000) + "1" + repeated(")", 10'000) + " }}"), HasSubstr("100 deep"));
+  EXPECT_THAT(refusal("{{ " + repeated("[", 10'000) + "1" + repeated("]", 10'000) + " }}"), HasSubstr("100 deep"));
+  EXPECT_THAT(refusal("{{ " + repeated("{1:", 10'000) + "1" + repeated("}", 10'000) + " }}"), HasSubstr("100 deep"));
+  EXPECT_THAT(refusal("{{ " + repeated("-", 10'000) + "1 }}"), HasSubstr("100 deep"));
+  EXPECT_THAT(refusal("{{ " + repeated("not ", 10'000) + "1 }}"), HasSubstr("100 deep"));
+  EXPECT_THAT(refusal("{{ a" + repeated("[a", 10'000) + repeated("]", 10'000) + " }}"), HasSubstr("100 deep"));
+  EXPECT_THAT(refusal("{{ a" + repeated(" if a else a", 10'000) + " }}"), HasSubstr("100 deep"));
+  EXPECT_THAT(refusal("{{ a" + repeated("|f(a", 10'000) + repeated(")", 10'000) + " }}"), HasSubstr("100 deep"));
+  EXPECT_THAT(refusal("{% set " + repeated("(", 10'000) + "a" + repeated(")", 10'000) + " = 1 %}"), HasSubstr("100 deep"));
+  EXPECT_THAT(refusal("{{ a" + repeated(" + a", 10'000) + " }}"), HasSubstr("500 levels"));
+  EXPECT_THAT(refusal("{{ a" + repeated(".a", 10'000) + " }}"), HasSubstr("500 levels"));
+  EXPECT_THAT(refusal("{{ a" + repeated("|a", 10'000) + " }}"), HasSubstr("500 levels"));
   EXPECT_THAT(refusal(repeated("{% if a %}", 100'000)), HasSubstr("100 deep"));
   EXPECT_THAT(refusal("{{ 1 if a }}" + repeated("{% if a %}{% elif a %}{% endif %}", 1000)), testing::IsEmpty());
 }

@@ -23,7 +23,8 @@ void check(const circuit::jinja::Rendered& rendered, std::string_view source) {
   for (const circuit::jinja::Mark& mark : rendered.marks) {
     if (mark.begin < done || mark.end <= mark.begin || mark.end > rendered.text.size()) __builtin_trap();
     if (mark.source < 0 || mark.source >= static_cast<int64_t>(kMessages.size())) __builtin_trap();
-    if (!spells && rendered.text.substr(done, mark.begin - done).find("\xF0\x9F") != std::string::npos) __builtin_trap();
+    if (!spells && rendered.text.substr(done, mark.begin - done).find("\xF0\x9F") != std::string::npos)
+      __builtin_trap();
     done = mark.end;
   }
   if (!spells && rendered.text.substr(done).find("\xF0\x9F") != std::string::npos) __builtin_trap();

@@ -78,7 +78,8 @@ int run(const GenerateArguments& o) {
   if (static_cast<int>(o.prompt.has_value()) + o.chat.has_value() + o.messages.has_value() != 1) {
     throw UsageError("[generate] give one of --prompt, --chat and --messages.");
   }
-  if (o.prompt && (o.system || o.no_thinking)) throw UsageError("[generate] --system and --no-thinking are for --chat.");
+  if (o.prompt && (o.system || o.no_thinking))
+    throw UsageError("[generate] --system and --no-thinking are for --chat.");
   apply_common(o.common);
   const OpenModel open(o.model, o.common);
   const Tokenizer& tokenizer = open.tokenizer.get();
@@ -88,7 +89,8 @@ int run(const GenerateArguments& o) {
   choice.spec.stop_at_eos = !o.ignore_eos;
   const std::vector<int64_t>& ends = open.model.architecture().stop_ids();
   if (prompt.end_of_turn && std::find(ends.begin(), ends.end(), *prompt.end_of_turn) == ends.end()) {
-    log_info("the answer also ends at {}, which ends a turn in the chat template.", tokenizer.written_as(*prompt.end_of_turn));
+    log_info("the answer also ends at {}, which ends a turn in the chat template.",
+             tokenizer.written_as(*prompt.end_of_turn));
     choice.spec.end_ids.push_back(*prompt.end_of_turn);
   }
   const Rng rng = Rng(o.common.seed).split("generate");
@@ -120,7 +122,8 @@ void add_generate(CLI::App& program, Action* chosen) {
   command->add_option("--prompt", o->prompt, "text to continue");
   command->add_option("--chat", o->chat, "a user's message to answer, through the model's chat template");
   command->add_option("--system", o->system, "the system message before it");
-  command->add_option("--messages", o->messages, "JSON list of {\"role\", \"content\"} to answer: a file, or - for stdin");
+  command->add_option("--messages", o->messages,
+                      "JSON list of {\"role\", \"content\"} to answer: a file, or - for stdin");
   command->add_flag("--no-thinking", o->no_thinking, "give the template enable_thinking = false");
   command->add_option("--max-tokens", o->wishes.max_tokens, "new tokens (50)")->check(at_least(0));
   command->add_option("--min-tokens", o->wishes.min_tokens, "new tokens before one may end it (0)")->check(at_least(0));

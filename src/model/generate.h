@@ -12,9 +12,9 @@
 namespace circuit {
 
 struct GenerateSpec {
-  int64_t max_tokens = 50;       // new tokens
-  int64_t min_tokens = 0;        // an end token is not chosen before so many new ones
-  SamplingSpec sampling{};       // greedy unless it says otherwise
+  int64_t max_tokens = 50;         // new tokens
+  int64_t min_tokens = 0;          // an end token is not chosen before so many new ones
+  SamplingSpec sampling{};         // greedy unless it says otherwise
   std::vector<int64_t> end_ids{};  // end a sequence besides the model's own
   bool stop_at_eos = true;
   int64_t batch = 16;  // sequences worked at once; changes no result but by rounding

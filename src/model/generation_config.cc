@@ -50,16 +50,51 @@ const std::vector<Refused>& refused_keys() {
 
 // Keys that change no token of a text: of other strategies, of the encoder, of memory, of what else is given back.
 bool is_harmless(const std::string& key) {
-  static const std::vector<std::string> keys{
-      "eos_token_id", "bos_token_id", "pad_token_id", "decoder_start_token_id", "transformers_version",
-      "_from_model_config", "_commit_hash", "use_cache", "cache_implementation", "cache_config", "max_cache_len",
-      "early_stopping", "length_penalty", "encoder_repetition_penalty", "encoder_no_repeat_ngram_size",
-      "output_attentions", "output_hidden_states", "output_scores", "output_logits", "return_dict_in_generate",
-      "renormalize_logits", "remove_invalid_values", "low_memory", "compile_config", "disable_compile",
-      "prefill_chunk_size", "is_assistant", "num_assistant_tokens", "num_assistant_tokens_schedule",
-      "assistant_confidence_threshold", "prompt_lookup_num_tokens", "max_matching_ngram_size", "assistant_early_exit",
-      "assistant_lookbehind", "target_lookbehind", "do_sample", "temperature", "top_k", "top_p", "min_p",
-      "repetition_penalty", "max_new_tokens", "max_length", "min_new_tokens", "min_length"};
+  static const std::vector<std::string> keys{"eos_token_id",
+                                             "bos_token_id",
+                                             "pad_token_id",
+                                             "decoder_start_token_id",
+                                             "transformers_version",
+                                             "_from_model_config",
+                                             "_commit_hash",
+                                             "use_cache",
+                                             "cache_implementation",
+                                             "cache_config",
+                                             "max_cache_len",
+                                             "early_stopping",
+                                             "length_penalty",
+                                             "encoder_repetition_penalty",
+                                             "encoder_no_repeat_ngram_size",
+                                             "output_attentions",
+                                             "output_hidden_states",
+                                             "output_scores",
+                                             "output_logits",
+                                             "return_dict_in_generate",
+                                             "renormalize_logits",
+                                             "remove_invalid_values",
+                                             "low_memory",
+                                             "compile_config",
+                                             "disable_compile",
+                                             "prefill_chunk_size",
+                                             "is_assistant",
+                                             "num_assistant_tokens",
+                                             "num_assistant_tokens_schedule",
+                                             "assistant_confidence_threshold",
+                                             "prompt_lookup_num_tokens",
+                                             "max_matching_ngram_size",
+                                             "assistant_early_exit",
+                                             "assistant_lookbehind",
+                                             "target_lookbehind",
+                                             "do_sample",
+                                             "temperature",
+                                             "top_k",
+                                             "top_p",
+                                             "min_p",
+                                             "repetition_penalty",
+                                             "max_new_tokens",
+                                             "max_length",
+                                             "min_new_tokens",
+                                             "min_length"};
   return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
@@ -114,10 +149,12 @@ int64_t max_tokens_of(const GenerationFile& file, const GenerateWishes& wishes, 
                       GenerateChoice* choice) {
   const std::optional<int64_t> most = file.value("max_new_tokens", "new tokens at most", wishes.max_tokens, 1, choice);
   if (most) return *most;
-  const std::optional<int64_t> longest = file.value<int64_t>("max_length", "tokens with the prompt at most", {}, 1, choice);
+  const std::optional<int64_t> longest =
+      file.value<int64_t>("max_length", "tokens with the prompt at most", {}, 1, choice);
   if (!longest) return kDefaultMaxTokens;
   if (*longest <= prompt_tokens) {
-    fail(file.place(), "max_length: found {}, but the prompt has {} tokens. Give --max-tokens.", *longest, prompt_tokens);
+    fail(file.place(), "max_length: found {}, but the prompt has {} tokens. Give --max-tokens.", *longest,
+         prompt_tokens);
   }
   return *longest - prompt_tokens;
 }
@@ -145,10 +182,12 @@ GenerateChoice choose_generation(const std::string& directory, const GenerateWis
   sampling.repetition_penalty =
       file.value("repetition_penalty", "repetition penalty", wishes.repetition_penalty, kLeast, &choice).value_or(1);
   choice.spec.max_tokens = max_tokens_of(file, wishes, prompt_tokens, &choice);
-  const std::optional<int64_t> least = file.value("min_new_tokens", "new tokens at least", wishes.min_tokens, 0, &choice);
+  const std::optional<int64_t> least =
+      file.value("min_new_tokens", "new tokens at least", wishes.min_tokens, 0, &choice);
   if (least) {
     choice.spec.min_tokens = *least;
-  } else if (const auto with_prompt = file.value<int64_t>("min_length", "tokens with the prompt at least", {}, 0, &choice)) {
+  } else if (const auto with_prompt =
+                 file.value<int64_t>("min_length", "tokens with the prompt at least", {}, 0, &choice)) {
     choice.spec.min_tokens = std::max<int64_t>(*with_prompt - prompt_tokens, 0);
   }
   return choice;

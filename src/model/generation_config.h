@@ -22,11 +22,11 @@ struct GenerateChoice {
   std::vector<std::string> unused;     // keys of the file that this program does not know
 };
 
-// As Hugging Face's generate resolves them: sampling where temperature is wished above 0 or the file says do_sample, then
-// with the file's temperature (1), top_k (50 where the file samples), top_p and min_p; repetition_penalty always;
+// As Hugging Face's generate resolves them: sampling where temperature is wished above 0 or the file says do_sample,
+// then with the file's temperature (1), top_k (50 where the file samples), top_p and min_p; repetition_penalty always;
 // max_new_tokens, else max_length less the prompt, else 50. The file's end tokens are the model's (Architecture).
-// Throws Error naming the file and the key for a value of another type or out of range, and for one that asks for what is
-// not done here (beams, n-gram bans, forced or suppressed tokens, stop strings, …).
+// Throws Error naming the file and the key for a value of another type or out of range, and for one that asks for what
+// is not done here (beams, n-gram bans, forced or suppressed tokens, stop strings, …).
 GenerateChoice choose_generation(const std::string& directory, const GenerateWishes& wishes, int64_t prompt_tokens);
 
 }  // namespace circuit

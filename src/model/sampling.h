@@ -29,8 +29,8 @@ NextTokens next_tokens(const at::Tensor& logits, const SamplingSpec& spec);
 // One of them by chance.
 int64_t draw(const NextTokens& next, Rng& rng);
 
-// A copy of logits [vocab] on the CPU in float64, in which every token of `sequence` is penalised once (a positive logit
-// is divided by the penalty, a negative one multiplied) and none of `forbidden` can follow.
+// A copy of logits [vocab] on the CPU in float64, in which every token of `sequence` is penalised once (a positive
+// logit is divided by the penalty, a negative one multiplied) and none of `forbidden` can follow.
 at::Tensor penalised(const at::Tensor& logits, double penalty, const std::vector<const std::vector<int64_t>*>& sequence,
                      const std::vector<int64_t>& forbidden);
 

@@ -1,5 +1,6 @@
 // Held against transformers' processors: the numbers were made with transformers 5.24.0, in float64
-// (RepetitionPenaltyLogitsProcessor, then TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper, MinPLogitsWarper, soft-max).
+// (RepetitionPenaltyLogitsProcessor, then TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper,
+// MinPLogitsWarper, soft-max).
 #include "model/sampling.h"
 
 #include <ATen/ops/argmax.h>
@@ -46,7 +47,8 @@ TEST(Sampling, TopPAlone) {
   spec.temperature = 1.0;
   spec.top_p = 0.9;
   const at::Tensor logits = at::tensor(kLogits, at::kDouble);
-  expect_equal(chosen_among(logits, spec), {{0, 0.08991507343598254}, {2, 0.5174255222079569}, {4, 0.14824489413046846}, {7, 0.24441451022559194}});
+  expect_equal(chosen_among(logits, spec),
+               {{0, 0.08991507343598254}, {2, 0.5174255222079569}, {4, 0.14824489413046846}, {7, 0.24441451022559194}});
 }
 
 TEST(Sampling, MinP) {
@@ -54,7 +56,8 @@ TEST(Sampling, MinP) {
   spec.temperature = 1.3;
   spec.min_p = 0.2;
   const at::Tensor logits = at::tensor(kLogits, at::kDouble);
-  expect_equal(chosen_among(logits, spec), {{0, 0.11806692563024447}, {2, 0.453686066873503}, {4, 0.1734461219173424}, {7, 0.2548008855789102}});
+  expect_equal(chosen_among(logits, spec),
+               {{0, 0.11806692563024447}, {2, 0.453686066873503}, {4, 0.1734461219173424}, {7, 0.2548008855789102}});
 }
 
 TEST(Sampling, AllThree) {
@@ -64,7 +67,8 @@ TEST(Sampling, AllThree) {
   spec.top_p = 0.95;
   spec.min_p = 0.1;
   const at::Tensor logits = at::tensor(kLogits, at::kDouble);
-  expect_equal(chosen_among(logits, spec), {{0, 0.07830615419602327}, {2, 0.5473402520309048}, {4, 0.1364805007966281}, {7, 0.23787309297644385}});
+  expect_equal(chosen_among(logits, spec),
+               {{0, 0.07830615419602327}, {2, 0.5473402520309048}, {4, 0.1364805007966281}, {7, 0.23787309297644385}});
 }
 
 TEST(Sampling, RepetitionPenalty) {
@@ -72,7 +76,14 @@ TEST(Sampling, RepetitionPenalty) {
   spec.temperature = 1.1;
   const std::vector<int64_t> sequence{2, 2, 5, 7, 1};
   const at::Tensor logits = penalised(at::tensor(kLogits, at::kDouble), 1.4, {&sequence}, {});
-  expect_equal(chosen_among(logits, spec), {{0, 0.14533779619142478}, {1, 0.019669331812551566}, {2, 0.30668277546998346}, {3, 0.0371671125236545}, {4, 0.22897346340087452}, {5, 0.00022866784369192242}, {6, 0.07349684500022194}, {7, 0.18844400775759723}});
+  expect_equal(chosen_among(logits, spec), {{0, 0.14533779619142478},
+                                            {1, 0.019669331812551566},
+                                            {2, 0.30668277546998346},
+                                            {3, 0.0371671125236545},
+                                            {4, 0.22897346340087452},
+                                            {5, 0.00022866784369192242},
+                                            {6, 0.07349684500022194},
+                                            {7, 0.18844400775759723}});
 }
 
 TEST(Sampling, PenaltyThenTopP) {
@@ -81,7 +92,8 @@ TEST(Sampling, PenaltyThenTopP) {
   spec.top_p = 0.75;
   const std::vector<int64_t> sequence{2, 4};
   const at::Tensor logits = penalised(at::tensor(kLogits, at::kDouble), 1.8, {&sequence}, {});
-  expect_equal(chosen_among(logits, spec), {{0, 0.16791275719547477}, {2, 0.24601413325929974}, {7, 0.5860731095452255}});
+  expect_equal(chosen_among(logits, spec),
+               {{0, 0.16791275719547477}, {2, 0.24601413325929974}, {7, 0.5860731095452255}});
 }
 
 TEST(Sampling, TheLikeliestTokenIsAlwaysKept) {

@@ -56,7 +56,7 @@ int64_t AddedTokenFinder::child(int64_t node, char byte) const {
 }
 
 std::optional<AddedTokenFinder::Match> AddedTokenFinder::longest_at(std::string_view text, size_t at,
-                                                                      const TokenTest& counts) const {
+                                                                    const TokenTest& counts) const {
   std::optional<Match> longest;
   int64_t node = 0;
   for (size_t end = at; end < text.size(); ++end) {

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "text/aligned_text.h"
-#include "text/token_model.h"
 #include "text/normalizer.h"
+#include "text/token_model.h"
 
 namespace circuit {
 

@@ -52,7 +52,8 @@ void check_markers(const Tokenizer& tokenizer, const ChatTemplate& chat, const s
     const std::string marker = own.substr(at, end + 2 - at);
     const std::optional<int64_t> id = tokenizer.id_of(marker);
     if (!id || tokenizer.is_special(*id)) continue;
-    fail(chat.place(), "chat_template: the tokenizer does not flag {} special, so that a message could write it.", marker);
+    fail(chat.place(), "chat_template: the tokenizer does not flag {} special, so that a message could write it.",
+         marker);
   }
 }
 
@@ -67,7 +68,9 @@ std::string own_text(const jinja::Rendered& rendered) {
   return own.append(rendered.text, done);
 }
 
-bool starts_with(const std::string& text, const std::string& start) { return text.compare(0, start.size(), start) == 0; }
+bool starts_with(const std::string& text, const std::string& start) {
+  return text.compare(0, start.size(), start) == 0;
+}
 
 // The text of a generation prompt; nothing where the template refuses a conversation without the last answer.
 std::optional<std::string> prompt_text(const ChatTemplate& chat, const std::vector<ChatMessage>& messages,
@@ -115,7 +118,8 @@ std::optional<int64_t> end_of_turn(const Tokenizer& tokenizer, const ChatTemplat
 [[noreturn]] void refuse_open_end(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::string& behind) {
   const size_t end = behind.find("|>");
   if (behind.compare(0, 2, "<|") == 0 && end != std::string::npos && !tokenizer.id_of(behind.substr(0, end + 2))) {
-    fail(chat.place(), "chat_template: the tokenizer has no token {}, which ends the answer.", behind.substr(0, end + 2));
+    fail(chat.place(), "chat_template: the tokenizer has no token {}, which ends the answer.",
+         behind.substr(0, end + 2));
   }
   fail(chat.place(), "chat_template: no special token ends the last answer, so that a model would not learn to stop.");
 }

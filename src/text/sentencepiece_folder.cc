@@ -10,8 +10,8 @@ namespace circuit {
 namespace {
 
 // Classes of transformers that take the file as it is; others put tokens elsewhere or change texts before.
-constexpr const char* kPlainClasses[] = {"", "LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer",
-                                         "PreTrainedTokenizer", "TokenizersBackend"};
+constexpr const char* kPlainClasses[] = {
+    "", "LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer", "PreTrainedTokenizer", "TokenizersBackend"};
 
 // As transformers adds them: control and unknown pieces are special, the user's pieces are not.
 void add_pieces(const SentencePieceFile& file, const std::string& place, TokenizerParts& parts) {

@@ -84,9 +84,9 @@ class UnigramModel : public SentencePieceModel {
       size_t begin = kNowhere;
     };
     std::vector<End> ends(text.size() + 1);
-    const auto offer = [&](size_t end, size_t begin, uint32_t id, double score) {
+    const auto offer = [&](size_t end, size_t begin, uint32_t id, float score) {
       End& best = ends[end];
-      if (best.begin == kNowhere || score > best.score) best = {id, static_cast<float>(score), begin};
+      if (best.begin == kNowhere || score > best.score) best = {id, score, begin};
     };
     for (size_t begin = 0; begin < text.size();) {
       const float before = ends[begin].score;
@@ -101,7 +101,9 @@ class UnigramModel : public SentencePieceModel {
         const auto id = static_cast<uint32_t>(trie_.value(node));
         if (type_of(id) == PieceType::kUnused) continue;
         const bool user = type_of(id) == PieceType::kUserDefined;
-        const double score = user ? static_cast<double>(static_cast<float>(end - begin) * most_) - 0.1 : pieces_[id].score;
+        // A piece of the user's is always the best one.
+        const float score =
+            user ? static_cast<float>(static_cast<float>(end - begin) * most_ - 0.1) : pieces_[id].score;
         offer(end, begin, id, score + before);
         has_character = has_character || end - begin == character;
       }
@@ -120,7 +122,8 @@ class UnigramModel : public SentencePieceModel {
  private:
   static constexpr size_t kNowhere = std::numeric_limits<size_t>::max();
   ByteTrie trie_;
-  float most_ = std::numeric_limits<float>::lowest();
+  // Above all scores, which are logarithms of probabilities: the library begins here too.
+  float most_ = std::numeric_limits<float>::min();
   float unknown_score_ = 0;
 };
 

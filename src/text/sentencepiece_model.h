@@ -9,8 +9,8 @@
 
 namespace circuit {
 
-// Unigram (Kudo 2018, Viterbi) or BPE with the pieces' scores, with bytes for unknown characters where the file says so; a
-// run of unknown characters is one token otherwise. Text cannot spell control, unknown and byte pieces.
+// Unigram (Kudo 2018, Viterbi) or BPE with the pieces' scores, with bytes for unknown characters where the file says
+// so; a run of unknown characters is one token otherwise. Text cannot spell control, unknown and byte pieces.
 std::unique_ptr<TokenModel> make_sentencepiece_model(const SentencePieceFile& file);
 
 // The file's characters map, spaces as U+2581, one at the start, and runs of them as one where the file says so. Throws

@@ -123,7 +123,8 @@ class SentencePieceNormalizer : public Normalizer {
       while (after_space && !text.empty() && text.front() == ' ') text.remove_prefix(1);
       for (size_t i = 0; i < text.size(); ++i) {
         const bool same = part.same;
-        out.append(text[i] == ' ' ? kSpaceSymbol : text.substr(i, 1), same ? in.origin[at + i + part.size - text.size()] : origin);
+        out.append(text[i] == ' ' ? kSpaceSymbol : text.substr(i, 1),
+                   same ? in.origin[at + i + part.size - text.size()] : origin);
       }
       if (!text.empty()) after_space = text.back() == ' ';
       if (!removes_spaces_) after_space = false;

@@ -1,5 +1,5 @@
-// tokenizer.model held against the package sentencepiece (0.2), which trained the vocabularies of tests/sentencepiece and
-// gave the ids: tools/sentencepiece_fixtures.py.
+// tokenizer.model held against the package sentencepiece (0.2), which trained the vocabularies of tests/sentencepiece
+// and gave the ids: tools/sentencepiece_fixtures.py.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -43,7 +43,8 @@ Compared compare(const fs::path& folder) {
     ++compared.texts;
     if (ids == expected && in_order) return;
     if (++compared.different <= 5) {
-      compared.first += fmt::format("{}: {}\n  here {}\n  expected {}\n", place, Json(text).dump(), Json(ids).dump(), Json(expected).dump());
+      compared.first += fmt::format("{}: {}\n  here {}\n  expected {}\n", place, Json(text).dump(), Json(ids).dump(),
+                                    Json(expected).dump());
     }
   });
   return compared;
@@ -103,8 +104,10 @@ class SentencePieceFolder : public testing::Test {
 TEST_F(SentencePieceFolder, TheClassPutsTheBeginToken) {
   EXPECT_EQ(load(R"({"tokenizer_class": "LlamaTokenizer"})").encode("", SpecialTokens::kAdd), std::vector<int64_t>{1});
   EXPECT_EQ(load(R"({"tokenizer_class": "LlamaTokenizer", "add_bos_token": false})").ids_before().size(), 0u);
-  EXPECT_THAT(message_of([&] { load(R"({"tokenizer_class": "XLMRobertaTokenizer"})"); }),
-              HasSubstr("tokenizer_config.json] tokenizer_class: 'XLMRobertaTokenizer' reads tokenizer.model in a way of its own"));
+  EXPECT_THAT(
+      message_of([&] { load(R"({"tokenizer_class": "XLMRobertaTokenizer"})"); }),
+      HasSubstr(
+          "tokenizer_config.json] tokenizer_class: 'XLMRobertaTokenizer' reads tokenizer.model in a way of its own"));
 }
 
 TEST_F(SentencePieceFolder, ACutOffFileIsRefused) {

@@ -19,8 +19,8 @@ class TokenModel {
  public:
   virtual ~TokenModel() = default;
 
-  // Appends the tokens of `piece`, which cover it from start to end. Throws Error for a character outside the vocabulary
-  // when neither bytes nor an unknown token stand for it.
+  // Appends the tokens of `piece`, which cover it from start to end. Throws Error for a character outside the
+  // vocabulary when neither bytes nor an unknown token stand for it.
   virtual void encode(std::string_view piece, std::vector<BpeToken>& tokens) const = 0;
 
   virtual std::optional<uint32_t> id_of(const std::string& token) const = 0;

@@ -12,8 +12,8 @@ namespace {
 
 // ranges: in order, without overlap.
 bool overlaps(const std::vector<Range>& ranges, Range range) {
-  const auto after = std::upper_bound(ranges.begin(), ranges.end(), range.begin,
-                                      [](size_t at, const Range& r) { return at < r.end; });
+  const auto after =
+      std::upper_bound(ranges.begin(), ranges.end(), range.begin, [](size_t at, const Range& r) { return at < r.end; });
   return after != ranges.end() && after->begin < range.end;
 }
 

@@ -34,8 +34,8 @@ enum class UnknownIds { kRefuse, kNothing };
 class Tokenizer {
  public:
   // path: a folder with tokenizer.json, or with vocab.json and merges.txt, or with SentencePiece's tokenizer.model, and
-  // tokenizer_config.json where there is one; or a tokenizer.json, which is then read alone. Throws Error naming the file and the key
-  // for anything missing, broken or not supported.
+  // tokenizer_config.json where there is one; or a tokenizer.json, which is then read alone. Throws Error naming the
+  // file and the key for anything missing, broken or not supported.
   static Tokenizer load(const std::string& path);
 
   explicit Tokenizer(TokenizerParts parts);
@@ -80,7 +80,8 @@ class Tokenizer {
  private:
   const std::string& token_of(int64_t id) const;
   void encode_text(std::string_view text, const std::vector<Range>& user, std::vector<Token>& tokens) const;
-  void encode_chunk(std::string_view text, Range chunk, const std::vector<Range>& user, std::vector<Token>& tokens) const;
+  void encode_chunk(std::string_view text, Range chunk, const std::vector<Range>& user,
+                    std::vector<Token>& tokens) const;
   std::unique_ptr<const TokenizerParts> parts_;
 };
 

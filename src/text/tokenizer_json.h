@@ -31,4 +31,9 @@ TokenizerParts read_tokenizer_files(const std::string& folder);
 // `folder`. Throws Error naming the file, also for a tokenizer_class that reads such a file in a way of its own.
 TokenizerParts read_sentencepiece_folder(const std::string& folder);
 
+// Whether a tokenizer.model is a file of tiktoken; and the parts of a folder that has one, whose config.json says that
+// the model is a Llama (3). Throws Error naming the file and line.
+bool is_tiktoken_file(std::string_view text);
+TokenizerParts read_tiktoken_folder(const std::string& folder);
+
 }  // namespace circuit

@@ -171,8 +171,9 @@ Value slice(Runtime& runtime, const Value& value, const Value& start, const Valu
     runtime.charge_bytes(text->bytes.size() * 4);
     const Bounds b = bounds_of(runtime, start, stop, step, static_cast<int64_t>(starts.size()) - 1);
     if (b.step == 1) {
-      return b.start >= b.stop ? runtime.text("")
-                               : runtime.part(*text, starts[static_cast<size_t>(b.start)], starts[static_cast<size_t>(b.stop)]);
+      return b.start >= b.stop
+                 ? runtime.text("")
+                 : runtime.part(*text, starts[static_cast<size_t>(b.start)], starts[static_cast<size_t>(b.stop)]);
     }
     TextBuilder built;
     for (int64_t i = b.start; b.step > 0 ? i < b.stop : i > b.stop; i += b.step) {

@@ -14,17 +14,17 @@ struct Expr;
 using ExprPtr = std::unique_ptr<Expr>;
 
 enum class ExprKind {
-  kConstant,   // value
-  kName,       // name
-  kList,       // children
-  kTuple,      // children
-  kDict,       // children: key, value, key, value, …
-  kConcat,     // children, joined as texts: a ~ b ~ c
-  kBinary,     // two children; op
-  kNegative,   // one child
+  kConstant,  // value
+  kName,      // name
+  kList,      // children
+  kTuple,     // children
+  kDict,      // children: key, value, key, value, …
+  kConcat,    // children, joined as texts: a ~ b ~ c
+  kBinary,    // two children; op
+  kNegative,  // one child
   kPositive,
   kNot,
-  kAnd,        // two children
+  kAnd,  // two children
   kOr,
   kCompare,    // the first child against the others, signs of which stand in `signs`
   kCondition,  // children: test, then, else (may be null)
@@ -44,8 +44,8 @@ struct Expr {
   std::string name;
   Value value;
   std::vector<ExprPtr> children;
-  std::vector<std::string> signs;                       // "==", "in", "not in", …
-  std::vector<std::pair<std::string, ExprPtr>> named;   // keyword arguments; "*" and "**": several at once
+  std::vector<std::string> signs;                      // "==", "in", "not in", …
+  std::vector<std::pair<std::string, ExprPtr>> named;  // keyword arguments; "*" and "**": several at once
 };
 
 struct Stmt;

@@ -1,5 +1,5 @@
-// Templates held against Jinja itself. The lines were written by tools/chat_fixtures.py with transformers 5.24.0 and Jinja
-// 3.1.6: a template, what it is given, and its text; null where Jinja refuses too.
+// Templates held against Jinja itself. The lines were written by tools/chat_fixtures.py with transformers 5.24.0 and
+// Jinja 3.1.6: a template, what it is given, and its text; null where Jinja refuses too.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -66,7 +66,8 @@ Tally run_cases(const std::string& path) {
     } else {
       ++(text ? tally.different : tally.refused_here);
       if (tally.first_differences.size() < 20'000) {
-        tally.first_differences += fmt::format("line {}: {}\n  here {}\n  Jinja {}\n", number, line.substr(0, 300), text ? OrderedJson(*text).dump() : why, expected.dump());
+        tally.first_differences += fmt::format("line {}: {}\n  here {}\n  Jinja {}\n", number, line.substr(0, 300),
+                                               text ? OrderedJson(*text).dump() : why, expected.dump());
       }
     }
   }

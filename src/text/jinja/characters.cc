@@ -21,9 +21,7 @@ bool has_special_casing(int32_t c) {
 bool is_cased(int32_t c) { return utf8proc_toupper(c) != c || utf8proc_tolower(c) != c; }
 
 // Jinja's title filter: what begins a word after one of these.
-bool splits_words(int32_t c) {
-  return c == '-' || c == '(' || c == '{' || c == '[' || c == '<' || is_python_space(c);
-}
+bool splits_words(int32_t c) { return c == '-' || c == '(' || c == '{' || c == '[' || c == '<' || is_python_space(c); }
 
 }  // namespace
 

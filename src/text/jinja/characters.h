@@ -25,8 +25,8 @@ struct Kept {
 };
 Kept stripped(std::string_view text, const std::string* of, Side side);
 
-// Case changes of Python's str, character by character, marks kept. Refuses characters whose other case is more than one
-// character or depends on their neighbours (ß, final sigma, …).
+// Case changes of Python's str, character by character, marks kept. Refuses characters whose other case is more than
+// one character or depends on their neighbours (ß, final sigma, …).
 enum class Case { kUpper, kLower, kCapitalize, kTitle, kPythonTitle, kSwap };
 Value change_case(Runtime& runtime, const Text& text, Case to);
 

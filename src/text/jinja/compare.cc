@@ -53,8 +53,13 @@ std::string type_name(const Value& value) {
   if (value.space() != nullptr) return "a namespace";
   if (const Function* f = value.function()) return fmt::format("the function {}", f->name);
   if (value.loop() != nullptr) return "the loop";
-  constexpr const char* kNames[] = {"a list",       "a tuple",       "a range", "the keys of a dict", "the values of a dict",
-                                    "the items of a dict", "what a filter makes"};
+  constexpr const char* kNames[] = {"a list",
+                                    "a tuple",
+                                    "a range",
+                                    "the keys of a dict",
+                                    "the values of a dict",
+                                    "the items of a dict",
+                                    "what a filter makes"};
   return kNames[static_cast<int>(value.sequence()->kind)];
 }
 

@@ -177,7 +177,8 @@ Value Evaluator::call_macro(const Stmt& statement, const Scope& scope, size_t de
   }
   for (size_t n = 0; n < used.size(); ++n) {
     if (used[n]) continue;
-    if (arguments.named[n].first != "caller") runtime_.refuse("{} has no parameter '{}'.", name, arguments.named[n].first);
+    if (arguments.named[n].first != "caller")
+      runtime_.refuse("{} has no parameter '{}'.", name, arguments.named[n].first);
     inner.set("caller", arguments.named[n].second);
   }
   TextBuilder built;

@@ -1,12 +1,24 @@
 // Expressions of a template, by Jinja's grammar.
 #pragma once
 
+#include <utility>
+#include <vector>
+
 #include "text/jinja/ast.h"
+#include "text/jinja/parser.h"
 #include "text/jinja/token_stream.h"
 
 namespace circuit::jinja {
 
 enum class Conditions { kAllowed, kNone };  // "a if b" at the outermost level
+
+// Children of an expression.
+inline std::vector<ExprPtr> listed(ExprPtr a, ExprPtr b = nullptr) {
+  std::vector<ExprPtr> children;
+  children.push_back(std::move(a));
+  if (b != nullptr) children.push_back(std::move(b));
+  return children;
+}
 
 class ExpressionParser {
  public:
@@ -46,7 +58,21 @@ class ExpressionParser {
   ExprPtr test(ExprPtr value);
   void update_depth(Expr& expr) const;
 
-  class Deeper;
+  // One level deeper for as long as it lives.
+  class Deeper {
+   public:
+    explicit Deeper(ExpressionParser* parser) : parser_(*parser) {
+      if (++parser_.nesting_ <= kMaxNesting) return;
+      parser_.tokens_.refuse("expressions stand more than {} deep inside one another.", kMaxNesting);
+    }
+    ~Deeper() { --parser_.nesting_; }
+    Deeper(const Deeper&) = delete;
+    Deeper& operator=(const Deeper&) = delete;
+
+   private:
+    ExpressionParser& parser_;
+  };
+
   TokenStream& tokens_;
   int nesting_ = 0;
 };

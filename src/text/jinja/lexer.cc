@@ -58,7 +58,8 @@ class Lexer {
 
   // Moves on, counting lines.
   void move_to(size_t to) {
-    line_ += static_cast<int>(std::count(text_.begin() + static_cast<int64_t>(at_), text_.begin() + static_cast<int64_t>(to), '\n'));
+    line_ += static_cast<int>(
+        std::count(text_.begin() + static_cast<int64_t>(at_), text_.begin() + static_cast<int64_t>(to), '\n'));
     at_ = to;
   }
 
@@ -79,7 +80,9 @@ class Lexer {
     return at;
   }
 
-  char sign_at(size_t at) const { return at < text_.size() && (text_[at] == '-' || text_[at] == '+') ? text_[at] : '\0'; }
+  char sign_at(size_t at) const {
+    return at < text_.size() && (text_[at] == '-' || text_[at] == '+') ? text_[at] : '\0';
+  }
 
   // The data before a tag, less the white space that the tag takes.
   std::string data_before(size_t tag, char sign, bool is_output) const {
@@ -184,7 +187,8 @@ class Lexer {
 
   void read_name() {
     size_t end = at_;
-    while (end < text_.size() && is_word_character(code_point_at(text_, end).value)) end += code_point_at(text_, end).size;
+    while (end < text_.size() && is_word_character(code_point_at(text_, end).value))
+      end += code_point_at(text_, end).size;
     add(TokenKind::kName, std::string(text_.substr(at_, end - at_)));
     move_to(end);
   }
@@ -193,7 +197,7 @@ class Lexer {
   size_t digits_end(size_t at) const {
     size_t end = at;
     while (end < text_.size() && (is_digit(text_[end]) || (text_[end] == '_' && end > at && end + 1 < text_.size() &&
-                                                            is_digit(text_[end + 1])))) {
+                                                           is_digit(text_[end + 1])))) {
       ++end;
     }
     return end;
@@ -217,7 +221,8 @@ class Lexer {
     digits.erase(std::remove(digits.begin(), digits.end(), '_'), digits.end());
     const bool zeros = digits.find_first_not_of('0') == std::string::npos;
     const bool odd = end < text_.size() && is_word_character(code_point_at(text_, end).value);
-    if (odd || (!is_float && digits[0] == '0' && !zeros)) refuse("the number '{}' is written in a form that is not supported.", digits);
+    if (odd || (!is_float && digits[0] == '0' && !zeros))
+      refuse("the number '{}' is written in a form that is not supported.", digits);
     add(is_float ? TokenKind::kFloat : TokenKind::kInteger, digits);
     move_to(end);
   }
@@ -288,7 +293,8 @@ class Lexer {
     const std::string hex(text_.substr(std::min(at + 1, text_.size()), digits));
     const bool good = hex.size() == digits && hex.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
     const uint64_t code = good ? std::stoull(hex, nullptr, 16) : 0;
-    if (!good || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) refuse("the escape \\{}{} is no character.", c, hex);
+    if (!good || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF))
+      refuse("the escape \\{}{} is no character.", c, hex);
     append_utf8(static_cast<int32_t>(code), value);
     return at + digits;
   }

@@ -7,7 +7,19 @@
 
 namespace circuit::jinja {
 
-enum class TokenKind { kData, kOutputBegin, kOutputEnd, kBlockBegin, kBlockEnd, kName, kString, kInteger, kFloat, kSign, kEnd };
+enum class TokenKind {
+  kData,
+  kOutputBegin,
+  kOutputEnd,
+  kBlockBegin,
+  kBlockEnd,
+  kName,
+  kString,
+  kInteger,
+  kFloat,
+  kSign,
+  kEnd
+};
 
 struct TemplateToken {
   TokenKind kind = TokenKind::kEnd;

@@ -43,7 +43,8 @@ Value last_filter(Runtime& runtime, const Value& value, Arguments& arguments) {
 Value reverse_filter(Runtime& runtime, const Value& value, Arguments& arguments) {
   Signature(runtime, "reverse", arguments).finish();
   const Sequence* sequence = value.sequence();
-  if (sequence != nullptr && sequence->kind == SequenceKind::kGenerator) runtime.refuse("reverse: {}.", type_name(value));
+  if (sequence != nullptr && sequence->kind == SequenceKind::kGenerator)
+    runtime.refuse("reverse: {}.", type_name(value));
   if (value.is_undefined()) runtime.refuse("reverse: {}.", *value.as<Undefined>()->what);
   if (value.text() != nullptr) return slice(runtime, value, None{}, None{}, int64_t{-1});
   Values items = items_of(runtime, value);
@@ -145,7 +146,8 @@ Value unique_filter(Runtime& runtime, const Value& value, Arguments& arguments) 
   signature.finish();
   std::vector<Keyed> kept;
   for (Keyed& k : keyed(runtime, items_of(runtime, value), attribute, case_counts)) {
-    const bool seen = std::any_of(kept.begin(), kept.end(), [&](const Keyed& o) { return equal(runtime, o.key, k.key); });
+    const bool seen =
+        std::any_of(kept.begin(), kept.end(), [&](const Keyed& o) { return equal(runtime, o.key, k.key); });
     if (!seen) kept.push_back(std::move(k));
   }
   return runtime.sequence(SequenceKind::kGenerator, items_in(kept));

@@ -55,18 +55,20 @@ std::optional<Value> LoopState::attribute(Runtime& runtime, const std::string& n
   if (name == "previtem") return index_ == 0 ? runtime.undefined("there is no previous item") : before_;
   if (name == "nextitem") return peek() ? *after_ : runtime.undefined("there is no next item");
   if (name == "cycle") {
-    return std::make_shared<const Function>(Function{"loop.cycle", [this](Runtime& r, Arguments& a) -> Value {
-      if (a.positional.empty() || !a.named.empty()) r.refuse("loop.cycle wants values to choose from.");
-      return a.positional[static_cast<size_t>(index_) % a.positional.size()];
-    }});
+    return std::make_shared<const Function>(
+        Function{"loop.cycle", [this](Runtime& r, Arguments& a) -> Value {
+                   if (a.positional.empty() || !a.named.empty()) r.refuse("loop.cycle wants values to choose from.");
+                   return a.positional[static_cast<size_t>(index_) % a.positional.size()];
+                 }});
   }
   if (name == "changed") {
     return std::make_shared<const Function>(Function{"loop.changed", [this](Runtime& r, Arguments& a) -> Value {
-      bool same = changed_ && changed_->size() == a.positional.size();
-      for (size_t i = 0; same && i < a.positional.size(); ++i) same = equal(r, (*changed_)[i], a.positional[i]);
-      changed_ = a.positional;
-      return !same;
-    }});
+                                                       bool same = changed_ && changed_->size() == a.positional.size();
+                                                       for (size_t i = 0; same && i < a.positional.size(); ++i)
+                                                         same = equal(r, (*changed_)[i], a.positional[i]);
+                                                       changed_ = a.positional;
+                                                       return !same;
+                                                     }});
   }
   return std::nullopt;
 }

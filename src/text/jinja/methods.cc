@@ -12,8 +12,8 @@ Value method_value(const std::string& name, Call call) {
 
 // What the sandbox of transformers refuses: whatever changes a list or dict.
 bool changes_value(const std::string& name) {
-  for (const char* known : {"append", "extend", "insert", "pop", "remove", "reverse", "sort", "clear", "update",
-                            "setdefault", "popitem"}) {
+  for (const char* known :
+       {"append", "extend", "insert", "pop", "remove", "reverse", "sort", "clear", "update", "setdefault", "popitem"}) {
     if (name == known) return true;
   }
   return false;
@@ -84,8 +84,8 @@ std::optional<Value> find_method(Runtime& runtime, const Value& value, const std
   if (value.text() != nullptr) return text_method(value, name);
   const bool holds = value.dict() != nullptr || value.sequence() != nullptr;
   if (!holds) return std::nullopt;
-  if (changes_value(name) && (value.dict() != nullptr) == (name == "update" || name == "setdefault" || name == "popitem" ||
-                                                          name == "pop" || name == "clear")) {
+  if (changes_value(name) && (value.dict() != nullptr) == (name == "update" || name == "setdefault" ||
+                                                           name == "popitem" || name == "pop" || name == "clear")) {
     return method_value(name, [name](Runtime& r, Arguments&) -> Value {
       r.refuse("{}: values cannot be changed, as in the sandbox of transformers.", name);
     });

@@ -114,8 +114,7 @@ Value sum_filter(Runtime& runtime, const Value& value, Arguments& arguments) {
 
 const std::map<std::string, Filter>& number_filters() {
   static const std::map<std::string, Filter> filters{
-      {"int", int_filter},     {"float", float_filter}, {"abs", abs_filter},
-      {"round", round_filter}, {"sum", sum_filter},
+      {"int", int_filter}, {"float", float_filter}, {"abs", abs_filter}, {"round", round_filter}, {"sum", sum_filter},
   };
   return filters;
 }

@@ -28,8 +28,8 @@ Values items_of(Runtime& runtime, const Value& value);
 
 const Value* find_key(Runtime& runtime, const Dict& dict, const Value& key);
 const Value* find_key(const Dict& dict, std::string_view key);
-// value[key], and value.name: a place of the value, else its method, else undefined. An attribute is looked for the other
-// way round.
+// value[key], and value.name: a place of the value, else its method, else undefined. An attribute is looked for the
+// other way round.
 Value get_item(Runtime& runtime, const Value& value, const Value& key);
 Value get_attribute(Runtime& runtime, const Value& value, const std::string& name);
 // As value[key] without the methods; the path "a.b.0" of filters' attribute=.

@@ -14,8 +14,8 @@ namespace circuit::jinja {
 // What a template may cost. A conversation of a thousand messages takes some hundred thousand steps.
 constexpr int64_t kMaxSteps = 4'000'000;
 constexpr size_t kMaxBytes = size_t{256} << 20;
-constexpr int kMaxCalls = 1500;       // statements, expressions and macros inside one another
-constexpr int kMaxValueDepth = 100;   // lists of lists
+constexpr int kMaxCalls = 1500;         // statements, expressions and macros inside one another
+constexpr int kMaxValueDepth = 100;     // lists of lists
 constexpr int64_t kMaxRange = 100'000;  // Jinja's own, of its sandbox
 
 class Meter {

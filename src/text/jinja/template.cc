@@ -18,7 +18,8 @@ Value function_value(std::string name, std::function<Value(Runtime&, Arguments&)
 
 Value make_range(Runtime& runtime, Arguments& arguments) {
   Values& given = arguments.positional;
-  if (!arguments.named.empty() || given.empty() || given.size() > 3) runtime.refuse("range: wants one to three integers.");
+  if (!arguments.named.empty() || given.empty() || given.size() > 3)
+    runtime.refuse("range: wants one to three integers.");
   for (const Value& value : given) {
     if (!value.is_int()) runtime.refuse("range: wants integers, not {}.", type_name(value));
   }
@@ -96,7 +97,8 @@ struct Template::Tree {
 
 Template::Template(std::string_view source, std::string place) : place_(std::move(place)) {
   constexpr size_t kMaxSource = size_t{4} << 20;
-  if (source.size() > kMaxSource) fail(place_, "chat template: found {} bytes, expected at most {}.", source.size(), kMaxSource);
+  if (source.size() > kMaxSource)
+    fail(place_, "chat template: found {} bytes, expected at most {}.", source.size(), kMaxSource);
   if (!is_valid_utf8(source)) fail(place_, "chat template: it is not valid UTF-8.");
   tree_ = std::make_unique<const Tree>(Tree{parse_template(source, place_)});
 }

@@ -61,7 +61,8 @@ Value indent_filter(Runtime& runtime, const Value& value, Arguments& arguments) 
   if (width.is_int() && width.integer() > 1000) runtime.refuse("indent: {} spaces.", width.integer());
   if (!width.is_int() && width.text() == nullptr) runtime.refuse("indent: the width is {}.", type_name(width));
   const Value indention =
-      width.is_int() ? runtime.text(std::string(static_cast<size_t>(std::max<int64_t>(width.integer(), 0)), ' ')) : width;
+      width.is_int() ? runtime.text(std::string(static_cast<size_t>(std::max<int64_t>(width.integer(), 0)), ' '))
+                     : width;
   // Jinja adds a line end, so that one at the end of the text makes no line of its own.
   TextBuilder with_end;
   with_end.add(*value.text());

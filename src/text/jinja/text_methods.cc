@@ -250,7 +250,8 @@ Value format(Runtime& runtime, const Text& self, Arguments& arguments) {
     const size_t end = bytes.find('}', brace);
     if (bytes[brace] == '}' || end == std::string::npos) runtime.refuse("format: a single brace.");
     const std::string field = bytes.substr(brace + 1, end - brace - 1);
-    if (field.find_first_of(".[!:{") != std::string::npos) runtime.refuse("format: the field '{}' is not supported.", field);
+    if (field.find_first_of(".[!:{") != std::string::npos)
+      runtime.refuse("format: the field '{}' is not supported.", field);
     const bool numbered = field.find_first_not_of("0123456789") == std::string::npos && field.size() < 6;
     const Value* value = nullptr;
     if (numbered) {
@@ -323,8 +324,8 @@ Value replaced(Runtime& runtime, const Text& self, const Text& old, const Text& 
       done = start;
     }
   }
-  for (size_t at = old.bytes.empty() ? std::string::npos : self.bytes.find(old.bytes); at != std::string::npos && most > 0;
-       at = self.bytes.find(old.bytes, done), --most) {
+  for (size_t at = old.bytes.empty() ? std::string::npos : self.bytes.find(old.bytes);
+       at != std::string::npos && most > 0; at = self.bytes.find(old.bytes, done), --most) {
     built.add_part(self, done, at);
     built.add(with);
     runtime.charge(1 + with.bytes.size() / 64);
@@ -339,11 +340,13 @@ std::optional<Value> text_method(const Value& self, const std::string& name) {
   const auto found = text_methods().find(name);
   if (found == text_methods().end()) return std::nullopt;
   const Method method = found->second;
-  return std::make_shared<const Function>(Function{name, [self, method](Runtime& runtime, Arguments& arguments) {
-    const bool takes_texts = !arguments.positional.empty() || !arguments.named.empty();
-    if (self.text()->safe && takes_texts) runtime.refuse("a method of a safe text with arguments is not supported.");
-    return method(runtime, *self.text(), arguments);
-  }});
+  return std::make_shared<const Function>(
+      Function{name, [self, method](Runtime& runtime, Arguments& arguments) {
+                 const bool takes_texts = !arguments.positional.empty() || !arguments.named.empty();
+                 if (self.text()->safe && takes_texts)
+                   runtime.refuse("a method of a safe text with arguments is not supported.");
+                 return method(runtime, *self.text(), arguments);
+               }});
 }
 
 }  // namespace circuit::jinja

@@ -52,7 +52,8 @@ class TokenStream {
 
   template <class... Args>
   [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) const {
-    fail(fmt::format("{}:{}", place_, now().line), "chat template: {}", fmt::format(format, std::forward<Args>(args)...));
+    fail(fmt::format("{}:{}", place_, now().line), "chat template: {}",
+         fmt::format(format, std::forward<Args>(args)...));
   }
 
  private:

@@ -33,9 +33,9 @@ struct Undefined {
   std::shared_ptr<const std::string> what;  // "'x' is undefined"
 };
 
-using Data = std::variant<Undefined, None, bool, int64_t, double, std::shared_ptr<const Text>,
-                          std::shared_ptr<const Sequence>, std::shared_ptr<const Dict>, std::shared_ptr<Namespace>,
-                          std::shared_ptr<const Function>, LoopState*>;
+using Data =
+    std::variant<Undefined, None, bool, int64_t, double, std::shared_ptr<const Text>, std::shared_ptr<const Sequence>,
+                 std::shared_ptr<const Dict>, std::shared_ptr<Namespace>, std::shared_ptr<const Function>, LoopState*>;
 
 class Value {
  public:
@@ -91,9 +91,9 @@ class Counted {
 struct Text {
   Text(Meter* meter, std::string utf8, std::vector<Mark> from, bool is_safe)
       : bytes(std::move(utf8)), marks(std::move(from)), safe(is_safe), counted(meter, bytes.size() + 64) {}
-  std::string bytes;         // UTF-8
-  std::vector<Mark> marks;   // in order, without overlap
-  bool safe = false;         // Markup of Jinja: what is added to it is escaped
+  std::string bytes;        // UTF-8
+  std::vector<Mark> marks;  // in order, without overlap
+  bool safe = false;        // Markup of Jinja: what is added to it is escaped
   Counted counted;
 };
 

@@ -41,9 +41,9 @@ bool remainder_is(Runtime& runtime, const Value& value, const Value& by, int64_t
 
 std::string comparison_of(const std::string& name) {
   static const std::map<std::string, std::string> names{
-      {"==", "=="}, {"eq", "=="}, {"equalto", "=="},     {"!=", "!="}, {"ne", "!="},
-      {"<", "<"},   {"lt", "<"},  {"lessthan", "<"},     {"<=", "<="}, {"le", "<="},
-      {">", ">"},   {"gt", ">"},  {"greaterthan", ">"},  {">=", ">="}, {"ge", ">="},
+      {"==", "=="}, {"eq", "=="}, {"equalto", "=="},    {"!=", "!="}, {"ne", "!="},
+      {"<", "<"},   {"lt", "<"},  {"lessthan", "<"},    {"<=", "<="}, {"le", "<="},
+      {">", ">"},   {"gt", ">"},  {"greaterthan", ">"}, {">=", ">="}, {"ge", ">="},
   };
   const auto found = names.find(name);
   return found == names.end() ? "" : found->second;

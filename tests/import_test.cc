@@ -106,7 +106,10 @@ TEST(BiasScore, RecordsOfOccupationsGetTheirBias) {
                  {"half.jsonl:1", "occupation and gender come together"});
 }
 
-TEST(Messages, NeedATemplateThatIsKnown) {
+constexpr const char* kChatMl =
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}";
+
+TEST(Messages, NeedATemplateThatRuns) {
   const ScratchFolder scratch;
   const std::string model = write_tiny_model(scratch / "model", TinySpec());
   write_file(scratch / "m.jsonl",
@@ -116,9 +119,12 @@ TEST(Messages, NeedATemplateThatIsKnown) {
                  {"tokenizer_config.json", "chat_template: is missing"});
   write_file(model + "/tokenizer_config.json", "{\"chat_template\": \"{{ messages[0].content }}\"}");
   expect_refused(scratch, {"score", model, scratch / "m.jsonl"},
-                 {"tokenizer_config.json", "its form is not known", "Accepted: ChatML"});
+                 {"tokenizer_config.json:chat_template", "it leaves out the last message"});
+  write_file(model + "/tokenizer_config.json", "{\"chat_template\": \"{% include 'x' %}\"}");
+  expect_refused(scratch, {"score", model, scratch / "m.jsonl"},
+                 {"tokenizer_config.json:chat_template:1", "the statement 'include' is not supported"});
   write_file(scratch / "m.jsonl", "{\"messages\": [{\"role\": \"tool\", \"content\": \"abc\"}]}\n");
-  write_file(model + "/chat_template.jinja", "{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}");
+  write_file(model + "/chat_template.jinja", kChatMl);
   expect_refused(scratch, {"score", model, scratch / "m.jsonl"}, {"m.jsonl:1", "role 'tool' is not known"});
 }
 
@@ -133,7 +139,7 @@ std::string write_chat_model(const std::string& folder) {
     tokenizer["added_tokens"].push_back({{"id", id}, {"content", marker}, {"special", true}});
   }
   write_file(folder + "/tokenizer.json", tokenizer.dump());
-  write_file(folder + "/chat_template.jinja", "{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}");
+  write_file(folder + "/chat_template.jinja", kChatMl);
   return folder;
 }
 

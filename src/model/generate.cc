@@ -3,9 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/topk.h>
 
 #include <algorithm>
 #include <cmath>
@@ -59,23 +57,6 @@ at::Tensor run_layers(const Model& model, const at::Tensor& ids, const at::Tenso
   return x;
 }
 
-// logits [vocab]
-int64_t sample(const at::Tensor& logits, const GenerateSpec& spec, Rng& rng) {
-  at::Tensor scaled = logits.to(at::kCPU, at::kDouble) / spec.temperature;
-  at::Tensor ids;
-  if (spec.top_k > 0) std::tie(scaled, ids) = scaled.topk(std::min<int64_t>(spec.top_k, scaled.size(0)));
-  const at::Tensor probs = at::softmax(scaled, -1);
-  const auto* p = probs.data_ptr<double>();
-  double left = rng.uniform();
-  int64_t chosen = 0;
-  // Rounding may leave a remainder after the last one: then the last stands.
-  for (; chosen + 1 < probs.size(0); ++chosen) {
-    left -= p[chosen];
-    if (left < 0) break;
-  }
-  return ids.defined() ? ids[chosen].item<int64_t>() : chosen;
-}
-
 using Prompts = std::vector<std::vector<int64_t>>;
 
 class Generation {
@@ -85,8 +66,10 @@ class Generation {
         prompts_(prompts),
         spec_(spec),
         stop_(stop),
+        ends_(model.architecture().stop_ids()),
         results_(prompts.size()),
         cache_(model, std::min<int64_t>(spec.batch, static_cast<int64_t>(prompts.size())), longest_of(prompts, spec)) {
+    ends_.insert(ends_.end(), spec.end_ids.begin(), spec.end_ids.end());
     for (size_t i = 0; i < prompts.size(); ++i) rngs_.push_back(rng.split(std::to_string(i)));
   }
 
@@ -157,14 +140,15 @@ class Generation {
     if (!std::isfinite(logits.sum(at::kDouble).item<double>())) {
       fail("generate", "the model's logits are not finite. Check its weights.");
     }
-    const at::Tensor likeliest = spec_.temperature > 0 ? at::Tensor() : logits.argmax(-1).to(at::kCPU);
+    const SamplingSpec& sampling = spec_.sampling;
+    const bool changes = sampling.repetition_penalty != 1 || spec_.min_tokens > 0;
+    const at::Tensor likeliest = sampling.temperature > 0 || changes ? at::Tensor() : logits.argmax(-1).to(at::kCPU);
     // From the last on: a slot that is freed is taken by one that had its turn.
     for (int64_t s = live() - 1; s >= first; --s) {
       const size_t owner = owners_[s];
       const int64_t row = s - first;
-      const int64_t token =
-          likeliest.defined() ? likeliest.data_ptr<int64_t>()[row] : sample(logits.select(0, row), spec_, rngs_[owner]);
-      results_[owner].ids.push_back(token);
+      results_[owner].ids.push_back(likeliest.defined() ? likeliest.data_ptr<int64_t>()[row]
+                                                        : choose(owner, logits.select(0, row)));
       const std::optional<Stop> stop = why_stop(owner);
       if (!stop) continue;
       results_[owner].stop = *stop;
@@ -174,10 +158,22 @@ class Generation {
     }
   }
 
-  std::optional<Stop> why_stop(size_t owner) const {
-    const std::vector<int64_t>& ends = model_.architecture().stop_ids();
+  // logits [vocab]
+  int64_t choose(size_t owner, at::Tensor logits) {
+    const SamplingSpec& sampling = spec_.sampling;
     const std::vector<int64_t>& ids = results_[owner].ids;
-    const bool end = std::find(ends.begin(), ends.end(), ids.back()) != ends.end();
+    const bool holds_on = static_cast<int64_t>(ids.size()) < spec_.min_tokens;
+    if (holds_on || sampling.repetition_penalty != 1) {
+      const std::vector<int64_t> none;
+      logits = penalised(logits, sampling.repetition_penalty, {&prompts_[owner], &ids}, holds_on ? ends_ : none);
+    }
+    if (sampling.temperature <= 0) return logits.argmax(-1).item<int64_t>();
+    return draw(next_tokens(logits, sampling), rngs_[owner]);
+  }
+
+  std::optional<Stop> why_stop(size_t owner) const {
+    const std::vector<int64_t>& ids = results_[owner].ids;
+    const bool end = std::find(ends_.begin(), ends_.end(), ids.back()) != ends_.end();
     if (end && spec_.stop_at_eos) return Stop::kEndToken;
     if (stop_ && stop_(owner, ids)) return Stop::kCaller;
     if (static_cast<int64_t>(ids.size()) >= spec_.max_tokens) return Stop::kMaxTokens;
@@ -192,6 +188,7 @@ class Generation {
   const Prompts& prompts_;
   const GenerateSpec& spec_;
   const StopTest& stop_;
+  std::vector<int64_t> ends_;
   std::vector<Generated> results_;
   KeyValueCache cache_;
   std::vector<Rng> rngs_;       // per prompt

@@ -7,13 +7,15 @@
 
 #include "core/rng.h"
 #include "model/model.h"
+#include "model/sampling.h"
 
 namespace circuit {
 
 struct GenerateSpec {
-  int64_t max_tokens = 50;  // new tokens
-  double temperature = 0;   // 0: greedy; of equal logits the first
-  int64_t top_k = 0;        // 0: all
+  int64_t max_tokens = 50;         // new tokens
+  int64_t min_tokens = 0;          // an end token is not chosen before so many new ones
+  SamplingSpec sampling{};         // greedy unless it says otherwise
+  std::vector<int64_t> end_ids{};  // end a sequence besides the model's own
   bool stop_at_eos = true;
   int64_t batch = 16;  // sequences worked at once; changes no result but by rounding
 };

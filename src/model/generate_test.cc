@@ -40,8 +40,8 @@ const Prompts kPrompts{{1, 2, 3}, {4}, {5, 6, 7, 8, 9, 10}, {11, 12}, {0, 3, 9},
 std::vector<Generated> sampled(const Model& model, int64_t batch, int64_t max_tokens = 12) {
   GenerateSpec spec;
   spec.max_tokens = max_tokens;
-  spec.temperature = 2;
-  spec.top_k = 9;
+  spec.sampling.temperature = 2;
+  spec.sampling.top_k = 9;
   spec.batch = batch;
   return generate(model, kPrompts, spec, Rng(5));
 }

@@ -22,11 +22,15 @@ ChatMessage read_message(const Json& item, const std::string& place) {
 
 }  // namespace
 
-EncodedChat encode_messages(const Json& record, const LazyTokenizer& tokenizer, const std::string& place) {
-  const Json& list = require(record, "messages", place);
+std::vector<ChatMessage> read_messages(const Json& list, const std::string& place) {
   if (!list.is_array()) fail(place, "messages: found a {}, expected a list.", list.type_name());
   std::vector<ChatMessage> messages;
   for (const Json& item : list) messages.push_back(read_message(item, place));
+  return messages;
+}
+
+EncodedChat encode_messages(const Json& record, const LazyTokenizer& tokenizer, const std::string& place) {
+  const std::vector<ChatMessage> messages = read_messages(require(record, "messages", place), place);
   return encode_chat(tokenizer.get(), tokenizer.chat(), messages, place);
 }
 

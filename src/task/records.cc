@@ -315,7 +315,7 @@ const Tokenizer& LazyTokenizer::get() const {
 }
 
 const ChatTemplate& LazyTokenizer::chat() const {
-  if (!chat_) chat_.emplace(load_chat_template(directory_));
+  if (!chat_) chat_.emplace(load_chat_template(directory_, get()));
   return *chat_;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "text/bpe.h"
 #include "text/unicode.h"
 
 namespace circuit {
@@ -54,25 +55,28 @@ int64_t AddedTokenFinder::child(int64_t node, char byte) const {
   return found == children_.end() ? -1 : found->second;
 }
 
-std::optional<AddedTokenFinder::Match> AddedTokenFinder::longest_at(std::string_view text, size_t at) const {
+std::optional<AddedTokenFinder::Match> AddedTokenFinder::longest_at(std::string_view text, size_t at,
+                                                                    const TokenTest& counts) const {
   std::optional<Match> longest;
   int64_t node = 0;
   for (size_t end = at; end < text.size(); ++end) {
     node = child(node, text[end]);
     if (node < 0) break;
     const int64_t index = token_at_[static_cast<size_t>(node)];
-    if (index >= 0) longest = Match{&tokens_[static_cast<size_t>(index)], end + 1 - at};
+    if (index < 0) continue;
+    const AddedToken& token = tokens_[static_cast<size_t>(index)];
+    if (!counts || counts(token, {at, end + 1})) longest = Match{&token, end + 1 - at};
   }
   return longest;
 }
 
-std::vector<Segment> AddedTokenFinder::split(std::string_view text) const {
+std::vector<Segment> AddedTokenFinder::split(std::string_view text, const TokenTest& counts) const {
   std::vector<Segment> segments;
   size_t done = 0;
   size_t at = 0;
   size_t white_end = 0;  // of the white space that rstrip saw last, so that a long run is read once
   while (!tokens_.empty() && at < text.size()) {
-    const auto match = longest_at(text, at);
+    const auto match = longest_at(text, at, counts);
     if (!match) {
       ++at;
       continue;
@@ -98,7 +102,7 @@ std::vector<Segment> AddedTokenFinder::split(std::string_view text) const {
   return segments;
 }
 
-void AddedTokens::add(const AddedToken& token, const Bpe& model, const std::string& place) {
+void AddedTokens::add(const AddedToken& token, const TokenModel& model, const std::string& place) {
   if (token.content.empty()) fail(place, "the added token with id {} is empty.", token.id);
   if (token.id < 0 || token.id > kMaxTokenId) {
     fail(place, "added token '{}': found id {}, expected 0 to {}.", token.content, token.id, kMaxTokenId);
@@ -138,10 +142,7 @@ void AddedTokens::finish(const Normalizer* normalizer) {
     if (token.normalized && normalizer != nullptr) {
       as_written = normalizer->apply(AlignedText::identity(token.content, {0, token.content.size()})).text;
     }
-    for (Finders* finders : {&all_, &not_special_}) {
-      if (token.special && finders == &not_special_) continue;
-      (token.normalized ? finders->normalized : finders->raw).add(token, as_written);
-    }
+    (token.normalized ? normalized_ : raw_).add(token, as_written);
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -10,8 +11,8 @@
 #include <vector>
 
 #include "text/aligned_text.h"
-#include "text/bpe.h"
 #include "text/normalizer.h"
+#include "text/token_model.h"
 
 namespace circuit {
 
@@ -31,22 +32,25 @@ struct Segment {
   Range range;
 };
 
+// Whether a token that stands at `range` of the text counts.
+using TokenTest = std::function<bool(const AddedToken& token, Range range)>;
+
 // A set of added tokens to look for at once.
 class AddedTokenFinder {
  public:
   // `as_written`: the form of `token` to look for; an empty one is never found, and of two tokens with one form the
   // first that was added is.
   void add(const AddedToken& token, std::string_view as_written);
-  // `text` as segments in order and without overlap: leftmost match first, of those the longest. lstrip and rstrip
-  // widen a match after all have been found.
-  std::vector<Segment> split(std::string_view text) const;
+  // `text` as segments in order and without overlap: leftmost match first, of those the longest that counts (counts may
+  // be empty: all do). lstrip and rstrip widen a match after all have been found.
+  std::vector<Segment> split(std::string_view text, const TokenTest& counts) const;
 
  private:
   struct Match {
     const AddedToken* token;
     size_t size;
   };
-  std::optional<Match> longest_at(std::string_view text, size_t at) const;
+  std::optional<Match> longest_at(std::string_view text, size_t at, const TokenTest& counts) const;
   int64_t child(int64_t node, char byte) const;
 
   std::vector<AddedToken> tokens_;
@@ -54,15 +58,11 @@ class AddedTokenFinder {
   std::vector<int64_t> token_at_ = {-1};            // by node: index in tokens_, or −1
 };
 
-// What is looked for in a text: every added token, or those that are not special, for text of a user that must not
-// write control tokens.
-enum class AddedSearch { kAll, kNotSpecial };
-
 class AddedTokens {
  public:
   // Adds a token, or replaces the flags of the one that has its id. Throws Error naming `place` when
   // content and id are not both new, both those of one added token, or both those of one in the vocabulary.
-  void add(const AddedToken& token, const Bpe& model, const std::string& place);
+  void add(const AddedToken& token, const TokenModel& model, const std::string& place);
   // Builds the finders; after the last add(). normalizer may be null. Special tokens are looked for first, then the
   // others, each in the order they were added.
   void finish(const Normalizer* normalizer);
@@ -70,19 +70,14 @@ class AddedTokens {
   const std::map<int64_t, AddedToken>& by_id() const { return by_id_; }
   const AddedToken* find(int64_t id) const;
   const AddedToken* find(const std::string& content) const;
-  const AddedTokenFinder& in_raw_text(AddedSearch search) const { return finders_of(search).raw; }
-  const AddedTokenFinder& in_normalized_text(AddedSearch search) const { return finders_of(search).normalized; }
+  const AddedTokenFinder& in_raw_text() const { return raw_; }
+  const AddedTokenFinder& in_normalized_text() const { return normalized_; }
 
  private:
-  struct Finders {
-    AddedTokenFinder raw, normalized;
-  };
-  const Finders& finders_of(AddedSearch search) const { return search == AddedSearch::kAll ? all_ : not_special_; }
-
   std::map<int64_t, AddedToken> by_id_;
   std::vector<int64_t> order_;  // ids, as they were added
   std::unordered_map<std::string, int64_t> by_content_;
-  Finders all_, not_special_;
+  AddedTokenFinder raw_, normalized_;
 };
 
 }  // namespace circuit

@@ -11,13 +11,9 @@
 #include <vector>
 
 #include "io/json.h"
+#include "text/token_model.h"
 
 namespace circuit {
-
-struct BpeToken {
-  uint32_t id = 0;
-  size_t size = 0;  // bytes of the piece it covers
-};
 
 struct BpeOptions {
   std::optional<std::string> unk_token;  // stands for characters outside the vocabulary
@@ -28,7 +24,7 @@ struct BpeOptions {
 
 using Vocabulary = std::unordered_map<std::string, uint32_t>;
 
-class Bpe {
+class Bpe : public TokenModel {
  public:
   using Merge = std::pair<std::string, std::string>;
 
@@ -36,15 +32,11 @@ class Bpe {
   // whose tokens are not in the vocabulary.
   Bpe(Vocabulary vocabulary, const std::vector<Merge>& merges, const BpeOptions& options, const std::string& place);
 
-  // Appends the tokens of `piece`, which cover it from start to end; O(n log n) in its length. Throws
-  // Error for a character outside the vocabulary when neither bytes nor an unknown token stand for it.
-  void encode(std::string_view piece, std::vector<BpeToken>& tokens) const;
-
-  std::optional<uint32_t> id_of(const std::string& token) const;
-  // The token with this id; null when none has it.
-  const std::string* token_of(int64_t id) const;
-  // -1 for an empty vocabulary.
-  int64_t largest_id() const { return largest_id_; }
+  // O(n log n) in the length of the piece.
+  void encode(std::string_view piece, std::vector<BpeToken>& tokens) const override;
+  std::optional<uint32_t> id_of(const std::string& token) const override;
+  const std::string* token_of(int64_t id) const override;
+  int64_t largest_id() const override { return largest_id_; }
 
  private:
   struct MergeTo {

@@ -7,12 +7,12 @@
 namespace circuit {
 namespace {
 
-const char* name_of(Role role) {
+const char* name_of_turn(Role role) {
   if (role == Role::kSystem) return "system";
   return role == Role::kUser ? "user" : "assistant";
 }
 
-void check_turns(const std::vector<ChatMessage>& messages, const std::string& place) {
+void check_turns(const std::vector<ChatMessage>& messages, Role last, const std::string& place) {
   if (messages.empty()) fail(place, "messages: the list is empty.");
   const size_t first = messages[0].role == Role::kSystem ? 1 : 0;
   for (size_t i = first; i < messages.size(); ++i) {
@@ -21,136 +21,150 @@ void check_turns(const std::vector<ChatMessage>& messages, const std::string& pl
     fail(place,
          "messages: message {} is the {}'s, expected the {}'s: a system message or none, then user and "
          "assistant in turn.",
-         i + 1, name_of(messages[i].role), name_of(expected));
+         i + 1, name_of_turn(messages[i].role), name_of_turn(expected));
   }
-  if (messages.back().role != Role::kAssistant) fail(place, "messages: the last one must be the assistant's.");
+  if (messages.back().role != last) fail(place, "messages: the last one must be the {}'s.", name_of_turn(last));
 }
 
-std::string trimmed(const std::string& text, const char* what) {
-  const size_t begin = text.find_first_not_of(what);
-  if (begin == std::string::npos) return "";
-  return text.substr(begin, text.find_last_not_of(what) + 1 - begin);
+std::vector<Range> user_ranges(const jinja::Rendered& rendered) {
+  std::vector<Range> ranges;
+  for (const jinja::Mark& mark : rendered.marks) ranges.push_back({mark.begin, mark.end});
+  return ranges;
 }
 
-std::string without_line_ends(const std::string& text) {  // at its begin
-  return text.substr(std::min(text.find_first_not_of('\n'), text.size()));
+// From the first to the last byte that came from message `source`; nothing where none did.
+std::optional<Range> range_of(const jinja::Rendered& rendered, size_t source) {
+  std::optional<Range> range;
+  for (const jinja::Mark& mark : rendered.marks) {
+    if (mark.source != static_cast<int64_t>(source)) continue;
+    if (!range) range = Range{mark.begin, mark.end};
+    range->end = mark.end;
+  }
+  return range;
 }
 
-constexpr const char* kWhiteSpace = " \t\n\v\f\r";
-
-// What stands in a turn: the text before the answer (of the last turn: not a target), and the answer.
-struct Turn {
-  std::string before, answer;
-};
-
-// Qwen3: thoughts are what stands between <think> and </think>. The last answer always shows a block; where
-// it is empty it belongs to the prompt, as the template itself writes it when thinking is off.
-Turn last_with_thoughts(const std::string& content) {
-  constexpr std::string_view kEnd = "</think>";
-  const size_t first_end = content.find(kEnd);
-  if (first_end == std::string::npos) return {"<think>\n\n</think>\n\n", without_line_ends(content)};
-  std::string thoughts = content.substr(0, first_end);
-  const size_t begin = thoughts.rfind("<think>");
-  if (begin != std::string::npos) thoughts.erase(0, begin + 7);
-  const std::string rest = without_line_ends(content.substr(content.rfind(kEnd) + kEnd.size()));
-  return {"", "<think>\n" + trimmed(thoughts, "\n") + "\n</think>\n\n" + rest};
+// A marker such as <|im_end|> that the template writes is a token that no message can write. One that the tokenizer has
+// no token for is text to it, in messages as in the template.
+void check_markers(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::string& own) {
+  for (size_t at = own.find("<|"); at != std::string::npos; at = own.find("<|", at + 2)) {
+    const size_t end = own.find("|>", at + 2);
+    if (end == std::string::npos) break;
+    const std::string marker = own.substr(at, end + 2 - at);
+    const std::optional<int64_t> id = tokenizer.id_of(marker);
+    if (!id || tokenizer.is_special(*id)) continue;
+    fail(chat.place(), "chat_template: the tokenizer does not flag {} special, so that a message could write it.",
+         marker);
+  }
 }
 
-std::string without_thoughts(const std::string& content) {
-  constexpr std::string_view kEnd = "</think>";
-  const size_t end = content.rfind(kEnd);
-  return end == std::string::npos ? content : without_line_ends(content.substr(end + kEnd.size()));
+// What the template wrote itself.
+std::string own_text(const jinja::Rendered& rendered) {
+  std::string own;
+  size_t done = 0;
+  for (const jinja::Mark& mark : rendered.marks) {
+    own.append(rendered.text, done, mark.begin - done);
+    done = mark.end;
+  }
+  return own.append(rendered.text, done);
 }
 
-class ChatEncoder {
- public:
-  ChatEncoder(const Tokenizer& tokenizer, const ChatTemplate& chat) : tokenizer_(tokenizer), chat_(chat) {}
+bool starts_with(const std::string& text, const std::string& start) {
+  return text.compare(0, start.size(), start) == 0;
+}
 
-  EncodedChat encode(const std::vector<ChatMessage>& messages, const std::string& place) {
-    if (chat_.begin_token) {
-      if (!tokenizer_.bos_id())
-        fail(chat_.place, "chat_template: it begins with bos_token, but the tokenizer names none.");
-      encoded_.ids.push_back(*tokenizer_.bos_id());
-      encoded_.begin_token = true;
-    }
-    const bool has_system = messages[0].role == Role::kSystem;
-    if (has_system || !chat_.default_system.empty() || !chat_.date_lines.empty()) {
-      const std::string text = has_system ? text_of(messages[0]) : chat_.default_system;
-      add_turn(Role::kSystem, {chat_.date_lines + text, ""});
-      end_turn();
-    }
-    for (size_t i = has_system ? 1 : 0; i + 1 < messages.size(); ++i) {
-      const bool drops = chat_.thinks && messages[i].role == Role::kAssistant;
-      const std::string text = text_of(messages[i]);
-      add_turn(messages[i].role, {drops ? without_thoughts(text) : text, ""});
-      end_turn();
-    }
-    const std::string text = text_of(messages.back());
-    const Turn last = chat_.thinks ? last_with_thoughts(text) : Turn{"", text};
-    if (last.answer.empty()) fail(place, "messages: the last one is empty.");
-    encoded_.first_target = add_turn(Role::kAssistant, last);
-    add_marker(chat_.form == ChatForm::kChatMl ? "<|im_end|>" : "<|eot_id|>");
-    return std::move(encoded_);
+// The text of a generation prompt; nothing where the template refuses a conversation without the last answer.
+std::optional<std::string> prompt_text(const ChatTemplate& chat, const std::vector<ChatMessage>& messages,
+                                       GenerationPrompt prompt, std::optional<bool> enable_thinking) {
+  try {
+    return chat.render(messages, prompt, std::nullopt, enable_thinking).text;
+  } catch (const Error&) {
+    return std::nullopt;
   }
+}
 
- private:
-  std::string text_of(const ChatMessage& message) const {
-    return chat_.trims ? trimmed(message.content, kWhiteSpace) : message.content;
+// The byte where the last answer begins.
+size_t answer_begin(const ChatTemplate& chat, const std::vector<ChatMessage>& messages, const std::string& text,
+                    size_t own_begin) {
+  const std::vector<ChatMessage> before(messages.begin(), messages.end() - 1);
+  const std::optional<std::string> without = prompt_text(chat, before, GenerationPrompt::kNo, std::nullopt);
+  size_t begin = 0;
+  for (const std::optional<bool> thinking : {std::optional<bool>(), std::optional<bool>(false)}) {
+    const std::optional<std::string> prompt = prompt_text(chat, before, GenerationPrompt::kYes, thinking);
+    // A template that has no generation prompt leaves the header of the turn out too.
+    if (!prompt || prompt == without || !starts_with(text, *prompt) || prompt->size() > own_begin) continue;
+    begin = std::max(begin, prompt->size());
   }
+  return begin == 0 ? own_begin : begin;
+}
 
-  void add_marker(const std::string& marker) {
-    const std::optional<int64_t> id = tokenizer_.id_of(marker);
-    if (!id) fail(chat_.place, "chat_template: the tokenizer has no token {}.", marker);
-    if (!tokenizer_.is_special(*id)) {
-      fail(chat_.place, "chat_template: the tokenizer does not flag {} special, so that a message could write it.",
-           marker);
-    }
-    encoded_.ids.push_back(*id);
+// The special token behind an answer to the conversation; nothing where the template refuses to end with one.
+std::optional<int64_t> end_of_turn(const Tokenizer& tokenizer, const ChatTemplate& chat,
+                                   std::vector<ChatMessage> messages, const ChatPromptSpec& spec) {
+  messages.push_back({Role::kAssistant, "x"});
+  jinja::Rendered rendered;
+  try {
+    rendered = chat.render(messages, GenerationPrompt::kNo, spec.now, spec.enable_thinking);
+  } catch (const Error&) {
+    return std::nullopt;
   }
-
-  // Header and text of a turn, without its end; returns the index of the first token that reaches into the
-  // answer.
-  size_t add_turn(Role role, const Turn& turn) {
-    const bool chat_ml = chat_.form == ChatForm::kChatMl;
-    add_marker(chat_ml ? "<|im_start|>" : "<|start_header_id|>");
-    std::string text = chat_ml ? std::string(name_of(role)) + "\n" : "\n\n";
-    if (!chat_ml) {
-      add_text(name_of(role), 0);
-      add_marker("<|end_header_id|>");
-    }
-    text += turn.before;
-    const size_t begin = text.size();
-    return add_text(text + turn.answer, begin);
+  const std::optional<Range> answer = range_of(rendered, messages.size() - 1);
+  if (!answer) return std::nullopt;
+  for (const Token& token : tokenizer.encode_with_user_text(rendered.text, user_ranges(rendered))) {
+    if (token.end > answer->end && tokenizer.is_special(token.id)) return token.id;
   }
+  return std::nullopt;
+}
 
-  void end_turn() {
-    add_marker(chat_.form == ChatForm::kChatMl ? "<|im_end|>" : "<|eot_id|>");
-    if (chat_.form == ChatForm::kChatMl) add_text("\n", 0);
+[[noreturn]] void refuse_open_end(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::string& behind) {
+  const size_t end = behind.find("|>");
+  if (behind.compare(0, 2, "<|") == 0 && end != std::string::npos && !tokenizer.id_of(behind.substr(0, end + 2))) {
+    fail(chat.place(), "chat_template: the tokenizer has no token {}, which ends the answer.",
+         behind.substr(0, end + 2));
   }
-
-  // One stretch between markers is tokenised at once, as the whole rendered text would be.
-  size_t add_text(const std::string& text, size_t answer_begin) {
-    const std::vector<Token> tokens = tokenizer_.encode_user_text(text);
-    const size_t start = encoded_.ids.size();
-    size_t before = 0;
-    for (const Token& token : tokens) {
-      encoded_.ids.push_back(token.id);
-      before += token.end <= answer_begin;
-    }
-    return start + before;
-  }
-
-  const Tokenizer& tokenizer_;
-  const ChatTemplate& chat_;
-  EncodedChat encoded_;
-};
+  fail(chat.place(), "chat_template: no special token ends the last answer, so that a model would not learn to stop.");
+}
 
 }  // namespace
 
 EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat, const std::vector<ChatMessage>& messages,
                         const std::string& place) {
-  check_turns(messages, place);
-  return ChatEncoder(tokenizer, chat).encode(messages, place);
+  check_turns(messages, Role::kAssistant, place);
+  const jinja::Rendered rendered = chat.render(messages, GenerationPrompt::kNo, std::nullopt);
+  const std::optional<Range> answer = range_of(rendered, messages.size() - 1);
+  if (!answer && messages.back().content.find_first_not_of(" \t\r\n\v\f") == std::string::npos) {
+    fail(place, "messages: the last one is empty.");
+  }
+  if (!answer) fail(chat.place(), "chat_template: it leaves out the last message.");
+  check_markers(tokenizer, chat, own_text(rendered));
+  const size_t begin = answer_begin(chat, messages, rendered.text, answer->begin);
+  EncodedChat encoded;
+  bool ends = false;
+  for (const Token& token : tokenizer.encode_with_user_text(rendered.text, user_ranges(rendered))) {
+    const bool special = tokenizer.is_special(token.id);
+    encoded.ids.push_back(token.id);
+    // A special token may take the white space beside it, the answer's too: where its own bytes stand counts.
+    encoded.first_target += token.end <= begin || (special && token.begin < begin);
+    ends = special && token.end > answer->end && token.begin >= begin;
+    if (ends) break;
+  }
+  if (!ends) refuse_open_end(tokenizer, chat, rendered.text.substr(answer->end));
+  encoded.begin_token = tokenizer.bos_id() && encoded.ids.front() == *tokenizer.bos_id();
+  return encoded;
+}
+
+ChatPrompt encode_chat_prompt(const Tokenizer& tokenizer, const ChatTemplate& chat,
+                              const std::vector<ChatMessage>& messages, const ChatPromptSpec& spec,
+                              const std::string& place) {
+  check_turns(messages, Role::kUser, place);
+  const jinja::Rendered rendered = chat.render(messages, GenerationPrompt::kYes, spec.now, spec.enable_thinking);
+  check_markers(tokenizer, chat, own_text(rendered));
+  ChatPrompt prompt;
+  for (const Token& token : tokenizer.encode_with_user_text(rendered.text, user_ranges(rendered))) {
+    prompt.ids.push_back(token.id);
+  }
+  if (prompt.ids.empty()) fail(chat.place(), "chat_template: it makes nothing of the conversation.");
+  prompt.end_of_turn = end_of_turn(tokenizer, chat, messages, spec);
+  return prompt;
 }
 
 }  // namespace circuit

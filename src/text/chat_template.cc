@@ -1,74 +1,32 @@
 #include "text/chat_template.h"
 
-#include <algorithm>
-#include <set>
-
 #include "core/error.h"
 #include "io/files.h"
 #include "io/gguf.h"
 #include "io/json.h"
+#include "text/tokenizer_config.h"
 
 namespace circuit {
 namespace {
 
-constexpr const char* kAccepted =
-    "Accepted: ChatML as Qwen 1.5 to 3 publish it (<|im_start|>), Llama 3 to 3.3 (<|start_header_id|>). Or "
-    "write prompt "
-    "and completion instead of messages.";
-
-// Markers that a template of each form may hold; those of images and tools are in branches that are not
-// taken.
-const std::set<std::string> kChatMlMarkers{"<|im_start|>",   "<|im_end|>",    "<|endoftext|>", "<|vision_start|>",
-                                           "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"};
-const std::set<std::string> kLlama3Markers{"<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>",
-                                           "<|end_header_id|>", "<|eot_id|>",      "<|eom_id|>",
-                                           "<|python_tag|>",    "<|image|>"};
-
-bool holds(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
-
-// Every "<|name|>" of the text.
-std::set<std::string> markers_of(std::string_view text) {
-  std::set<std::string> markers;
-  for (size_t at = text.find("<|"); at != std::string_view::npos; at = text.find("<|", at + 2)) {
-    const size_t end = text.find("|>", at + 2);
-    if (end == std::string_view::npos) break;
-    const std::string_view name = text.substr(at, end + 2 - at);
-    if (name.find_first_of(" \n'\"<", 1) == std::string_view::npos) markers.emplace(name);
-  }
-  return markers;
+const char* name_of(Role role) {
+  if (role == Role::kSystem) return "system";
+  return role == Role::kUser ? "user" : "assistant";
 }
 
-// Escaped quotes while literals are cut out of the text; no template holds these control characters.
-constexpr char kSingleQuote = '\x01';
-constexpr char kDoubleQuote = '\x02';
-
-// Without comments and with the escapes of string literals resolved, so that both ways to write a line end
-// look alike.
-std::string plain_form(std::string_view text) {
-  std::string plain;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text.substr(i, 2) == "{#") {
-      const size_t end = text.find("#}", i + 2);
-      if (end == std::string_view::npos) break;
-      i = end + 1;
-      continue;
-    }
-    const char next = text[i] == '\\' && i + 1 < text.size() ? text[i + 1] : '\0';
-    if (next == 'n' || next == 't') {
-      plain += next == 'n' ? '\n' : '\t';
-    } else if (next == '\'' || next == '"') {
-      plain += next == '"' ? kDoubleQuote : kSingleQuote;
-    } else if (next == '\\') {
-      plain += next;
-    } else {
-      plain += text[i];
-      continue;
-    }
-    ++i;
+jinja::Value message_values(jinja::Runtime& runtime, const std::vector<ChatMessage>& messages) {
+  jinja::Values list;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const std::string& content = messages[i].content;
+    std::vector<jinja::Mark> marks;
+    if (!content.empty()) marks.push_back({0, content.size(), static_cast<int64_t>(i)});
+    list.push_back(runtime.dict({{runtime.text("role"), runtime.text(name_of(messages[i].role))},
+                                 {runtime.text("content"), runtime.text(content, std::move(marks), false)}}));
   }
-  return plain;
+  return runtime.list(std::move(list));
 }
 
+<<<<<<< HEAD
 std::string with_quotes(std::string_view literal) {
   std::string text(literal);
   std::replace(text.begin(), text.end(), kSingleQuote, '\'');
@@ -208,12 +166,12 @@ ChatTemplate load_chat_template(const std::string& folder) {
     if (!header.has(kKey)) fail(*gguf, "{}: is missing; messages need one. Use prompt and completion.", kKey);
     return recognise_chat_template(header.text(kKey), *gguf);
   }
+=======
+// The text of a folder's template and where it stands.
+std::pair<std::string, std::string> find_template(const std::string& folder) {
+>>>>>>> chat
   const std::string file = folder + "/chat_template.jinja";
-  if (file_exists(file)) {
-    const std::string text = read_file(file);
-    if (!is_valid_utf8(text)) fail(file, "the text is not valid UTF-8.");
-    return recognise_chat_template(text, file);
-  }
+  if (file_exists(file)) return {read_file(file), file};
   const std::string config = folder + "/tokenizer_config.json";
   const Json json = file_exists(config) ? read_json(config, NonFinite::kKeep) : Json::object();
   if (!json.is_object()) fail(config, "found a {}, expected an object.", json.type_name());
@@ -223,15 +181,51 @@ ChatTemplate load_chat_template(const std::string& folder) {
          "chat_template: is missing, and there is no chat_template.jinja; messages need one. Use prompt and "
          "completion.");
   }
-  if (found->is_string()) return recognise_chat_template(found->get<std::string>(), config);
+  const std::string place = config + ":chat_template";
+  if (found->is_string()) return {found->get<std::string>(), place};
   if (!found->is_array()) fail(config, "chat_template: found a {}, expected a string or a list.", found->type_name());
   for (const Json& entry : *found) {
     if (!entry.is_object()) fail(config, "chat_template: found a {} in the list, expected objects.", entry.type_name());
-    if (require_string(entry, "name", config) == "default") {
-      return recognise_chat_template(require_string(entry, "template", config), config);
-    }
+    if (require_string(entry, "name", config) == "default") return {require_string(entry, "template", config), place};
   }
   fail(config, "chat_template: the list has no entry named 'default'.");
+}
+
+}  // namespace
+
+ChatTemplate::ChatTemplate(std::string_view text, std::string place, std::map<std::string, std::string> tokens)
+    : place_(std::move(place)),
+      program_(std::make_shared<const jinja::Template>(text, place_)),
+      tokens_(std::move(tokens)) {}
+
+jinja::Rendered ChatTemplate::render(const std::vector<ChatMessage>& messages, GenerationPrompt prompt, ChatTime now,
+                                     std::optional<bool> enable_thinking) const {
+  return program_->render([&](jinja::Runtime& runtime) {
+    jinja::Named given;
+    for (const auto& [name, content] : tokens_) given.emplace_back(name, runtime.text(content));
+    given.emplace_back("messages", message_values(runtime, messages));
+    given.emplace_back("tools", jinja::None{});
+    given.emplace_back("documents", jinja::None{});
+    given.emplace_back("add_generation_prompt", prompt == GenerationPrompt::kYes);
+    if (enable_thinking) given.emplace_back("enable_thinking", *enable_thinking);
+    given.emplace_back("strftime_now", now ? jinja::make_strftime_now(*now)
+                                           : runtime.undefined("strftime_now is not given to records, which must not "
+                                                               "depend on when they are read: write a date into a copy "
+                                                               "of the template"));
+    return given;
+  });
+}
+
+ChatTemplate load_chat_template(const std::string& folder, const Tokenizer& tokenizer) {
+  const auto [text, place] = find_template(folder);
+  ChatTemplate chat(text, place);
+  for (const NamedToken& named : read_tokenizer_config(folder).named) {
+    // Lists of further tokens are not given to templates.
+    if (named.key.find("special_tokens") == std::string::npos) chat.add_token(named.key, named.token.content);
+  }
+  if (const auto bos = tokenizer.bos_id()) chat.add_token("bos_token", tokenizer.written_as(*bos));
+  if (const auto eos = tokenizer.eos_id()) chat.add_token("eos_token", tokenizer.written_as(*eos));
+  return chat;
 }
 
 }  // namespace circuit

@@ -8,6 +8,16 @@
 #include "text/unicode.h"
 
 namespace circuit {
+namespace {
+
+// ranges: in order, without overlap.
+bool overlaps(const std::vector<Range>& ranges, Range range) {
+  const auto after =
+      std::upper_bound(ranges.begin(), ranges.end(), range.begin, [](size_t at, const Range& r) { return at < r.end; });
+  return after != ranges.end() && after->begin < range.end;
+}
+
+}  // namespace
 
 std::optional<int64_t> TokenizerParts::id_of(const std::string& token) const {
   if (const AddedToken* found = added.find(token)) return found->id;
@@ -45,36 +55,47 @@ std::vector<Token> Tokenizer::encode_with_offsets(std::string_view text, Special
   if (special == SpecialTokens::kAdd) {
     for (const int64_t id : parts_->before) tokens.push_back({id, 0, 0});
   }
-  encode_text(text, AddedSearch::kAll, tokens);
+  encode_text(text, {}, tokens);
   if (special == SpecialTokens::kAdd) {
     for (const int64_t id : parts_->after) tokens.push_back({id, text.size(), text.size()});
   }
   return tokens;
 }
 
-std::vector<Token> Tokenizer::encode_user_text(std::string_view text) const {
+std::vector<Token> Tokenizer::encode_with_user_text(std::string_view text, const std::vector<Range>& user) const {
   if (!is_valid_utf8(text)) fail("tokenizer", "the text is not valid UTF-8.");
   std::vector<Token> tokens;
-  encode_text(text, AddedSearch::kNotSpecial, tokens);
+  encode_text(text, user, tokens);
   return tokens;
 }
 
-void Tokenizer::encode_text(std::string_view text, AddedSearch search, std::vector<Token>& tokens) const {
-  for (const Segment& segment : parts_->added.in_raw_text(search).split(text)) {
+void Tokenizer::encode_text(std::string_view text, const std::vector<Range>& user, std::vector<Token>& tokens) const {
+  TokenTest counts;
+  if (!user.empty()) {
+    counts = [&](const AddedToken& token, Range range) { return !token.special || !overlaps(user, range); };
+  }
+  for (const Segment& segment : parts_->added.in_raw_text().split(text, counts)) {
     if (segment.id) {
       tokens.push_back({*segment.id, segment.range.begin, segment.range.end});
     } else {
-      encode_chunk(text, segment.range, search, tokens);
+      encode_chunk(text, segment.range, user, tokens);
     }
   }
 }
 
 // A chunk between added tokens of the raw text: normalise, find added tokens of the normalised text, cut
 // what is between them into pieces, tokenise each. Words repeat, so each is tokenised once per chunk.
-void Tokenizer::encode_chunk(std::string_view text, Range range, AddedSearch search, std::vector<Token>& tokens) const {
+void Tokenizer::encode_chunk(std::string_view text, Range range, const std::vector<Range>& user,
+                             std::vector<Token>& tokens) const {
   AlignedText chunk = AlignedText::identity(text, range);
   if (parts_->normalizer != nullptr) chunk = parts_->normalizer->apply(std::move(chunk));
-  for (const Segment& segment : parts_->added.in_normalized_text(search).split(chunk.text)) {
+  TokenTest counts;
+  if (!user.empty()) {
+    counts = [&](const AddedToken& token, Range found) {
+      return !token.special || !overlaps(user, chunk.origin_of(found));
+    };
+  }
+  for (const Segment& segment : parts_->added.in_normalized_text().split(chunk.text, counts)) {
     if (segment.id) {
       const Range origin = chunk.origin_of(segment.range);
       tokens.push_back({*segment.id, origin.begin, origin.end});

@@ -9,11 +9,11 @@
 #include <string_view>
 #include <vector>
 
+#include "text/aligned_text.h"
+
 namespace circuit {
 
 struct TokenizerParts;
-struct Range;
-enum class AddedSearch;
 
 // A token and the bytes [begin, end) of the original text it stands for, white space included. Ranges
 // never step back. begin == end for tokens the post-processor adds and for a prefix that is not in the text.
@@ -33,9 +33,15 @@ enum class UnknownIds { kRefuse, kNothing };
 // Never changes after loading; const methods may be called from several threads.
 class Tokenizer {
  public:
+<<<<<<< HEAD
   // path: a folder with tokenizer.json, or with vocab.json and merges.txt, and tokenizer_config.json where
   // there is one; or a tokenizer.json, which is then read alone; or a GGUF file (gguf_of). Throws Error naming the file
   // and the key for anything missing, broken or not supported.
+=======
+  // path: a folder with tokenizer.json, or with vocab.json and merges.txt, or with SentencePiece's tokenizer.model, and
+  // tokenizer_config.json where there is one; or a tokenizer.json, which is then read alone. Throws Error naming the
+  // file and the key for anything missing, broken or not supported.
+>>>>>>> chat
   static Tokenizer load(const std::string& path);
 
   explicit Tokenizer(TokenizerParts parts);
@@ -46,9 +52,9 @@ class Tokenizer {
   // Throw Error when `text` is not valid UTF-8 or has a character that no token stands for.
   std::vector<Token> encode_with_offsets(std::string_view text, SpecialTokens special) const;
   std::vector<int64_t> encode(std::string_view text, SpecialTokens special) const;
-  // As encode_with_offsets without the post-processor's tokens, but a special token that the text spells out
-  // ("<|im_end|>") stays text: what a user writes cannot end a turn.
-  std::vector<Token> encode_user_text(std::string_view text) const;
+  // As encode_with_offsets without the post-processor's tokens, but a special token ("<|im_end|>") that any byte of
+  // `user` spells stays text: what a user writes cannot end a turn. user: ranges of bytes, in order, without overlap.
+  std::vector<Token> encode_with_user_text(std::string_view text, const std::vector<Range>& user) const;
 
   // keep: kNone leaves out special tokens. Bytes that are no UTF-8 become U+FFFD. Throws Error for an id
   // that no token has, unless such ids are nothing.
@@ -59,6 +65,9 @@ class Tokenizer {
   std::string token_text(int64_t id) const;
   // The id of a token as the vocabulary writes it ("Ġthe"), added tokens included.
   std::optional<int64_t> id_of(const std::string& token) const;
+
+  // As the vocabulary or the added tokens write it. Throws Error for an unknown id.
+  const std::string& written_as(int64_t id) const { return token_of(id); }
 
   // Whether a token is an added one flagged special.
   bool is_special(int64_t id) const;
@@ -76,8 +85,9 @@ class Tokenizer {
 
  private:
   const std::string& token_of(int64_t id) const;
-  void encode_text(std::string_view text, AddedSearch search, std::vector<Token>& tokens) const;
-  void encode_chunk(std::string_view text, Range chunk, AddedSearch search, std::vector<Token>& tokens) const;
+  void encode_text(std::string_view text, const std::vector<Range>& user, std::vector<Token>& tokens) const;
+  void encode_chunk(std::string_view text, Range chunk, const std::vector<Range>& user,
+                    std::vector<Token>& tokens) const;
   std::unique_ptr<const TokenizerParts> parts_;
 };
 

@@ -128,7 +128,11 @@ Tokenizer Tokenizer::load(const std::string& path) {
   if (file_exists(path + "/vocab.json") && file_exists(path + "/merges.txt")) {
     return Tokenizer(read_tokenizer_files(path));
   }
-  fail(path, "no tokenizer found, expected tokenizer.json, or vocab.json and merges.txt.");
+  if (file_exists(path + "/tokenizer.model")) {
+    const bool ranks = is_tiktoken_file(MappedFile(path + "/tokenizer.model").text());
+    return Tokenizer(ranks ? read_tiktoken_folder(path) : read_sentencepiece_folder(path));
+  }
+  fail(path, "no tokenizer found, expected tokenizer.json, or vocab.json and merges.txt, or tokenizer.model.");
 }
 
 }  // namespace circuit

@@ -19,7 +19,7 @@ struct TokenizerParts {
   AddedTokens added;
   std::unique_ptr<Normalizer> normalizer;       // null: the text as it is
   std::unique_ptr<PreTokenizer> pre_tokenizer;  // null: one piece
-  std::unique_ptr<Bpe> model;
+  std::unique_ptr<TokenModel> model;
   bool has_template = false;         // the file itself says which tokens go around the text
   std::vector<int64_t> before;       // ids put before the text
   std::vector<int64_t> after;        // ids put after it

@@ -113,22 +113,12 @@ int run(const GenerateArguments& o) {
 
 void add_generate(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<GenerateArguments>();
-<<<<<<< HEAD
-  CLI::App* command = program.add_subcommand("generate", "continue a text, greedily or by sampling");
-  command->footer("Example:\n  circuit generate examples/books-4l --prompt \"Once upon a time\" --max-tokens 40");
-  command->add_option("MODEL", o->model, "Hugging Face model directory, or GGUF file")->required();
-  command->add_option("--prompt", o->prompt, "text to continue")->required();
-  command->add_option("--max-tokens", o->spec.max_tokens, "new tokens")->check(at_least(0));
-  command->add_option("--temperature", o->spec.temperature, "0: greedy")->check(at_least(0));
-  command->add_option("--top-k", o->spec.top_k, "sample among the k likeliest; 0: all")->check(at_least(0));
-  command->add_option("--bos", o->bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
-=======
   CLI::App* command = program.add_subcommand("generate", "continue a text or a conversation, greedily or by sampling");
   command->footer(
       "Flags go before the model's generation_config.json, and that before the defaults in brackets.\n"
       "Examples:\n  circuit generate examples/books-4l --prompt \"Once upon a time\" --max-tokens 40\n"
       "  circuit generate my-instruct-model --chat \"What is a circuit?\" --system \"Be brief.\"");
-  command->add_option("MODEL", o->model, "Hugging Face model directory")->required();
+  command->add_option("MODEL", o->model, "Hugging Face model directory, or GGUF file")->required();
   command->add_option("--prompt", o->prompt, "text to continue");
   command->add_option("--chat", o->chat, "a user's message to answer, through the model's chat template");
   command->add_option("--system", o->system, "the system message before it");
@@ -146,7 +136,6 @@ void add_generate(CLI::App& program, Action* chosen) {
   command->add_option("--repetition-penalty", o->wishes.repetition_penalty, "above 1: against repeating tokens (1)")
       ->check(at_least(1e-6));
   command->add_option("--bos", o->bos, "begin token of --prompt")->check(CLI::IsMember({"auto", "always", "never"}));
->>>>>>> chat
   command->add_flag("--ignore-eos", o->ignore_eos, "go on after an end token");
   command->add_flag("--ids", o->ids, "print all token ids as one JSON list");
   add_common(*command, &o->common);

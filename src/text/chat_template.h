@@ -57,17 +57,7 @@ class ChatTemplate {
 // they name none. Throws Error naming the file when there is none or it is not supported.
 ChatTemplate load_chat_template(const std::string& folder, const Tokenizer& tokenizer);
 
-<<<<<<< HEAD
-// Of a model directory or GGUF file: chat_template.jinja, else `chat_template` of tokenizer_config.json (a string, or a
-// list whose entry "default" is taken). Throws Error naming the file when there is none or it is not
-// recognised.
-ChatTemplate load_chat_template(const std::string& folder);
-
-// A conversation to its last answer's end-of-turn token. Throws Error naming `place` unless the messages are
-// one system message or none, then user and assistant in turn, the last one an assistant's that is not empty.
-=======
 // A conversation to its last answer's end-of-turn token: the first special token of the template's behind the answer.
->>>>>>> chat
 struct EncodedChat {
   std::vector<int64_t> ids;
   size_t first_target = 0;   // index in ids of the first token that reaches into the last answer

@@ -33,15 +33,9 @@ enum class UnknownIds { kRefuse, kNothing };
 // Never changes after loading; const methods may be called from several threads.
 class Tokenizer {
  public:
-<<<<<<< HEAD
-  // path: a folder with tokenizer.json, or with vocab.json and merges.txt, and tokenizer_config.json where
-  // there is one; or a tokenizer.json, which is then read alone; or a GGUF file (gguf_of). Throws Error naming the file
-  // and the key for anything missing, broken or not supported.
-=======
   // path: a folder with tokenizer.json, or with vocab.json and merges.txt, or with SentencePiece's tokenizer.model, and
-  // tokenizer_config.json where there is one; or a tokenizer.json, which is then read alone. Throws Error naming the
-  // file and the key for anything missing, broken or not supported.
->>>>>>> chat
+  // tokenizer_config.json where there is one; or a tokenizer.json, which is then read alone; or a GGUF file (gguf_of).
+  // Throws Error naming the file and the key for anything missing, broken or not supported.
   static Tokenizer load(const std::string& path);
 
   explicit Tokenizer(TokenizerParts parts);

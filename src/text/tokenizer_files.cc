@@ -24,7 +24,7 @@ struct TokenizerClass {
   const char* pattern;     // null: ByteLevel's own
   bool has_bos;            // kEndOfText is its begin token by default
 };
-constexpr TokenizerClass kClasses[] = {
+const TokenizerClass kClasses[] = {
     {"GPT2Tokenizer", nullptr, nullptr, true},
     {"Qwen2Tokenizer", "NFC", kQwen2Pattern, false},
     {"GPTNeoXTokenizer", "NFC", nullptr, true},

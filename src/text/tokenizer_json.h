@@ -28,10 +28,9 @@ TokenizerParts read_tokenizer_root(const Json& root, const std::string& place, c
 // `folder`. Throws Error naming the file.
 TokenizerParts read_tokenizer_files(const std::string& folder);
 
-<<<<<<< HEAD
 // The parts from the metadata of a GGUF file (gguf_tokenizer.h). Throws Error naming the file and the key.
 TokenizerParts read_gguf_tokenizer(const std::string& path);
-=======
+
 // The parts from SentencePiece's tokenizer.model and, where present, tokenizer_config.json and added_tokens.json in
 // `folder`. Throws Error naming the file, also for a tokenizer_class that reads such a file in a way of its own.
 TokenizerParts read_sentencepiece_folder(const std::string& folder);
@@ -40,6 +39,5 @@ TokenizerParts read_sentencepiece_folder(const std::string& folder);
 // the model is a Llama (3). Throws Error naming the file and line.
 bool is_tiktoken_file(std::string_view text);
 TokenizerParts read_tiktoken_folder(const std::string& folder);
->>>>>>> chat
 
 }  // namespace circuit

@@ -23,6 +23,7 @@ struct SentencePieceFile {
   int64_t unk_id = 0, bos_id = 1, eos_id = 2;  // of the trainer; -1: none
   std::string charsmap;                        // how characters are normalised; empty: they are not
   bool add_dummy_prefix = true;
+  bool prefix_every_chunk = false;  // also behind added tokens: not of the file, transformers' "legacy"
   bool remove_extra_whitespaces = true;
 };
 

@@ -50,6 +50,8 @@ TokenizerParts read_sentencepiece_folder(const std::string& folder) {
   const MappedFile mapped(place);
   SentencePieceFile file = read_sentencepiece_file(mapped.text(), place);
   if (!config.prepends_space) file.add_dummy_prefix = false;
+  const Json json = file_exists(config.place) ? read_json(config.place, NonFinite::kKeep) : Json::object();
+  file.prefix_every_chunk = optional_bool(json, "legacy", false, config.place);
   TokenizerParts parts;
   parts.model = make_sentencepiece_model(file);
   parts.normalizer = make_sentencepiece_normalizer(file, place);

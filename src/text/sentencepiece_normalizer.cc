@@ -96,6 +96,7 @@ class SentencePieceNormalizer : public Normalizer {
   SentencePieceNormalizer(const SentencePieceFile& file, const std::string& place)
       : map_(file.charsmap, place + ":normalizer_spec"),
         dummy_prefix_(file.add_dummy_prefix),
+        every_chunk_(file.prefix_every_chunk),
         removes_spaces_(file.remove_extra_whitespaces) {
     for (const SentencePiece& piece : file.pieces) {
       if (piece.type == PieceType::kUserDefined) user_.add(piece.text, 0);
@@ -113,8 +114,7 @@ class SentencePieceNormalizer : public Normalizer {
     }
     AlignedText out;
     if (at >= in.text.size()) return out;
-    // transformers puts no space before what stands behind an added token.
-    if (dummy_prefix_ && in.origin[0].begin == 0) out.append(kSpaceSymbol, in.place_before(at));
+    if (dummy_prefix_ && (every_chunk_ || in.origin[0].begin == 0)) out.append(kSpaceSymbol, in.place_before(at));
     bool after_space = removes_spaces_;
     while (at < in.text.size()) {
       const Part part = part_at(in.text, at);
@@ -157,6 +157,7 @@ class SentencePieceNormalizer : public Normalizer {
   CharactersMap map_;
   ByteTrie user_;
   bool dummy_prefix_;
+  bool every_chunk_;
   bool removes_spaces_;
 };
 

@@ -110,6 +110,15 @@ TEST_F(SentencePieceFolder, TheClassPutsTheBeginToken) {
           "tokenizer_config.json] tokenizer_class: 'XLMRobertaTokenizer' reads tokenizer.model in a way of its own"));
 }
 
+TEST_F(SentencePieceFolder, BehindAnAddedTokenStandsASpaceOnlyInTheLegacyForm) {
+  const auto ids = [&](const char* config) { return load(config).encode("a</s>a", SpecialTokens::kNone); };
+  const std::vector<int64_t> first = ids("{}");
+  const std::vector<int64_t> always = ids(R"({"legacy": true})");
+  EXPECT_EQ(first.front(), always.front());
+  EXPECT_EQ(always.back(), always.front());
+  EXPECT_NE(first.back(), first.front());
+}
+
 TEST_F(SentencePieceFolder, ACutOffFileIsRefused) {
   int refused = 0;
   for (size_t size = 0; size < model_.size(); size += 7) {

@@ -111,7 +111,7 @@ Json llama3_scaling(const GgufHeader& header, std::string_view file, double thet
   RotarySpec plain;
   plain.theta = theta;
   plain.dims = head_dim;
-  const std::vector<double> unscaled = rotary_frequencies(plain);
+  const std::vector<double> unscaled = rotary_frequencies(plain, 1);
   constexpr double kRounding = 1e-5;  // of float32, in which llama.cpp's converter computes
   for (const double factor : {8.0, 32.0}) {
     RotarySpec scaled = plain;
@@ -121,7 +121,7 @@ Json llama3_scaling(const GgufHeader& header, std::string_view file, double thet
     scaling.high_freq_factor = 4;
     scaling.original_positions = 8192;
     scaled.llama3 = scaling;
-    const std::vector<double> frequencies = rotary_frequencies(scaled);
+    const std::vector<double> frequencies = rotary_frequencies(scaled, 1);
     bool same = true;
     for (size_t i = 0; i < pairs && same; ++i) {
       same = std::fabs(unscaled[i] / frequencies[i] / divisors[i] - 1) < kRounding;

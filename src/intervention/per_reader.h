@@ -197,7 +197,7 @@ class PerReaderModel {
   at::Tensor linear_hidden(MlpSpec plain, const std::string& name, const MlpCache& in) {
     plain.gated = false;
     const at::Tensor& x = in.gate.defined() ? in.gate : in.in;
-    const at::Tensor ratio = coefficient(name + " ratio", mlp_hidden(plain, {x, {}}) / x);
+    const at::Tensor ratio = coefficient(name + " ratio", mlp_hidden(plain, {x, {}, {}, {}, {}}) / x);
     if (!in.gate.defined()) return ratio * x;
     const at::Tensor gate = coefficient(name + " gate", ratio * in.gate);
     const at::Tensor up = coefficient(name + " up", in.in);

@@ -138,8 +138,9 @@ TEST_F(GgufFolder, ChatTemplateComesFromTheMetadata) {
       "'\n'}}{% endfor %}";
   write(byte_level().text("tokenizer.chat_template", form));
   const std::vector<ChatMessage> question{{Role::kUser, "ab"}};
-  EXPECT_EQ(load_chat_template(path_, Tokenizer::load(path_)).render(question, GenerationPrompt::kNo, std::nullopt).text,
-            "<|im_start|>user\nab<|im_end|>\n");
+  EXPECT_EQ(
+      load_chat_template(path_, Tokenizer::load(path_)).render(question, GenerationPrompt::kNo, std::nullopt).text,
+      "<|im_start|>user\nab<|im_end|>\n");
   write(byte_level());
   try {
     load_chat_template(path_, Tokenizer::load(path_));

@@ -33,8 +33,8 @@ struct LlamaLike {
 // missing or not supported.
 Architecture read_llama_like(const Json& config, const std::string& place, const LlamaLike& like = {});
 
-// Qwen's windows: with use_sliding_window on the layers that layer_types says, or from max_window_layers on. Throws Error
-// where layer_types asks for one without it.
+// Qwen's windows: with use_sliding_window on the layers that layer_types says, or from max_window_layers on. Throws
+// Error where layer_types asks for one without it.
 void read_qwen_windows(const Json& config, const std::string& place, Architecture* architecture);
 
 // Granite's multipliers, and its attention_bias.

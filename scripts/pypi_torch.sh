@@ -27,7 +27,7 @@ if [ $# -eq 0 ]; then
   set -- model_test graph_test task_test intervention_test scoring_test selection_test tuning_test evaluation_test \
     dynamics_test families_test
 fi
-cmake --build $build -j "${JOBS:-$(nproc)}" --target circuit circuit_library "$@"
+cmake --build $build -j "${JOBS:-$(nproc)}" --target circuit circuit_library text_test "$@"
 built=$((SECONDS - start))
 start=$SECONDS
 pattern=$(IFS='|'; echo "^($*)\$")
@@ -41,6 +41,21 @@ if "$venv/bin/python" -c 'import transformers, safetensors' 2>/dev/null; then
   "$venv/bin/python" tools/family_fixtures.py $build/families 2>$build/families.log || { tail -5 $build/families.log >&2; exit 1; }
   CIRCUIT_FAMILY_FIXTURES=$PWD/$build/families build/pypi/tests/families_test --gtest_brief=1 --gtest_filter='*Families*'
   "$venv/bin/python" tools/check_exports.py --binary $build/circuit
+  # The hundred chat templates that the package trl ships, 25 conversations each.
+  if "$venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --dest $build/trl trl; then
+    rm -rf $build/chat
+    mkdir $build/chat
+    "$venv/bin/python" -c 'import glob, sys, zipfile
+for wheel in glob.glob(sys.argv[1] + "/*.whl"):
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if name.endswith(".jinja"):
+                open(sys.argv[2] + "/" + name.rsplit("/", 1)[1], "wb").write(archive.read(name))' $build/trl $build/chat
+    "$venv/bin/python" tools/chat_fixtures.py $build/chat $build/chat/conversations.jsonl --conversations 25
+    CIRCUIT_JINJA_CASES=$PWD/$build/chat/conversations.jsonl $build/src/text/text_test --gtest_brief=1 --gtest_filter='JinjaCases.*'
+  else
+    echo "pypi: chat templates are not compared: trl cannot be downloaded"
+  fi
 else
   echo "pypi: fixtures are not made anew: $venv has no transformers"
 fi

@@ -149,7 +149,7 @@ class BadConfigJson : public BadWeights {
 };
 
 TEST_F(BadConfigJson, UnknownModelTypeListsTheKnown) {
-  expect_config_refused("model_type", "mamba", {"config.json", "'mamba'", "gpt2, llama"});
+  expect_config_refused("model_type", "my_model", {"config.json", "'my_model'", "gpt2, llama"});
 }
 
 TEST_F(BadConfigJson, MissingKeyAndWrongTypeAreNamed) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/setting_name.h"
 #include "io/files.h"
 #include "io/json.h"
 
@@ -153,8 +154,8 @@ int64_t max_tokens_of(const GenerationFile& file, const GenerateWishes& wishes, 
       file.value<int64_t>("max_length", "tokens with the prompt at most", {}, 1, choice);
   if (!longest) return kDefaultMaxTokens;
   if (*longest <= prompt_tokens) {
-    fail(file.place(), "max_length: found {}, but the prompt has {} tokens. Give --max-tokens.", *longest,
-         prompt_tokens);
+    fail(file.place(), "max_length: found {}, but the prompt has {} tokens. Give {}.", *longest, prompt_tokens,
+         setting("max_tokens"));
   }
   return *longest - prompt_tokens;
 }

@@ -76,7 +76,7 @@ void refuse_unknown_gguf_keys(const GgufHeader& header, const std::string& prefi
     fail(header.place(), "{}: is not read, and may change what the model computes.", key);
   }
   if (header.optional_integer("split.count").value_or(1) > 1) {
-    fail(header.place(), "split.count: the file is one of {}. Join them first (llama-gguf-split --merge).",
+    fail(header.place(), "split.count: the file is one of {}. Join them first, as llama-gguf-split does.",
          header.integer("split.count"));
   }
 }

@@ -18,7 +18,7 @@ using testing::HasSubstr;
 
 // books-4l with a chat template.
 std::string books(const ScratchFolder& scratch) {
-  const std::string folder = scratch / "model";
+  std::string folder = scratch / "model";
   fs::copy(fs::path(CIRCUIT_SOURCE_DIR) / "examples/books-4l", folder);
   fs::copy_file(fs::path(CIRCUIT_SOURCE_DIR) / "tests/chat/made_zephyr.jinja", folder + "/chat_template.jinja");
   return folder;

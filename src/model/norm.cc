@@ -20,7 +20,7 @@ namespace {
 
 // γ for every head of x.
 at::Tensor scale_of(const NormWeights& weights, const at::Tensor& x) {
-  const at::Tensor scale = norm_scale(weights);
+  at::Tensor scale = norm_scale(weights);
   if (scale.dim() < 2 || scale.size(0) == x.size(1)) return scale;
   return scale.repeat_interleave(x.size(1) / scale.size(0), 0);
 }

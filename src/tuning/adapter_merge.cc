@@ -148,7 +148,7 @@ class Merge {
     const at::Tensor stored = base_.tensor(model_.file_name(tensor));
     const auto other = parts.find(own);
     if (other == parts.end()) return stored.to(at::kFloat);
-    const at::Tensor given = read(other->second);
+    at::Tensor given = read(other->second);
     if (given.sizes() != stored.sizes()) fail(file_.path(), "'{}' has another shape than the base's.", other->second);
     return given;
   }

@@ -18,7 +18,8 @@ Value default_filter(Runtime& runtime, const Value& value, Arguments& arguments)
   Value fallback = signature.optional("default_value", runtime.text(""));
   const bool if_false = truth(signature.optional("boolean", false));
   signature.finish();
-  return value.is_undefined() || (if_false && !truth(value)) ? std::move(fallback) : value;
+  if (value.is_undefined() || (if_false && !truth(value))) return fallback;
+  return value;
 }
 
 Value list_filter(Runtime& runtime, const Value& value, Arguments& arguments) {

@@ -40,7 +40,8 @@ std::optional<Value> dict_method(const Value& self, const std::string& name) {
       Value fallback = signature.optional("default", None{});
       signature.finish();
       const Value* found = find_key(runtime, *self.dict(), key);
-      return found == nullptr ? std::move(fallback) : *found;
+      if (found == nullptr) return fallback;
+      return *found;
     });
   }
   const SequenceKind kind = name == "keys"     ? SequenceKind::kKeys

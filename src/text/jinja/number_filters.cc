@@ -40,7 +40,7 @@ Value int_of_float(Runtime& runtime, double number, const Value& fallback) {
 
 Value int_filter(Runtime& runtime, const Value& value, Arguments& arguments) {
   Signature signature(runtime, "int", arguments);
-  const Value fallback = signature.optional("default", int64_t{0});
+  Value fallback = signature.optional("default", int64_t{0});
   const Value base = signature.optional("base", int64_t{10});
   signature.finish();
   if (!base.is_int() || base.integer() != 10) runtime.refuse("int: bases other than 10 are not supported.");
@@ -62,7 +62,7 @@ Value int_filter(Runtime& runtime, const Value& value, Arguments& arguments) {
 
 Value float_filter(Runtime& runtime, const Value& value, Arguments& arguments) {
   Signature signature(runtime, "float", arguments);
-  const Value fallback = signature.optional("default", 0.0);
+  Value fallback = signature.optional("default", 0.0);
   signature.finish();
   if (const Undefined* u = value.as<Undefined>()) runtime.refuse("{}.", *u->what);
   if (value.is_number()) return value.number();

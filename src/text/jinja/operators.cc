@@ -201,7 +201,7 @@ Value percent_format(Runtime& runtime, const Text& format, const Value& value) {
 }
 
 Value escaped(Runtime& runtime, const Value& value) {
-  const Value printed = to_text(runtime, value);
+  Value printed = to_text(runtime, value);
   const Text& text = *printed.text();
   if (text.safe) return printed;
   TextBuilder built;

@@ -50,7 +50,7 @@ class LayerForward {
 };
 
 // What of a layer is kept when no backward is.
-LayerCache left_of(Keep keep, LayerCache layer) {
+LayerCache left_of(Keep keep, const LayerCache& layer) {
   LayerCache left;
   if (keep == Keep::kStreams) left.x_attn = layer.x_attn;
   if (keep != Keep::kNodeOutputs) return left;
@@ -66,7 +66,7 @@ LayerCache left_of(Keep keep, LayerCache layer) {
 at::Tensor layer_forward(const ForwardPass& pass, int64_t l, const at::Tensor& x, LayerCache* layer) {
   LayerForward engine(pass, l, layer);
   const at::Tensor after = walk_layer(pass.model.architecture().layer(l), x, engine);
-  if (!keeps_backward(pass.keep)) *layer = left_of(pass.keep, std::move(*layer));
+  if (!keeps_backward(pass.keep)) *layer = left_of(pass.keep, *layer);
   return put_rows(after, engine.read_rows(), pass.batch.tokens());
 }
 

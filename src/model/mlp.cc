@@ -97,7 +97,7 @@ at::Tensor by_rows(const at::Tensor& x, F f) {
   constexpr int64_t kElements = int64_t{1} << 17;
   if (!x.is_cpu() || x.dim() != 2 || wide(x.scalar_type()) == x.scalar_type())
     return f(0, x.size(0)).to(x.scalar_type());
-  const at::Tensor y = at::empty(x.sizes(), x.options());
+  at::Tensor y = at::empty(x.sizes(), x.options());
   const int64_t part = std::max<int64_t>(1, kElements / x.size(1));
   for (int64_t first = 0; first < x.size(0); first += part) {
     const int64_t count = std::min(part, x.size(0) - first);

@@ -308,7 +308,7 @@ void Model::make_views() {
 at::Tensor Model::stacked(const std::vector<std::string>& names) {
   std::vector<at::Tensor> rows;
   for (const std::string& name : names) rows.push_back(parameters_.at(name));
-  const at::Tensor all = at::stack(rows);
+  at::Tensor all = at::stack(rows);
   for (size_t i = 0; i < names.size(); ++i) parameters_[names[i]] = all[static_cast<int64_t>(i)];
   return all;
 }

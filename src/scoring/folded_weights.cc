@@ -69,7 +69,7 @@ FoldedReaders fold_experts(const Model& model, const LayerWeights& w) {
     return fold(contraction_type(model), at::stack(weights, 1), biases.empty() ? at::Tensor() : at::stack(biases),
                 w.mlp_norm);
   };
-  const FoldedReaders in = folded(&ExpertWeights::w_in, &ExpertWeights::b_in);
+  FoldedReaders in = folded(&ExpertWeights::w_in, &ExpertWeights::b_in);
   if (!w.experts[0].w_gate.defined()) return in;
   return joined(in, folded(&ExpertWeights::w_gate, &ExpertWeights::b_gate));
 }

@@ -35,7 +35,7 @@ at::Tensor held_output(const Model& model, const HeldBlock& held, const NodeOutp
                        MlpForm form, double alpha) {
   const auto between = [&](const at::Tensor& a, const at::Tensor& b) { return a * alpha + b * (1 - alpha); };
   if (!held.block) return between(clean.input, ablated.input);
-  const at::Tensor output = between(clean.of(*held.block), ablated.of(*held.block));
+  at::Tensor output = between(clean.of(*held.block), ablated.of(*held.block));
   const bool channels = held.block->kind == BlockKind::kMlp && form == MlpForm::kChannels;
   if (!channels) return output;
   const int64_t l = held.block->layer;

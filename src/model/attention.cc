@@ -78,7 +78,7 @@ struct Tile {
 
   // Rows of [G, n · T, c] at the tile's queries: [groups, n · queries, c].
   at::Tensor queries_of(const at::Tensor& all, int64_t longest) const {
-    const at::Tensor part = all.narrow(0, group, groups);
+    at::Tensor part = all.narrow(0, group, groups);
     if (queries == longest) return part;
     return part.view({groups, -1, longest, all.size(2)}).narrow(2, query, queries).flatten(1, 2);
   }

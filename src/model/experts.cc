@@ -164,7 +164,7 @@ at::Tensor experts_forward(const MlpSpec& spec, const LayerWeights& weights, con
 
 at::Tensor experts_hidden(const MlpSpec& spec, const MlpCache& cache) {
   const ExpertsSpec& experts = spec.experts;
-  const at::Tensor h = mlp_hidden(one_of(spec), {cache.in, cache.gate, {}, {}, {}});
+  at::Tensor h = mlp_hidden(one_of(spec), {cache.in, cache.gate, {}, {}, {}});
   const at::Tensor by_expert = h.view({h.size(0), experts.count(), experts.width});
   if (experts.out_bias) by_expert.select(2, experts.width - 1).fill_(1);
   by_expert.mul_(cache.gates.unsqueeze(2));

@@ -81,7 +81,7 @@ DiffSide open_diff_side(const std::string& text) {
 
 Graph on_one_graph(DiffSide* a, DiffSide* b) {
   const bool ungrouped = a->circuit->shape.graph().ungrouped() && b->circuit->shape.graph().ungrouped();
-  const Graph graph = (ungrouped || !a->circuit->shape.graph().ungrouped() ? *a : *b).circuit->shape.graph();
+  Graph graph = (ungrouped || !a->circuit->shape.graph().ungrouped() ? *a : *b).circuit->shape.graph();
   a->circuit = on_graph(std::move(*a->circuit), graph, a->name);
   b->circuit = on_graph(std::move(*b->circuit), graph, b->name);
   return graph;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A model of a billion parameters in BF16, made at random: is it loaded, scored and tuned in 16 GB, and does the plan hold?
 
-one_billion.py --binary build/release/circuit [--folder DIR] [--records 16] [--steps 3]
+one_billion.py --binary build/release/circuit [--folder DIR] [--records 16] [--steps 3] [--edges 200]
 Llama-3.2-1B's config.json with random weights and a small tokenizer; `discover` of mean ablation and `tune` of circuit-tuning
 on records of examples/agreement. Prints what each planned and what it took at most (resident memory); exit code 1 where
 that is over 16 GB, or the plan more than 1.15 times off. Needs torch and safetensors to write the model (2.5 GB).
@@ -80,6 +80,7 @@ def main():
     parser.add_argument("--folder", type=pathlib.Path, help="of the model; made where it is not there")
     parser.add_argument("--records", type=int, default=16)
     parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--edges", type=int, default=200, help="of the circuit: what of the model is trained")
     arguments = parser.parse_args()
     bad = False
     with tempfile.TemporaryDirectory() as scratch:
@@ -93,13 +94,13 @@ def main():
         (scratch / "records.jsonl").write_text("\n".join(records) + "\n")
         (scratch / "run.toml").write_text(
             f'[model]\npath = "{folder}"\n[data]\ntrain = "{scratch}/records.jsonl"\ndev = "{scratch}/records.jsonl"\n'
-            '[discovery]\nmetric = "logit_diff"\nablation = "mean"\nevery = 2\n[selection]\nkind = "top-edges"\nn = 2000\n'
+            f'[discovery]\nmetric = "logit_diff"\nablation = "mean"\nevery = 2\n[selection]\nkind = "top-edges"\nn = {arguments.edges}\n'
             f'[tuning]\nmethod = "circuit"\nsteps = {arguments.steps}\nbatch = {arguments.records}\n'
             f'[optimizer]\nkind = "adamw"\nlr = 1e-5\n[run]\npath = "{scratch}/run"\n')
         binary = arguments.binary.resolve()
         for name, command in {
                 "discover": [binary, "discover", folder, scratch / "records.jsonl", "--ablation", "mean", "--metric",
-                             "logit_diff", "--top-edges", "2000", "--dtype", "bf16", "-o", scratch / "circuit.json"],
+                             "logit_diff", "--top-edges", str(arguments.edges), "--dtype", "bf16", "-o", scratch / "circuit.json"],
                 "tune": [binary, "tune", scratch / "run.toml", "--dtype", "bf16"]}.items():
             peak, seconds, text = run(command)
             plan, line = planned(text)

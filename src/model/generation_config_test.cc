@@ -87,7 +87,7 @@ TEST_F(GenerationConfig, LengthsCountThePromptWhereTheFileSaysSo) {
   EXPECT_EQ(choose(R"({"min_length": 4})").spec.min_tokens, 0);
   EXPECT_EQ(choose(R"({"min_length": 12, "min_new_tokens": 3})").spec.min_tokens, 3);
   EXPECT_THAT(refusal(R"({"max_length": 10})"),
-              HasSubstr("max_length: found 10, but the prompt has 10 tokens. Give --max-tokens."));
+              HasSubstr("max_length: found 10, but the prompt has 10 tokens. Give max_tokens."));
 }
 
 TEST_F(GenerationConfig, WhatIsNotDoneHereIsRefusedByName) {

@@ -47,7 +47,11 @@ class CharactersMap {
       node ^= offset(unit);
       if (!has_leaf(unit) || node >= units_.size()) continue;
       const size_t value = units_[node] & 0x7FFFFFFF;
-      if (value >= texts_.size()) break;  // a broken map: as if there were no entry
+      // A broken map, as if there were no entry: check_texts looked at values alone; a key that ends inside a
+      // character.
+      const bool is_value = (units_[node] >> 31) == 1 && value < texts_.size();
+      const bool whole = end + 1 == text.size() || (static_cast<unsigned char>(text[end + 1]) & 0xC0) != 0x80;
+      if (!is_value || !whole) continue;
       best = {end + 1 - at, std::string_view(texts_.c_str() + value)};
     }
     return best;

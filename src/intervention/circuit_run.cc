@@ -278,7 +278,6 @@ void CircuitRunner::run_mlp_blocks(int64_t l, const at::Tensor& base) {
   const at::Tensor y = norm_forward(w.mlp_norm, x.view({-1, x.size(-1)}), nullptr).view(x.sizes()).to(model_.dtype());
   at::Tensor gates;
   if (graph_.routers()) gates = route(spec, w.router, y[row_of.back()]).gates;
-  const at::Tensor outputs = output_blocks(w, graph_.mlp_blocks());
   for (size_t i = 0; i < blocks.size(); ++i) {
     const int64_t first = blocks[i] * graph_.mlp_block();
     const at::Tensor own = y[row_of[i]];
@@ -286,8 +285,8 @@ void CircuitRunner::run_mlp_blocks(int64_t l, const at::Tensor& base) {
                                   ? expert_channels(spec, w.experts[blocks[i]], own, gates.select(1, blocks[i]))
                                   : mlp_channels(spec, w, own, first, graph_.mlp_block());
     const at::Tensor difference = hidden - ablated_.mlp[l].narrow(1, first, graph_.mlp_block());
-    put(graph_.mlp(l, blocks[i]),
-        times(at::mm(difference, outputs[blocks[i]]), model_.architecture().layer(l).residual));
+    put(graph_.mlp(l, blocks[i]), times(at::mm(difference, output_block(w, graph_.mlp_blocks(), blocks[i])),
+                                        model_.architecture().layer(l).residual));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/sigmoid.h>
@@ -177,7 +178,10 @@ MlpGradients experts_backward(const MlpSpec& spec, const LayerWeights& weights, 
   const int64_t tokens = d_out.size(0);
   MlpGradients g;
   // At every token: of what is put in an expert's place where no token visits it a score asks the gradient too.
-  g.d_hidden = at::mm(d_out, output_blocks(weights, experts.count()).flatten(0, 1).t());
+  g.d_hidden = at::empty({tokens, experts.count() * experts.width}, d_out.options());
+  for (int64_t e = 0; e < experts.count(); ++e) {
+    columns(g.d_hidden, e, experts.width).copy_(at::mm(d_out, output_block(weights, experts.count(), e).t()));
+  }
   g.d_in = at::zeros_like(g.d_hidden);
   if (spec.gated) g.d_gate = at::zeros_like(g.d_hidden);
   at::Tensor d_gates = at::zeros({tokens, experts.count()}, d_out.options().dtype(wide(d_out.scalar_type())));

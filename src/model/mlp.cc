@@ -228,17 +228,28 @@ at::Tensor channels_to_input(const LayerWeights& weights, const MlpGradients& g)
   return g.d_gate.defined() ? d_y.addmm_(g.d_gate, weights.w_gate.t()) : d_y;
 }
 
+at::Tensor output_block(const LayerWeights& weights, int64_t blocks, int64_t block) {
+  if (weights.experts.empty()) {
+    const int64_t width = weights.w_out.size(0) / blocks;
+    return weights.w_out.narrow(0, block * width, width);
+  }
+  const ExpertWeights& w = weights.experts[block];
+  return w.b_out.defined() ? at::cat({w.w_out, w.b_out.unsqueeze(0)}) : w.w_out;
+}
+
 at::Tensor hidden_to_output(const LayerWeights& weights, const at::Tensor& h) {
   if (weights.experts.empty()) return at::mm(h, weights.w_out);
-  return at::mm(h, output_blocks(weights, static_cast<int64_t>(weights.experts.size())).flatten(0, 1));
+  const auto count = static_cast<int64_t>(weights.experts.size());
+  const int64_t width = h.size(1) / count;
+  at::Tensor out = at::mm(h.narrow(1, 0, width), output_block(weights, count, 0));
+  for (int64_t e = 1; e < count; ++e) out.addmm_(h.narrow(1, e * width, width), output_block(weights, count, e));
+  return out;
 }
 
 at::Tensor output_blocks(const LayerWeights& weights, int64_t blocks) {
   if (weights.experts.empty()) return weights.w_out.unflatten(0, {blocks, -1});
   std::vector<at::Tensor> of_expert;
-  for (const ExpertWeights& w : weights.experts) {
-    of_expert.push_back(w.b_out.defined() ? at::cat({w.w_out, w.b_out.unsqueeze(0)}) : w.w_out);
-  }
+  for (int64_t e = 0; e < blocks; ++e) of_expert.push_back(output_block(weights, blocks, e));
   return at::stack(of_expert);
 }
 

@@ -48,7 +48,7 @@ struct MlpGradients {
   at::Tensor d_gate;    // [tokens, d_mlp] or undefined
   at::Tensor d_logits;  // experts: as MlpCache::logits
 };
-// The same from the gradient at h, per channel and without experts' gates.
+// mlp_backward from the gradient at h, per channel and without experts' gates.
 MlpGradients channels_backward(const MlpSpec& spec, const MlpCache& cache, const at::Tensor& d_hidden, Rule rule);
 
 MlpGradients mlp_backward(const MlpSpec& spec, const LayerWeights& weights, const MlpCache& cache,
@@ -62,7 +62,10 @@ at::Tensor router_to_input(const LayerWeights& weights, const MlpGradients& grad
 // alone: block `first` and `count` of them, [tokens, count · width].
 at::Tensor hidden_to_output(const LayerWeights& weights, const at::Tensor& h);
 
-// W_out split into `blocks` equal blocks of channels, [blocks, width, d_model]: a view, or of experts a copy.
+// W_out of one of `blocks` equal blocks of channels, [width, d_model]: a view, but where an expert's output has a bias.
+at::Tensor output_block(const LayerWeights& weights, int64_t blocks, int64_t block);
+
+// Of all of them, [blocks, width, d_model]: a view, or of experts a copy, which is for what is made once.
 at::Tensor output_blocks(const LayerWeights& weights, int64_t blocks);
 
 // x W + b through mm and an in-place sum: addmm copies its bias on one thread only.

@@ -24,7 +24,8 @@ class ChannelSums : public BackwardVisitor {
     if (w.mlp_post_norm.defined()) {
       // At the scale that the post-norm had, which is held (method.md §1).
       const at::Tensor gradient = g.d_stream * norm_scale(w.mlp_post_norm) * outputs_.mlp_scale[g.layer];
-      d = at::mm(gradient.to(h.scalar_type()), output_blocks(w, 1).flatten(0, 1).t()) *
+      d = at::mm(gradient.to(h.scalar_type()),
+                 output_blocks(w, w.experts.empty() ? 1 : static_cast<int64_t>(w.experts.size())).flatten(0, 1).t()) *
           model_.architecture().layer(g.layer).residual;
     }
     at::Tensor of_layer = sums_[g.layer];

@@ -1,12 +1,12 @@
 // GPT-J: attention and MLP read the stream through one norm, interleaved rotary positions on some channels, a bias of
 // the logits.
+#include "model/families/gptj.h"
+
 #include "core/error.h"
-#include "model/families/llama_like.h"
 
 namespace circuit {
-namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_gptj(const Json& config, const std::string& place) {
   LlamaLike like;
   like.layers = "n_layer";
   like.heads = "n_head";
@@ -34,7 +34,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+LayoutNames gptj_names() {
   LayoutNames names;
   names.prefix = "transformer.";
   names.embedding = "wte";
@@ -42,18 +42,25 @@ Layout layout(const Architecture& a) {
   names.layer = "h.";
   names.attn_norm = "ln_1";
   names.mlp_norm = "ln_1";
-  names.q = "attn.q_proj";
-  names.k = "attn.k_proj";
-  names.v = "attn.v_proj";
   names.o = "attn.out_proj";
   names.in = "mlp.fc_in";
   names.out = "mlp.fc_out";
   names.norm_bias = true;
+  return names;
+}
+
+namespace {
+
+Layout layout(const Architecture& a) {
+  LayoutNames names = gptj_names();
+  names.q = "attn.q_proj";
+  names.k = "attn.k_proj";
+  names.v = "attn.v_proj";
   return layout_by_names(a, names);
 }
 
 }  // namespace
 
-Family gptj_family() { return {"gptj", read_config, layout}; }
+Family gptj_family() { return {"gptj", read_gptj, layout}; }
 
 }  // namespace circuit

@@ -39,6 +39,7 @@ function(circuit_test name pch)
   target_link_libraries(${name} PRIVATE circuit_options GTest::gmock GTest::gtest_main)
   circuit_optimise(${name} 1)
   target_precompile_headers(${name} REUSE_FROM circuit_pch_${pch})
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${CIRCUIT_UNITY} UNITY_BUILD_BATCH_SIZE 5)
   target_compile_definitions(${name} PRIVATE CIRCUIT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   # As the program has it (cli/kernels.h): threads that spin at every small tensor take the cores from other tests.

@@ -5,6 +5,17 @@
 # The installed package reads this file too, so that a program is compiled as the library was.
 set(CIRCUIT_TORCH_ROOT "" CACHE PATH "folder torch of a Python environment; empty: find_package(Torch)")
 add_library(circuit_torch INTERFACE IMPORTED)
+if(CIRCUIT_PYTHON AND NOT CIRCUIT_TORCH_ROOT)
+  # The torch of the environment that the package is installed into: pip hides it from a build that it isolates, but not
+  # where it is.
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  execute_process(COMMAND ${Python3_EXECUTABLE} -c "import sysconfig; print(sysconfig.get_paths()['platlib'])"
+    OUTPUT_VARIABLE torch_environment OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT EXISTS ${torch_environment}/torch/lib/libtorch_cpu.so)
+    message(FATAL_ERROR "There is no torch in ${torch_environment}: install torch first, then this package beside it.")
+  endif()
+  set(CIRCUIT_TORCH_ROOT ${torch_environment}/torch)
+endif()
 if(CIRCUIT_TORCH_ROOT)
   file(STRINGS ${CIRCUIT_TORCH_ROOT}/include/torch/headeronly/version.h torch_version_lines REGEX "define TORCH_VERSION_(MAJOR|MINOR) ")
   string(REGEX REPLACE ".*MAJOR ([0-9]+).*MINOR ([0-9]+).*" "\\1.\\2" Torch_VERSION "${torch_version_lines}")

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 constexpr double kTolerance = 1e-5;
 
 // Whose start values were taken out of the base's weights: not in their files.
-const char* const kRefused[] = {"pissa", "olora"};
+const char* const kRefusedInits[] = {"pissa", "olora"};
 
 std::string root() { return std::string(CIRCUIT_SOURCE_DIR) + "/tests/"; }
 
@@ -44,7 +44,7 @@ class Adapters : public testing::TestWithParam<std::string> {
 TEST_P(Adapters, MergedLogitsAreThoseOfPeft) {
   const Checkpoint base = Checkpoint::open(this->base());
   const Model plain = Model::load(base, {});
-  if (std::count(std::begin(kRefused), std::end(kRefused), GetParam()) > 0) {
+  if (std::count(std::begin(kRefusedInits), std::end(kRefusedInits), GetParam()) > 0) {
     try {
       merge_adapter(base, plain, folder());
       FAIL();

@@ -57,8 +57,8 @@ TEST_F(Analyse, ParameterChangeIsWhatTheExportedModelHolds) {
     norm = std::hypot(norm, row[4].get<double>());
   }
   ASSERT_EQ(found.size(), expected.size());
-  constexpr double kRounding = 1e-5;  // float32 differences
-  for (const auto& [node, norm] : expected) EXPECT_NEAR(found[node], norm, kRounding * (1 + norm)) << node;
+  constexpr double kPrinted = 1e-5;  // float32 differences
+  for (const auto& [node, norm] : expected) EXPECT_NEAR(found[node], norm, kPrinted * (1 + norm)) << node;
 }
 
 TEST_F(Analyse, LooksAtTheCheckpointsThatAreThere) {

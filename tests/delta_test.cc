@@ -15,8 +15,8 @@
 namespace circuit {
 namespace {
 
-const Settings kShort{"tuning.steps=20",      "selection.n=10",    "tuning.batch=2",      "optimizer.lr=0.02",
-                      "optimizer.kind=adamw", "discovery.every=5", "evaluation.every=10", "evaluation.keep=all"};
+const Settings kDeltaRun{"tuning.steps=20",      "selection.n=10",    "tuning.batch=2",      "optimizer.lr=0.02",
+                         "optimizer.kind=adamw", "discovery.every=5", "evaluation.every=10", "evaluation.keep=all"};
 
 void expect_success(const Arguments& arguments) {
   const ProgramResult result = run_quiet(arguments);
@@ -71,13 +71,13 @@ void write_part(const std::string& delta, const std::string& path, const Keep& k
   part.write(path);
 }
 
-struct Base {
+struct DeltaBase {
   std::string name;
   TinySpec model;
 };
-void PrintTo(const Base& base, std::ostream* out) { *out << base.name; }
+void PrintTo(const DeltaBase& base, std::ostream* out) { *out << base.name; }
 
-class Delta : public testing::TestWithParam<Base> {
+class Delta : public testing::TestWithParam<DeltaBase> {
  protected:
   void SetUp() override {
     ASSERT_EQ(run_program(runs_.tune("run")).exit_code, 0);
@@ -86,7 +86,7 @@ class Delta : public testing::TestWithParam<Base> {
   }
   std::string at(const std::string& name) const { return runs_.run(name); }
   std::string file() const { return at("delta") + "/delta.safetensors"; }
-  TinyRuns runs_{GetParam().model, kShort};
+  TinyRuns runs_{GetParam().model, kDeltaRun};
 };
 
 TEST_P(Delta, OnTheBaseIsTheExportedModelAndOffItTheBase) {
@@ -160,7 +160,8 @@ TEST_P(Delta, ADiskThatFillsLeavesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Delta,
-                         testing::Values(Base{"Gpt2", {}}, Base{"LlamaBf16Sharded", {"llama", false, "BF16", 2}}),
+                         testing::Values(DeltaBase{"Gpt2", {}},
+                                         DeltaBase{"LlamaBf16Sharded", {"llama", false, "BF16", 2}}),
                          [](const auto& each) { return each.param.name; });
 
 class OneDelta : public testing::Test {
@@ -174,7 +175,7 @@ class OneDelta : public testing::Test {
     pieces.write(at("bad.safetensors"));
     expect_refused(runs_.scratch(), {"apply", runs_.model(), at("bad.safetensors"), "-o", at("out")}, words);
   }
-  TinyRuns runs_{{}, kShort};
+  TinyRuns runs_{{}, kDeltaRun};
 };
 
 TEST_F(OneDelta, IsRefusedWhereItIsCutShort) {
@@ -294,7 +295,7 @@ class TwoDeltas : public testing::Test {
     }
   }
   std::string at(const std::string& name) const { return runs_.run(name); }
-  TinyRuns runs_{{}, kShort};
+  TinyRuns runs_{{}, kDeltaRun};
 };
 
 class TwoDeltasBy : public TwoDeltas, public testing::WithParamInterface<const char*> {};

@@ -27,7 +27,7 @@ constexpr double kRounding = 2e-5;  // float32 sums in another order
 constexpr double kWhole = 1e-4;     // all edges run as a circuit are the model: rounding of two forwards
 
 // Eight times one record: a random model moves the metric of different ones in different directions.
-std::string one_record_eight_times() {
+std::string the_same_record_eight_times() {
   const std::string records = tiny_records(1, 4);
   std::string text;
   for (int i = 0; i < 8; ++i) text += records;
@@ -143,7 +143,7 @@ int64_t edges_with_blocks(const BlockGraph& graph, int64_t layers) {
 class MlpBlocks : public Finer, public testing::WithParamInterface<BlockGraph> {};
 
 TEST_P(MlpBlocks, AreNodesAndAllEdgesOfThemAreTheModel) {
-  write_file(data_, one_record_eight_times());
+  write_file(data_, the_same_record_eight_times());
   const std::string model = tiny_model(GetParam().family);
   const Json file = discover(model, {"--mlp-block", std::to_string(kBlock), "--top-edges", "100000"});
   EXPECT_EQ(file["cfg"]["mlp_blocks"], kBlocks);

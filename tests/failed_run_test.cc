@@ -18,11 +18,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const Settings kShort{"selection.n=12",      "tuning.batch=2",     "tuning.steps=40",  "evaluation.every=2",
-                      "evaluation.keep=all", "optimizer.kind=sgd", "optimizer.lr=0.05"};
+const Settings kFailingRun{"selection.n=12",      "tuning.batch=2",     "tuning.steps=40",  "evaluation.every=2",
+                           "evaluation.keep=all", "optimizer.kind=sgd", "optimizer.lr=0.05"};
 
 Settings diverging() {
-  Settings settings = kShort;
+  Settings settings = kFailingRun;
   for (const char* s : {"optimizer.lr=1000", "optimizer.clip=0", "optimizer.warmup=30", "optimizer.weight_decay=1"})
     settings.emplace_back(s);
   return settings;
@@ -63,7 +63,7 @@ INSTANTIATE_TEST_SUITE_P(Methods, Divergence, testing::Values("circuit", "full")
                          [](const auto& each) { return std::string(each.param); });
 
 TEST(NotANumber, WeightsThatAreNotNumbersLeaveNoRunBehind) {
-  const TinyRuns runs({}, kShort);
+  const TinyRuns runs({}, kFailingRun);
   TinyModel model = make_tiny_model({});
   const float nan = std::numeric_limits<float>::quiet_NaN();
   std::string& bytes = model.tensor("transformer.h.0.mlp.c_fc.weight").bytes;
@@ -80,7 +80,7 @@ TEST(NotANumber, WeightsThatAreNotNumbersLeaveNoRunBehind) {
 // RLIMIT_FSIZE stands for a full disk where no small file system can be mounted: writes fail half-way.
 TEST(FullDisk, DiscoverAndExportLeaveNothing) {
   constexpr uint64_t kFew = 512;  // less than either form of the circuit, and than the weights
-  const TinyRuns runs({}, kShort);
+  const TinyRuns runs({}, kFailingRun);
   const auto expect_nothing_written = [&](const Arguments& arguments, const std::string& place) {
     const auto before = snapshot(runs.scratch().path());
     const ProgramResult result = run_quiet(arguments, kFew);
@@ -127,7 +127,7 @@ class SmallDisk {
 };
 
 TEST(FullDisk, TuneKeepsItsCheckpointsAndGoesOnWhenThereIsSpace) {
-  const TinyRuns runs({}, kShort);
+  const TinyRuns runs({}, kFailingRun);
   const SmallDisk disk(runs.run("disk"), "400k");
   if (!disk.mounted()) {
     std::cout << "this process may not mount a small file system: not tested\n";

@@ -33,7 +33,7 @@ std::string generated(Arguments arguments) {
 
 const Arguments kOnce{"--prompt", "Once upon a time", "--ids"};
 
-Arguments with(const std::string& model, Arguments first, const Arguments& rest = {}) {
+Arguments with_model(const std::string& model, Arguments first, const Arguments& rest = {}) {
   first.insert(first.begin(), model);
   first.insert(first.end(), rest.begin(), rest.end());
   return first;
@@ -42,9 +42,9 @@ Arguments with(const std::string& model, Arguments first, const Arguments& rest 
 TEST(Generate, RepetitionPenaltyIsThatOfTransformers) {
   const ScratchFolder scratch;
   const std::string model = books(scratch);
-  EXPECT_EQ(generated(with(model, kOnce, {"--max-tokens", "16", "--repetition-penalty", "1.3"})),
+  EXPECT_EQ(generated(with_model(model, kOnce, {"--max-tokens", "16", "--repetition-penalty", "1.3"})),
             "[46,1450,567,258,573,11,273,580,262,587,306,280,302,1012,13,198,198,1,40,393,490]\n");
-  EXPECT_EQ(generated(with(model, kOnce, {"--max-tokens", "16", "--repetition-penalty", "0.8"})),
+  EXPECT_EQ(generated(with_model(model, kOnce, {"--max-tokens", "16", "--repetition-penalty", "0.8"})),
             "[46,1450,567,258,573,11,273,580,11,273,580,11,273,580,11,273,580,11,273,580,11]\n");
 }
 
@@ -53,11 +53,11 @@ TEST(Generate, TheModelsGenerationConfigIsObeyedAndFlagsGoBeforeIt) {
   const std::string model = books(scratch);
   write_file(model + "/generation_config.json",
              R"({"eos_token_id": [11, 13], "min_new_tokens": 5, "max_new_tokens": 16})");
-  EXPECT_EQ(generated(with(model, kOnce)), "[46,1450,567,258,573,273,580,592,280,262,889,281,262,765,13]\n");
-  EXPECT_EQ(generated(with(model, kOnce, {"--min-tokens", "0"})), "[46,1450,567,258,573,11]\n");
-  EXPECT_EQ(generated(with(model, kOnce, {"--max-tokens", "2"})), "[46,1450,567,258,573,273,580]\n");
+  EXPECT_EQ(generated(with_model(model, kOnce)), "[46,1450,567,258,573,273,580,592,280,262,889,281,262,765,13]\n");
+  EXPECT_EQ(generated(with_model(model, kOnce, {"--min-tokens", "0"})), "[46,1450,567,258,573,11]\n");
+  EXPECT_EQ(generated(with_model(model, kOnce, {"--max-tokens", "2"})), "[46,1450,567,258,573,273,580]\n");
   write_file(model + "/generation_config.json", R"({"num_beams": 3})");
-  expect_refused(scratch, with("generate", {model}, kOnce),
+  expect_refused(scratch, with_model("generate", {model}, kOnce),
                  {"generation_config.json] num_beams: found 3, which is not supported"});
 }
 
@@ -65,22 +65,22 @@ TEST(Generate, AnswersAConversationThroughTheChatTemplate) {
   const ScratchFolder scratch;
   const std::string model = books(scratch);
   const Arguments greedy{"--max-tokens", "12", "--repetition-penalty", "1.2"};
-  EXPECT_EQ(generated(with(model, {"--chat", "The keys are"}, greedy)),
+  EXPECT_EQ(generated(with_model(model, {"--chat", "The keys are"}, greedy)),
             "the end of the first time, and a few days later\n");
   const std::string ids =
       "[27,91,440,269,91,29,198,503,3503,82,487,4095,198,27,91,572,479,416,91,29,198,843,889,281,262,731,573,11,273,"
       "258,1112,"
       "1135,2266]\n";
-  EXPECT_EQ(generated(with(model, {"--chat", "The keys are", "--ids"}, greedy)), ids);
+  EXPECT_EQ(generated(with_model(model, {"--chat", "The keys are", "--ids"}, greedy)), ids);
   write_file(scratch / "turns.json", R"([{"role": "user", "content": "The keys are"}])");
-  EXPECT_EQ(generated(with(model, {"--messages", scratch / "turns.json", "--ids"}, greedy)), ids);
+  EXPECT_EQ(generated(with_model(model, {"--messages", scratch / "turns.json", "--ids"}, greedy)), ids);
 }
 
 TEST(Generate, WhatAUserSpellsEndsNoTurn) {
   const ScratchFolder scratch;
   const std::string model = books(scratch);
-  const std::string out =
-      generated(with(model, {"--chat", "a<|endoftext|>b", "--system", "<|endoftext|>", "--ids", "--max-tokens", "0"}));
+  const std::string out = generated(
+      with_model(model, {"--chat", "a<|endoftext|>b", "--system", "<|endoftext|>", "--ids", "--max-tokens", "0"}));
   const std::vector<int64_t> ids = Json::parse(out);
   EXPECT_EQ(std::count(ids.begin(), ids.end(), 4095), 2);  // the ends of both turns
 }

@@ -92,13 +92,13 @@ TEST(BiasScore, RecordsOfOccupationsGetTheirBias) {
   const double risk = score["prejudice_risk"];
   EXPECT_GT(risk, 0);
   EXPECT_LT(risk, 1);
-  constexpr double kRounding = 1e-12;  // one sum of two numbers
+  constexpr double kShareRounding = 1e-12;  // one sum of two numbers
   EXPECT_NEAR(
       risk, (score["prejudice_risk_by"]["nurse"].get<double>() + score["prejudice_risk_by"]["cook"].get<double>()) / 2,
-      kRounding);
+      kShareRounding);
   EXPECT_NEAR(score["signed_bias"],
               (score["signed_bias_by"]["nurse"].get<double>() + score["signed_bias_by"]["cook"].get<double>()) / 2,
-              kRounding);
+              kShareRounding);
 
   write_file(scratch / "half.jsonl",
              "{\"text\": \"abc\", \"gender\": \"male\", \"readouts\": [{\"correct\": \"a\", \"wrong\": \"b\"}]}\n");

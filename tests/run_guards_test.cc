@@ -16,7 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-const Settings kShort{"selection.n=12", "tuning.batch=2", "tuning.steps=4", "evaluation.every=2", "optimizer.lr=0.05"};
+const Settings kGuardedRun{"selection.n=12", "tuning.batch=2", "tuning.steps=4", "evaluation.every=2",
+                           "optimizer.lr=0.05"};
 
 class RunGuards : public testing::Test {
  protected:
@@ -31,7 +32,7 @@ class RunGuards : public testing::Test {
     if (bare.back() == "--quiet") bare.resize(bare.size() - 3);
     expect_refused(runs_.scratch(), bare, words, code);
   }
-  TinyRuns runs_{TinySpec(), kShort};
+  TinyRuns runs_{TinySpec(), kGuardedRun};
 };
 
 TEST_F(RunGuards, AnEditedConfigurationIsRefusedAsSetIs) {

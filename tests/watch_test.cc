@@ -21,8 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-const Settings kShort{"selection.n=12", "discovery.every=3", "tuning.steps=20",
-                      "tuning.batch=2", "optimizer.lr=0.01", "evaluation.every=10"};
+const Settings kWatchedRun{"selection.n=12", "discovery.every=3", "tuning.steps=20",
+                           "tuning.batch=2", "optimizer.lr=0.01", "evaluation.every=10"};
 
 // `circuit watch` in a terminal of its own, 100 columns by 40 rows.
 class Terminal {
@@ -81,7 +81,7 @@ class Terminal {
 };
 
 TEST(Watch, OfAFinishedRunIsOneBlock) {
-  const TinyRuns runs({}, kShort);
+  const TinyRuns runs({}, kWatchedRun);
   ASSERT_EQ(run_program(runs.tune("run")).exit_code, 0);
   const auto before = snapshot(runs.run("run"));
   const ProgramResult result = run_quiet({"watch", runs.run("run")});
@@ -96,7 +96,7 @@ TEST(Watch, OfAFinishedRunIsOneBlock) {
 }
 
 TEST(Watch, JsonHasTheNumbersOfTheStore) {
-  const TinyRuns runs({}, kShort);
+  const TinyRuns runs({}, kWatchedRun);
   ASSERT_EQ(run_program(runs.tune("run")).exit_code, 0);
   const ProgramResult result = run_quiet({"watch", runs.run("run"), "--json"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
@@ -133,7 +133,7 @@ TEST(Watch, OfARunWithoutCircuitsLeavesThemOut) {
 }
 
 TEST(Watch, OfAKilledRunSaysThatNothingComes) {
-  const TinyRuns runs({}, kShort);
+  const TinyRuns runs({}, kWatchedRun);
   const std::string run = runs.run("run");
   {
     Program program(runs.tune("run", {"tuning.steps=100000"}));
@@ -151,7 +151,7 @@ TEST(Watch, OfAKilledRunSaysThatNothingComes) {
 }
 
 TEST(Watch, RedrawsInPlaceUntilCtrlC) {
-  const TinyRuns runs({}, kShort);
+  const TinyRuns runs({}, kWatchedRun);
   const std::string run = runs.run("run");
   Program program(runs.tune("run", {"tuning.steps=100000"}));
   ASSERT_TRUE(
@@ -169,7 +169,7 @@ TEST(Watch, RedrawsInPlaceUntilCtrlC) {
 }
 
 TEST(Watch, EndsWithTheRun) {
-  const TinyRuns runs({}, kShort);
+  const TinyRuns runs({}, kWatchedRun);
   const std::string run = runs.run("run");
   Program program(runs.tune("run", {"tuning.steps=60"}));
   ASSERT_TRUE(

@@ -5,6 +5,8 @@
 #include <memory>
 #include <mutex>
 
+#include "core/watcher.h"
+
 namespace circuit {
 namespace {
 
@@ -49,7 +51,15 @@ void set_log_file(const std::string& path) {
   s.file.reset(path.empty() ? nullptr : std::fopen(path.c_str(), "a"));
 }
 
-void log_line(const std::string& message) { write(message, !is_quiet()); }
-void warn_line(const std::string& message) { write("warning: " + message, true); }
+void log_line(const std::string& message) {
+  Watcher* watcher = thread_watcher();
+  write(message, watcher == nullptr && !is_quiet());
+  if (watcher != nullptr) watcher->message(message);
+}
+void warn_line(const std::string& message) {
+  Watcher* watcher = thread_watcher();
+  write("warning: " + message, watcher == nullptr);
+  if (watcher != nullptr) watcher->warning(message);
+}
 
 }  // namespace circuit

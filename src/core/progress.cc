@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/setting_name.h"
+#include "core/watcher.h"
 
 namespace circuit {
 namespace {
@@ -39,6 +40,10 @@ Progress::Progress(std::string title, int64_t total, int64_t done)
 Progress::~Progress() { clear(); }
 
 void Progress::update(int64_t done, const std::string& detail) {
+  if (Watcher* watcher = thread_watcher()) {
+    watcher->progress(title_, done, total_, detail);
+    return;
+  }
   if (!visible_) return;
   const auto now = std::chrono::steady_clock::now();
   const bool last = total_ > 0 && done >= total_;

@@ -1,4 +1,5 @@
-// A progress bar with an estimate of the time left; silent when stderr is no terminal or with --quiet.
+// A progress bar with an estimate of the time left; silent when stderr is no terminal or with --quiet. Of a thread that
+// is watched (watcher.h) the watcher sees it instead.
 #pragma once
 
 #include <chrono>

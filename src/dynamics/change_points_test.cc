@@ -10,12 +10,12 @@
 namespace circuit {
 namespace {
 
-constexpr int64_t kPoints = 60;
+constexpr int64_t kSeriesPoints = 60;
 
 std::vector<double> autocorrelated(double persistence, Rng& rng) {
   std::vector<double> series;
   double value = rng.normal();
-  for (int64_t t = 0; t < kPoints; ++t) {
+  for (int64_t t = 0; t < kSeriesPoints; ++t) {
     series.push_back(value);
     value = persistence * value + rng.normal();
   }
@@ -45,7 +45,7 @@ TEST(ChangePoints, PlantedJumpsAreFoundWhereTheyAre) {
   constexpr int64_t kTrials = 40;
   for (int64_t trial = 0; trial < kTrials; ++trial) {
     std::vector<double> series = autocorrelated(0.3, rng);
-    for (int64_t t = 35; t < kPoints; ++t) series[t] += 8;
+    for (int64_t t = 35; t < kSeriesPoints; ++t) series[t] += 8;
     for (const ChangePoint& c : change_points(series, 0.05, nulls)) found += std::abs(c.at - 35) <= 1;
   }
   EXPECT_GE(found, kTrials * 9 / 10);
@@ -55,8 +55,8 @@ TEST(ChangePoints, SeveralJumpsAreFoundInOrder) {
   StepNulls nulls(0);
   Rng rng(5);
   std::vector<double> series = autocorrelated(0, rng);
-  for (int64_t t = 20; t < kPoints; ++t) series[t] += 12;
-  for (int64_t t = 42; t < kPoints; ++t) series[t] -= 12;
+  for (int64_t t = 20; t < kSeriesPoints; ++t) series[t] += 12;
+  for (int64_t t = 42; t < kSeriesPoints; ++t) series[t] -= 12;
   const std::vector<ChangePoint> found = change_points(series, 0.01, nulls);
   ASSERT_EQ(found.size(), 2U);
   EXPECT_NEAR(static_cast<double>(found[0].at), 20, 1);
@@ -72,7 +72,7 @@ TEST_P(Wandering, KeepsTheFalsePositiveRate) {
   int64_t below = 0;
   for (int64_t trial = 0; trial < kTrials; ++trial) {
     const std::vector<double> series = autocorrelated(GetParam(), rng);
-    below += nulls.of_length(kPoints).p_of(largest_step(series).measured) <= 0.05;
+    below += nulls.of_length(kSeriesPoints).p_of(largest_step(series).measured) <= 0.05;
   }
   // Three standard deviations of 1,500 draws above the rate; below it is the bound's caution.
   EXPECT_LE(static_cast<double>(below) / kTrials, 0.05 + 3 * std::sqrt(0.05 * 0.95 / kTrials));

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kRounding = 1e-5;  // float32 scores of size 1
+constexpr double kScoreRounding = 1e-5;  // float32 scores of size 1
 
 // Two states: the base, and the base with one head's W_O turned round.
 class TwoStates : public ModelStates {
@@ -98,7 +98,7 @@ TEST_F(ModelAnalyses, DirectLogitAttributionsAddUpToTheMetric) {
     }
     metric += mean / static_cast<double>(states.examples().size());
   }
-  EXPECT_NEAR(sum, metric, kRounding);
+  EXPECT_NEAR(sum, metric, kScoreRounding);
 }
 
 // A head of the last layer that writes the opposite: its attribution changes sign but for the norm's scale.
@@ -138,7 +138,7 @@ TEST_F(ModelAnalyses, TheWholeModelIsFaithfulToItselfAtEveryStep) {
   for (const auto& row : result.tables[0].rows) {
     EXPECT_EQ(row[2].get<int64_t>(), states.graph().n_edges());
     ASSERT_FALSE(row[6].is_null());
-    EXPECT_NEAR(row[6].get<double>(), 1, kRounding);
+    EXPECT_NEAR(row[6].get<double>(), 1, kScoreRounding);
   }
 }
 

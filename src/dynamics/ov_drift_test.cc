@@ -17,7 +17,7 @@ namespace {
 
 constexpr int64_t kModel = 24;
 constexpr int64_t kHead = 4;
-constexpr double kRounding = 1e-10;  // float64 factorisations of entries of size 1
+constexpr double kFactorRounding = 1e-10;  // float64 factorisations of entries of size 1
 
 at::Tensor random_matrix(int64_t rows, int64_t columns, uint64_t seed) {
   Rng rng(seed);
@@ -34,11 +34,12 @@ TEST(OvDrift, RecoversAChangeAlongAKnownDirection) {
   after.select(0, 1).add_(direction.squeeze(0), 0.7);  // channel 1 of the head writes more along it
   const OvDrift drift = ov_drift(v, o, v, after);
   const at::Tensor reads = v.select(1, 1);
-  EXPECT_NEAR(drift.singular_values[0], 0.7 * reads.norm().item<double>() * direction.norm().item<double>(), kRounding);
-  EXPECT_NEAR(drift.singular_values[1], 0, kRounding);
-  EXPECT_NEAR(drift.share_of_top(), 1, kRounding);
-  EXPECT_NEAR(alignment(drift.output, direction.squeeze(0)), 1, kRounding);
-  EXPECT_NEAR(alignment(drift.input, reads), 1, kRounding);
+  EXPECT_NEAR(drift.singular_values[0], 0.7 * reads.norm().item<double>() * direction.norm().item<double>(),
+              kFactorRounding);
+  EXPECT_NEAR(drift.singular_values[1], 0, kFactorRounding);
+  EXPECT_NEAR(drift.share_of_top(), 1, kFactorRounding);
+  EXPECT_NEAR(alignment(drift.output, direction.squeeze(0)), 1, kFactorRounding);
+  EXPECT_NEAR(alignment(drift.input, reads), 1, kFactorRounding);
 }
 
 TEST(OvDrift, EqualsTheDecompositionOfTheWholeMatrix) {
@@ -50,10 +51,10 @@ TEST(OvDrift, EqualsTheDecompositionOfTheWholeMatrix) {
   const at::Tensor whole = at::mm(v_after, o_after) - at::mm(v, o);
   const auto [u, s, v_h] = at::linalg_svd(whole, false);
   ASSERT_EQ(drift.singular_values.size(), static_cast<size_t>(2 * kHead));
-  for (int64_t i = 0; i < 2 * kHead; ++i) EXPECT_NEAR(drift.singular_values[i], s[i].item<double>(), kRounding);
-  EXPECT_NEAR(drift.change(), whole.norm().item<double>(), kRounding);
-  EXPECT_NEAR(alignment(drift.output, v_h.select(0, 0)), 1, kRounding);
-  EXPECT_NEAR(drift.norm, at::mm(v, o).norm().item<double>(), kRounding);
+  for (int64_t i = 0; i < 2 * kHead; ++i) EXPECT_NEAR(drift.singular_values[i], s[i].item<double>(), kFactorRounding);
+  EXPECT_NEAR(drift.change(), whole.norm().item<double>(), kFactorRounding);
+  EXPECT_NEAR(alignment(drift.output, v_h.select(0, 0)), 1, kFactorRounding);
+  EXPECT_NEAR(drift.norm, at::mm(v, o).norm().item<double>(), kFactorRounding);
 }
 
 TEST(OvDrift, OfAnUnchangedHeadIsExactlyZero) {
@@ -69,10 +70,10 @@ TEST(ReadoutDirections, OppositeReadoutsCancelInTheMeanNotInThePrincipal) {
   e.readouts = {{1, {3}, {5}, ""}, {2, {5}, {3}, ""}};
   const ReadoutDirections found = readout_directions(model, {&e});
   EXPECT_EQ(found.readouts, 2);
-  EXPECT_NEAR(found.mean.norm().item<double>(), 0, kRounding);
+  EXPECT_NEAR(found.mean.norm().item<double>(), 0, kFactorRounding);
   const at::Tensor difference =
       model.final_norm().weight * (model.unembedding().select(0, 3) - model.unembedding().select(0, 5));
-  EXPECT_NEAR(alignment(found.principal, difference), 1, kRounding);
+  EXPECT_NEAR(alignment(found.principal, difference), 1, kFactorRounding);
 }
 
 }  // namespace

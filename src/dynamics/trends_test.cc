@@ -99,8 +99,8 @@ TEST(Trends, ASeriesThatDoesNotMoveIsNothing) {
 
 TEST(TrendNull, WhiteNoiseFollowsStudent) {
   // P(|r| ≥ 0.2542) = 0.05 for 60 points without persistence (t = 2.0017 with 58 degrees of freedom).
-  constexpr double kTolerance = 0.005;  // 20,000 series: three standard deviations
-  EXPECT_NEAR(trend_null(kPoints).p_at(0.2542, 0), 0.05, kTolerance);
+  constexpr double kSpread = 0.005;  // 20,000 series: three standard deviations
+  EXPECT_NEAR(trend_null(kPoints).p_at(0.2542, 0), 0.05, kSpread);
   // In the fitted tail: P(|r| ≥ 0.5) = 4.8e-5 (t = 4.397).
   EXPECT_NEAR(std::log10(trend_null(kPoints).p_at(0.5, 0)), std::log10(4.8e-5), 0.3);
 }

@@ -13,7 +13,7 @@ namespace {
 using testing::HasSubstr;
 
 // Ratios of small integers.
-constexpr double kRounding = 1e-12;
+constexpr double kAnswerRounding = 1e-12;
 
 AnswerRecord record(const std::string& scorer, std::vector<std::string> answers, std::vector<std::string> labels = {}) {
   return {{0}, scorer, std::move(answers), std::move(labels), "made.jsonl:1"};
@@ -90,9 +90,9 @@ TEST(NumberScorer, TakesTheMarkedNumberElseTheLast) {
 TEST(NumberScorer, CountsUnparsedTextsAsWrong) {
   const std::vector<AnswerRecord> records(4, record("number", {"8"}));
   const auto values = measures_of(records, {"#### 8", "8", "9", "none"});
-  EXPECT_NEAR(values.at("accuracy"), 0.5, kRounding);
-  EXPECT_NEAR(values.at("accuracy_marked"), 0.25, kRounding);
-  EXPECT_NEAR(values.at("unparsed"), 0.25, kRounding);
+  EXPECT_NEAR(values.at("accuracy"), 0.5, kAnswerRounding);
+  EXPECT_NEAR(values.at("accuracy_marked"), 0.25, kAnswerRounding);
+  EXPECT_NEAR(values.at("unparsed"), 0.25, kAnswerRounding);
 }
 
 TEST(NumberScorer, RefusesAnswersWithoutANumber) {
@@ -121,12 +121,12 @@ TEST(LabelScorer, MacroF1IsTheMeanOverLabelsThatOccur) {
   // True: 2 right of 3 and 1 false alarm: 4 / (3 + 3). False: 1 right, 1 missed, none false: 2 / (2 + 1).
   // N/A never occurs. The text without a label is a miss of True.
   const auto values = measures_of(records, {"True", "True", "hm", "True", "False"});
-  EXPECT_NEAR(values.at("macro_f1"), (4.0 / 6 + 2.0 / 3) / 2, kRounding);
-  EXPECT_NEAR(values.at("accuracy"), 3.0 / 5, kRounding);
-  EXPECT_NEAR(values.at("unparsed"), 1.0 / 5, kRounding);
+  EXPECT_NEAR(values.at("macro_f1"), (4.0 / 6 + 2.0 / 3) / 2, kAnswerRounding);
+  EXPECT_NEAR(values.at("accuracy"), 3.0 / 5, kAnswerRounding);
+  EXPECT_NEAR(values.at("unparsed"), 1.0 / 5, kAnswerRounding);
   // A label that is only predicted has F1 0 and counts.
   const auto alarm = measures_of(records, {"True", "True", "True", "False", "N/A"});
-  EXPECT_NEAR(alarm.at("macro_f1"), (1 + 2.0 / 3 + 0) / 3, kRounding);
+  EXPECT_NEAR(alarm.at("macro_f1"), (1 + 2.0 / 3 + 0) / 3, kAnswerRounding);
 }
 
 TEST(LabelScorer, RefusesAnswersThatAreNoLabel) {

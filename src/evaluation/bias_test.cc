@@ -13,7 +13,7 @@
 namespace circuit {
 namespace {
 
-constexpr double kRounding = 1e-12;  // float64, a handful of operations
+constexpr double kBiasRounding = 1e-12;  // float64, a handful of operations
 
 // The logit difference that makes p the pronoun's share.
 double logit(double p) { return std::log(p / (1 - p)); }
@@ -25,24 +25,24 @@ TEST(Bias, AveragesWithinOccupationsThenOverThem) {
   const BiasResult result = bias_of({{"nurse", Gender::kFemale, logit(0.9)},
                                      {"nurse", Gender::kMale, logit(0.3)},
                                      {"cook", Gender::kMale, logit(0.5)}});
-  EXPECT_NEAR(result.by_occupation.at("nurse").risk, 0.6, kRounding);
-  EXPECT_NEAR(result.by_occupation.at("nurse").signed_bias, -0.6, kRounding);
+  EXPECT_NEAR(result.by_occupation.at("nurse").risk, 0.6, kBiasRounding);
+  EXPECT_NEAR(result.by_occupation.at("nurse").signed_bias, -0.6, kBiasRounding);
   EXPECT_EQ(result.by_occupation.at("nurse").choices, 2);
-  EXPECT_NEAR(result.by_occupation.at("cook").risk, 0, kRounding);
-  EXPECT_NEAR(result.risk, 0.3, kRounding);
-  EXPECT_NEAR(result.signed_bias, -0.3, kRounding);
+  EXPECT_NEAR(result.by_occupation.at("cook").risk, 0, kBiasRounding);
+  EXPECT_NEAR(result.risk, 0.3, kBiasRounding);
+  EXPECT_NEAR(result.signed_bias, -0.3, kBiasRounding);
 }
 
 TEST(Bias, OppositeLeansCancelInTheSignedBiasOnly) {
   const BiasResult result = bias_of({{"writer", Gender::kMale, logit(0.75)}, {"writer", Gender::kMale, logit(0.25)}});
-  EXPECT_NEAR(result.risk, 0.5, kRounding);
-  EXPECT_NEAR(result.signed_bias, 0, kRounding);
+  EXPECT_NEAR(result.risk, 0.5, kBiasRounding);
+  EXPECT_NEAR(result.signed_bias, 0, kBiasRounding);
 }
 
 TEST(Bias, ALargeLogitDifferenceIsCertainNotNan) {
   const BiasResult result = bias_of({{"chief", Gender::kMale, 5000.0}, {"chief", Gender::kFemale, -5000.0}});
-  EXPECT_NEAR(result.risk, 1, kRounding);
-  EXPECT_NEAR(result.signed_bias, 1, kRounding);
+  EXPECT_NEAR(result.risk, 1, kBiasRounding);
+  EXPECT_NEAR(result.signed_bias, 1, kBiasRounding);
 }
 
 class BiasOfAModel : public testing::Test {

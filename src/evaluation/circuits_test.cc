@@ -12,7 +12,7 @@ namespace circuit {
 namespace {
 
 // float32 sums in another order, of metrics of size 1.
-constexpr double kTolerance = 1e-5;
+constexpr double kCircuitTolerance = 1e-5;
 
 Circuit all_edges(const Graph& graph) {
   Circuit all;
@@ -42,9 +42,9 @@ TEST_P(Families, AllEdgesGiveTheModelAndNoneTheCorruptedRun) {
       const ForwardCache cache = forward(model_, read.tokens, Keep::kNothing);
       return logit_diff_metric().compute(model_, batch, cache.x_final, MetricGradient::kNone).values[0];
     };
-    EXPECT_NEAR(outcomes[0].metric[i], metric(Side::kClean), kTolerance);
-    EXPECT_NEAR(outcomes[1].metric[i], metric(Side::kCounterfactual), kTolerance);
-    EXPECT_NEAR(outcomes[0].kl[i], 0, kTolerance);
+    EXPECT_NEAR(outcomes[0].metric[i], metric(Side::kClean), kCircuitTolerance);
+    EXPECT_NEAR(outcomes[1].metric[i], metric(Side::kCounterfactual), kCircuitTolerance);
+    EXPECT_NEAR(outcomes[0].kl[i], 0, kCircuitTolerance);
     EXPECT_GT(outcomes[1].kl[i], 0);
     EXPECT_EQ(outcomes[0].accuracy[i], std::round(outcomes[0].accuracy[i] * 2) / 2);  // one or two readouts
   }
@@ -55,7 +55,7 @@ TEST_P(Families, OutcomesDoNotDependOnTheBatchOrOnOtherCircuits) {
   for (int64_t e = 0; e < graph_.n_edges(); e += 3) some.edges.push_back(e);
   const CircuitOutcome alone = run({some}, 1)[0];
   const CircuitOutcome among = run({all_edges(graph_), some, {}}, 7)[1];
-  for (size_t i = 0; i < examples_.size(); ++i) EXPECT_NEAR(alone.metric[i], among.metric[i], kTolerance);
+  for (size_t i = 0; i < examples_.size(); ++i) EXPECT_NEAR(alone.metric[i], among.metric[i], kCircuitTolerance);
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, Families, testing::Values("gpt2", "llama", "gpt_neox", "qwen3", "opt"));

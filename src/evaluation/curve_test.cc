@@ -11,7 +11,7 @@
 namespace circuit {
 namespace {
 
-constexpr double kRounding = 1e-12;
+constexpr double kCurveRounding = 1e-12;
 
 // f of each size, the same on both examples, in a range of 2 above 1.
 std::vector<CircuitOutcome> outcomes_of(const std::vector<double>& f) {
@@ -23,24 +23,24 @@ const CircuitOutcome kFull{{3, 3}, {}, {}};
 const CircuitOutcome kEmpty{{1, 1}, {}, {}};
 
 TEST(Area, OfAConstantIsItsWidth) {
-  EXPECT_NEAR(area(std::vector<double>(curve_shares().size(), 2)), 2 * (1 - 0.001), kRounding);
-  EXPECT_NEAR(area(curve_shares()), (1 - 1e-6) / 2, kRounding);  // ∫ k dk
+  EXPECT_NEAR(area(std::vector<double>(curve_shares().size(), 2)), 2 * (1 - 0.001), kCurveRounding);
+  EXPECT_NEAR(area(curve_shares()), (1 - 1e-6) / 2, kCurveRounding);  // ∫ k dk
 }
 
 // By hand: f is 0 up to k = .2, 1.5 at .5, 1 at 1. Trapezoids: (.5 − .2)(0 + 1.5)/2 + (1 − .5)(1.5 + 1)/2.
 TEST(Curve, CprIsTheAreaUnderFaithfulness) {
   Rng rng(1);
   const Estimate area = cpr(outcomes_of({0, 0, 0, 0, 0, 0, 0, 0, 1.5, 1}), kFull, kEmpty, rng);
-  EXPECT_NEAR(area.value, 0.225 + 0.625, kRounding);
-  EXPECT_NEAR(area.interval.low, area.value, kRounding);  // the examples agree
-  EXPECT_NEAR(area.interval.high, area.value, kRounding);
+  EXPECT_NEAR(area.value, 0.225 + 0.625, kCurveRounding);
+  EXPECT_NEAR(area.interval.low, area.value, kCurveRounding);  // the examples agree
+  EXPECT_NEAR(area.interval.high, area.value, kCurveRounding);
 }
 
 // |1 − f| is 1 up to .2, .5 at .5, 0 at 1: (.2 − .001) + .3 · 1.5/2 + .5 · .5/2.
 TEST(Curve, CmdIsTheAreaBetweenFaithfulnessAndOne) {
   Rng rng(1);
   EXPECT_NEAR(cmd(outcomes_of({0, 0, 0, 0, 0, 0, 0, 0, 1.5, 1}), kFull, kEmpty, rng).value, 0.199 + 0.225 + 0.125,
-              kRounding);
+              kCurveRounding);
 }
 
 TEST(Curve, OfARangeOfZeroIsNotANumber) {
@@ -88,8 +88,8 @@ TEST_F(Sizes, PointsHoldNominalAndRealisedSizes) {
   ASSERT_EQ(points.size(), 2U);
   EXPECT_EQ(points[0].edges, 3);
   EXPECT_EQ(points[0].edges_run, 2);
-  EXPECT_NEAR(points[0].faithfulness.value, 0.25, kRounding);
-  EXPECT_NEAR(points[1].faithfulness.value, 1, kRounding);
+  EXPECT_NEAR(points[0].faithfulness.value, 0.25, kCurveRounding);
+  EXPECT_NEAR(points[1].faithfulness.value, 1, kCurveRounding);
 }
 
 }  // namespace

@@ -142,19 +142,30 @@ ChannelScores channels_of(const Model& model, const std::vector<const Example*>&
   return score_channels(model, examples, spec, [&](int64_t done, int64_t) { progress.update(done); });
 }
 
+// What can be said of a request before a model is loaded.
+void check_request(const DiscoverRequest& r) {
+  check_target(r.target, r.selection.kind);
+  find_scorer(r.score.method);
+  find_selector(r.selection.kind);
+  if (r.channels && r.score.spec().metric.flat_at_clean) {
+    fail(setting("channels"), "metric {} has a gradient of zero at the clean input, where channels are scored.",
+         r.score.metric);
+  }
+}
+
 }  // namespace
 
 Discovered discover(const DiscoverRequest& r) {
-  check_target(r.target, r.selection.kind);
+  check_request(r);
+  return discover(r, OpenModel(r.model, r.compute));
+}
+
+Discovered discover(const DiscoverRequest& r, const OpenModel& open) {
+  check_request(r);
   const Scorer& scorer = find_scorer(r.score.method);
   const Selector& selector = find_selector(r.selection.kind);
   ScoreSpec spec = r.score.spec();
   spec.seed = r.seed;
-  if (r.channels && spec.metric.flat_at_clean) {
-    fail(setting("channels"), "metric {} has a gradient of zero at the clean input, where channels are scored.",
-         r.score.metric);
-  }
-  const OpenModel open(r.model, r.compute);
   const ScoredRecords records(r.data, r.ablation_data, open, r.records, &spec);
   const TargetRecords used = target_records(r.target, r.data, records, open, r.records, spec);
   const std::vector<const Example*>& examples = used.scored;

@@ -52,6 +52,8 @@ struct Discovered {
 // Throws Error: what a stage throws, scores that break the sum rule, are all zero, or of a metric that does not move.
 // UsageError for a request that cannot be followed.
 CIRCUIT_API Discovered discover(const DiscoverRequest& request);
+// On a model that is open already; the request's own is only a name.
+CIRCUIT_API Discovered discover(const DiscoverRequest& request, const OpenModel& open);
 
 struct CircuitOutputs {
   std::string circuit;  // JSON, or safetensors where compact

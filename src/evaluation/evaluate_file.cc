@@ -11,9 +11,13 @@
 namespace circuit {
 
 EvaluatedFile evaluate_file(const EvaluateRequest& r) {
+  find_metric(r.metric);
+  return evaluate_file(r, OpenModel(r.model, r.compute));
+}
+
+EvaluatedFile evaluate_file(const EvaluateRequest& r, const OpenModel& open) {
   ScoreSpec spec(find_metric(r.metric));
   spec.ablation = r.ablation;
-  const OpenModel open(r.model, r.compute);
   CircuitFile as_written = read_circuit(r.circuit);
   if (r.negate) {
     for (float& score : as_written.scores.values) score = -score;

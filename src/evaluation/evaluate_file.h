@@ -36,5 +36,7 @@ struct EvaluatedFile {
 
 // Says on stderr why faithfulness is not defined, where it is not. Throws Error naming the file or the record.
 CIRCUIT_API EvaluatedFile evaluate_file(const EvaluateRequest& request);
+// On a model that is open already; the request's own is only a name.
+CIRCUIT_API EvaluatedFile evaluate_file(const EvaluateRequest& request, const OpenModel& open);
 
 }  // namespace circuit

@@ -24,8 +24,8 @@ TEST(Text, SlmKnowsItsCorpus) {
   const std::string text = read_file((folder / "corpus.txt").string());
   const TextResult result = evaluate_text(model, encode_text(tokenizer.get(), text, BeginToken::kAuto), 128, 4);
   EXPECT_EQ(result.tokens, 4095);
-  constexpr double kTolerance = 1e-5;  // float32 against the float64 reference
-  EXPECT_NEAR(result.nll, 0.08356836776679799, kTolerance);
+  constexpr double kFloat32 = 1e-5;  // float32 against the float64 reference
+  EXPECT_NEAR(result.nll, 0.08356836776679799, kFloat32);
 }
 
 TEST(Text, Books4lKnowsItsFirstValidationDocument) {

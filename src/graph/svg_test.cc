@@ -15,12 +15,12 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-struct Form {
+struct DrawnForm {
   int64_t kv_heads;
   bool parallel;
 };
 
-class Svg : public testing::TestWithParam<Form> {
+class Svg : public testing::TestWithParam<DrawnForm> {
  protected:
   Svg() {
     for (int64_t id = 0; id < graph_.n_edges(); ++id) {
@@ -156,7 +156,7 @@ TEST_P(Svg, WidensWithTheScoreAndColoursBySign) {
   EXPECT_THAT(svg, HasSubstr(" -0.5</title>"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, Svg, testing::Values(Form{4, false}, Form{4, true}, Form{2, false}));
+INSTANTIATE_TEST_SUITE_P(Forms, Svg, testing::Values(DrawnForm{4, false}, DrawnForm{4, true}, DrawnForm{2, false}));
 
 }  // namespace
 }  // namespace circuit

@@ -17,7 +17,7 @@ namespace {
 // float64: only the order of sums differs.
 constexpr double kTolerance = 1e-11;
 
-double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+double largest_gap(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
 struct Form {
   const char* name;
@@ -76,7 +76,7 @@ TEST_P(Tiles, GiveWhatOneTileGives) {
     AttentionCache cache;
     const at::Tensor z = attention_forward(architecture_, layer, batch_, q_, k_, v_, {}, &cache);
     ASSERT_FALSE(cache.probs.defined());
-    EXPECT_EQ(largest_difference(z, attention_forward(architecture_, layer, batch_, q_, k_, v_, {}, nullptr)), 0);
+    EXPECT_EQ(largest_gap(z, attention_forward(architecture_, layer, batch_, q_, k_, v_, {}, nullptr)), 0);
     const AttentionCache whole = with_probs(cache, layer);
     // Of the first sequence, which has no padding: [Hk, R · T, c] → [T, Hk · R · c].
     const int64_t kv_heads = architecture_.n_kv_heads;
@@ -85,14 +85,14 @@ TEST_P(Tiles, GiveWhatOneTileGives) {
                                     .view({architecture_.n_heads, 600, architecture_.d_head})
                                     .transpose(0, 1)
                                     .flatten(1);
-    EXPECT_LT(largest_difference(z.narrow(0, 0, 600), expected), kTolerance);
+    EXPECT_LT(largest_gap(z.narrow(0, 0, 600), expected), kTolerance);
     for (const KeyValueGradients form : {KeyValueGradients::kGrouped, KeyValueGradients::kPerQueryHead}) {
       const AttentionGradients a = attention_backward(architecture_, layer, batch_, cache, d_z_, form);
       const AttentionGradients b = attention_backward(architecture_, layer, batch_, whole, d_z_, form);
-      EXPECT_LT(largest_difference(a.d_q, b.d_q), kTolerance);
-      EXPECT_LT(largest_difference(a.d_k, b.d_k), kTolerance);
-      EXPECT_LT(largest_difference(a.d_v, b.d_v), kTolerance);
-      EXPECT_LT(largest_difference(a.k_dot, b.k_dot), kTolerance);
+      EXPECT_LT(largest_gap(a.d_q, b.d_q), kTolerance);
+      EXPECT_LT(largest_gap(a.d_k, b.d_k), kTolerance);
+      EXPECT_LT(largest_gap(a.d_v, b.d_v), kTolerance);
+      EXPECT_LT(largest_gap(a.k_dot, b.k_dot), kTolerance);
     }
   }
 }

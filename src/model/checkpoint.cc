@@ -89,14 +89,27 @@ void write_shard(const TensorFile& shard, const std::map<std::string, at::Tensor
 
 }  // namespace
 
+void Checkpoint::take(std::shared_ptr<const TensorSource> tensors) {
+  shards_.emplace_back(std::move(tensors));
+  for (const TensorEntry& entry : shards_.back().header().tensors) shard_of_.emplace(entry.name, 0);
+}
+
+Checkpoint Checkpoint::of(const std::string& directory, std::shared_ptr<const TensorSource> tensors) {
+  Checkpoint checkpoint;
+  checkpoint.directory_ = directory;
+  checkpoint.config_path_ = config_place(directory);
+  checkpoint.config_ = read_model_config(directory);
+  checkpoint.take(std::move(tensors));
+  return checkpoint;
+}
+
 Checkpoint Checkpoint::open(const std::string& path) {
   Checkpoint checkpoint;
   if (const auto gguf = gguf_of(path)) {
     const auto model = std::make_shared<const GgufModel>(*gguf);
     checkpoint.directory_ = checkpoint.config_path_ = *gguf;
     checkpoint.config_ = model->config();
-    checkpoint.shards_.emplace_back(model);
-    for (const TensorEntry& entry : model->header().tensors) checkpoint.shard_of_.emplace(entry.name, 0);
+    checkpoint.take(model);
     return checkpoint;
   }
   checkpoint.directory_ = path;

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,12 @@ class Checkpoint {
   // path: a directory, a GGUF file, or a folder with one (gguf_of). Throws Error naming the file or key that is missing
   // or wrong.
   static Checkpoint open(const std::string& path);
+  // The directory's files that are no weights, with tensors from elsewhere. Throws Error for a bad config.json.
+  static Checkpoint of(const std::string& directory, std::shared_ptr<const TensorSource> tensors);
 
   // The directory, or the GGUF file.
   const std::string& directory() const { return directory_; }
-  bool is_gguf() const { return shards_.front().is_made(); }
+  bool is_gguf() const { return directory_ == config_path_; }
   const Json& config() const { return config_; }
   // The file that config comes from.
   const std::string& config_path() const { return config_path_; }
@@ -32,6 +35,7 @@ class Checkpoint {
   const std::vector<TensorFile>& shards() const { return shards_; }
 
  private:
+  void take(std::shared_ptr<const TensorSource> tensors);  // as the only shard
   std::string directory_;
   std::string config_path_;
   Json config_;

@@ -18,14 +18,15 @@ namespace circuit {
 at::ScalarType scalar_type_of(const std::string& dtype, const std::string& place);
 std::string dtype_name(at::ScalarType type);
 
-// Tensors that are made when they are asked for, from a file of another format.
+// Tensors that are no safetensors file's bytes: made when they are asked for, from a file of another format, or there
+// already.
 class TensorSource {
  public:
   virtual ~TensorSource() = default;
   virtual const std::string& path() const = 0;
   // As a safetensors file made of it would have it; begin counts from where its data begins.
   virtual const SafetensorsHeader& header() const = 0;
-  // The tensor of entry `index` of the header, in that entry's dtype and shape, anew at every call.
+  // The tensor of entry `index` of the header, in that entry's dtype and shape.
   virtual at::Tensor tensor(size_t index) const = 0;
 };
 

@@ -61,10 +61,11 @@ void hold_gradient(const RunConfig& config, TuneModel& model, const TuneData& da
 // A run under way: what its parts share from the start to the end.
 class Execution {
  public:
-  Execution(RunConfig config, const ComputeSpec& compute)
+  Execution(RunConfig config, const ComputeSpec& compute, const RunHost& host)
       : config_(with_initial_weights(std::move(config))),
         compute_(compute),
-        model_(config_, compute),
+        hook_(host.after_step),
+        model_(config_, compute, host.weights),
         data_(config_, model_.open) {}
 
   RunSummary run(Checks checks) {
@@ -153,7 +154,7 @@ class Execution {
   }
 
   RunSummary train(const RunState& state, Recorder* recorder) {
-    RunObserver observer(config_, model_, trained_->store(), data_, *recorder, state);
+    RunObserver observer(config_, model_, trained_->store(), data_, *recorder, state, hook_);
     const int64_t patience = config_.evaluation.patience;
     const bool exhausted = patience > 0 && state.evaluations_since_best >= patience;
     if (!observer.catch_up() && !observer.was_interrupted() && !exhausted) {
@@ -201,6 +202,7 @@ class Execution {
 
   RunConfig config_;
   const ComputeSpec compute_;
+  const StepHook hook_;
   TuneModel model_;
   const TuneData data_;
   std::optional<FirstCircuit> first_;
@@ -218,8 +220,8 @@ std::unique_ptr<Trained> stored_parameters(const RunConfig& config, const std::s
   return method.make(model.input(config), &first.file.circuit);
 }
 
-RunSummary execute_run(RunConfig config, const ComputeSpec& compute, Checks checks) {
-  return Execution(std::move(config), compute).run(checks);
+RunSummary execute_run(RunConfig config, const ComputeSpec& compute, Checks checks, const RunHost& host) {
+  return Execution(std::move(config), compute, host).run(checks);
 }
 
 }  // namespace circuit

@@ -4,6 +4,7 @@
 
 #include <circuit/api.h>
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -11,6 +12,7 @@
 #include "run/evaluate_run.h"
 #include "run/run_config.h"
 #include "run/run_model.h"
+#include "run/step_report.h"
 
 namespace circuit {
 
@@ -28,9 +30,18 @@ struct RunSummary {
   bool interrupted = false;
 };
 
+// A program that has the model in memory and looks on as it is trained.
+struct RunHost {
+  // The model's tensors by checkpoint name, equal to those at model.path: they are what is trained, and hold the last
+  // step's values in the end. Empty: the run trains weights of its own.
+  std::map<std::string, at::Tensor> weights;
+  StepHook after_step;  // in the thread of the run, which waits for it
+};
+
 // Trains from the last checkpoint (or from the start) to the end, recording as it goes, and writes the page.
 // kParanoid: one slice's gradient is held against differences of the loss first. Throws Error when they part.
 enum class Checks { kUsual, kParanoid };
-CIRCUIT_API RunSummary execute_run(RunConfig config, const ComputeSpec& compute, Checks checks);
+CIRCUIT_API RunSummary execute_run(RunConfig config, const ComputeSpec& compute, Checks checks,
+                                   const RunHost& host = {});
 
 }  // namespace circuit

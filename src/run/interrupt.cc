@@ -11,14 +11,18 @@ void on_interrupt(int) { interrupted = 1; }
 }  // namespace
 
 void note_interrupts() {
+  if (thread_watcher() != nullptr) return;
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
 }
 
-bool was_interrupt_noted() { return interrupted != 0; }
+bool was_interrupt_noted() {
+  const Watcher* watcher = thread_watcher();
+  return watcher != nullptr ? watcher->wants_stop() : interrupted != 0;
+}
 
 void stop_if_interrupted(int64_t, int64_t) {
-  if (interrupted != 0) throw Interrupted();
+  if (was_interrupt_noted()) throw Interrupted();
 }
 
 }  // namespace circuit

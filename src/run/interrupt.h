@@ -2,14 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <exception>
+
+#include "core/watcher.h"
 
 namespace circuit {
 
-// Of an evaluation, which may take as long as many steps.
-struct Interrupted : std::exception {};
-
-// From here on both signals are noted instead of ending the program.
+// From here on both signals are noted instead of ending the program. Of a watched thread the watcher says when to stop,
+// and signals stay the program's that it belongs to.
 void note_interrupts();
 bool was_interrupt_noted();
 // As an EvaluationProgress. Throws Interrupted.

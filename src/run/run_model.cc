@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "model/live_tensors.h"
 #include "task/text_windows.h"
 
 namespace circuit {
@@ -60,7 +61,16 @@ Dataset read_examples(const std::string& path, const RunConfig& config, const Op
 }  // namespace
 
 TuneModel::TuneModel(const RunConfig& config, const ComputeSpec& compute)
-    : open(config.model.path, compute),
+    : TuneModel(config, OpenModel(config.model.path, compute)) {}
+
+TuneModel::TuneModel(const RunConfig& config, const ComputeSpec& compute,
+                     const std::map<std::string, at::Tensor>& weights)
+    : TuneModel(config, weights.empty() ? OpenModel(config.model.path, compute)
+                                        : OpenModel(Checkpoint::open(config.model.path),
+                                                    live_checkpoint(config.model.path, weights), compute)) {}
+
+TuneModel::TuneModel(const RunConfig& config, OpenModel opened)
+    : open(std::move(opened)),
       graph(config.discovery.graph.graph(open.model.architecture())),
       table(graph, open.model) {}
 

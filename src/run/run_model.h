@@ -1,6 +1,7 @@
 // What a run works with: its model and its data, read and held against the configuration.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,11 +14,16 @@ namespace circuit {
 
 struct TuneModel {
   TuneModel(const RunConfig& config, const ComputeSpec& compute);
+  // weights: of a model in memory, by checkpoint name, which stands for the base's and is trained in its place.
+  TuneModel(const RunConfig& config, const ComputeSpec& compute, const std::map<std::string, at::Tensor>& weights);
   OpenModel open;
   Graph graph;
   SliceTable table;
   // As its method sees it.
   MethodInput input(const RunConfig& config) { return {open.model, graph, table, config.tuning, config.optimizer}; }
+
+ private:
+  TuneModel(const RunConfig& config, OpenModel opened);
 };
 
 struct TuneData {

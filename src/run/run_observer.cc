@@ -11,27 +11,28 @@
 namespace circuit {
 
 RunObserver::RunObserver(const RunConfig& config, TuneModel& model, ParameterStore& store, const TuneData& data,
-                         Recorder& recorder, RunState state)
+                         Recorder& recorder, RunState state, StepHook hook)
     : config_(config),
       model_(model),
       store_(store),
       data_(data),
       recorder_(recorder),
       state_(std::move(state)),
-      progress_("tune", config.tuning.steps, state_.step) {
-  if (recorder.last_circuit()) edges_ = static_cast<int64_t>(recorder.last_circuit()->edges.size());
+      progress_("tune", config.tuning.steps, state_.step),
+      hook_(std::move(hook)) {
+  if (recorder.last_circuit()) last_.edges = static_cast<int64_t>(recorder.last_circuit()->edges.size());
 }
 
 void RunObserver::on_discovery(const DiscoveryEvent& event) {
-  edges_ = static_cast<int64_t>(event.circuit.edges.size());
+  last_.edges = static_cast<int64_t>(event.circuit.edges.size());
   metric_ = event.metric;
   recorder_.discovery(
       {event.step, event.scores, event.circuit, event.metric, event.examples, event.sum_rule_error, event.seconds},
       store_.current_parameters(), model_.open.model.parameter_count());
-  if (config_.selection.kind == "top-edges" && edges_ < config_.selection.n && !said_fewer_) {
+  if (config_.selection.kind == "top-edges" && last_.edges < config_.selection.n && !said_fewer_) {
     said_fewer_ = true;
     progress_.clear();
-    log_info("step {}: only {} edges have a score other than zero; all are taken.", event.step, edges_);
+    log_info("step {}: only {} edges have a score other than zero; all are taken.", event.step, last_.edges);
   }
 }
 
@@ -45,7 +46,8 @@ void RunObserver::on_step(const StepEvent& event) {
                   event.trainable_parameters,
                   {norms.gradient, norms.slices, norms.slice_gradients, norms.slice_updates},
                   event.seconds});
-  loss_ = event.loss;
+  last_ = {event.step + 1, event.loss, event.metric, event.learning_rate, last_.edges, event.trainable_parameters,
+           event.seconds,  {}};
   seconds_ += event.seconds;
   largest_trainable_ = std::max(largest_trainable_, event.trainable_parameters);
 }
@@ -53,18 +55,14 @@ void RunObserver::on_step(const StepEvent& event) {
 bool RunObserver::after_updates(int64_t done) {
   show(done);
   const bool last = done == config_.tuning.steps;
-  bool stop = false;
-  if (done % config_.evaluation.every == 0 || last) {
-    stop = evaluate_and_save(done);
-  } else if (was_interrupt_noted()) {
-    save(done);
-  }
+  const bool due = done % config_.evaluation.every == 0 || last;
+  const bool stop = due && evaluate_and_save(done);
   if (was_interrupted_) return true;
-  if (was_interrupt_noted() && !last) {
-    was_interrupted_ = true;
-    return true;
-  }
-  return stop;
+  if (hook_) hook_(last_);
+  if (!was_interrupt_noted() || last) return stop;
+  if (!due) save(done);
+  was_interrupted_ = true;
+  return true;
 }
 
 void RunObserver::on_failure(const FailedStep& failure) {
@@ -97,9 +95,9 @@ bool RunObserver::evaluate_and_save(int64_t done) {
 void RunObserver::show(int64_t done) {
   const double share = 100.0 * static_cast<double>(store_.current_parameters()) /
                        static_cast<double>(model_.open.model.parameter_count());
-  std::string detail = fmt::format("loss {:.3f}", loss_);
+  std::string detail = fmt::format("loss {:.3f}", last_.loss);
   if (config_.method().finds_circuits()) {
-    detail += fmt::format("  {} {:+.2f}  {} edges", config_.discovery.score.metric, metric_, edges_);
+    detail += fmt::format("  {} {:+.2f}  {} edges", config_.discovery.score.metric, metric_, last_.edges);
   }
   progress_.update(done, detail + fmt::format("  {:.1f}% trainable", share));
 }
@@ -111,8 +109,9 @@ bool RunObserver::evaluate(int64_t done) {
     add_circuit_quality(config_, model_, data_, *recorder_.last_circuit(), stop_if_interrupted, &values);
   }
   recorder_.evaluation(done, values);
+  last_.evaluation = values;
   progress_.clear();
-  std::string line = fmt::format("step {:>6}  loss {:.4f}", done, loss_);
+  std::string line = fmt::format("step {:>6}  loss {:.4f}", done, last_.loss);
   for (const char* name :
        {"dev/metric", "dev/accuracy", "dev/perplexity", "dev/faithfulness", "untouched/perplexity"}) {
     const auto found = values.find(name);

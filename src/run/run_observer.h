@@ -5,6 +5,7 @@
 
 #include "core/progress.h"
 #include "run/run_model.h"
+#include "run/step_report.h"
 #include "store/recorder.h"
 #include "tuning/run_checkpoint.h"
 #include "tuning/trainer.h"
@@ -15,7 +16,7 @@ class RunObserver : public TuneObserver {
  public:
   // All must outlive it; state: what the run goes on from.
   RunObserver(const RunConfig& config, TuneModel& model, ParameterStore& store, const TuneData& data,
-              Recorder& recorder, RunState state);
+              Recorder& recorder, RunState state, StepHook hook);
 
   void on_discovery(const DiscoveryEvent& event) override;
   void on_step(const StepEvent& event) override;
@@ -48,10 +49,10 @@ class RunObserver : public TuneObserver {
   Recorder& recorder_;
   RunState state_;
   Progress progress_;
-  double loss_ = 0;
-  double metric_ = 0;
+  const StepHook hook_;
+  StepReport last_;
+  double metric_ = 0;  // of the last discovery
   double seconds_ = 0;
-  int64_t edges_ = 0;
   int64_t largest_trainable_ = 0;
   bool said_fewer_ = false;
   bool was_interrupted_ = false;

@@ -16,12 +16,12 @@ namespace {
 constexpr double kStep = 1e-5;
 constexpr double kTolerance = 1e-5;  // of the largest score
 
-struct Case {
+struct DefinitionCase {
   const char* family;
   int64_t mlp_block;
 };
 
-class Definition : public testing::TestWithParam<Case> {
+class Definition : public testing::TestWithParam<DefinitionCase> {
  protected:
   static Model tiny_model() {
     LoadOptions wide;
@@ -148,14 +148,13 @@ TEST_P(Definition, RelevanceIsExactOnTheFrozenModel) {
   expect_scores("relp", expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Definition,
-                         testing::Values(Case{"gemma2", 0}, Case{"gemma2", 7}, Case{"gemma3_text", 0}, Case{"opt", 0},
-                                         Case{"gpt2", 0}, Case{"gpt2", 7}, Case{"llama", 0}, Case{"llama", 7},
-                                         Case{"mistral", 0}, Case{"qwen3", 0}, Case{"gpt_neox", 0},
-                                         Case{"gpt_neox", 2}),
-                         [](const auto& each) {
-                           return std::string(each.param.family) + "_" + std::to_string(each.param.mlp_block);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Families, Definition,
+    testing::Values(DefinitionCase{"gemma2", 0}, DefinitionCase{"gemma2", 7}, DefinitionCase{"gemma3_text", 0},
+                    DefinitionCase{"opt", 0}, DefinitionCase{"gpt2", 0}, DefinitionCase{"gpt2", 7},
+                    DefinitionCase{"llama", 0}, DefinitionCase{"llama", 7}, DefinitionCase{"mistral", 0},
+                    DefinitionCase{"qwen3", 0}, DefinitionCase{"gpt_neox", 0}, DefinitionCase{"gpt_neox", 2}),
+    [](const auto& each) { return std::string(each.param.family) + "_" + std::to_string(each.param.mlp_block); });
 
 }  // namespace
 }  // namespace circuit

@@ -20,8 +20,8 @@ namespace circuit {
 namespace {
 
 // float32 sums in another order.
-constexpr double kInvarianceTolerance = 1e-5;  // of the largest score
-constexpr double kSumRuleTolerance = 1e-4;
+constexpr double kPairInvariance = 1e-5;  // of the largest score
+constexpr double kPairSumRule = 1e-4;
 
 class Pairs : public testing::TestWithParam<const char*> {
  protected:
@@ -53,7 +53,7 @@ TEST_P(Pairs, CleanCorruptedChangesSignWithTheSides) {
   for (Example& e : examples) std::swap(e.ids, e.counterfactual_ids);
   EdgeScores back = score("clean-corrupted", examples, spec_).scores;
   for (float& s : back.values) s = -s;
-  EXPECT_LT(largest_difference(forth, back), kInvarianceTolerance * largest(forth));
+  EXPECT_LT(largest_difference(forth, back), kPairInvariance * largest(forth));
 }
 
 // Of two records the mean at a position is half way to the other one.
@@ -64,7 +64,7 @@ TEST_P(Pairs, MeanPositionalOfTwoIsHalfTheCounterfactual) {
   spec.ablation = find_ablation("mean-positional");
   EdgeScores half = score("eap", examples, spec).scores;
   for (float& s : half.values) s *= 2;
-  EXPECT_LT(largest_difference(whole, half), kInvarianceTolerance * largest(whole));
+  EXPECT_LT(largest_difference(whole, half), kPairInvariance * largest(whole));
 }
 
 TEST_P(Pairs, AReferenceSetOfTheSameRecordsChangesNothing) {
@@ -74,7 +74,7 @@ TEST_P(Pairs, AReferenceSetOfTheSameRecordsChangesNothing) {
   const EdgeScores own = score("eap", examples, spec).scores;
   const std::vector<const Example*> reference = pointers(examples);
   spec.ablation_reference = &reference;
-  EXPECT_LT(largest_difference(own, score("eap", examples, spec).scores), kInvarianceTolerance * largest(own));
+  EXPECT_LT(largest_difference(own, score("eap", examples, spec).scores), kPairInvariance * largest(own));
 }
 
 TEST_P(Pairs, OneStepOfIntegratedGradientsIsTheGradientAtTheCorruptedInput) {
@@ -88,14 +88,14 @@ TEST_P(Pairs, OneStepOfIntegratedGradientsIsTheGradientAtTheCorruptedInput) {
   // eap on the exchanged pairs takes that gradient with −(A − Ā).
   const EdgeScores eap = score("eap", swapped, spec).scores;
   for (float& s : ig.values) s = -s;
-  EXPECT_LT(largest_difference(ig, eap), kInvarianceTolerance * largest(eap));
+  EXPECT_LT(largest_difference(ig, eap), kPairInvariance * largest(eap));
 }
 
 TEST_P(Pairs, GradientsContractedInSeveralRoundsKeepTheSumRule) {
   ScoreSpec spec = spec_;
   kIgSteps.set(&spec.own, kRunsAtOnce + 2);
   const std::vector<Example> examples = random_examples(model_.architecture(), 5);
-  EXPECT_LT(score("eap-ig-inputs", examples, spec).sum_rule_error, kSumRuleTolerance);
+  EXPECT_LT(score("eap-ig-inputs", examples, spec).sum_rule_error, kPairSumRule);
 }
 
 // At α = 1 every block has its own output; holding it cuts no path above it.
@@ -105,7 +105,7 @@ TEST_P(Pairs, OneStepOfOwnActivationsIsTheGradientAtTheCleanInput) {
   kIgSteps.set(&spec.own, 1);
   const EdgeScores eap = score("eap", examples, spec).scores;
   EXPECT_LT(largest_difference(eap, score("eap-ig-activations-own", examples, spec).scores),
-            kInvarianceTolerance * largest(eap));
+            kPairInvariance * largest(eap));
 }
 
 TEST_P(Pairs, AnMlpsChannelsAddUpToItsNodeScore) {
@@ -121,7 +121,7 @@ TEST_P(Pairs, AnMlpsChannelsAddUpToItsNodeScore) {
     for (int64_t l = 0; l < graph_.n_layers(); ++l) {
       double sum = 0;
       for (int64_t c = 0; c < channels.channels; ++c) sum += channels.values[l * channels.channels + c];
-      EXPECT_NEAR(sum, nodes[graph_.mlp(l)], kSumRuleTolerance * largest(eap)) << ablation->name;
+      EXPECT_NEAR(sum, nodes[graph_.mlp(l)], kPairSumRule * largest(eap)) << ablation->name;
     }
   }
 }

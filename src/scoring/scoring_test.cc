@@ -225,7 +225,7 @@ TEST_P(FiniteDifferences, GiveTheNodeScores) {
   const Graph graph(model.architecture(), KeyValueNodes::kGrouped);
   const ScoreResult result = find_scorer("eap").score(model, graph, pointers(examples_), spec_, {});
   constexpr double kEps = 1e-6;
-  constexpr double kTolerance = 1e-6;
+  constexpr double kLimit = 1e-6;
   const auto mean_metric = [&] {
     double sum = 0;
     const ExampleBatch batch = make_example_batch(pointers(examples_), model.architecture(), at::kCPU);
@@ -248,7 +248,7 @@ TEST_P(FiniteDifferences, GiveTheNodeScores) {
       w.copy_(kept).mul_(1 - kEps);
       const double below = mean_metric();
       w.copy_(kept);
-      EXPECT_NEAR(total, (above - below) / (2 * kEps), kTolerance * std::max(1.0, std::fabs(total)));
+      EXPECT_NEAR(total, (above - below) / (2 * kEps), kLimit * std::max(1.0, std::fabs(total)));
     }
   }
 }

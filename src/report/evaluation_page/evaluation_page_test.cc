@@ -49,13 +49,13 @@ CircuitEvaluation made_up() {
 EvaluationNames names() { return {"models/small", "data/<b>.jsonl", "runs/</script>.json", "logit_diff", "mean", ""}; }
 
 // The page without the bundles: what this project wrote.
-std::string own_part(std::string page) {
+std::string evaluation_part(std::string page) {
   page.erase(page.find(chart_bundles()), chart_bundles().size());
   return page;
 }
 
 TEST(EvaluationPage, SaysWhatTheCircuitCarries) {
-  const std::string page = own_part(render_evaluation(made_up(), {}, names(), Recovery{0.5, 0.25, 0.875}));
+  const std::string page = evaluation_part(render_evaluation(made_up(), {}, names(), Recovery{0.5, 0.25, 0.875}));
   EXPECT_THAT(page,
               HasSubstr("carries <strong>80\u00A0%</strong> of the behaviour (95 % interval 75\u00A0% to 84\u00A0%)"));
   EXPECT_THAT(page, HasSubstr("<strong>200</strong> of the graph’s 32,491 edges (0.6\u00A0%), 187 of them on a path"));
@@ -65,7 +65,7 @@ TEST(EvaluationPage, SaysWhatTheCircuitCarries) {
 }
 
 TEST(EvaluationPage, ShowsNamesOfTheUserAsText) {
-  const std::string page = own_part(render_evaluation(made_up(), {}, names(), {}));
+  const std::string page = evaluation_part(render_evaluation(made_up(), {}, names(), {}));
   EXPECT_THAT(page, Not(HasSubstr("<b>")));
   EXPECT_THAT(page, HasSubstr("data/&lt;b&gt;.jsonl"));
   EXPECT_THAT(page, HasSubstr("<h1>script&gt;.json</h1>"));
@@ -78,7 +78,7 @@ TEST(EvaluationPage, WithoutFaithfulnessSaysSoAndHasNoCurve) {
   e.faithfulness = e.completeness_gap = std::nullopt;
   e.minimality = std::nullopt;
   e.curve = std::nullopt;
-  const std::string page = own_part(render_evaluation(e, {}, names(), {}));
+  const std::string page = evaluation_part(render_evaluation(e, {}, names(), {}));
   EXPECT_THAT(page, HasSubstr("<strong>not defined</strong>"));
   EXPECT_THAT(page, HasSubstr("(−0.0200 to 0.0400)"));
   EXPECT_THAT(page, Not(HasSubstr("id=\"points\"")));
@@ -105,7 +105,7 @@ TEST(FaithfulnessChart, EveryLayerOverSizesHasAScaleOfItsOwn) {
   EXPECT_EQ(over_sizes, 5);
 }
 
-constexpr const char* kProbe = R"js(
+constexpr const char* kEvaluationProbe = R"js(
   const at = (id) => document.getElementById(id), cells = (n) => [...at("points").tBodies[0].rows].map((r) => r.cells[n].textContent);
   const pause = () => new Promise((done) => setTimeout(done, 300));
   const seen = { rows: cells(0).length, first: cells(4)[0] };
@@ -138,7 +138,7 @@ TEST(EvaluationPageInBrowser, IsDrawnAndWorksAtTwoWidths) {
   if (browser.empty()) GTEST_SKIP() << "no chromium on this machine: the page was not opened in a browser";
   const fs::path folder = fs::temp_directory_path() / ("circuit-evaluation-page-test-" + std::to_string(getpid()));
   fs::create_directories(folder);
-  write_page(folder.string(), render_evaluation(made_up(), {}, names(), {}), kProbe);
+  write_page(folder.string(), render_evaluation(made_up(), {}, names(), {}), kEvaluationProbe);
   for (const int width : {390, 1280}) {
     const Json seen = seen_in_frame(browser, folder.string(), width);
     EXPECT_EQ(seen["rows"], 21) << seen;

@@ -14,7 +14,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-Page made_up() {
+Page made_up_page() {
   Page page;
   page.kind = "circuit test";
   page.title = "a <b> {{main}}";
@@ -27,7 +27,7 @@ Page made_up() {
 }
 
 TEST(Page, PutsWhatAProductSaysIntoTheShell) {
-  const std::string html = page_html(made_up());
+  const std::string html = page_html(made_up_page());
   EXPECT_THAT(html, HasSubstr("<title>a &lt;b&gt; {{main}} – circuit test</title>"));
   EXPECT_THAT(html, HasSubstr("<p>words {{title}}</p>")) << "what is put in is not searched again";
   EXPECT_THAT(html, HasSubstr("<noscript><p class=\"missing\">Nothing moves.</p></noscript>"));
@@ -37,7 +37,7 @@ TEST(Page, PutsWhatAProductSaysIntoTheShell) {
 }
 
 TEST(Page, OnlyAServedOneMayAskAndKnowsItsState) {
-  Page page = made_up();
+  Page page = made_up_page();
   EXPECT_THAT(page_html(page), testing::AllOf(Not(HasSubstr("connect-src")), HasSubstr("<body>")));
   page.served_state = "5 steps; \"";
   EXPECT_THAT(page_html(page),

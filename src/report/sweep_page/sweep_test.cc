@@ -179,13 +179,13 @@ TEST(SweepCharts, WhatIsNotFiniteHasNoPoint) {
   }
 }
 
-std::string own_part(std::string page) {
+std::string sweep_part(std::string page) {
   page.erase(page.find(chart_bundles()), chart_bundles().size());
   return page;
 }
 
 TEST(SweepPage, ShowsNamesOfTheUserAsText) {
-  const std::string page = own_part(render_sweep(made_up()));
+  const std::string page = sweep_part(render_sweep(made_up()));
   EXPECT_THAT(page, HasSubstr("<h1>&lt;sizes&gt;</h1>"));
   EXPECT_THAT(page, HasSubstr("<strong>5</strong> of 6 runs finished, in 3 conditions"));
   EXPECT_THAT(
@@ -197,12 +197,12 @@ TEST(SweepPage, ShowsNamesOfTheUserAsText) {
 TEST(SweepPage, BeforeAnyRunHasFinishedHasNoCharts) {
   Sweep s = made_up();
   for (SweepRun& r : s.runs) r = {r.name, r.values, RunStatus::kWaiting, "", {}, {}};
-  const std::string page = own_part(render_sweep(s));
+  const std::string page = sweep_part(render_sweep(s));
   EXPECT_THAT(page, HasSubstr("<strong>0</strong> of 6 runs finished"));
   EXPECT_THAT(page, Not(HasSubstr("class=\"chart")));
 }
 
-constexpr const char* kProbe = R"js(
+constexpr const char* kSweepProbe = R"js(
   const at = (id) => document.getElementById(id), cells = (n) => [...at("conditions").tBodies[0].rows].map((r) => r.cells[n].textContent);
   const seen = { charts: document.querySelectorAll(".chart canvas").length, rows: cells(0).length, runs: at("runs").tBodies[0].rows.length };
   const press = () => at("conditions").tHead.rows[0].cells[0].querySelector("button").click();
@@ -219,7 +219,7 @@ TEST(SweepPageInBrowser, IsDrawnAndFetchesNothingAtTwoWidths) {
   if (browser.empty()) GTEST_SKIP() << "no chromium on this machine: the page was not opened in a browser";
   const fs::path folder = fs::temp_directory_path() / ("circuit-sweep-page-test-" + std::to_string(getpid()));
   fs::create_directories(folder);
-  write_page(folder.string(), render_sweep(made_up()), kProbe);
+  write_page(folder.string(), render_sweep(made_up()), kSweepProbe);
   for (const int width : {390, 1280}) {
     const Json seen = seen_in_frame(browser, folder.string(), width);
     EXPECT_EQ(seen["charts"], 3) << seen;

@@ -1,0 +1,147 @@
+"""Scores and circuits against the command line, and their own properties."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import circuit_tuning as ct
+from conftest import MODEL
+
+
+def command(*arguments):
+    return subprocess.run([sys.executable, "-m", "circuit_tuning", *map(str, arguments)], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def records_file(rows, tmp_path):
+    path = tmp_path / "records.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.parametrize("method", ["eap", "eap-ig-inputs"])
+def test_scores_are_the_command_lines_bytes(m, rows, records_file, tmp_path, method):
+    found = ct.discover(m, rows, method=method, ablation="mean", n=200)
+    out = tmp_path / "c.json"
+    command("discover", MODEL, records_file, "--ablation", "mean", "--method", method, "--top-edges", 200, "-o", out, "--quiet",
+            "--threads", torch.get_num_threads())
+    written = json.loads(out.read_text())["edges"]
+    names = found.graph.names(np.arange(len(found)))
+    assert len(written) == len(names)
+    for name, value in zip(names, found.values):
+        assert np.float32(written[name]["score"]) == value, name
+    assert {name for name in names if written[name]["in_graph"]} == set(found.circuit.names)
+
+
+def test_batches_change_no_score(m, rows):
+    one = ct.discover(m, rows, ablation="mean", batch=1).values
+    all_ = ct.discover(m, rows, ablation="mean", batch=16).values
+    assert np.abs(one - all_).max() <= 1e-5 * np.abs(all_).max()
+
+
+def test_the_models_weights_are_shared(m, hf, rows):
+    before = ct.discover(m, rows, ablation="mean").values
+    again = ct.discover(m, rows, ablation="mean").values
+    with torch.no_grad():
+        hf.transformer.h[0].mlp.c_fc.weight.mul_(0.5)
+    after = ct.discover(m, rows, ablation="mean").values
+    assert np.array_equal(before, again)
+    assert np.abs(before - after).max() > 1e-3 * np.abs(before).max()
+
+
+def test_ids_need_no_tokenizer(hf, m, rows, tokenizer):
+    ids = []
+    for row in rows[:4]:
+        ids.append({"text_ids": tokenizer(row["text"])["input_ids"][:5],
+                    "readouts": [{"position": 3, "correct_id": 10, "wrong_id": 11}]})
+    scores = ct.discover(ct.Model(hf, None), ids, ablation="zero")
+    assert len(scores) == m.n_edges
+    with pytest.raises(ct.InputError):
+        ct.discover(ct.Model(hf, None), rows, ablation="zero")
+
+
+def test_tables(m, rows):
+    scores = ct.discover(m, rows, ablation="mean", n=50)
+    frame = scores.to_pandas()
+    assert list(frame.columns[:2]) == ["edge", "score"]
+    assert frame.in_circuit.sum() == 50 and frame.in_circuit[:50].all()
+    assert frame.score.abs().is_monotonic_decreasing
+    matrix = scores.matrix()
+    assert np.isnan(matrix).sum() == matrix.size - len(scores)
+    assert scores[frame.edge[0]] == frame.score[0]
+    assert set(scores.top(50).names) == set(scores.circuit.names)
+    assert len(scores.top(50, selection="greedy")) <= 50
+    nodes = scores.nodes()
+    assert np.isclose(nodes["input"], np.nansum(matrix[scores.graph.upstream.index("input")].astype(float)))
+    assert len(scores.to_transformer_lens()) == len(scores)
+    assert "<table" in scores._repr_html_()
+
+
+def test_circuits(m, rows, tmp_path):
+    scores = ct.discover(m, rows, ablation="mean", n=60)
+    circuit = scores.circuit
+    circuit.save(tmp_path / "c.json")
+    again = ct.Circuit.read(tmp_path / "c.json", m)
+    assert again == circuit and np.array_equal(again.scores, circuit.scores)
+    assert ct.Circuit.of_names(m, circuit.names) == circuit
+    assert circuit.names[0] in circuit and circuit.jaccard(again) == 1
+    other = scores.top(50)
+    difference = circuit.diff(other)
+    assert list(difference.change) == ["left"] * 10 and 0 < circuit.jaccard(other) < 1
+    assert circuit.edge_mask().sum() == 60
+    assert circuit._repr_svg_().startswith("<svg")
+    with pytest.raises(ct.InputError):
+        ct.Circuit.of_names(m, ["m3->a0.h0<q>"])
+
+
+def test_masks_are_the_slices(m, hf, rows):
+    circuit = ct.discover(m, rows, ablation="mean", n=40).circuit
+    masks = circuit.mask()
+    total = sum(int(mask.sum()) for mask in masks.values())
+    sizes = {name: p.shape for name, p in hf.named_parameters()}
+    expected = 0
+    for s in circuit.slices():
+        shape = list(sizes[s.tensor])
+        shape[s.dim] = s.length
+        expected += int(np.prod(shape))
+    assert total == expected > 0
+
+
+def test_pickles(m, rows):
+    import pickle
+
+    scores = ct.discover(m, rows, ablation="mean", n=30)
+    again = pickle.loads(pickle.dumps(scores))
+    assert np.array_equal(again.values, scores.values) and again.circuit == scores.circuit
+    circuit = pickle.loads(pickle.dumps(scores.circuit))
+    assert circuit == scores.circuit
+    assert len(pickle.loads(pickle.dumps(ct.records(rows)))) == len(rows)
+    assert pickle.loads(pickle.dumps(ct.Model(MODEL))).n_edges == m.n_edges
+    with pytest.raises(TypeError):
+        pickle.dumps(m)
+
+
+def test_what_is_evaluated_is_what_is_exported(m, rows, records_file, tmp_path):
+    circuit = ct.discover(m, rows, ablation="mean", n=150).circuit
+    here = ct.evaluate(m, rows, circuit, ablation="mean", curve=False, redundancy=0)
+    circuit.save(tmp_path / "c.json")
+    there = json.loads(command("evaluate", MODEL, records_file, "--circuit", tmp_path / "c.json", "--ablation", "mean",
+                               "--no-curve", "--redundancy", 0, "--json", "--quiet", "--threads", torch.get_num_threads()))
+    assert here.values == there
+    curve = ct.evaluate(m, rows, circuit, ablation="mean", curve=False, redundancy=0, sizes=[20, 150])
+    assert curve.sizes["faithfulness"][1] == here.faithfulness
+    assert curve.sizes["edges"] == [20, 150]
+
+
+def test_data_forms(m, rows):
+    import pandas
+
+    values = ct.discover(m, rows, ablation="mean").values
+    assert np.array_equal(values, ct.discover(m, pandas.DataFrame(rows), ablation="mean").values)
+    assert np.array_equal(values, ct.discover(m, iter(rows), ablation="mean").values)
+    datasets = pytest.importorskip("datasets")
+    assert np.array_equal(values, ct.discover(m, datasets.Dataset.from_list(rows), ablation="mean").values)

@@ -1,0 +1,17 @@
+// What a call of Python may say, as declared settings: its keyword arguments.
+#pragma once
+
+#include "core/config.h"
+#include "evaluation/discover.h"
+#include "evaluation/evaluate_file.h"
+
+namespace circuit::python {
+
+// Bound to the request, as RunConfig::settings().
+Settings settings_of(DiscoverRequest* request);
+Settings settings_of(EvaluateRequest* request);
+
+// The settings of "discover", "evaluate" or "tune" as JSON (io/settings_json.h). Throws UsageError for another name.
+std::string declared_settings(const std::string& call);
+
+}  // namespace circuit::python

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Optional, Union
@@ -137,14 +138,25 @@ class Tuning(Run):
     model holds the last one's weights. stop(), or the end of a `with` block, ends it behind the step it is in: its folder
     can be resumed."""
 
-    def __init__(self, path: str, begin: Any, places: Dict[str, str], total: int, keep: Any) -> None:
+    def __init__(self, path: str, begin: Any, places: Dict[str, str], total: int, made: List[str], keep: Any) -> None:
         self.path = path
         self.total = total
+        self._made = made  # folders beside the run's, which go where there is no run in the end
         self.last: Optional[Step] = None
         self.result: Dict[str, Any] = {}
         self._keep = keep
         self._paused = False
-        self._waiting: Optional[Waiting] = Waiting(call(begin), places)
+        self._waiting: Optional[Waiting] = None
+        try:
+            self._waiting = Waiting(call(begin), places)
+        except BaseException:
+            self._tidy()
+            raise
+
+    def _tidy(self) -> None:
+        if not os.path.exists(self.path):
+            for folder in self._made:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def __iter__(self) -> Iterator[Step]:
         return self
@@ -161,6 +173,7 @@ class Tuning(Run):
                 if not waiting.done:  # Ctrl-C: the step that is under way is kept
                     waiting.end()
                 self._waiting = None
+                self._tidy()
                 raise error
             for event in events:
                 if event["event"] == "step":
@@ -185,6 +198,7 @@ class Tuning(Run):
         if self._waiting is not None:
             self._waiting.end()
             self._waiting = None
+            self._tidy()
 
     def __enter__(self) -> "Tuning":
         return self
@@ -263,7 +277,8 @@ def tune(
     text = toml("tune", values)
     total = int(settings.get("steps") or keywords("tune")["steps"]["default"])
     engine = model.engine()
-    return Tuning(folder, lambda: engine.tune(text, resume, model.threads), places, total, (model, kept))
+    made = [] if resume else [base] if model.hf is not None else [folder + ".data"]
+    return Tuning(folder, lambda: engine.tune(text, resume, model.threads), places, total, made, (model, kept))
 
 
 def save(model: Model, folder: str) -> None:

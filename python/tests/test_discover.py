@@ -23,7 +23,7 @@ def records_file(rows, tmp_path):
     return path
 
 
-@pytest.mark.parametrize("method", ["eap", "eap-ig-inputs"])
+@pytest.mark.parametrize("method", ["eap", "eap-ig-activations"])
 def test_scores_are_the_command_lines_bytes(m, rows, records_file, tmp_path, method):
     found = ct.discover(m, rows, method=method, ablation="mean", n=200)
     out = tmp_path / "c.json"
@@ -93,7 +93,7 @@ def test_circuits(m, rows, tmp_path):
     difference = circuit.diff(other)
     assert list(difference.change) == ["left"] * 10 and 0 < circuit.jaccard(other) < 1
     assert circuit.edge_mask().sum() == 60
-    assert circuit._repr_svg_().startswith("<svg")
+    assert circuit._repr_svg_().find("<svg") > 0
     with pytest.raises(ct.InputError):
         ct.Circuit.of_names(m, ["m3->a0.h0<q>"])
 

@@ -126,7 +126,7 @@ def test_two_threads_on_one_model(m, rows):
 
     def work():
         try:
-            results.append(ct.discover(m, rows, ablation="mean", method="eap-ig-inputs").values)
+            results.append(ct.discover(m, rows, ablation="mean", method="eap-ig-activations").values)
         except ct.InputError as error:
             failures.append(str(error))
 
@@ -177,7 +177,7 @@ def test_the_gil_is_free_meanwhile(m, rows):
 
     thread = threading.Thread(target=tick)
     thread.start()
-    ct.discover(m, rows * 4, ablation="mean", method="eap-ig-inputs")
+    ct.discover(m, rows * 4, ablation="mean", method="eap-ig-activations")
     stop.set()
     thread.join()
     assert ticks[0] > 20

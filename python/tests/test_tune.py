@@ -72,9 +72,10 @@ path = "{tmp_path}/there"
     subprocess.run([*program, "export", tmp_path / "there", "-o", tmp_path / "model", "--step", "6", *threads], check=True)
     from transformers import AutoModelForCausalLM
 
-    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "model", dtype=torch.float32)
+    # The files of the model are BF16: an export is rounded to that.
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "model", dtype=torch.bfloat16)
     for (name, a), (_, b) in zip(hf.named_parameters(), theirs.named_parameters()):
-        assert torch.equal(a, b), name
+        assert torch.equal(a.to(torch.bfloat16), b), name
     losses = [ct.Run(tmp_path / name).steps["loss"] for name in ("here", "there")]
     assert losses[0] == losses[1] and len(losses[0]) == 6
 
@@ -118,12 +119,12 @@ def test_bad_runs_leave_nothing(m, rows, tmp_path):
 
 
 def test_runs_are_read(m, rows, tmp_path):
-    run = ct.tune(m, rows, dev=rows, path=tmp_path / "run", **{**SETTINGS, "every": 1}).finish()
+    run = ct.tune(m, rows, dev=rows, path=tmp_path / "run", **{**SETTINGS, "every": 1, "steps": 9}).finish()
     frame = run.steps.to_pandas()
-    assert list(frame.step) == [0, 1, 2, 3, 4, 5]
+    assert list(frame.step) == list(range(9))
     assert set(run.evaluations["name"]) >= {"dev/metric"}
-    assert run.summary["steps"] == 6
-    first, last = run.circuit_at(0), run.circuit_at(5)
+    assert run.summary["steps"] == 9
+    first, last = run.circuit_at(0), run.circuit_at(8)
     assert len(first) == 100 and set(first.diff(last).change) <= {"entered", "left"}
     assert ct.Run(run.path).circuit_at(0, m).names == first.names
     trends = ct.analyse(run).trends

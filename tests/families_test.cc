@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -135,7 +136,11 @@ class Families : public testing::TestWithParam<std::string> {
     weight_gradients(model_, batch, run, loss, 1 / static_cast<double>(rows.size()), sink);
   }
   // Channels of an MLP node where MLPs are split; of experts, which are nodes already, 0.
-  int64_t mlp_block() const { return model_.architecture().layer(0).mlp.experts.any() ? 0 : 8; }
+  int64_t mlp_block() const { return has_experts() ? 0 : 8; }
+  bool has_experts() const {
+    const auto& kinds = model_.architecture().layer_kinds;
+    return std::any_of(kinds.begin(), kinds.end(), [](const LayerSpec& kind) { return kind.mlp.experts.any(); });
+  }
   static void found(const char* what, double share) {
     double& known = differences()[GetParam()][what];
     known = std::max(known, share);
@@ -186,7 +191,7 @@ TEST_P(Families, GradientsAreThoseOfTransformers) {
     const at::Tensor expected = gradient_of(s.tensor).narrow(s.dim, s.start, s.length);
     if (!sink.gradients()[i].defined()) {
       // Of an expert that no token visits.
-      EXPECT_TRUE(model_.architecture().layer(0).mlp.experts.any() && largest(expected) == 0) << s.tensor;
+      EXPECT_TRUE(has_experts() && largest(expected) == 0) << s.tensor;
       continue;
     }
     const double share = largest(sink.gradients()[i].view(expected.sizes()) - expected) / scale;
@@ -288,6 +293,24 @@ TEST_P(Families, SlicesAreEveryParameterOnce) {
   for (const auto& [name, tensor] : model_.parameters()) owners[name] = at::zeros_like(tensor);
   for (const Slice& s : table.slices()) owners.at(s.tensor).narrow(s.dim, s.start, s.length).add_(1);
   for (const auto& [name, count] : owners) EXPECT_TRUE(count.eq(1).all().item<bool>()) << name;
+}
+
+// What makes the latents of all heads of a layer is no head's: with every edge in, nothing else of a layer is left out.
+TEST_P(Families, CircuitsTrainEverythingInLayersButLatents) {
+  const Graph graph(model_.architecture(), KeyValueNodes::kGrouped);
+  const SliceTable table(graph, model_);
+  Circuit whole;
+  for (int64_t id = 0; id < graph.n_edges(); ++id) whole.edges.push_back(id);
+  SlicePolicy policy;
+  policy.train_norms = true;
+  const std::vector<int64_t> trained = table.of_circuit(whole, policy);
+  for (size_t i = 0; i < table.slices().size(); ++i) {
+    const std::string& node = table.slices()[i].node;
+    const bool of_layer = node.size() > 1 && (node[0] == 'a' || node[0] == 'm') && std::isdigit(node[1]) != 0;
+    if (!of_layer) continue;
+    const bool latents = node.find(".latents") != std::string::npos;
+    EXPECT_EQ(std::binary_search(trained.begin(), trained.end(), static_cast<int64_t>(i)), !latents) << node;
+  }
 }
 
 TEST_P(Families, ExportIsWhatWasLoaded) {

@@ -17,8 +17,8 @@ namespace {
 std::map<std::string, int64_t> unit_dimensions(const Layout& layout) {
   std::map<std::string, int64_t> dims;
   for (const LayerLayout& l : layout.layers) {
-    for (const TensorRef* ref :
-         {&l.w_q, &l.w_k, &l.w_v, &l.b_q, &l.b_k, &l.b_v, &l.w_o, &l.w_in, &l.b_in, &l.w_gate, &l.b_gate, &l.w_out}) {
+    for (const TensorRef* ref : {&l.w_q, &l.w_k, &l.w_v, &l.q_down, &l.kv_down, &l.b_q, &l.b_k, &l.b_v, &l.w_o, &l.w_in,
+                                 &l.b_in, &l.w_gate, &l.b_gate, &l.w_out}) {
       if (ref->present()) dims[ref->tensor] = ref->unit_dim;
     }
   }

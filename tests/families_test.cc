@@ -22,6 +22,7 @@
 #include "scoring/scorer.h"
 #include "tuning/gradients.h"
 #include "tuning/lora_store.h"
+#include "tuning/slice_store.h"
 
 namespace circuit {
 namespace {
@@ -199,6 +200,24 @@ TEST_P(Families, GradientsAreThoseOfTransformers) {
     worst = std::max(worst, share);
   }
   found("gradients", worst);
+}
+
+// As full fine-tuning trains them: tensors whole, also where several experts stand in one.
+TEST_P(Families, GradientsOfWholeTensorsAreThoseOfTransformers) {
+  const std::vector<Slice> whole = whole_tensors(model_);
+  SliceGradients sink(model_, whole);
+  show_gradients(sink);
+  double scale = 0;
+  for (const auto& [name, tensor] : model_.parameters()) scale = std::max(scale, largest(gradient_of(name)));
+  for (size_t i = 0; i < whole.size(); ++i) {
+    const at::Tensor expected = gradient_of(whole[i].tensor);
+    if (!sink.gradients()[i].defined()) {
+      EXPECT_TRUE(has_experts() && largest(expected) == 0) << whole[i].tensor;
+      continue;
+    }
+    const double share = largest(sink.gradients()[i].view(expected.sizes()) - expected) / scale;
+    EXPECT_LT(share, kGradientTolerance) << whole[i].tensor;
+  }
 }
 
 // ∂L/∂B = (α/r) · ∂L/∂W Aᵀ, with ∂L/∂W as transformers has it.

@@ -74,14 +74,41 @@ FoldedReaders fold_experts(const Model& model, const LayerWeights& w) {
   return joined(in, folded(&ExpertWeights::w_gate, &ExpertWeights::b_gate));
 }
 
-FoldedReaders fold_blocks(const Model& model, const Graph& graph, const LayerWeights& w) {
-  if (graph.routers()) return fold_experts(model, w);
+FoldedReaders fold_blocks(const Model& model, const Graph& graph, const LayerWeights& w, int64_t layer) {
+  if (!w.experts.empty()) return fold_experts(model, w);
+  const std::vector<int64_t> split{graph.mlp_blocks(layer), graph.mlp_block(layer)};
   const auto blocks = [&](const at::Tensor& weight, const at::Tensor& bias) {
-    const at::Tensor b = bias.defined() ? bias.view({graph.mlp_blocks(), graph.mlp_block()}) : bias;
-    return fold(contraction_type(model), weight.unflatten(1, {graph.mlp_blocks(), graph.mlp_block()}), b, w.mlp_norm);
+    const at::Tensor b = bias.defined() ? bias.view(split) : bias;
+    return fold(contraction_type(model), weight.unflatten(1, split), b, w.mlp_norm);
   };
   const FoldedReaders in = blocks(w.w_in, w.b_in);
   return w.w_gate.defined() ? joined(in, blocks(w.w_gate, w.b_gate)) : in;
+}
+
+void fold_attention(const Model& model, const Graph& graph, const LayerWeights& w, FoldedLayer* f) {
+  const at::ScalarType type = contraction_type(model);
+  const auto heads = [&](const at::Tensor& weight, const at::Tensor& bias) {
+    return fold(type, by_heads(weight), biases_by_heads(bias), w.attn_norm);
+  };
+  const int64_t per_kv = graph.ungrouped() ? graph.n_heads() / graph.n_kv_heads() : 1;
+  if (!w.latent.defined()) {
+    f->q = heads(w.w_q, w.b_q);
+    f->k = repeated(heads(w.w_k, w.b_k), per_kv);
+    f->v = repeated(heads(w.w_v, w.b_v), per_kv);
+    return;
+  }
+  const auto shared = [&](const at::Tensor& weight, const at::Tensor& bias) {
+    FoldedReaders one = heads(weight.unsqueeze(1), bias.defined() ? bias.unsqueeze(0) : bias);
+    one.weight = one.weight.expand({graph.n_heads(), -1, -1});
+    if (one.constant.defined()) one.constant = one.constant.expand({graph.n_heads(), -1});
+    return one;
+  };
+  const LatentWeights& l = w.latent;
+  f->q = l.q_down.defined() ? shared(l.q_down, l.b_q_down) : heads(w.w_q, {});
+  f->k = shared(l.kv_down, l.b_kv_down);
+  f->v = f->k;
+  f->v.weight = f->k.weight.narrow(1, 0, w.w_v.size(0));
+  if (f->k.constant.defined()) f->v.constant = f->k.constant.narrow(1, 0, w.w_v.size(0));
 }
 
 }  // namespace
@@ -89,16 +116,11 @@ FoldedReaders fold_blocks(const Model& model, const Graph& graph, const LayerWei
 at::ScalarType contraction_type(const Model& model) { return model.dtype() == at::kDouble ? at::kDouble : at::kFloat; }
 
 std::vector<FoldedLayer> fold_weights(const Model& model, const Graph& graph) {
-  const Architecture& a = model.architecture();
-  const int64_t per_kv = graph.ungrouped() ? a.heads_per_kv() : 1;
-  const at::ScalarType type = contraction_type(model);
   std::vector<FoldedLayer> layers;
   for (const LayerWeights& w : model.layers()) {
     FoldedLayer f;
-    f.q = fold(type, by_heads(w.w_q), biases_by_heads(w.b_q), w.attn_norm);
-    f.k = repeated(fold(type, by_heads(w.w_k), biases_by_heads(w.b_k), w.attn_norm), per_kv);
-    f.v = repeated(fold(type, by_heads(w.w_v), biases_by_heads(w.b_v), w.attn_norm), per_kv);
-    if (graph.splits_mlps()) f.mlp = fold_blocks(model, graph, w);
+    fold_attention(model, graph, w, &f);
+    if (graph.splits_mlps()) f.mlp = fold_blocks(model, graph, w, static_cast<int64_t>(layers.size()));
     layers.push_back(std::move(f));
   }
   return layers;

@@ -19,7 +19,9 @@ struct FoldedReaders {
 };
 
 struct FoldedLayer {
-  FoldedReaders q, k, v;  // width d_head; k and v once per reader of the graph
+  // Width d_head; k and v once per reader of the graph. Of latents the width of what is linear in the norm's output
+  // (latent_readers), whose weight all heads share: a view.
+  FoldedReaders q, k, v;
   // MLP blocks, width mlp_block: the channels' inputs, with a gate those of the gate behind them (twice the
   // width). Undefined where an MLP is one node.
   FoldedReaders mlp;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "core/progress.h"
@@ -40,6 +41,11 @@ std::string experts_text(const ExpertsSpec& experts) {
   const std::string beside = experts.shared > 0 ? fmt::format(", {} beside them", experts.shared) : "";
   return fmt::format("{} of {} channels, of which a token visits {}{}", experts.routed, experts.width, experts.chosen,
                      beside);
+}
+
+std::string heads_text(const Architecture& a) {
+  const std::string values = a.value_width() != a.d_head ? fmt::format(", of values {}", a.value_width()) : "";
+  return fmt::format("{} query, {} key/value, {} channels each{}", a.n_heads, a.n_kv_heads, a.d_head, values);
 }
 
 }  // namespace
@@ -101,13 +107,15 @@ Json inspected_json(const Inspected& i) {
 
 std::string inspected_text(const Inspected& i) {
   const Architecture& a = i.architecture;
-  const LayerSpec& spec = a.layer(0);
+  const auto& kinds = a.layer_kinds;
+  const auto moe = std::find_if(kinds.begin(), kinds.end(), [](const LayerSpec& k) { return k.mlp.experts.any(); });
+  const LayerSpec& spec = moe == kinds.end() ? a.layer(0) : *moe;
   std::vector<std::vector<std::string>> rows{
       {"family", a.family},
       {"parameters", with_commas(i.parameters) + (a.head.tied ? " (tied matrix once)" : "")},
       {"stored as", i.stored},
       {"layers", std::to_string(a.n_layers)},
-      {"heads", fmt::format("{} query, {} key/value, {} channels each", a.n_heads, a.n_kv_heads, a.d_head)},
+      {"heads", heads_text(a)},
       {"widths", fmt::format("{} residual, {} MLP{}", a.d_model, a.d_mlp, spec.mlp.gated ? " (gated)" : "")},
       {"experts", experts_text(spec.mlp.experts)},
       {"norm, activation", fmt::format("{}, {}", norm_name(a.norm.kind), activation_name(spec.mlp.activation))},

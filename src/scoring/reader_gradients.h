@@ -20,7 +20,8 @@ struct NormComponent {
 
 // Readers that share one norm input, at n scored positions, summed over runs. d undefined: their gradient is zero.
 struct ReaderGradients {
-  at::Tensor d;                      // [n, readers, width] at the projections' outputs, times rstd
+  // [n, readers, width] at the projections' outputs, times rstd. width: of the widest; zero past a narrower one's.
+  at::Tensor d;
   std::vector<NormComponent> along;  // one per run
 
   void add(ReaderGradients other);
@@ -34,7 +35,8 @@ struct LayerGradients {
 
 // The compact form of one layer's q, k and v readers. rows: scored positions, undefined: all. query_spans: the
 // heads' gradients through the queries of each span; empty: keys and values are not split.
-ReaderGradients attention_readers(const AttentionBackward& gradients, const LayerCache& kept, const FoldedLayer& folded,
+ReaderGradients attention_readers(const LayerWeights& weights, const AttentionBackward& gradients,
+                                  const LayerCache& kept, const FoldedLayer& folded,
                                   const std::vector<AttentionGradients>& query_spans, const at::Tensor& rows,
                                   Rule rule);
 

@@ -43,7 +43,7 @@ std::vector<LinearLayer> linear_layers(const Model& model, const std::vector<std
   std::set<std::string> seen;
   std::set<std::string> modules;
   for (const LayerLayout& l : model.layout().layers) {
-    for (const TensorRef* ref : {&l.w_q, &l.w_k, &l.w_v, &l.w_o, &l.w_gate, &l.w_in, &l.w_out}) {
+    for (const TensorRef* ref : {&l.q_down, &l.w_q, &l.kv_down, &l.w_k, &l.w_v, &l.w_o, &l.w_gate, &l.w_in, &l.w_out}) {
       if (!ref->present() || !seen.insert(ref->tensor).second) continue;
       const std::string module = ref->tensor.substr(0, ref->tensor.size() - std::string(kSuffix).size());
       modules.insert(last_part(module));

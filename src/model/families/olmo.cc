@@ -14,7 +14,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   a.family = "olmo";
   LayerSpec& layer = a.every_layer();
   layer.attention.qkv_bias = layer.attention.out_bias = optional_bool(config, "attention_bias", false, place);
-  refuse_key(config, "clip_qkv", place);
+  read_clip(config, place, &a);
   return a;
 }
 

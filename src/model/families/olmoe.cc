@@ -13,7 +13,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   AttentionSpec& attention = a.every_layer().attention;
   attention.qk_norm = attention.qk_norm_whole = true;
   attention.qkv_bias = attention.out_bias = optional_bool(config, "attention_bias", false, place);
-  refuse_key(config, "clip_qkv", place);
+  read_clip(config, place, &a);
   ExpertKeys keys;
   keys.routed = "num_experts";
   keys.default_chosen = 8;

@@ -17,7 +17,12 @@ Architecture read_config(const Json& config, const std::string& place) {
   keys.width = "moe_intermediate_size";
   keys.normalised = "norm_topk_prob";
   read_experts(config, place, keys, &a);
-  read_qwen_windows(config, place, &a);
+  read_dense_layers(config, place, &a);
+  // Of every layer, whatever max_window_layers says, as transformers has it.
+  if (optional_bool(config, "use_sliding_window", false, place)) {
+    set_windows(&a, std::vector<bool>(static_cast<size_t>(a.n_layers), true),
+                optional_size(config, "sliding_window", 4096, place));
+  }
   return a;
 }
 

@@ -9,16 +9,25 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
+
 #include "model/norm.h"
 
 namespace circuit {
 namespace {
 
 // w [d_model, readers, width], b [readers, width] or undefined.
+at::Tensor constant_of(at::ScalarType type, const at::Tensor& w, const at::Tensor& b, const NormWeights& norm) {
+  if (!norm.bias.defined() && !b.defined()) return {};
+  at::Tensor constant = norm.bias.defined()
+                            ? at::mv(w.flatten(1).t().to(type), norm_shift(norm).to(type)).view({w.size(1), w.size(2)})
+                            : at::zeros({w.size(1), w.size(2)}, w.options().dtype(type));
+  return b.defined() ? constant.add_(b) : constant;
+}
+
 FoldedReaders fold(at::ScalarType type, const at::Tensor& w, const at::Tensor& b, const NormWeights& norm) {
   FoldedReaders f;
-  const auto options = w.options().dtype(type);
-  f.weight = at::empty({w.size(1), w.size(2), w.size(0)}, options);
+  f.weight = at::empty({w.size(1), w.size(2), w.size(0)}, w.options().dtype(type));
   const at::Tensor gamma = norm_scale(norm);
   // Reader by reader, so that each stays in the cache while it is worked on.
   const auto work = [&](int64_t begin, int64_t end) {
@@ -33,12 +42,13 @@ FoldedReaders fold(at::ScalarType type, const at::Tensor& w, const at::Tensor& b
   } else {
     work(0, w.size(1));
   }
-  if (!norm.bias.defined() && !b.defined()) return f;
-  f.constant = norm.bias.defined()
-                   ? at::mv(w.flatten(1).t().to(type), norm_shift(norm).to(type)).view({w.size(1), w.size(2)})
-                   : at::zeros({w.size(1), w.size(2)}, options);
-  if (b.defined()) f.constant.add_(b);
+  f.constant = constant_of(type, w, b, norm);
   return f;
+}
+
+// The same without a copy of w.
+FoldedReaders beside(at::ScalarType type, const at::Tensor& w, const at::Tensor& b, const NormWeights& norm) {
+  return {w.permute({1, 2, 0}), constant_of(type, w, b, norm), norm_scale(norm)};
 }
 
 FoldedReaders repeated(FoldedReaders f, int64_t times) {
@@ -88,16 +98,27 @@ FoldedReaders fold_blocks(const Model& model, const Graph& graph, const LayerWei
 
 at::ScalarType contraction_type(const Model& model) { return model.dtype() == at::kDouble ? at::kDouble : at::kFloat; }
 
+bool copies_projections(const Model& model, const Graph& graph) {
+  if (model.dtype() != contraction_type(model)) return true;
+  if (graph.ungrouped() && model.architecture().heads_per_kv() > 1) return true;
+  const auto takes_mean = [](const LayerWeights& w) {
+    // Heads in groups are copied in any case.
+    return w.attn_norm.spec.kind == NormKind::kLayerNorm || w.w_q.dim() == 4;
+  };
+  return std::any_of(model.layers().begin(), model.layers().end(), takes_mean);
+}
+
 std::vector<FoldedLayer> fold_weights(const Model& model, const Graph& graph) {
   const Architecture& a = model.architecture();
   const int64_t per_kv = graph.ungrouped() ? a.heads_per_kv() : 1;
   const at::ScalarType type = contraction_type(model);
+  const auto projections = copies_projections(model, graph) ? fold : beside;
   std::vector<FoldedLayer> layers;
   for (const LayerWeights& w : model.layers()) {
     FoldedLayer f;
-    f.q = fold(type, by_heads(w.w_q), biases_by_heads(w.b_q), w.attn_norm);
-    f.k = repeated(fold(type, by_heads(w.w_k), biases_by_heads(w.b_k), w.attn_norm), per_kv);
-    f.v = repeated(fold(type, by_heads(w.w_v), biases_by_heads(w.b_v), w.attn_norm), per_kv);
+    f.q = projections(type, by_heads(w.w_q), biases_by_heads(w.b_q), w.attn_norm);
+    f.k = repeated(projections(type, by_heads(w.w_k), biases_by_heads(w.b_k), w.attn_norm), per_kv);
+    f.v = repeated(projections(type, by_heads(w.w_v), biases_by_heads(w.b_v), w.attn_norm), per_kv);
     if (graph.splits_mlps()) f.mlp = fold_blocks(model, graph, w);
     layers.push_back(std::move(f));
   }

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/addcmul.h>
+#include <ATen/ops/bmm.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
@@ -40,10 +41,12 @@ void ReaderGradients::add(ReaderGradients other) {
   for (NormComponent& component : other.along) along.push_back(std::move(component));
 }
 
-void head_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+void head_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& scale) {
   for (int64_t h = 0; h < out.size(1); ++h) {
     at::Tensor target = out.select(1, h);
     at::mm_out(target, a.select(1, h), b[h]);
+    // While the head's product is in the cache.
+    if (scale.defined()) target.mul_(scale);
   }
 }
 
@@ -89,7 +92,7 @@ ReaderGradients mlp_block_readers(const MlpBackward& g, const FoldedLayer& folde
                  {everywhere(g.stats.mean), everywhere(g.stats.rstd), g.stats.constant}, rule);
 }
 
-void rebuild_readers(const ReaderGradients& g, const std::vector<const at::Tensor*>& weights, int64_t first,
+void rebuild_readers(const ReaderGradients& g, const std::vector<const FoldedReaders*>& weights, int64_t first,
                      int64_t count, const at::Tensor& down) {
   if (!g.d.defined()) {
     down.zero_();
@@ -99,9 +102,10 @@ void rebuild_readers(const ReaderGradients& g, const std::vector<const at::Tenso
   const at::ScalarType type = down.scalar_type();
   const at::Tensor d = rows(g.d).to(type);
   int64_t reader = 0;
-  for (const at::Tensor* w : weights) {
-    head_products(down.narrow(1, reader, w->size(0)), d.narrow(1, reader, w->size(0)), *w);
-    reader += w->size(0);
+  for (const FoldedReaders* w : weights) {
+    const int64_t count_of = w->weight.size(0);
+    head_products(down.narrow(1, reader, count_of), d.narrow(1, reader, count_of), w->weight, w->scale);
+    reader += count_of;
   }
   std::vector<at::Tensor> shares;
   std::vector<at::Tensor> x_hats;
@@ -118,17 +122,19 @@ void rebuild_readers(const ReaderGradients& g, const std::vector<const at::Tenso
   }
 }
 
-at::Tensor sum_readers(const ReaderGradients& g, const std::vector<const at::Tensor*>& weights) {
-  const at::ScalarType type = weights[0]->scalar_type();
+at::Tensor sum_readers(const ReaderGradients& g, const std::vector<const FoldedReaders*>& weights) {
+  const at::ScalarType type = weights[0]->weight.scalar_type();
   const at::Tensor d = g.d.sum(0, false, type).unsqueeze(1);
   at::Tensor sums = at::zeros({g.d.size(1), g.along[0].x.size(1)}, d.options());
   for (const NormComponent& c : g.along) {
     sums.sub_(at::mm(c.share.squeeze(-1).t().to(type), norm_standardised(c.x.to(type), c.stats)));
   }
   int64_t reader = 0;
-  for (const at::Tensor* w : weights) {
-    sums.narrow(0, reader, w->size(0)).unsqueeze(1).baddbmm_(d.narrow(0, reader, w->size(0)), *w);
-    reader += w->size(0);
+  for (const FoldedReaders* w : weights) {
+    const int64_t count = w->weight.size(0);
+    const at::Tensor products = at::bmm(d.narrow(0, reader, count), w->weight);
+    sums.narrow(0, reader, count).add_((w->scale.defined() ? products * w->scale : products).squeeze(1));
+    reader += count;
   }
   return sums;
 }

@@ -62,7 +62,10 @@ Dataset read_examples(const std::string& path, const RunConfig& config, const Op
 TuneModel::TuneModel(const RunConfig& config, const ComputeSpec& compute)
     : open(config.model.path, compute),
       graph(config.discovery.graph.graph(open.model.architecture())),
-      table(graph, open.model) {}
+      table(graph, open.model),
+      program(
+          resident_beside(open.model.parameter_count() * static_cast<int64_t>(open.model.embedding().element_size()))) {
+}
 
 Dataset read_run_records(const std::string& path, const RunConfig& config, const OpenModel& open) {
   return read_examples(path, config, open);

@@ -134,7 +134,10 @@ Json restore_store(const std::string& folder, const Checkpoint& base, const Tens
 }  // namespace
 
 void load_values(const std::string& run, int64_t step, const Checkpoint& base, ParameterStore& store) {
-  restore_store(checkpoint_folder(run, step), base, nullptr, store);
+  const std::string folder = checkpoint_folder(run, step);
+  // A checkpoint of which a part is damaged is none, whatever part is read.
+  const TensorFile unread(folder + kStates);
+  restore_store(folder, base, nullptr, store);
 }
 
 RunState load_checkpoint(const std::string& run, int64_t step, const Checkpoint& base, ParameterStore& store) {

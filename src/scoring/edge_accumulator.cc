@@ -63,9 +63,9 @@ void for_ranges(int64_t n, bool parallel, const Work& work) {
 
 }  // namespace
 
-int64_t tile_bytes(const Model& model, const Graph& graph, int64_t spans) {
+TileCost tile_cost(const Model& model, const Graph& graph, int64_t spans) {
   const int64_t each = position_bytes(model, ReaderSlots(graph, spans), graph.n_upstream());
-  return each * tile_positions(each);
+  return {each, tile_positions(each)};
 }
 
 class EdgeAccumulator::Collector : public BackwardVisitor {
@@ -340,8 +340,7 @@ void EdgeAccumulator::contract_tile(const NodeOutputs& outputs, const std::vecto
       const LayerGradients& g = gradients[l];
       rebuild_readers(g.attention, attention_weights(l), part.first, part.count, down.narrow(1, base, attention));
       if (split > 0) {
-        rebuild_readers(g.mlp, {&folded_[l].mlp.weight}, part.first, part.count,
-                        down.narrow(1, base + attention, split));
+        rebuild_readers(g.mlp, {&folded_[l].mlp}, part.first, part.count, down.narrow(1, base + attention, split));
       }
       if (whole == 0) continue;
       const at::Tensor mlp = down.select(1, base + attention + split);
@@ -361,10 +360,10 @@ void EdgeAccumulator::contract_tile(const NodeOutputs& outputs, const std::vecto
   }
 }
 
-std::vector<const at::Tensor*> EdgeAccumulator::attention_weights(int64_t layer) const {
-  std::vector<const at::Tensor*> weights{&folded_[layer].q.weight};
+std::vector<const FoldedReaders*> EdgeAccumulator::attention_weights(int64_t layer) const {
+  std::vector<const FoldedReaders*> weights{&folded_[layer].q};
   for (const FoldedReaders* kind : {&folded_[layer].k, &folded_[layer].v}) {
-    weights.insert(weights.end(), slots_.spans(), &kind->weight);
+    weights.insert(weights.end(), slots_.spans(), kind);
   }
   return weights;
 }
@@ -375,7 +374,7 @@ void EdgeAccumulator::add_reader_sums(const std::vector<LayerGradients>& gradien
     const at::Tensor attention = sum_readers(g.attention, attention_weights(l));
     reader_sums_.narrow(0, graph_.query(l, 0), attention.size(0)).add_(attention);
     if (blocks()) {
-      reader_sums_.narrow(0, graph_.mlp_in(l), graph_.mlp_blocks(l)).add_(sum_readers(g.mlp, {&folded_[l].mlp.weight}));
+      reader_sums_.narrow(0, graph_.mlp_in(l), graph_.mlp_blocks(l)).add_(sum_readers(g.mlp, {&folded_[l].mlp}));
     }
     if (!g.d_mlp.defined()) continue;
     reader_sums_[blocks() ? graph_.router(l) : graph_.mlp_in(l)].add_(sum_rows(g.d_mlp));

@@ -64,7 +64,7 @@ Inspected inspect(const std::string& directory, int64_t batch, int64_t length, c
   eap.ablation = find_ablation("counterfactual");
   Inspected i;
   i.architecture = a;
-  i.stored = dtype_name(checkpoint.tensor(model.file_name(model.layout().embedding)).scalar_type());
+  i.stored = checkpoint.dtype(model.file_name(model.layout().embedding));
   i.parameters = model.parameter_count();
   i.upstream = grouped.n_upstream();
   i.downstream = grouped.n_downstream();

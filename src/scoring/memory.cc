@@ -10,6 +10,7 @@
 #include "core/setting_name.h"
 #include "model/blocks/block.h"
 #include "scoring/edge_accumulator.h"
+#include "scoring/folded_weights.h"
 
 namespace circuit {
 namespace {
@@ -71,10 +72,20 @@ ScorePlan base_plan(const Model& model, int64_t longest) {
 
 }  // namespace
 
+int64_t ScorePlan::tiles(int64_t batch) const {
+  const int64_t positions = tokens * batch;
+  const int64_t size = std::min(tile.most, positions);
+  if (size == 0) return 0;
+  return tile.position * size * std::min<int64_t>(at::get_num_threads(), (positions + size - 1) / size);
+}
+
 int64_t ScorePlan::fitting_batch(int64_t wanted, int64_t limit) const {
-  const int64_t left = limit - weights - fixed;
-  if (left <= 0) return 0;
-  return std::min(wanted, left / (per_token * tokens));
+  int64_t fits = 0;
+  for (int64_t least_not = wanted + 1; fits + 1 < least_not;) {
+    const int64_t middle = fits + (least_not - fits) / 2;
+    (total(middle) <= limit ? fits : least_not) = middle;
+  }
+  return fits;
 }
 
 ScorePlan plan_score(const Model& model, const Graph& graph, const Scorer& scorer, const ScoreSpec& spec,
@@ -87,7 +98,10 @@ ScorePlan plan_score(const Model& model, const Graph& graph, const Scorer& score
   ScorePlan plan = base_plan(model, longest);
   const int64_t layer = widest_layer(a);
   const int64_t channels = a.mlp_channels(layer);
-  int64_t folded = a.layer(0).attention.latent ? a.n_heads * a.d_head : (a.n_heads + 2 * graph.kv_nodes()) * a.d_head;
+  int64_t folded = 0;
+  if (copies_projections(model, graph)) {
+    folded = a.layer(0).attention.latent ? a.n_heads * a.d_head : (a.n_heads + 2 * graph.kv_nodes()) * a.d_head;
+  }
   if (model.norms_outputs()) folded += a.n_heads * a.d_head;
   if (graph.splits_mlps())
     folded += channels * a.layer(layer).mlp.inputs_per_channel() + (model.norms_outputs() ? channels : 0);
@@ -95,7 +109,7 @@ ScorePlan plan_score(const Model& model, const Graph& graph, const Scorer& score
   // Copies of W_O and of blocks' W_out, where they are not contracted in the model's own dtype.
   if (element != wide && !model.norms_outputs()) folded += a.n_heads * a.d_head + (graph.splits_mlps() ? channels : 0);
   plan.fixed += a.n_layers * folded * a.d_model * wide;
-  plan.fixed += at::get_num_threads() * tile_bytes(model, graph, spans);
+  plan.tile = tile_cost(model, graph, spans);
   const int64_t sums = spans * graph.n_upstream() * ReaderSlots(graph, spans).count();
   plan.fixed +=
       sums * (static_cast<int64_t>(sizeof(double)) * 2 + at::get_num_threads() * static_cast<int64_t>(sizeof(float)));
@@ -132,8 +146,11 @@ int64_t batch_in_memory(const ScorePlan& plan, int64_t wanted, const ComputeSpec
          "use {} bf16.",
          plan.tokens, bytes(plan.total(1)), bytes(limit), setting("max_length"), setting("dtype"));
   }
-  log_info("memory: at most about {}: weights {}, {} whatever the batch, {} a token; batches of {}{}.",
-           bytes(plan.total(batch)), bytes(plan.weights), bytes(plan.fixed), bytes(plan.per_token), batch,
+  // What is at hand is so beside the program, which therefore counts in what is said alone.
+  const int64_t program = resident_beside(plan.weights);
+  log_info("memory: at most about {}: weights {}, the program {}, {} for scores, {} a token; batches of {}{}.",
+           bytes(program + plan.total(batch)), bytes(plan.weights), bytes(program),
+           bytes(plan.fixed + plan.tiles(batch)), bytes(plan.per_token), batch,
            batch < wanted ? fmt::format(" instead of {} to stay inside {}", wanted, bytes(limit)) : "");
   return batch;
 }

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/addcmul.h>
+#include <ATen/ops/bmm.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/mm.h>
@@ -65,10 +66,12 @@ void ReaderGradients::add(ReaderGradients other) {
   for (NormComponent& component : other.along) along.push_back(std::move(component));
 }
 
-void head_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+void head_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& scale) {
   for (int64_t h = 0; h < out.size(1); ++h) {
     at::Tensor target = out.select(1, h);
     at::mm_out(target, a.select(1, h), b[h]);
+    // While the head's product is in the cache.
+    if (scale.defined()) target.mul_(scale);
   }
 }
 
@@ -118,7 +121,7 @@ ReaderGradients mlp_block_readers(const MlpBackward& g, const FoldedLayer& folde
                  {everywhere(g.stats.mean), everywhere(g.stats.rstd), g.stats.constant}, rule);
 }
 
-void rebuild_readers(const ReaderGradients& g, const std::vector<const at::Tensor*>& weights, int64_t first,
+void rebuild_readers(const ReaderGradients& g, const std::vector<const FoldedReaders*>& weights, int64_t first,
                      int64_t count, const at::Tensor& down) {
   if (!g.d.defined()) {
     down.zero_();
@@ -128,10 +131,11 @@ void rebuild_readers(const ReaderGradients& g, const std::vector<const at::Tenso
   const at::ScalarType type = down.scalar_type();
   const at::Tensor d = rows(g.d).to(type);
   int64_t reader = 0;
-  for (const at::Tensor* w : weights) {
-    const at::Tensor own = d.narrow(1, reader, w->size(0)).narrow(2, 0, w->size(1));
-    head_products(down.narrow(1, reader, w->size(0)), own, *w);
-    reader += w->size(0);
+  for (const FoldedReaders* w : weights) {
+    const int64_t count_of = w->weight.size(0);
+    const at::Tensor own = d.narrow(1, reader, count_of).narrow(2, 0, w->weight.size(1));
+    head_products(down.narrow(1, reader, count_of), own, w->weight, w->scale);
+    reader += count_of;
   }
   std::vector<at::Tensor> shares;
   std::vector<at::Tensor> x_hats;
@@ -148,18 +152,20 @@ void rebuild_readers(const ReaderGradients& g, const std::vector<const at::Tenso
   }
 }
 
-at::Tensor sum_readers(const ReaderGradients& g, const std::vector<const at::Tensor*>& weights) {
-  const at::ScalarType type = weights[0]->scalar_type();
+at::Tensor sum_readers(const ReaderGradients& g, const std::vector<const FoldedReaders*>& weights) {
+  const at::ScalarType type = weights[0]->weight.scalar_type();
   const at::Tensor d = g.d.sum(0, false, type).unsqueeze(1);
   at::Tensor sums = at::zeros({g.d.size(1), g.along[0].x.size(1)}, d.options());
   for (const NormComponent& c : g.along) {
     sums.sub_(at::mm(c.share.squeeze(-1).t().to(type), norm_standardised(c.x.to(type), c.stats)));
   }
   int64_t reader = 0;
-  for (const at::Tensor* w : weights) {
-    const at::Tensor own = d.narrow(0, reader, w->size(0)).narrow(2, 0, w->size(1));
-    sums.narrow(0, reader, w->size(0)).unsqueeze(1).baddbmm_(own, *w);
-    reader += w->size(0);
+  for (const FoldedReaders* w : weights) {
+    const int64_t count = w->weight.size(0);
+    const at::Tensor own = d.narrow(0, reader, count).narrow(2, 0, w->weight.size(1));
+    const at::Tensor products = at::bmm(own, w->weight);
+    sums.narrow(0, reader, count).add_((w->scale.defined() ? products * w->scale : products).squeeze(1));
+    reader += count;
   }
   return sums;
 }

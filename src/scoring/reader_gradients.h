@@ -46,13 +46,14 @@ ReaderGradients mlp_block_readers(const MlpBackward& gradients, const FoldedLaye
 
 // ∂M/∂X_v at positions first … first + count − 1 into down [count, readers, d_model]. weights: of the readers in
 // order, each as many as it has.
-void rebuild_readers(const ReaderGradients& gradients, const std::vector<const at::Tensor*>& weights, int64_t first,
+void rebuild_readers(const ReaderGradients& gradients, const std::vector<const FoldedReaders*>& weights, int64_t first,
                      int64_t count, const at::Tensor& down);
 
 // Σ over the positions of ∂M/∂X_v, [readers, d_model].
-at::Tensor sum_readers(const ReaderGradients& gradients, const std::vector<const at::Tensor*>& weights);
+at::Tensor sum_readers(const ReaderGradients& gradients, const std::vector<const FoldedReaders*>& weights);
 
-// out[:, h] = a[:, h] b[h]: [n, heads, width] × [heads, width, d_model] → [n, heads, d_model].
-void head_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b);
+// out[:, h] = a[:, h] b[h] ⊙ scale: [n, heads, width] × [heads, width, d_model] → [n, heads, d_model]; scale [d_model]
+// or undefined, 1.
+void head_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& scale = {});
 
 }  // namespace circuit

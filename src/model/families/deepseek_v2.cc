@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_deepseek_v2_config(const Json& config, const std::string& place) {
   ExpertKeys keys;
   keys.routed = "n_routed_experts";
   keys.width = "moe_intermediate_size";
@@ -29,6 +29,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family deepseek_v2_family() { return {"deepseek_v2", read_config, deepseek_layout}; }
+Family deepseek_v2_family() { return {"deepseek_v2", read_deepseek_v2_config, deepseek_layout}; }
 
 }  // namespace circuit

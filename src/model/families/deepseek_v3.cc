@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_deepseek_v3_config(const Json& config, const std::string& place) {
   ExpertKeys keys;
   keys.routed = "n_routed_experts";
   keys.default_chosen = 8;
@@ -27,6 +27,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family deepseek_v3_family() { return {"deepseek_v3", read_config, deepseek_layout}; }
+Family deepseek_v3_family() { return {"deepseek_v3", read_deepseek_v3_config, deepseek_layout}; }
 
 }  // namespace circuit

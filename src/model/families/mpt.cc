@@ -15,7 +15,7 @@ void check_attention(const Json& attention, const std::string& place) {
   if (type != "multihead_attention") fail(place, "attn_type '{}' is not supported. Known: multihead_attention.", type);
 }
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_mpt_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.layers = "n_layers";
   like.heads = "n_heads";
@@ -50,7 +50,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout mpt_layout(const Architecture& a) {
   LayoutNames names;
   names.prefix = "transformer.";
   names.embedding = "wte";
@@ -67,6 +67,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family mpt_family() { return {"mpt", read_config, layout}; }
+Family mpt_family() { return {"mpt", read_mpt_config, mpt_layout}; }
 
 }  // namespace circuit

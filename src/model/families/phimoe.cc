@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_phimoe_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.norm = NormKind::kLayerNorm;
   like.default_epsilon = 1e-5;
@@ -35,7 +35,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout phimoe_layout(const Architecture& a) {
   LayoutNames names;
   names.router = "block_sparse_moe.gate";
   names.experts = "block_sparse_moe.experts.";
@@ -48,6 +48,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family phimoe_family() { return {"phimoe", read_config, layout}; }
+Family phimoe_family() { return {"phimoe", read_phimoe_config, phimoe_layout}; }
 
 }  // namespace circuit

@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_qwen2_moe_config(const Json& config, const std::string& place) {
   Architecture a = read_llama_like(config, place);
   a.family = "qwen2_moe";
   a.every_layer().attention.qkv_bias = optional_bool(config, "qkv_bias", true, place);
@@ -33,6 +33,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family qwen2_moe_family() { return {"qwen2_moe", read_config, llama_like_layout}; }
+Family qwen2_moe_family() { return {"qwen2_moe", read_qwen2_moe_config, llama_like_layout}; }
 
 }  // namespace circuit

@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_qwen3_moe_config(const Json& config, const std::string& place) {
   Architecture a = read_llama_like(config, place);
   a.family = "qwen3_moe";
   AttentionSpec& attention = a.every_layer().attention;
@@ -28,6 +28,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family qwen3_moe_family() { return {"qwen3_moe", read_config, llama_like_layout}; }
+Family qwen3_moe_family() { return {"qwen3_moe", read_qwen3_moe_config, llama_like_layout}; }
 
 }  // namespace circuit

@@ -6,7 +6,7 @@ endfunction()
 # Folders of methods: a file each, whose functions bear the same names. They are compiled alone; the other files of a room
 # eight at a time, which takes a third of the time (CIRCUIT_UNITY; off in the presets dev and tidy).
 option(CIRCUIT_UNITY "compile files of a room together" OFF)
-set(circuit_alone "/(ablations|analyses|answer_scorers|blocks|families|importers|loggers|methods|metrics|nodes|optimizers)/")
+set(circuit_alone "/(ablations|analyses|answer_scorers|blocks|importers|loggers|methods|metrics|nodes|optimizers)/")
 
 # circuit_unit(NAME PCH LIBS...): src/NAME as one static library, its *_test.cc as one test program, with the
 # precompiled header PCH (precompiled.cmake). One test program per folder, not per test: a program linked with libtorch

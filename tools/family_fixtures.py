@@ -12,6 +12,7 @@ family_fixtures.py OUT [NAME ...]   all, or those named; OUT/NAME then holds
 Needs torch, transformers and safetensors. Weights are random: a fixture says whether the arithmetic is the same.
 """
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -41,7 +42,7 @@ OPT = dict(STANDARD, model="model.decoder", attention_norm="self_attn_layer_norm
 
 
 def llama_like(changes=None, where=None, **more):
-    return dict(LLAMA, **(changes or {}), **more), where or STANDARD
+    return dict(dict(LLAMA, **(changes or {})), **more), where or STANDARD
 
 
 POST = dict(STANDARD, attention_post="post_attention_layernorm", mlp_post="post_feedforward_layernorm",
@@ -82,6 +83,12 @@ def wrapped(name, text_type, sight, text=None, module="language_model", where=ST
 
 MOE = dict(STANDARD, experts="mlp.experts", router="mlp.gate")
 GPT_OSS = dict(MOE, router="mlp.router")
+# Latent attention: a head's q, k and v are seen where attention takes them.
+DEEPSEEK = dict(MOE, latent="self_attn", shared="mlp.shared_experts", pieces=2)
+LATENT = dict(num_key_value_heads=4, q_lora_rank=10, kv_lora_rank=12, qk_nope_head_dim=6,
+              qk_rope_head_dim=4, v_head_dim=5, first_k_dense_replace=1, n_routed_experts=8, n_shared_experts=2,
+              num_experts_per_tok=3, moe_intermediate_size=8, n_group=4, topk_group=2, routed_scaling_factor=1.5)
+YARN = dict(rope_type="yarn", factor=4.0, rope_theta=10000.0, original_max_position_embeddings=16, mscale=1.0)
 
 FAMILIES = {
     "gpt2": (dict(SMALL, n_embd=24, n_layer=2, n_head=4, n_positions=32), GPT2),
@@ -167,6 +174,31 @@ FAMILIES = {
                              where=dict(MOE, experts="block_sparse_moe.experts", router="block_sparse_moe.router")),
     "phimoe": llama_like(num_local_experts=4, num_experts_per_tok=2, intermediate_size=16, router_jitter_noise=0.2,
                          lm_head_bias=True, attention_bias=True, where=dict(MOE, router="mlp.router")),
+    "olmoe-clip": llama_like(model_type="olmoe", num_experts=4, num_experts_per_tok=2, intermediate_size=8, clip_qkv=0.9,
+                             where=MOE),
+    "mpt-clip": (dict(SMALL, model_type="mpt", d_model=24, n_layers=2, n_heads=4, max_seq_len=64,
+                      attn_config=dict(clip_qkv=0.8)), MPT),
+    "olmo-clip": llama_like(model_type="olmo", clip_qkv=0.8),
+    "phimoe-longrope": llama_like(
+        model_type="phimoe", num_local_experts=4, num_experts_per_tok=2, intermediate_size=16, router_jitter_noise=0.2,
+        max_position_embeddings=64, where=dict(MOE, router="mlp.router"), rope_scaling=dict(
+            rope_type="longrope", short_factor=[1.0, 1.1, 1.2], long_factor=[1.5, 2.5, 4.0], short_mscale=1.1,
+            long_mscale=1.3, original_max_position_embeddings=6, rope_theta=10000.0)),
+    # One layer without experts before others.
+    "qwen2_moe-dense-layer": llama_like(model_type="qwen2_moe", num_experts=4, num_experts_per_tok=2,
+                                        moe_intermediate_size=8, shared_expert_intermediate_size=16, intermediate_size=20,
+                                        mlp_only_layers=[0], use_sliding_window=True, sliding_window=4, where=dict(
+                                            MOE, shared="mlp.shared_expert", shared_gate="mlp.shared_expert_gate",
+                                            pieces=2)),
+    "qwen3_moe-sparse-step": llama_like(model_type="qwen3_moe", num_experts=4, num_experts_per_tok=2, num_hidden_layers=3,
+                                        moe_intermediate_size=8, head_dim=8, norm_topk_prob=True, decoder_sparse_step=2,
+                                        use_sliding_window=True, sliding_window=4, max_window_layers=1, where=MOE),
+    "deepseek_v3": llama_like(LATENT, DEEPSEEK, rope_scaling=dict(YARN, mscale_all_dim=0.8)),
+    "deepseek_v3-no-query-rank": llama_like(dict(LATENT, q_lora_rank=None, n_group=1,
+                                                 topk_group=1), DEEPSEEK, model_type="deepseek_v3",
+                                            rope_interleave=False, attention_bias=True, norm_topk_prob=False),
+    "deepseek_v2": llama_like(LATENT, DEEPSEEK, topk_method="group_limited_greedy",
+                              rope_scaling=dict(YARN, mscale_all_dim=0.8)),
     "gpt_oss": llama_like(num_local_experts=4, num_experts_per_tok=2, intermediate_size=8, head_dim=8, sliding_window=4,
                           where=GPT_OSS),
     "llava": wrapped("llava", "llama", SIGHT, model_type="clip_vision_model", image_token_index=60,
@@ -194,6 +226,10 @@ def part_of(module, path):
     return None if path is None else at(module, path)
 
 
+def has_experts(where, layer):
+    return "experts" in where and hasattr(at(layer, where["experts"].rsplit(".", 1)[0]), "experts")
+
+
 def make(name):
     changes, where = FAMILIES[name]
     changes = dict(changes)
@@ -208,6 +244,9 @@ def make(name):
             # What begins at a constant (norms, biases) moves a little from it, so that leaving it out shows.
             constant = bool((p == p.flatten()[0]).all())
             p.copy_(p + 0.1 * torch.randn_like(p) if constant else 0.25 * torch.randn_like(p))
+        for buffer, values in model.named_buffers():
+            if buffer.endswith("e_score_correction_bias"):
+                values.copy_(0.1 * torch.randn_like(values))
     return model, where
 
 
@@ -224,7 +263,11 @@ class Run:
         self.keep_output(at(self.body, where["embedding"]), "embedding")
         self.handles.append(self.layers[0].register_forward_pre_hook(
             lambda m, a, k: self.seen.__setitem__("first", (a[0] if a else k["hidden_states"])), with_kwargs=True))
-        self.logits = model(ids, use_cache=False).logits
+        def attended(number, qkv):
+            for part, tensor in zip("qkv", qkv):
+                self.keep(f"{number}.{part}_heads", tensor)
+        with Attended(model, attended) if "latent" in where else contextlib.nullcontext():
+            self.logits = model(ids, use_cache=False).logits
         for handle in self.handles:
             handle.remove()
         for module, forward in self.patched:
@@ -284,12 +327,13 @@ class Run:
         experts.forward = forward
         if "shared" not in where:
             return
-        shared, gate = at(layer, where["shared"]), at(layer, where["shared_gate"])
-        self.copy_input(gate, f"{number}.shared_gate")
+        shared, gate = at(layer, where["shared"]), part_of(layer, where.get("shared_gate"))
+        if gate is not None:
+            self.copy_input(gate, f"{number}.shared_gate")
         pieces = where["pieces"]
 
         def beside(hidden):
-            total, factor = 0, torch.sigmoid(gate.weight @ hidden[..., None])[..., 0]
+            total, factor = 0, 1 if gate is None else torch.sigmoid(gate.weight @ hidden[..., None])[..., 0]
             width = shared.gate_proj.weight.shape[0] // pieces
             for s in range(pieces):
                 mine = slice(s * width, (s + 1) * width)
@@ -307,10 +351,13 @@ class Run:
 
     def watch_layer(self, number, layer):
         where = self.where
-        if "experts" in where:
+        if has_experts(where, layer):
             self.watch_experts(number, layer)
+        if "latent" in where:
+            self.handles.append(at(layer, where["latent"]).register_forward_pre_hook(
+                lambda m, a, k: self.seen.__setitem__(f"{number}.latent", k), with_kwargs=True))
         for part in ("q", "k", "v", "qkv"):
-            if "qkv" in where and part != "qkv":
+            if "latent" in where or ("qkv" in where and part != "qkv"):
                 continue
             if part in where:
                 self.keep_output(at(layer, where[part]), f"{number}.{part}")
@@ -318,7 +365,7 @@ class Run:
             if where[part] is not None:
                 self.keep_input(at(layer, where[part]), f"{number}.{part}")
         self.keep_input(at(layer, where["o"]), f"{number}.z")
-        if "experts" in where:
+        if has_experts(where, layer):
             return
         self.copy_input(at(layer, where.get("mlp_in", where["mlp"])), f"{number}.mlp_in")
         self.keep_output(at(layer, where["mlp"]), f"{number}.mlp")
@@ -338,6 +385,40 @@ def through_norm(norm, x, d_y):
 def rows_of(module):
     """A projection's weight as [outputs, inputs]."""
     return module.weight.T if type(module).__name__ == "Conv1D" else module.weight
+
+
+class Attended:
+    """While it lasts, the q, k and v that attention functions are given, [batch, heads, tokens, channels] each."""
+
+    def __init__(self, model, found):
+        self.module, self.found = sys.modules[type(model).__module__], found
+
+    def __enter__(self):
+        self.real = self.module.eager_attention_forward
+
+        def watched(attention, query, key, value, *more, **named):
+            self.found(attention.layer_idx, (query, key, value))
+            return self.real(attention, query, key, value, *more, **named)
+        self.module.eager_attention_forward = watched
+
+    def __exit__(self, *_):
+        self.module.eager_attention_forward = self.real
+
+
+def latent_readers(model, attention, norm, x, seen, number):
+    """The gradients at the stream as every head's q, k and v read it: from those that attention found, each on its own
+    way through the whole of what comes before."""
+    y = norm(x).detach().requires_grad_()
+    made = []
+    with Attended(model, lambda _, qkv: made.extend(qkv)):
+        attention(y, **{k: v for k, v in seen[f"{number}.latent"].items() if k != "hidden_states"})
+    down = []
+    for part, all_heads in zip("qkv", made):
+        grad = seen[f"{number}.{part}_heads"].grad
+        for h in range(grad.shape[1]):
+            d_y, = torch.autograd.grad(all_heads[:, h], y, grad[:, h], retain_graph=True)
+            down.append(through_norm(norm, x, d_y))
+    return down
 
 
 class Heads:
@@ -412,7 +493,9 @@ def edge_scores(model, where, clean_ids, other_ids):
         else:
             up.append(moved(f"{l}.mlp") * mlp_scale * residual)
         norm, x = part_of(layer, where["attention_norm"]), clean.seen.get(f"{l}.attention_norm")
-        for part, count in (("q", heads.n), ("k", heads.kv), ("v", heads.kv)):
+        if "latent" in where:
+            down.extend(latent_readers(model, at(layer, where["latent"]), norm, x, clean.seen, l))
+        for part, count in () if "latent" in where else (("q", heads.n), ("k", heads.kv), ("v", heads.kv)):
             for h in range(count):
                 name, columns = heads.columns(part, h)
                 d = clean.seen[f"{l}.{name}"].grad[..., columns]

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """A model of a billion parameters in BF16, made at random: is it loaded, scored and tuned in 16 GB, and does the plan hold?
 
-one_billion.py --binary build/release/circuit [--folder DIR] [--records 16] [--steps 3] [--edges 200]
+one_billion.py --binary build/release/circuit [--folder DIR] [--records 16] [--steps 3] [--edges 200] [--most 17]
 Llama-3.2-1B's config.json with random weights and a small tokenizer; `discover` of mean ablation and `tune` of circuit-tuning
 on records of examples/agreement. Prints what each planned and what it took at most (resident memory); exit code 1 where
 that is over 16 GB, or the plan more than 1.15 times off. Needs torch and safetensors to write the model (2.5 GB).
 """
 import argparse
 import json
+import multiprocessing
+import os
 import pathlib
 import re
 import resource
@@ -54,24 +56,43 @@ def make(folder):
     print(f"made: {sum(t.numel() for t in tensors.values()):,} parameters in BF16")
 
 
-def run(command):
+def resident(pid):
+    """Bytes that a process holds now; 0 once it has ended."""
+    try:
+        return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+    except (OSError, IndexError):
+        return 0
+
+
+def run(command, most):
+    """Peak resident bytes, seconds and stderr. Kills what takes more than `most` bytes: a machine that swaps is no machine."""
     start = time.time()
-    done = subprocess.run(["/usr/bin/env", "python3", "-c", (
-        "import resource, subprocess, sys; r = subprocess.run(sys.argv[1:], stderr=subprocess.PIPE, text=True, "
-        "stdout=subprocess.DEVNULL); sys.stderr.write(r.stderr); "
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(r.returncode)"), *map(str, command)],
-        capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
-    return int(done.stdout.split()[-1]) * 1024, time.time() - start, done.stderr
+    with tempfile.TemporaryFile("w+") as err:
+        child = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=err)
+        killed = False
+        while True:
+            ended, status, used = os.wait4(child.pid, os.WNOHANG)
+            if ended:
+                break
+            if resident(child.pid) > most:
+                killed = True
+                child.kill()
+            time.sleep(0.05)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        err.seek(0)
+        text = err.read()
+    if killed or child.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}: {f'killed above {most / 1e9:.0f} GB' if killed else child.returncode}\n{text}")
+    return used.ru_maxrss * 1024, time.time() - start, text
 
 
 def planned(text):
-    """Bytes that the program says it plans for, of its line about memory."""
-    line = next((line for line in text.splitlines() if "memory" in line.lower()), "")
-    found = [float(n) * UNITS[unit] for n, unit in re.findall(r"([0-9.]+) (KiB|MiB|GiB|B)\b", line)]
-    # `discover` names the whole first, `tune` its parts.
-    return (found[0] if "at most" in line and found else sum(found)), line.strip()
+    """Bytes that the program last said it plans for; the whole stands first in its line about memory."""
+    lines = [line for line in text.splitlines() if "memory" in line and "about" in line]
+    if not lines:
+        return 0, ""
+    amount, unit = re.search(r"about ([0-9.]+) (KiB|MiB|GiB|B)\b", lines[-1]).groups()
+    return float(amount) * UNITS[unit], lines[-1].strip()
 
 
 def main():
@@ -81,28 +102,32 @@ def main():
     parser.add_argument("--records", type=int, default=16)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--edges", type=int, default=200, help="of the circuit: what of the model is trained")
-    arguments = parser.parse_args()
+    parser.add_argument("--most", type=float, default=17, help="GB: a process that takes more is killed")
+    o = parser.parse_args()
     bad = False
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
-        folder = arguments.folder or scratch / "model"
+        folder = o.folder or scratch / "model"
         if not folder.exists():
-            make(folder)
+            # In a process of its own: what this one has held counts as a child's before it becomes the program.
+            maker = multiprocessing.Process(target=make, args=(folder,))
+            maker.start()
+            maker.join()
         # The plan is for the longest record: all are as long.
         lines = (ROOT / "examples/agreement/dev.jsonl").read_text().splitlines()[:100]
-        records = [max(lines, key=len)] * arguments.records
+        records = [max(lines, key=len)] * o.records
         (scratch / "records.jsonl").write_text("\n".join(records) + "\n")
         (scratch / "run.toml").write_text(
             f'[model]\npath = "{folder}"\n[data]\ntrain = "{scratch}/records.jsonl"\ndev = "{scratch}/records.jsonl"\n'
-            f'[discovery]\nmetric = "logit_diff"\nablation = "mean"\nevery = 2\n[selection]\nkind = "top-edges"\nn = {arguments.edges}\n'
-            f'[tuning]\nmethod = "circuit"\nsteps = {arguments.steps}\nbatch = {arguments.records}\n'
+            f'[discovery]\nmetric = "logit_diff"\nablation = "mean"\nevery = 2\n[selection]\nkind = "top-edges"\nn = {o.edges}\n'
+            f'[tuning]\nmethod = "circuit"\nsteps = {o.steps}\nbatch = {o.records}\n'
             f'[optimizer]\nkind = "adamw"\nlr = 1e-5\n[run]\npath = "{scratch}/run"\n')
-        binary = arguments.binary.resolve()
+        binary = o.binary.resolve()
         for name, command in {
                 "discover": [binary, "discover", folder, scratch / "records.jsonl", "--ablation", "mean", "--metric",
-                             "logit_diff", "--top-edges", str(arguments.edges), "--dtype", "bf16", "-o", scratch / "circuit.json"],
+                             "logit_diff", "--top-edges", str(o.edges), "--dtype", "bf16", "-o", scratch / "circuit.json"],
                 "tune": [binary, "tune", scratch / "run.toml", "--dtype", "bf16"]}.items():
-            peak, seconds, text = run(command)
+            peak, seconds, text = run(command, o.most * 1e9)
             plan, line = planned(text)
             share = peak / plan if plan else float("nan")
             ok = peak <= 16e9 and 1 / 1.15 <= share <= 1.15

@@ -3,8 +3,6 @@
 
 #include "cli/command.h"
 #include "core/error.h"
-#include "core/log.h"
-#include "core/progress.h"
 #include "io/files.h"
 #include "io/outputs.h"
 #include "io/settings_json.h"
@@ -24,11 +22,9 @@ struct TuneArguments {
   bool paranoid = false;
 };
 
-void print_plan(const DryRun& found, const CommonOptions& common) {
+void print_plan(const DryRun& found, int64_t limit) {
   fmt::print("{}", dry_run_text(found));
-  if (found.memory.total() <= memory_limit(common)) return;
-  log_warning("this is more than the {} at hand: {}", format_bytes(static_cast<double>(memory_limit(common))),
-              kMemoryAdvice);
+  warn_of_memory(found.memory, limit);
 }
 
 RunConfig resumed_config(const TuneArguments& o) {
@@ -73,7 +69,9 @@ int run(const TuneArguments& o) {
   apply_common(o.common);
   const RunConfig config = o.resume.empty() ? fresh_config(o) : resumed_config(o);
   if (o.dry_run) {
-    print_plan(dry_run(config, o.common), o.common);
+    // Of the machine before the model is loaded.
+    const int64_t limit = memory_limit(o.common);
+    print_plan(dry_run(config, o.common), limit);
     return 0;
   }
   const RunSummary summary = execute_run(config, o.common, o.paranoid ? Checks::kParanoid : Checks::kUsual);

@@ -36,6 +36,33 @@ std::vector<bool> membership(const Graph& graph, const Circuit& circuit) {
 
 }  // namespace
 
+int64_t CircuitShape::mlp_nodes() const {
+  const auto dense = static_cast<int64_t>(dense_layers.size());
+  return (architecture.n_layers - dense) * mlp_blocks + dense;
+}
+
+void CircuitShape::read_mlps(const Json& object, const std::string& place) {
+  mlp_blocks = optional_int(object, "mlp_blocks", 1, place);
+  if (mlp_blocks < 1) fail(place, "mlp_blocks: found {}, expected at least 1.", mlp_blocks);
+  routed_experts = optional_int(object, "routed_experts", 0, place);
+  if (routed_experts < 0 || routed_experts > mlp_blocks) {
+    fail(place, "routed_experts: found {}, expected at most mlp_blocks = {}.", routed_experts, mlp_blocks);
+  }
+  const auto dense = object.find("dense_layers");
+  if (dense == object.end()) return;
+  if (!dense->is_array()) fail(place, "dense_layers: found a {}, expected an array.", dense->type_name());
+  for (const Json& layer : *dense) {
+    const int64_t least = dense_layers.empty() ? 0 : dense_layers.back() + 1;
+    const bool good =
+        layer.is_number_integer() && layer.get<int64_t>() >= least && layer.get<int64_t>() < architecture.n_layers;
+    if (!good)
+      fail(place, "dense_layers: found {}, expected layers of the {} in order.", layer.dump(), architecture.n_layers);
+    dense_layers.push_back(layer.get<int64_t>());
+  }
+  const bool all = static_cast<int64_t>(dense_layers.size()) == architecture.n_layers;
+  if (routed_experts == 0 || all) fail(place, "dense_layers: expected beside layers with routed_experts.");
+}
+
 Graph CircuitShape::graph() const {
   // Blocks of one channel each: their number is all that a graph's edges hang on.
   Architecture a = architecture;
@@ -45,6 +72,12 @@ Graph CircuitShape::graph() const {
     experts.routed = routed_experts;
     experts.shared = mlp_blocks - routed_experts;
     experts.width = 1;
+    std::vector<bool> dense(static_cast<size_t>(a.n_layers));
+    for (const int64_t l : dense_layers) dense[l] = true;
+    a.change_layers(dense, [](LayerSpec& layer) {
+      layer.mlp.experts = {};
+      layer.mlp.channels = 1;
+    });
     return Graph(a, key_values);
   }
   return Graph(a, key_values, mlp_blocks == 1 ? 0 : 1);
@@ -57,12 +90,13 @@ Graph CircuitShape::graph_of(const Architecture& model, const std::string& path)
     fail(path, "is of a model of width {} with heads of {}; this one has {} and {}. Name the model it was found on.",
          own.d_model, own.d_head, model.d_model, model.d_head);
   }
-  const ExpertsSpec& experts = model.layer(0).mlp.experts;
-  if (experts.routed != routed_experts || (experts.any() && experts.count() != mlp_blocks)) {
+  const Graph whole(model, key_values);
+  const int64_t experts = whole.routers() ? whole.mlp_blocks() : 0;
+  if (whole.routed_experts() != routed_experts || (whole.routers() && experts != mlp_blocks)) {
     fail(path, "found {} experts per layer of which {} are routed; the model has {} of which {} are.",
-         routed_experts > 0 ? mlp_blocks : 0, routed_experts, experts.count(), experts.routed);
+         routed_experts > 0 ? mlp_blocks : 0, routed_experts, experts, whole.routed_experts());
   }
-  if (experts.any()) return Graph(model, key_values);
+  if (whole.routers()) return whole;
   if (model.d_mlp % mlp_blocks != 0) {
     fail(path, "found {} MLP blocks per layer, which the {} channels of the model's MLP are not split into.",
          mlp_blocks, model.d_mlp);
@@ -79,6 +113,7 @@ void write_circuit_json(const std::string& path, const Architecture& architectur
               {"d_model", architecture.d_model},  {"d_head", architecture.d_head}};
   if (graph.mlp_blocks() > 1) cfg["mlp_blocks"] = graph.mlp_blocks();
   if (graph.routers()) cfg["routed_experts"] = graph.routed_experts();
+  if (!graph.dense_layers().empty()) cfg["dense_layers"] = graph.dense_layers();
   file.write("{\"cfg\": " + cfg.dump() + ",\n\"nodes\": {");
   const std::set<std::string> selected = field_nodes(graph, circuit);
   const std::vector<double> of_nodes = node_scores(graph, scores);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "io/json.h"
 #include "model/architecture.h"
 
 namespace circuit {
@@ -28,8 +29,16 @@ struct CircuitShape {
   // where the file does not say (EAP-IG's own files, compact ungrouped ones); so are d_model and d_head, 0 then.
   Architecture architecture;
   KeyValueNodes key_values = KeyValueNodes::kUngrouped;
-  int64_t mlp_blocks = 1;      // MLP nodes per layer
-  int64_t routed_experts = 0;  // of them, experts that a router chooses from; 0: MLPs are no experts
+  int64_t mlp_blocks = 1;             // MLP nodes per layer
+  int64_t routed_experts = 0;         // of them, experts that a router chooses from; 0: MLPs are no experts
+  std::vector<int64_t> dense_layers;  // layers whose MLP is one node though others' are experts, ascending
+
+  // MLP nodes of all layers.
+  int64_t mlp_nodes() const;
+
+  // mlp_blocks, routed_experts and dense_layers of a JSON object that has them, once n_layers is known. Throws Error
+  // naming the key.
+  void read_mlps(const Json& object, const std::string& place);
 
   Graph graph() const;
   // The graph of that form of a model. Throws Error when its MLPs cannot be split so, or when the file has a d_head and

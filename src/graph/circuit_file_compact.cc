@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <map>
+#include <set>
 
 #include "core/error.h"
 #include "graph/circuit_file_forms.h"
@@ -31,25 +33,63 @@ std::vector<std::string> names_in(const SafetensorsHeader& header, const char* k
   return names;
 }
 
-// The sizes follow from the lengths of the lists and the place of layer 0's MLP; check_names compares every name then.
+// What the name of a writer says: "a3.h0", "m3" or "m3.e1".
+struct WriterName {
+  bool head = false, routed = false, part = false;
+  int64_t layer = -1;  // none
+};
+
+WriterName parse_writer(const std::string& name) {
+  WriterName w;
+  const size_t dot = std::min(name.find('.'), name.size());
+  if (name.size() < 2 || (name[0] != 'a' && name[0] != 'm')) return w;
+  const char* end = name.data() + dot;
+  const auto parsed = std::from_chars(name.data() + 1, end, w.layer);
+  if (parsed.ec != std::errc() || parsed.ptr != end) w.layer = -1;
+  w.head = name[0] == 'a';
+  w.part = dot < name.size();
+  w.routed = !w.head && name.compare(dot, 2, ".e") == 0;
+  return w;
+}
+
+// The sizes follow from the names; check_names compares every one then.
 CircuitShape shape_of(const std::vector<std::string>& up, const std::vector<std::string>& down,
                       const std::string& path) {
-  const auto starts = [](const std::string& name, const char* with) { return name.rfind(with, 0) == 0; };
-  const auto is_routed = [&](const std::string& name) { return starts(name, "m0.e"); };
-  const auto is_mlp = [&](const std::string& name) { return name == "m0" || starts(name, "m0."); };
-  const auto first_mlp = static_cast<int64_t>(std::find_if(up.begin(), up.end(), is_mlp) - up.begin());
+  CircuitShape shape;
+  Architecture& a = shape.architecture;
+  std::map<int64_t, int64_t> mlps;  // MLP nodes by layer
+  int64_t routed = 0;
+  int64_t heads = 0;
+  std::set<int64_t> split;  // layers whose MLP is no single node
+  for (const std::string& name : up) {
+    const WriterName w = parse_writer(name);
+    if (w.layer < 0) continue;
+    heads += w.head ? 1 : 0;
+    routed += w.routed ? 1 : 0;
+    if (w.head) continue;
+    shape.mlp_blocks = std::max(shape.mlp_blocks, ++mlps[w.layer]);
+    if (w.part) split.insert(w.layer);
+  }
+  a.n_layers = static_cast<int64_t>(mlps.size());
+  a.n_heads = a.n_layers > 0 ? heads / a.n_layers : 0;
+  if (!split.empty()) shape.routed_experts = routed / static_cast<int64_t>(split.size());
+  for (const auto& [layer, count] : mlps) {
+    const bool counted = layer < a.n_layers && split.count(layer) == 0;
+    if (counted && !split.empty()) shape.dense_layers.push_back(layer);
+  }
+  const auto is_key = [](const std::string& name) {
+    return name.rfind("a0.", 0) == 0 && name.back() == '>' && name.compare(name.size() - 3, 3, "<k>") == 0;
+  };
+  a.n_kv_heads = std::count_if(down.begin(), down.end(), is_key);
   const auto n_up = static_cast<int64_t>(up.size());
   const auto n_down = static_cast<int64_t>(down.size());
-  CircuitShape shape;
-  shape.mlp_blocks = std::max<int64_t>(1, std::count_if(up.begin(), up.end(), is_mlp));
-  shape.routed_experts = std::count_if(up.begin(), up.end(), is_routed);
-  Architecture& a = shape.architecture;
-  // Upstream: input, then L times H heads and MLP nodes. Downstream: L times H q, K k, K v, MLP nodes; logits.
-  a.n_heads = first_mlp - 1;
-  a.n_layers = first_mlp > 1 ? (n_up - 1) / (a.n_heads + shape.mlp_blocks) : 0;
-  const int64_t readers = a.n_layers > 0 ? (n_down - 1) / a.n_layers : 0;
-  a.n_kv_heads = (readers - shape.mlp_blocks - (shape.routed_experts > 0 ? 1 : 0) - a.n_heads) / 2;
-  if (a.n_heads < 1 || a.n_layers < 1 || a.n_kv_heads < 1 || a.n_heads % a.n_kv_heads != 0) {
+  const int64_t routers = shape.routed_experts > 0 ? static_cast<int64_t>(split.size()) : 0;
+  const bool mixed = shape.routed_experts > 0 || shape.dense_layers.empty();
+  const bool counts = mixed && a.n_heads >= 1 && a.n_kv_heads >= 1 &&
+                      a.n_heads % std::max<int64_t>(1, a.n_kv_heads) == 0 && shape.routed_experts <= shape.mlp_blocks &&
+                      1 + a.n_layers * a.n_heads + shape.mlp_nodes() == n_up &&
+                      a.n_layers * (a.n_heads + 2 * a.n_kv_heads) + shape.mlp_nodes() + routers + 1 == n_down;
+  if (!counts) {
     fail(path, "the {} upstream and {} downstream names of its metadata are not those of a transformer's graph.", n_up,
          n_down);
   }

@@ -34,7 +34,8 @@ void check_size(const CircuitShape& shape, int64_t edges, const std::string& pla
   // Bounded one by one first, so that the product cannot overflow.
   constexpr int64_t kMostEdges = int64_t{1} << 31;
   const bool fits = edges < kMostEdges && a.n_layers < edges && a.n_heads < edges && shape.mlp_blocks < edges &&
-                    (a.n_heads + 2 * kv + shape.mlp_blocks) <= edges / a.n_layers;
+                    a.n_heads + 2 * kv <= edges / a.n_layers &&
+                    a.n_layers * (a.n_heads + 2 * kv) + shape.mlp_nodes() <= edges;
   if (fits) return;
   fail(place, "{} layers of {} heads do not go with the {} edges of the file.", a.n_layers, a.n_heads, edges);
 }
@@ -43,7 +44,7 @@ void check_size(const CircuitShape& shape, int64_t edges, const std::string& pla
 void check_nodes_count(const CircuitShape& shape, int64_t nodes, const std::string& place) {
   const Architecture& a = shape.architecture;
   const bool fits = a.n_layers < nodes && a.n_heads < nodes && shape.mlp_blocks < nodes &&
-                    a.n_layers * (a.n_heads + shape.mlp_blocks) + 2 == nodes;
+                    a.n_layers * a.n_heads + shape.mlp_nodes() + 2 == nodes;
   if (fits) return;
   fail(place, "{} layers of {} heads do not go with the {} nodes of the file, which has no edges.", a.n_layers,
        a.n_heads, nodes);
@@ -66,12 +67,7 @@ CircuitShape shape_of(const Json& cfg, const std::vector<ScannedEdge>& edges, si
   const auto of_group = [](const ScannedEdge& edge) { return edge.name == "input->a0.kv0<k>"; };
   const bool grouped = a.n_kv_heads == a.n_heads || std::any_of(edges.begin(), edges.end(), of_group);
   shape.key_values = grouped ? KeyValueNodes::kGrouped : KeyValueNodes::kUngrouped;
-  shape.mlp_blocks = optional_int(cfg, "mlp_blocks", 1, place);
-  if (shape.mlp_blocks < 1) fail(place, "mlp_blocks: found {}, expected at least 1.", shape.mlp_blocks);
-  shape.routed_experts = optional_int(cfg, "routed_experts", 0, place);
-  if (shape.routed_experts < 0 || shape.routed_experts > shape.mlp_blocks) {
-    fail(place, "routed_experts: found {}, expected at most mlp_blocks = {}.", shape.routed_experts, shape.mlp_blocks);
-  }
+  shape.read_mlps(cfg, place);
   if (edges.empty()) {
     check_nodes_count(shape, static_cast<int64_t>(nodes), place);
   } else {

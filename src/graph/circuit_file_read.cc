@@ -25,6 +25,10 @@ void check_same_model(const CircuitShape& shape, const Graph& graph, const std::
   same("n_heads", file.n_heads, graph.n_heads());
   same("MLP blocks", shape.mlp_blocks, graph.mlp_blocks());
   same("routed_experts", shape.routed_experts, graph.routed_experts());
+  if (shape.dense_layers != graph.dense_layers()) {
+    fail(path, "dense_layers: found {} of {} layers, which are not the {} of the model.", shape.dense_layers.size(),
+         file.n_layers, graph.dense_layers().size());
+  }
   const bool parallel = file.layer(0).parallel();
   if (parallel != graph.parallel()) {
     fail(path, "parallel_attn_mlp: found {}, expected {} as in the model.", parallel, graph.parallel());
@@ -37,7 +41,7 @@ void check_same_model(const CircuitShape& shape, const Graph& graph, const std::
 int64_t reader_on(const Graph& grouped, const Graph& ungrouped, int64_t v) {
   if (v == ungrouped.logits()) return grouped.logits();
   const GraphNode node = ungrouped.downstream(v);
-  const int64_t index = node.index * node.kind->count(grouped) / node.kind->count(ungrouped);
+  const int64_t index = node.index * node.kind->count(grouped, node.layer) / node.kind->count(ungrouped, node.layer);
   return grouped.reader(*node.kind, node.layer, index);
 }
 

@@ -157,7 +157,7 @@ TEST_F(CircuitFiles, OfBlocksGoWithAModelThatCanBeSplitSo) {
   const Graph graph(shape(2, 4, 2), KeyValueNodes::kGrouped, 5);
   const std::string file = write(shape(2, 4, 2), graph, sample(graph), "a.json");
   const CircuitFile read = read_circuit(file);
-  EXPECT_EQ(read.shape.graph_of(shape(2, 4, 2), file).mlp_block(), 5);
+  EXPECT_EQ(read.shape.graph_of(shape(2, 4, 2), file).mlp_block(0), 5);
   Architecture other = shape(2, 4, 2);
   other.d_mlp = 16;
   EXPECT_THROW(read.shape.graph_of(other, file), Error);

@@ -73,7 +73,25 @@ INSTANTIATE_TEST_SUITE_P(Forms, RoundTrip,
                                          Form{parallel_shape(), KeyValueNodes::kGrouped, "a.safetensors"},
                                          Form{shape(2, 4, 2), KeyValueNodes::kUngrouped, "a.json", 5},
                                          Form{shape(2, 4, 2), KeyValueNodes::kGrouped, "a.safetensors", 3},
-                                         Form{parallel_shape(), KeyValueNodes::kGrouped, "a.safetensors", 1}));
+                                         Form{parallel_shape(), KeyValueNodes::kGrouped, "a.safetensors", 1},
+                                         Form{experts_shape(2, {}), KeyValueNodes::kGrouped, "a.json"},
+                                         Form{experts_shape(2, {}), KeyValueNodes::kGrouped, "a.safetensors"},
+                                         Form{experts_shape(3, {0, 2}), KeyValueNodes::kUngrouped, "a.json"},
+                                         Form{experts_shape(3, {0, 2}), KeyValueNodes::kGrouped, "a.safetensors"}));
+
+TEST_F(CircuitFiles, OfDenseLayersThatTheModelHasNotAreRefused) {
+  const Architecture a = experts_shape(3, {0});
+  const Graph graph(a, KeyValueNodes::kGrouped);
+  const std::string file = write(a, graph, sample(graph), "a.json");
+  const Graph other(experts_shape(3, {1}), KeyValueNodes::kGrouped);
+  EXPECT_THROW(read_circuit(file, other), Error);
+  EXPECT_NO_THROW(read_circuit(file, graph));
+  Json json = read_json(file);
+  for (const Json& wrong : {Json(3), Json({0, 0}), Json({3}), Json({-1}), Json({0, 1, 2}), Json({"0"})}) {
+    json["cfg"]["dense_layers"] = wrong;
+    EXPECT_THAT(refusal(json), HasSubstr("dense_layers")) << wrong.dump();
+  }
+}
 
 class Import : public CircuitFiles, public testing::WithParamInterface<const char*> {};
 

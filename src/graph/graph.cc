@@ -11,17 +11,15 @@
 namespace circuit {
 namespace {
 
-int64_t block_width(const Architecture& architecture, int64_t mlp_block) {
-  const int64_t d_mlp = architecture.d_mlp;
-  const ExpertsSpec& experts = architecture.layer(0).mlp.experts;
-  if (experts.any() && mlp_block != 0) {
-    throw UsageError("[graph] MLP blocks: this model's MLPs are experts, which are nodes already.");
-  }
+// Channels of one MLP node of a layer.
+int64_t block_width(const Architecture& architecture, int64_t layer, int64_t mlp_block) {
+  const ExpertsSpec& experts = architecture.layer(layer).mlp.experts;
+  const int64_t channels = architecture.mlp_channels(layer);
   if (experts.any()) return experts.width;
-  if (mlp_block == 0) return d_mlp;
-  if (mlp_block > 0 && d_mlp % mlp_block == 0) return mlp_block;
+  if (mlp_block == 0) return channels;
+  if (mlp_block > 0 && channels % mlp_block == 0) return mlp_block;
   throw UsageError(
-      fmt::format("[graph] MLP blocks of {} channels: the MLP has {}, which they must divide.", mlp_block, d_mlp));
+      fmt::format("[graph] MLP blocks of {} channels: the MLP has {}, which they must divide.", mlp_block, channels));
 }
 
 bool same_order(const LayerSpec& a, const LayerSpec& b) {
@@ -29,10 +27,12 @@ bool same_order(const LayerSpec& a, const LayerSpec& b) {
                     [](const BlockSpec& x, const BlockSpec& y) { return x.kind == y.kind; });
 }
 
-void append(const NodeKind& kind, BlockKind block, const Graph& graph, std::vector<NodeGroup>* groups) {
-  const int64_t first = groups->empty() ? 0 : groups->back().first + groups->back().count;
-  const int64_t count = kind.count(graph);
-  if (count > 0) groups->push_back({&kind, block, first, count});
+int64_t end_of(const std::vector<NodeGroup>& groups) {
+  return groups.empty() ? 0 : groups.back().first + groups.back().count;
+}
+
+void append(const NodeKind& kind, BlockKind block, int64_t count, std::vector<NodeGroup>* groups) {
+  if (count > 0) groups->push_back({&kind, block, end_of(*groups), count});
 }
 
 const NodeGroup& group_of(const std::vector<NodeGroup>& groups, const NodeKind& kind) {
@@ -53,6 +53,10 @@ NodeRange nodes_in(const std::vector<NodeGroup>& groups, BlockKind block) {
   return nodes;
 }
 
+int64_t layer_with(const std::vector<int64_t>& firsts, int64_t node) {
+  return std::upper_bound(firsts.begin(), firsts.end(), node) - firsts.begin() - 1;
+}
+
 GraphNode node_at(const std::vector<NodeGroup>& groups, int64_t layer, int64_t place) {
   auto group = groups.rbegin();
   while (group->first > place) ++group;
@@ -66,60 +70,87 @@ Graph::Graph(const Architecture& architecture, KeyValueNodes form, int64_t mlp_b
       n_heads_(architecture.n_heads),
       n_kv_heads_(architecture.n_kv_heads),
       kv_nodes_(form == KeyValueNodes::kGrouped ? architecture.n_kv_heads : architecture.n_heads),
-      mlp_blocks_(mlp_block == 0 && !architecture.layer(0).mlp.experts.any()
-                      ? 1
-                      : architecture.d_mlp / block_width(architecture, mlp_block)),
-      mlp_block_(block_width(architecture, mlp_block)),
-      routed_experts_(architecture.layer(0).mlp.experts.routed),
       parallel_(architecture.layer(0).parallel()) {
-  for (const BlockSpec& block : architecture.layer(0).blocks) {
-    const BlockNodes& nodes = nodes_of_block(block.kind);
-    for (const NodeKind* kind : nodes.writers) append(*kind, block.kind, *this, &writers_);
-    for (const NodeKind* kind : nodes.readers) append(*kind, block.kind, *this, &readers_);
+  const auto& kinds = architecture.layer_kinds;
+  const bool any = std::any_of(kinds.begin(), kinds.end(), [](const LayerSpec& k) { return k.mlp.experts.any(); });
+  if (any && mlp_block != 0) {
+    throw UsageError("[graph] MLP blocks: this model's MLPs are experts, which are nodes already.");
   }
-  offsets_.reserve(n_downstream() + 1);
-  offsets_.push_back(0);
   for (int64_t l = 0; l < n_layers_; ++l) {
-    if (!same_order(architecture.layer(l), architecture.layer(0))) {
+    const ExpertsSpec& experts = architecture.layer(l).mlp.experts;
+    mlp_widths_.push_back(block_width(architecture, l, mlp_block));
+    // An MLP that is one node may be of a shape that does not say its channels.
+    const bool one = mlp_block == 0 && !experts.any();
+    const int64_t blocks = one ? 1 : architecture.mlp_channels(l) / mlp_widths_.back();
+    if (!experts.any()) dense_layers_.push_back(l);
+    if (experts.any() || routed_experts_ == 0) mlp_blocks_ = blocks;
+    if (experts.any()) routed_experts_ = experts.routed;
+  }
+  if (!routers()) dense_layers_.clear();
+  if (!dense_layers_.empty()) dense_.resize(n_layers_);
+  for (const int64_t l : dense_layers_) dense_[l] = true;
+  first_writers_ = {1};
+  first_readers_ = {0};
+  offsets_ = {0};
+  for (int64_t l = 0; l < n_layers_; ++l) {
+    const LayerSpec& spec = architecture.layer(l);
+    if (!same_order(spec, architecture.layer(0))) {
       fail("graph", "layer {} has other blocks than layer 0, or in another order.", l);
     }
-    const int64_t before = 1 + l * writers_per_layer();
-    int64_t written = before;  // by the layer's blocks so far
-    for (const BlockSpec& block : architecture.layer(l).blocks) {
-      const int64_t seen = block.reads == BlockReads::kLayerInput ? before : written;
-      for (int64_t i = 0; i < readers({block.kind, l}).count; ++i) offsets_.push_back(offsets_.back() + seen);
-      written += writers({block.kind, l}).count;
+    LayerNodes& nodes = forms_[is_dense(l) ? 1 : 0];
+    if (nodes.writers.empty()) nodes = nodes_in_layer(spec, l);
+    int64_t written = first_writers_.back();  // by the layer's blocks so far
+    for (const BlockSpec& block : spec.blocks) {
+      const int64_t seen = block.reads == BlockReads::kLayerInput ? first_writers_.back() : written;
+      for (int64_t i = 0; i < nodes_in(nodes.readers, block.kind).count; ++i) {
+        offsets_.push_back(offsets_.back() + seen);
+      }
+      written += nodes_in(nodes.writers, block.kind).count;
     }
+    first_writers_.push_back(written);
+    first_readers_.push_back(first_readers_.back() + end_of(nodes.readers));
   }
   offsets_.push_back(offsets_.back() + n_upstream());
 }
 
+Graph::LayerNodes Graph::nodes_in_layer(const LayerSpec& spec, int64_t layer) const {
+  LayerNodes all;
+  for (const BlockSpec& block : spec.blocks) {
+    const BlockNodes& nodes = nodes_of_block(block.kind);
+    for (const NodeKind* kind : nodes.writers) append(*kind, block.kind, kind->count(*this, layer), &all.writers);
+    for (const NodeKind* kind : nodes.readers) append(*kind, block.kind, kind->count(*this, layer), &all.readers);
+  }
+  return all;
+}
+
 int64_t Graph::writer(const NodeKind& kind, int64_t layer, int64_t index) const {
-  return 1 + layer * writers_per_layer() + group_of(writers_, kind).first + index;
+  return first_writers_[layer] + group_of(writer_groups(layer), kind).first + index;
 }
 
 int64_t Graph::reader(const NodeKind& kind, int64_t layer, int64_t index) const {
-  return layer * readers_per_layer() + group_of(readers_, kind).first + index;
+  return first_readers_[layer] + group_of(reader_groups(layer), kind).first + index;
 }
 
 NodeRange Graph::writers(const Block& block) const {
-  const NodeRange nodes = nodes_in(writers_, block.kind);
-  return {1 + block.layer * writers_per_layer() + nodes.first, nodes.count};
+  const NodeRange nodes = nodes_in(writer_groups(block.layer), block.kind);
+  return {first_writers_[block.layer] + nodes.first, nodes.count};
 }
 
 NodeRange Graph::readers(const Block& block) const {
-  const NodeRange nodes = nodes_in(readers_, block.kind);
-  return {block.layer * readers_per_layer() + nodes.first, nodes.count};
+  const NodeRange nodes = nodes_in(reader_groups(block.layer), block.kind);
+  return {first_readers_[block.layer] + nodes.first, nodes.count};
 }
 
 GraphNode Graph::upstream(int64_t u) const {
   if (u == 0) return {&kInputNode};
-  return node_at(writers_, (u - 1) / writers_per_layer(), (u - 1) % writers_per_layer());
+  const int64_t layer = layer_with(first_writers_, u);
+  return node_at(writer_groups(layer), layer, u - first_writers_[layer]);
 }
 
 GraphNode Graph::downstream(int64_t v) const {
   if (v == logits()) return {&kLogitsNode};
-  return node_at(readers_, v / readers_per_layer(), v % readers_per_layer());
+  const int64_t layer = layer_with(first_readers_, v);
+  return node_at(reader_groups(layer), layer, v - first_readers_[layer]);
 }
 
 Edge Graph::edge(int64_t id) const {

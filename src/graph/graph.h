@@ -61,7 +61,7 @@ struct Edge {
 class Graph {
  public:
   // mlp_block: channels of one MLP node; 0: an MLP is one node, or of experts each of them. Throws UsageError when it
-  // does not divide d_mlp, and where it is given for experts.
+  // does not divide the channels of some layer's MLP, and where it is given for experts.
   Graph(const Architecture& architecture, KeyValueNodes form, int64_t mlp_block = 0);
 
   int64_t n_layers() const { return n_layers_; }
@@ -70,24 +70,28 @@ class Graph {
   int64_t kv_nodes() const { return kv_nodes_; }  // <k> readers per layer
   bool ungrouped() const { return kv_nodes_ != n_kv_heads_; }
   bool parallel() const { return parallel_; }
-  int64_t mlp_blocks() const { return mlp_blocks_; }  // MLP nodes per layer
-  int64_t mlp_block() const { return mlp_block_; }    // channels of each
-  // Of MLPs that are experts, which then are the blocks: how many a router chooses from, and how many there are
-  // beside. 0: none.
+  // Of an MLP's nodes in a layer: how many there are, and the channels of each.
+  int64_t mlp_blocks(int64_t layer) const { return is_dense(layer) ? 1 : mlp_blocks_; }
+  int64_t mlp_block(int64_t layer) const { return mlp_widths_[layer]; }
+  // The same of the model: of experts, in the layers that have some.
+  int64_t mlp_blocks() const { return mlp_blocks_; }
+  // Of MLPs that are experts, which then are the blocks: how many a router chooses from. 0: they are none.
   int64_t routed_experts() const { return routed_experts_; }
-  int64_t shared_experts() const { return routed_experts_ == 0 ? 0 : mlp_blocks_ - routed_experts_; }
+  int64_t routed_experts(int64_t layer) const { return is_dense(layer) ? 0 : routed_experts_; }
   bool routers() const { return routed_experts_ > 0; }
+  bool has_router(int64_t layer) const { return routed_experts(layer) > 0; }
   bool splits_mlps() const { return mlp_blocks_ > 1 || routers(); }
+  // Layers whose MLP is one node though those of others are experts, ascending.
+  const std::vector<int64_t>& dense_layers() const { return dense_layers_; }
 
-  int64_t n_upstream() const { return 1 + n_layers_ * writers_per_layer(); }
-  int64_t n_downstream() const { return n_layers_ * readers_per_layer() + 1; }
-  int64_t writers_per_layer() const { return writers_.back().first + writers_.back().count; }
-  int64_t readers_per_layer() const { return readers_.back().first + readers_.back().count; }
+  int64_t n_upstream() const { return first_writers_.back(); }
+  int64_t n_downstream() const { return first_readers_.back() + 1; }
+  int64_t readers_in(int64_t layer) const { return first_readers_[layer + 1] - first_readers_[layer]; }
   int64_t n_edges() const { return offsets_.back(); }
 
-  // What every layer has, in the order of its blocks and of their kinds of nodes.
-  const std::vector<NodeGroup>& writer_groups() const { return writers_; }
-  const std::vector<NodeGroup>& reader_groups() const { return readers_; }
+  // What a layer has, in the order of its blocks and of their kinds of nodes.
+  const std::vector<NodeGroup>& writer_groups(int64_t layer) const { return form_of(layer).writers; }
+  const std::vector<NodeGroup>& reader_groups(int64_t layer) const { return form_of(layer).readers; }
   // A node by its kind; layer and index as GraphNode's.
   int64_t writer(const NodeKind& kind, int64_t layer, int64_t index) const;
   int64_t reader(const NodeKind& kind, int64_t layer, int64_t index) const;
@@ -121,10 +125,22 @@ class Graph {
   std::optional<int64_t> find_edge(const std::string& name) const;
 
  private:
-  int64_t n_layers_, n_heads_, n_kv_heads_, kv_nodes_, mlp_blocks_, mlp_block_, routed_experts_;
+  struct LayerNodes {
+    std::vector<NodeGroup> writers, readers;
+  };
+  LayerNodes nodes_in_layer(const LayerSpec& spec, int64_t layer) const;
+  bool is_dense(int64_t layer) const { return !dense_.empty() && dense_[layer]; }
+  const LayerNodes& form_of(int64_t layer) const { return forms_[is_dense(layer) ? 1 : 0]; }
+
+  int64_t n_layers_, n_heads_, n_kv_heads_, kv_nodes_, mlp_blocks_ = 1, routed_experts_ = 0;
   bool parallel_;
-  std::vector<NodeGroup> writers_, readers_;  // of one layer
-  std::vector<int64_t> offsets_;              // first edge of each downstream node; the last entry is n_edges
+  std::vector<int64_t> mlp_widths_;  // by layer
+  std::vector<int64_t> dense_layers_;
+  std::vector<bool> dense_;  // by layer; empty: none
+  LayerNodes forms_[2];      // what layers have; a dense one beside experts
+  // The first node of every layer, and the number of them all (of readers without logits).
+  std::vector<int64_t> first_writers_, first_readers_;
+  std::vector<int64_t> offsets_;  // first edge of each downstream node; the last entry is n_edges
 };
 
 // A score per edge, in edge order; metric units per example (method.md §2).

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "core/error.h"
 #include "graph/slices.h"
 
 namespace circuit {
@@ -64,6 +65,36 @@ TEST(Graph, SeesWhatTheBlocksOfEachLayerRead) {
   EXPECT_EQ(graph.visible(graph.mlp_in(0)), graph.mlp(0));
   EXPECT_EQ(graph.visible(graph.mlp_in(1)), graph.head(1, 0));
   EXPECT_EQ(graph.visible(graph.query(1, 2)), graph.head(1, 0));
+}
+
+// A layer without experts has one MLP node and no router; its neighbours' nodes stand where theirs do.
+TEST(Graph, LayersMayHaveExpertsOrNot) {
+  Architecture a = shape("qwen2_moe", 3, 2, 2);
+  a.every_layer().mlp.experts.routed = 3;
+  a.every_layer().mlp.experts.width = 8;
+  a.change_layers({false, true, false}, [](LayerSpec& layer) {
+    layer.mlp.experts = {};
+    layer.mlp.channels = 10;
+  });
+  const Graph graph(a, KeyValueNodes::kGrouped);
+  EXPECT_EQ(graph.dense_layers(), std::vector<int64_t>{1});
+  EXPECT_EQ(graph.n_upstream(), 1 + 3 * 2 + 3 + 1 + 3);
+  EXPECT_EQ(graph.n_downstream(), 3 * 6 + 4 + 1 + 4 + 1);
+  EXPECT_EQ(graph.upstream_name(graph.mlp(1)), "m1");
+  EXPECT_EQ(graph.upstream_name(graph.mlp(2, 2)), "m2.e2");
+  EXPECT_EQ(graph.downstream_name(graph.mlp_in(1)), "m1");
+  EXPECT_EQ(graph.downstream_name(graph.router(2)), "m2");
+  EXPECT_EQ(graph.visible(graph.query(2, 0)), graph.mlp(1) + 1);
+  EXPECT_EQ(graph.visible(graph.logits()), graph.n_upstream());
+  EXPECT_THROW(Graph(a, KeyValueNodes::kGrouped, 2), UsageError);
+  for (int64_t u = 1; u < graph.n_upstream(); ++u) {
+    const GraphNode node = graph.upstream(u);
+    EXPECT_EQ(graph.writer(*node.kind, node.layer, node.index), u);
+  }
+  for (int64_t v = 0; v < graph.logits(); ++v) {
+    const GraphNode node = graph.downstream(v);
+    EXPECT_EQ(graph.reader(*node.kind, node.layer, node.index), v);
+  }
 }
 
 TEST(Graph, EdgesStandInOrderAndNamesAreUnique) {

@@ -7,9 +7,10 @@ namespace circuit {
 std::vector<int64_t> readers_of(const Graph& graph, int64_t u) {
   const GraphNode node = graph.upstream(u);
   std::vector<int64_t> readers;
-  for (const NodeGroup& own : graph.writer_groups()) {
+  if (node.layer < 0) return readers;
+  for (const NodeGroup& own : graph.writer_groups(node.layer)) {
     if (own.kind != node.kind) continue;
-    for (const NodeGroup& group : graph.reader_groups()) {
+    for (const NodeGroup& group : graph.reader_groups(node.layer)) {
       if (group.block != own.block) continue;
       readers.push_back(graph.reader(*group.kind, node.layer, node.index * group.count / own.count));
     }
@@ -20,9 +21,10 @@ std::vector<int64_t> readers_of(const Graph& graph, int64_t u) {
 std::vector<int64_t> writers_of(const Graph& graph, int64_t v) {
   const GraphNode node = graph.downstream(v);
   std::vector<int64_t> writers;
-  for (const NodeGroup& own : graph.reader_groups()) {
+  if (node.layer < 0) return writers;
+  for (const NodeGroup& own : graph.reader_groups(node.layer)) {
     if (own.kind != node.kind) continue;
-    for (const NodeGroup& group : graph.writer_groups()) {
+    for (const NodeGroup& group : graph.writer_groups(node.layer)) {
       if (group.block != own.block) continue;
       const int64_t each = group.count / own.count;
       for (int64_t i = 0; i < each; ++i) {

@@ -17,7 +17,7 @@ class SliceBuilder;
 struct NodeKind {
   // layer, and the node's index among those of its kind in the layer.
   std::string (*name)(const Graph& graph, int64_t layer, int64_t index);
-  int64_t (*count)(const Graph& graph);  // in one layer
+  int64_t (*count)(const Graph& graph, int64_t layer);
   // Of a reader: it is read at one position for outputs at others, so that spans split its scores.
   bool other_positions = false;
   // In a drawing: the columns of its box (lanes stand side by side, from 0), how far above the layer's ground, and the

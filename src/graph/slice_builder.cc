@@ -15,9 +15,10 @@ void SliceBuilder::unit(const std::string& node, const TensorRef& ref, int64_t i
   if (ref.present()) owner->push_back(make(node, ref.tensor, ref.unit_dim, ref.start(i), ref.unit));
 }
 
-void SliceBuilder::channels(const std::string& node, const TensorRef& ref, int64_t block, std::vector<int64_t>* owner) {
+void SliceBuilder::channels(const std::string& node, int64_t layer, const TensorRef& ref, int64_t block,
+                            std::vector<int64_t>* owner) {
   if (!ref.present()) return;
-  const int64_t length = graph_.mlp_block() * ref.unit;
+  const int64_t length = graph_.mlp_block(layer) * ref.unit;
   owner->push_back(make(node, ref.tensor, ref.unit_dim, ref.first + block * length, length));
 }
 

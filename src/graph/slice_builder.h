@@ -22,9 +22,10 @@ class SliceBuilder {
   NodeSlices& downstream(int64_t v) { return downstream_[v]; }
 
   // A new slice's id goes to `owner`; none where the model has no such tensor. node: whose it is, as Slice::node.
-  // Unit i of a reference; its channels of MLP block `block`; a whole tensor.
+  // Unit i of a reference; a layer's channels of MLP block `block` of it; a whole tensor.
   void unit(const std::string& node, const TensorRef& ref, int64_t i, std::vector<int64_t>* owner);
-  void channels(const std::string& node, const TensorRef& ref, int64_t block, std::vector<int64_t>* owner);
+  void channels(const std::string& node, int64_t layer, const TensorRef& ref, int64_t block,
+                std::vector<int64_t>* owner);
   // What is an expert's of a tensor.
   void expert(const std::string& node, const ExpertRef& ref, std::vector<int64_t>* owner);
   void whole(const std::string& node, const std::string& tensor, std::vector<int64_t>* owner);

@@ -37,6 +37,23 @@ inline Architecture parallel_shape() {
   return a;
 }
 
+// Experts in all layers but those that are named: three that a router chooses from and one beside them.
+inline Architecture experts_shape(int64_t layers, const std::vector<int64_t>& dense) {
+  Architecture a = shape(layers, 4, 2);
+  ExpertsSpec& experts = a.every_layer().mlp.experts;
+  experts.routed = 3;
+  experts.shared = 1;
+  experts.width = 5;
+  a.d_mlp = 20;
+  std::vector<bool> marked(static_cast<size_t>(layers));
+  for (const int64_t l : dense) marked[l] = true;
+  a.change_layers(marked, [](LayerSpec& layer) {
+    layer.mlp.experts = {};
+    layer.mlp.channels = 7;
+  });
+  return a;
+}
+
 class CircuitFiles : public testing::Test {
  protected:
   void SetUp() override {

@@ -40,8 +40,8 @@ const NormWeights& post_norm_of(const LayerWeights& w, BlockKind kind) {
   return kind == BlockKind::kAttention ? w.attn_post_norm : w.mlp_post_norm;
 }
 
-// Columns of head h of [rows, heads · d_head].
-at::Tensor head_of(const at::Tensor& rows, int64_t h, int64_t d_head) { return rows.narrow(1, h * d_head, d_head); }
+// Columns of head h of [rows, heads · width].
+at::Tensor head_of(const at::Tensor& rows, int64_t h, int64_t width) { return rows.narrow(1, h * width, width); }
 
 }  // namespace
 
@@ -225,19 +225,15 @@ void CircuitRunner::run_heads(int64_t l, const at::Tensor& base) {
   std::vector<int64_t> row_of;
   const at::Tensor x = streams(readers, base, &row_of);
   const at::Tensor y = norm_forward(w.attn_norm, x.view({-1, a.d_model}), nullptr).view(x.sizes()).to(model_.dtype());
-  const int64_t dh = a.d_head;
+  const int64_t width = a.value_width();
   std::vector<at::Tensor> q;
   std::vector<at::Tensor> k;
   std::vector<at::Tensor> v;
   for (size_t i = 0; i < heads.size(); ++i) {
-    const int64_t h = heads[i];
-    const int64_t g = h / a.heads_per_kv();
-    const auto project = [&](size_t reader, const at::Tensor& weight, const at::Tensor& bias, int64_t of) {
-      return linear(y[row_of[3 * i + reader]], head_weight(weight, of), head_bias(bias, of));
-    };
-    q.push_back(project(0, w.w_q, w.b_q, h));
-    k.push_back(project(1, w.w_k, w.b_k, g));
-    v.push_back(project(2, w.w_v, w.b_v, g));
+    const int64_t g = heads[i] / a.heads_per_kv();
+    q.push_back(project_query(w, y[row_of[3 * i]], heads[i]));
+    k.push_back(project_key(w, y[row_of[3 * i + 1]], g));
+    v.push_back(project_value(w, y[row_of[3 * i + 2]], g));
   }
   const auto n = static_cast<int64_t>(heads.size());
   const QueryKeyValue p = normed_and_rotated(w, a.layer(l).attention, rotary_.of(a, l),
@@ -247,8 +243,9 @@ void CircuitRunner::run_heads(int64_t l, const at::Tensor& base) {
   const at::Tensor z = attention_forward(separate_heads(a, l, heads), l, batch_, p.q, p.k, p.v, sinks, nullptr);
   for (int64_t i = 0; i < n; ++i) {
     if (!needed(graph_.head(l, heads[i]))) continue;
-    const at::Tensor z_difference = head_of(z, i, dh) - head_of(ablated_.z[l], heads[i], dh);
-    put(graph_.head(l, heads[i]), times(at::mm(z_difference, w.w_o.narrow(0, heads[i] * dh, dh)), a.layer(l).residual));
+    const at::Tensor z_difference = head_of(z, i, width) - head_of(ablated_.z[l], heads[i], width);
+    put(graph_.head(l, heads[i]),
+        times(at::mm(z_difference, w.w_o.narrow(0, heads[i] * width, width)), a.layer(l).residual));
   }
 }
 
@@ -266,26 +263,26 @@ void CircuitRunner::run_mlp_blocks(int64_t l, const at::Tensor& base) {
   const LayerWeights& w = model_.layers()[l];
   std::vector<int64_t> blocks;
   std::vector<int64_t> readers;
-  for (int64_t j = 0; j < graph_.mlp_blocks(); ++j) {
+  for (int64_t j = 0; j < graph_.mlp_blocks(l); ++j) {
     if (!needed(graph_.mlp(l, j))) continue;
     blocks.push_back(j);
     readers.push_back(graph_.mlp_in(l, j));
   }
   if (blocks.empty()) return;
-  if (graph_.routers()) readers.push_back(graph_.router(l));
+  const bool routed = graph_.has_router(l);
+  if (routed) readers.push_back(graph_.router(l));
   std::vector<int64_t> row_of;
   const at::Tensor x = streams(readers, base, &row_of);
   const at::Tensor y = norm_forward(w.mlp_norm, x.view({-1, x.size(-1)}), nullptr).view(x.sizes()).to(model_.dtype());
   at::Tensor gates;
-  if (graph_.routers()) gates = route(spec, w.router, y[row_of.back()]).gates;
+  if (routed) gates = route(spec, w.router, y[row_of.back()]).gates;
   for (size_t i = 0; i < blocks.size(); ++i) {
-    const int64_t first = blocks[i] * graph_.mlp_block();
+    const int64_t first = blocks[i] * graph_.mlp_block(l);
     const at::Tensor own = y[row_of[i]];
-    const at::Tensor hidden = graph_.routers()
-                                  ? expert_channels(spec, w.experts[blocks[i]], own, gates.select(1, blocks[i]))
-                                  : mlp_channels(spec, w, own, first, graph_.mlp_block());
-    const at::Tensor difference = hidden - ablated_.mlp[l].narrow(1, first, graph_.mlp_block());
-    put(graph_.mlp(l, blocks[i]), times(at::mm(difference, output_block(w, graph_.mlp_blocks(), blocks[i])),
+    const at::Tensor hidden = routed ? expert_channels(spec, w.experts[blocks[i]], own, gates.select(1, blocks[i]))
+                                     : mlp_channels(spec, w, own, first, graph_.mlp_block(l));
+    const at::Tensor difference = hidden - ablated_.mlp[l].narrow(1, first, graph_.mlp_block(l));
+    put(graph_.mlp(l, blocks[i]), times(at::mm(difference, output_block(w, graph_.mlp_blocks(l), blocks[i])),
                                         model_.architecture().layer(l).residual));
   }
 }

@@ -58,7 +58,7 @@ class PerReaderModel {
       const bool parallel = a.layer(l).parallel();
       const at::Tensor seen = parallel ? constant : after_attention;
       if (!parallel) append(&layer);
-      for (int64_t j = 0; j < graph_.mlp_blocks(); ++j) layer.push_back(on_write(graph_.mlp(l, j), mlp(l, j, seen)));
+      for (int64_t j = 0; j < graph_.mlp_blocks(l); ++j) layer.push_back(on_write(graph_.mlp(l, j), mlp(l, j, seen)));
       append(&layer);
       constant = w.b_out.defined() && !model_.norms_outputs() ? after_attention + w.b_out : after_attention;
     }
@@ -71,12 +71,12 @@ class PerReaderModel {
     if (node.is(kInputNode)) return ablated_.input;
     const LayerWeights& w = model_.layers()[node.layer];
     if (node.is(kMlpNode)) {
-      if (graph_.mlp_blocks() == 1) return ablated_.mlp[node.layer];
-      const int64_t first = node.index * graph_.mlp_block();
-      return at::mm(ablated_.mlp[node.layer].narrow(1, first, graph_.mlp_block()),
-                    w.w_out.narrow(0, first, graph_.mlp_block()));
+      if (!graph_.splits_mlps()) return ablated_.mlp[node.layer];
+      const int64_t first = node.index * graph_.mlp_block(node.layer);
+      return at::mm(ablated_.mlp[node.layer].narrow(1, first, graph_.mlp_block(node.layer)),
+                    w.w_out.narrow(0, first, graph_.mlp_block(node.layer)));
     }
-    const int64_t dh = model_.architecture().d_head;
+    const int64_t dh = model_.architecture().value_width();
     return at::mm(ablated_.z[node.layer].narrow(1, node.index * dh, dh), w.w_o.narrow(0, node.index * dh, dh));
   }
 
@@ -125,7 +125,7 @@ class PerReaderModel {
   int64_t nodes_from(int64_t u) const {
     const GraphNode node = graph_.upstream(u);
     if (node.is(kInputNode)) return 1;
-    return node.is(kHeadNode) ? graph_.n_heads() : graph_.mlp_blocks();
+    return node.is(kHeadNode) ? graph_.n_heads() : graph_.mlp_blocks(node.layer);
   }
 
   // A reader's own mixture of a block's outputs, through the block's post-norm.
@@ -173,24 +173,24 @@ class PerReaderModel {
       const std::string name = graph_.upstream_name(graph_.head(l, h)) + " of " + std::to_string(s);
       z.push_back(at::mm(coefficient(name, at::softmax(scores, 1)), part(v)));
     }
-    return at::mm(at::cat(z, 0), w.w_o.narrow(0, h * a.d_head, a.d_head));
+    return at::mm(at::cat(z, 0), w.w_o.narrow(0, h * a.value_width(), a.value_width()));
   }
 
   at::Tensor mlp(int64_t l, int64_t block, const at::Tensor& constant) {
     const MlpSpec& spec = model_.architecture().layer(l).mlp;
     const LayerWeights& w = model_.layers()[l];
-    const int64_t first = block * graph_.mlp_block();
+    const int64_t first = block * graph_.mlp_block(l);
     const std::string name = graph_.downstream_name(graph_.mlp_in(l, block));
     const at::Tensor y = norm(name, w.mlp_norm, read(graph_.mlp_in(l, block), constant));
     const auto project = [&](const at::Tensor& matrix, const at::Tensor& bias) {
-      const at::Tensor out = at::mm(y, matrix.narrow(1, first, graph_.mlp_block()));
-      return bias.defined() ? out + bias.narrow(0, first, graph_.mlp_block()) : out;
+      const at::Tensor out = at::mm(y, matrix.narrow(1, first, graph_.mlp_block(l)));
+      return bias.defined() ? out + bias.narrow(0, first, graph_.mlp_block(l)) : out;
     };
     MlpCache in;
     in.in = project(w.w_in, w.b_in);
     if (spec.gated) in.gate = project(w.w_gate, w.b_gate);
     const at::Tensor hidden = mode == Coefficients::kLive ? mlp_hidden(spec, in) : linear_hidden(spec, name, in);
-    return at::mm(hidden, w.w_out.narrow(0, first, graph_.mlp_block()));
+    return at::mm(hidden, w.w_out.narrow(0, first, graph_.mlp_block(l)));
   }
 
   // With f(x)/x, and a gate's factors, as coefficients.

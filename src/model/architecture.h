@@ -56,11 +56,13 @@ inline bool operator==(const DynamicScaling& a, const DynamicScaling& b) {
 struct LongRopeScaling {
   std::vector<double> short_factors, long_factors;  // [dims/2] each
   double original_positions = 2048;
-  double attention_factor = 1;  // of cosines and sines
+  double attention_factor = 1;       // of cosines and sines
+  double long_attention_factor = 1;  // the same of sequences beyond the original context
 };
 inline bool operator==(const LongRopeScaling& a, const LongRopeScaling& b) {
   return a.short_factors == b.short_factors && a.long_factors == b.long_factors &&
-         a.original_positions == b.original_positions && a.attention_factor == b.attention_factor;
+         a.original_positions == b.original_positions && a.attention_factor == b.attention_factor &&
+         a.long_attention_factor == b.long_attention_factor;
 }
 
 // Rotary position embedding. Channel i is paired with i + dims/2 (halves), or where interleaved 2i with 2i + 1.
@@ -73,13 +75,15 @@ struct RotarySpec {
   std::optional<DynamicScaling> dynamic;
   std::optional<LongRopeScaling> longrope;
   bool interleaved = false;
+  int64_t first = 0;  // of a head's channels, the first that rotates
 
   // Whether angles depend on how long the sequence is.
   bool by_length() const { return dynamic || longrope; }
 };
 inline bool operator==(const RotarySpec& a, const RotarySpec& b) {
   return a.theta == b.theta && a.dims == b.dims && a.linear_factor == b.linear_factor && a.llama3 == b.llama3 &&
-         a.yarn == b.yarn && a.dynamic == b.dynamic && a.longrope == b.longrope && a.interleaved == b.interleaved;
+         a.yarn == b.yarn && a.dynamic == b.dynamic && a.longrope == b.longrope && a.interleaved == b.interleaved &&
+         a.first == b.first;
 }
 
 // A norm over the last dimension.
@@ -99,6 +103,14 @@ struct EmbeddingSpec {
   int64_t position_offset = 0;  // rows of the position embedding before that of position 0
 };
 
+// Latent attention, as model/latent.h has it: ranks are the widths of what all heads share.
+struct LatentSpec {
+  int64_t q_rank = 0;  // 0: queries have none
+  int64_t kv_rank = 0;
+  bool bias = false;  // of what makes them
+  double eps = 1e-6;  // of their norms
+};
+
 // Of one layer; how many heads there are and their widths is the Architecture's, the same in all layers.
 struct AttentionSpec {
   bool qkv_bias = false;
@@ -108,6 +120,8 @@ struct AttentionSpec {
   bool qk_norm_bias = false;
   bool qk_norm_by_head = false;  // every head has a weight of its own (Cohere, StableLM)
   bool rotated_first = false;    // it comes after the rotation (Hunyuan)
+  std::optional<double> clip;    // q, k and v are at most that far from zero, after the q/k norm (OLMo, MPT)
+  std::optional<LatentSpec> latent;
   std::optional<RotarySpec> rotary;
   std::optional<int64_t> window;       // ≥ 1: a token attends to itself and the window − 1 before it
   std::optional<double> query_scalar;  // scores are divided by its root; none: d_head
@@ -123,6 +137,8 @@ struct AttentionSpec {
 enum class RouterKind {
   kSoftmax,      // of all experts; the largest `chosen`
   kSparseMixer,  // one after another, each by a softmax over those within `jitter` of the best (arXiv 2409.12136)
+  kSigmoid,      // of each expert alone; the largest `chosen` once a bias is added that gates do not have (DeepSeek-V3,
+                 // arXiv 2412.19437, section 2.1.2)
 };
 
 // An MLP that is several, of which each token visits some (Shazeer et al. 2017, arXiv 1701.06538). Every expert has
@@ -138,6 +154,11 @@ struct ExpertsSpec {
   bool router_bias = false;
   bool shared_gate = false;  // the shared ones have a gate too, the sigmoid of a router's of their own
   double jitter = 0;
+  // Only experts of some of `groups` equal groups are chosen: of those with the largest best expert, of kSigmoid with
+  // the largest sum of the best two.
+  int64_t groups = 1, chosen_groups = 1;
+  double scale = 1;          // of the gates
+  bool wide_router = false;  // it is worked in float32 at least
   // An expert's output has a bias, which its gate multiplies: its last channel is that gate alone.
   bool out_bias = false;
 
@@ -146,6 +167,7 @@ struct ExpertsSpec {
 };
 
 struct MlpSpec {
+  int64_t channels = 0;  // of a layer whose MLP is not as wide as most; 0: the Architecture's d_mlp
   Activation activation = Activation::kGeluTanh;
   bool gated = false;  // act(gate) · up instead of act(in)
   bool bias = false;
@@ -214,7 +236,8 @@ struct Architecture {
   int64_t n_kv_heads = 0;  // divides n_heads
   int64_t d_model = 0;
   int64_t d_head = 0;
-  int64_t d_mlp = 0;
+  int64_t d_value = 0;  // of a head's values, where they are not as wide as its keys; 0: d_head
+  int64_t d_mlp = 0;    // of models with experts: that of the layers that have some
   int64_t vocab = 0;
   int64_t n_positions = 0;  // longest sequence the model was made for
   NormSpec norm;            // of every norm over d_model, and of the q/k norms
@@ -231,6 +254,9 @@ struct Architecture {
   const LayerSpec& layer(int64_t l) const { return layer_kinds[kind_of(l)]; }
   // For building one whose layers are all alike.
   LayerSpec& every_layer() { return layer_kinds.front(); }
+  // The marked layers become kinds of their own: what `change` makes of the kinds that they are.
+  template <class Change>
+  void change_layers(const std::vector<bool>& marked, const Change& change);
 
   // Tokens that a sequence can have; none: positions are computed, any number of them.
   std::optional<int64_t> position_limit() const {
@@ -239,10 +265,30 @@ struct Architecture {
   // What ends a generated text.
   const std::vector<int64_t>& stop_ids() const { return generation_eos_ids ? *generation_eos_ids : eos_ids; }
   int64_t heads_per_kv() const { return n_heads / n_kv_heads; }
+  int64_t value_width() const { return d_value > 0 ? d_value : d_head; }
+  // Channels of a layer's MLP, all its experts' together.
+  int64_t mlp_channels(int64_t l) const { return layer(l).mlp.channels > 0 ? layer(l).mlp.channels : d_mlp; }
   double score_scale(int64_t l) const {
     return 1 / std::sqrt(layer(l).attention.query_scalar.value_or(static_cast<double>(d_head)));
   }
 };
+
+template <class Change>
+void Architecture::change_layers(const std::vector<bool>& marked, const Change& change) {
+  if (std::find(marked.begin(), marked.end(), true) == marked.end()) return;
+  if (kind_of_layer.empty()) kind_of_layer.assign(static_cast<size_t>(n_layers), 0);
+  std::vector<size_t> changed(layer_kinds.size(), 0);  // by kind, what it becomes; 0: not asked for yet
+  for (size_t l = 0; l < marked.size(); ++l) {
+    if (!marked[l]) continue;
+    const size_t kind = kind_of_layer[l];
+    if (changed[kind] == 0) {
+      changed[kind] = layer_kinds.size();
+      layer_kinds.push_back(layer_kinds[kind]);
+      change(layer_kinds.back());
+    }
+    kind_of_layer[l] = changed[kind];
+  }
+}
 
 inline bool LayerSpec::parallel() const {
   return std::any_of(blocks.begin(), blocks.end(),

@@ -5,6 +5,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/softmax.h>
@@ -156,7 +157,7 @@ at::Tensor attention_forward(const Architecture& architecture, int64_t layer, co
   kept.sinks = sinks;
   kept.q = to_groups(q, batch, kv_heads, d_head) * architecture.score_scale(layer);
   kept.k = to_groups(k, batch, kv_heads, d_head);
-  kept.v = to_groups(v, batch, kv_heads, d_head);
+  kept.v = to_groups(v, batch, kv_heads, architecture.value_width());
   // Rows after the last real token of a sequence are never read back, and no earlier row looks at them: the
   // mask is all that right padding needs.
   const AttentionSpec& spec = architecture.layer(layer).attention;
@@ -166,14 +167,15 @@ at::Tensor attention_forward(const Architecture& architecture, int64_t layer, co
                                  sinks, 0, 0, kv_heads);
     z = at::bmm(kept.probs, kept.v);
   } else {
-    z = at::empty_like(kept.q);
-    const at::Tensor by_head = z.view({z.size(0), -1, longest, d_head});
+    const int64_t width = architecture.value_width();
+    z = at::empty({kept.q.size(0), kept.q.size(1), width}, kept.q.options());
+    const at::Tensor by_head = z.view({z.size(0), -1, longest, width});
     for_tiles(architecture, layer, z.size(0), longest, [&](const Tile& t) {
       const at::Tensor probs = attention_probs(spec, t.queries_of(kept.q, longest), t.keys_of(kept.k),
                                                t.mask(spec.window, q.options()), sinks, t.key, t.group, kv_heads);
       by_head.narrow(0, t.group, t.groups)
           .narrow(2, t.query, t.queries)
-          .copy_(at::bmm(probs, t.keys_of(kept.v)).view({t.groups, -1, t.queries, d_head}));
+          .copy_(at::bmm(probs, t.keys_of(kept.v)).view({t.groups, -1, t.queries, width}));
     });
   }
   if (cache != nullptr) *cache = kept;
@@ -227,12 +229,14 @@ AttentionGradients attention_backward(const Architecture& architecture, int64_t 
   const int64_t groups = cache.k.size(0);
   const int64_t per_group = cache.q.size(1) / longest;
   const int64_t d_head = architecture.d_head;
-  const at::Tensor d_out = to_groups(d_z, batch, kv_heads, d_head);  // [G, R·T, d_head]
+  const at::Tensor d_out = to_groups(d_z, batch, kv_heads, architecture.value_width());  // [G, R·T, value_width]
   const bool grouped = form == KeyValueGradients::kGrouped || per_group == 1;
-  const std::vector<int64_t> sizes = grouped ? std::vector<int64_t>{groups, longest, d_head}
-                                             : std::vector<int64_t>{groups, per_group, longest, d_head};
-  at::Tensor d_k = at::zeros(sizes, cache.k.options());
-  at::Tensor d_v = at::zeros(sizes, cache.k.options());
+  const auto zeros = [&](int64_t width) {
+    return grouped ? at::zeros({groups, longest, width}, cache.k.options())
+                   : at::zeros({groups, per_group, longest, width}, cache.k.options());
+  };
+  at::Tensor d_k = zeros(d_head);
+  at::Tensor d_v = zeros(architecture.value_width());
   at::Tensor d_q;
   at::Tensor d_sinks;
   if (cache.sinks.defined()) d_sinks = at::zeros({groups, per_group, longest}, cache.k.options());

@@ -12,7 +12,7 @@ namespace circuit {
 // Of long sequences the probabilities are not kept: the backward makes them again, tile by tile.
 struct AttentionCache {
   at::Tensor q;      // [G, R·T, d_head], rotated and times the score scale, 1/√d_head
-  at::Tensor k, v;   // [G, T, d_head], k rotated
+  at::Tensor k, v;   // [G, T, d_head], k rotated; v [G, T, value_width]
   at::Tensor probs;  // [G, R·T, T]; undefined: not kept
   at::Tensor sinks;  // [n_heads] as given; undefined: none
 };
@@ -28,7 +28,7 @@ at::Tensor alibi_bias(const AttentionSpec& spec, int64_t first, int64_t count, c
 at::Tensor attention_mask(const std::optional<int64_t>& window, int64_t queries, int64_t keys,
                           const at::TensorOptions& options);
 
-// q [tokens, H·d_head], k and v [tokens, Hk·d_head], rotated → z [tokens, H·d_head].
+// q [tokens, H·d_head], k [tokens, Hk·d_head], rotated, v [tokens, Hk·value_width] → z [tokens, H·value_width].
 // sinks [n_heads]: what stands beside every query's scores in the soft-max without a value; undefined: nothing.
 // cache null: nothing is kept. Unless probabilities are kept, tiles of queries against the keys they see are worked
 // one after another, so that the scores stay small.
@@ -44,7 +44,7 @@ at::Tensor attention_of_query(const Architecture& architecture, int64_t layer, c
 struct AttentionGradients {
   at::Tensor d_q;  // [tokens, H, d_head] of the rotated q
   at::Tensor d_k;  // [tokens, Hk, d_head]; per query head: [tokens, H, d_head], its share
-  at::Tensor d_v;
+  at::Tensor d_v;  // as d_k, of value_width
   // ⟨q, ∂q⟩ per token and head, and so on: what x̂-components of the readers' gradients are made of.
   at::Tensor q_dot, k_dot, v_dot;  // [tokens, heads]
   at::Tensor d_sinks;              // [tokens, H]; undefined: there are none

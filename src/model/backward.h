@@ -8,6 +8,14 @@
 
 namespace circuit {
 
+// Gradients inside latent attention (model/latent.h), summed over heads where they share what it is at.
+struct LatentGradients {
+  at::Tensor d_q;                      // [tokens, H · d_head] at what W_UQ writes
+  at::Tensor d_kv;                     // [tokens, H · (d_head − rotated + d_value)] at what W_UK and W_UV write
+  at::Tensor d_q_normed, d_kv_normed;  // [tokens, q_rank], [tokens, kv_rank] at the norms' outputs
+  at::Tensor d_q_down, d_kv_down;      // [tokens, q_rank], [tokens, kv_rank + rotated] at what is linear in y
+};
+
 // Gradients at one layer's attention. The q, k, v gradients are of the projections' outputs: before the q/k
 // norm and the rotation.
 struct AttentionBackward {
@@ -20,7 +28,8 @@ struct AttentionBackward {
   at::Tensor d_out;  // [tokens, d_model] at z W_O + b_O: d_stream, through the post-norm if any
   at::Tensor d_z;    // [tokens, n_heads · d_head]
   // [tokens, (H + 2 Hk) · d_head], the group sums, in the layer's QkvOrder; side by side where separate.
-  at::Tensor d_qkv;
+  at::Tensor d_qkv;  // undefined where there are latents
+  LatentGradients latent;
   AttentionGradients heads;  // as AttentionGradients, but of the projections' outputs
   at::Tensor d_q_normed;     // [tokens, H, d_head] at the q norm's output, as to_normed; undefined where there is none
   at::Tensor d_k_normed;     // [tokens, Hk, d_head]

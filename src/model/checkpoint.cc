@@ -138,6 +138,12 @@ at::Tensor Checkpoint::tensor(const std::string& name) const {
   return shards_[found->second].tensor(name);
 }
 
+const std::string& Checkpoint::dtype(const std::string& name) const {
+  const auto found = shard_of_.find(name);
+  if (found == shard_of_.end()) fail(directory_, "tensor '{}' is missing from the checkpoint.", name);
+  return shards_[found->second].dtype(name);
+}
+
 std::string Checkpoint::sha256(const std::string& name) const {
   const auto found = shard_of_.find(name);
   if (found == shard_of_.end()) fail(directory_, "tensor '{}' is missing from the checkpoint.", name);

@@ -30,6 +30,8 @@ class Checkpoint {
   const std::string& config_path() const { return config_path_; }
   bool contains(const std::string& name) const { return shard_of_.count(name) > 0; }
   at::Tensor tensor(const std::string& name) const;
+  // Its dtype as the file names it, F32 of what a GGUF file has quantised: without making it.
+  const std::string& dtype(const std::string& name) const;
   // Of the tensor's bytes in the file.
   std::string sha256(const std::string& name) const;
   const std::vector<TensorFile>& shards() const { return shards_; }

@@ -86,6 +86,14 @@ int64_t memory_limit(const ComputeSpec& spec) {
   return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
 }
 
+int64_t resident_beside(int64_t weights) {
+  std::ifstream sizes("/proc/self/statm");
+  int64_t all = 0;
+  int64_t resident = 0;
+  if (!(sizes >> all >> resident)) return 0;
+  return std::max<int64_t>(0, resident * sysconf(_SC_PAGESIZE) - weights);
+}
+
 ComputeSpec in_float32(ComputeSpec spec) {
   if (spec.dtype != "f32")
     log_warning("{} {} is not followed: this command works in float32.", setting("dtype"), spec.dtype);

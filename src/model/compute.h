@@ -19,6 +19,9 @@ struct ComputeSpec {
 LoadOptions load_options(const ComputeSpec& spec);
 
 int64_t memory_limit(const ComputeSpec& spec);  // bytes
+// Bytes that the process holds now beside so many of weights: the program, its libraries, what it has read. 0 where the
+// system does not say.
+int64_t resident_beside(int64_t weights);
 
 // The same in float32, whatever it says, which is then answered by a warning: for work on the values of float32
 // checkpoints.

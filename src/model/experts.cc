@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/topk.h>
@@ -46,8 +47,25 @@ std::vector<Choice> mixer_choices(const ExpertsSpec& spec, const at::Tensor& log
   return choices;
 }
 
-// Gates of the routed experts, from their logits in float32 at least.
-at::Tensor routed_gates(const ExpertsSpec& spec, const at::Tensor& logits) {
+// How well each expert suits a token, apart from the others or among them.
+at::Tensor affinities(const ExpertsSpec& spec, const at::Tensor& logits) {
+  return spec.router == RouterKind::kSigmoid ? at::sigmoid(logits) : at::softmax(logits, -1);
+}
+
+// What experts are chosen by: the affinities and a bias, −∞ outside the groups that are chosen first.
+at::Tensor choice_of(const ExpertsSpec& spec, const at::Tensor& affinity, const at::Tensor& bias) {
+  const at::Tensor choice = bias.defined() ? affinity + bias : affinity;
+  if (spec.groups == 1) return choice;
+  const at::Tensor by_group = choice.view({choice.size(0), spec.groups, -1});
+  const at::Tensor of_group =
+      spec.router == RouterKind::kSigmoid ? std::get<0>(by_group.topk(2, -1)).sum(-1) : std::get<0>(by_group.max(-1));
+  const at::Tensor groups = std::get<1>(of_group.topk(spec.chosen_groups, -1));
+  const at::Tensor outside = at::ones_like(of_group).scatter_(-1, groups, 0).to(at::kBool);
+  return by_group.masked_fill(outside.unsqueeze(-1), -kInfinity).view(choice.sizes());
+}
+
+// Gates of the routed experts, from their logits in float32 at least. choice_bias: as RouterWeights'.
+at::Tensor routed_gates(const ExpertsSpec& spec, const at::Tensor& logits, const at::Tensor& choice_bias) {
   at::Tensor gates = at::zeros_like(logits);
   if (spec.router == RouterKind::kSparseMixer) {
     for (const Choice& choice : mixer_choices(spec, logits)) {
@@ -55,10 +73,11 @@ at::Tensor routed_gates(const ExpertsSpec& spec, const at::Tensor& logits) {
     }
     return gates;
   }
-  const at::Tensor probs = at::softmax(logits, -1);
-  auto [largest, chosen] = probs.topk(spec.chosen, -1);
-  if (spec.normalised) largest = largest / largest.sum(-1, true);
-  return gates.scatter_(-1, chosen, largest);
+  const at::Tensor affinity = affinities(spec, logits);
+  const at::Tensor chosen = std::get<1>(choice_of(spec, affinity, choice_bias).topk(spec.chosen, -1));
+  at::Tensor own = affinity.gather(-1, chosen);
+  if (spec.normalised) own = own / own.sum(-1, true);
+  return gates.scatter_(-1, chosen, spec.scale == 1 ? own : own * spec.scale);
 }
 
 at::Tensor softmax_backward(const at::Tensor& probs, const at::Tensor& d) {
@@ -76,9 +95,20 @@ at::Tensor routed_backward(const ExpertsSpec& spec, const at::Tensor& logits, co
     }
     return d_logits;
   }
-  const at::Tensor d = at::where(gates == 0, at::zeros_like(d_gates), d_gates);
+  at::Tensor d = at::where(gates == 0, at::zeros_like(d_gates), d_gates);
+  if (spec.scale != 1) d.mul_(spec.scale);
+  if (spec.router == RouterKind::kSigmoid) {
+    const at::Tensor s = at::sigmoid(logits);
+    if (spec.normalised) {
+      // g_e = s_e / Σ s: ∂s_e = (∂g_e − Σ g ∂g) / Σ s
+      const at::Tensor chosen = at::where(gates == 0, at::zeros_like(s), s);
+      const at::Tensor sum = chosen.sum(-1, true);
+      d = at::where(gates == 0, at::zeros_like(d), (d - (chosen * d).sum(-1, true) / sum) / sum);
+    }
+    return d * s * (1 - s);
+  }
   // Normalised gates are the soft-max over the chosen ones' logits.
-  return softmax_backward(spec.normalised ? gates : at::softmax(logits, -1), d);
+  return softmax_backward(spec.normalised ? gates / spec.scale : at::softmax(logits, -1), d);
 }
 
 // The channels of one expert before the activation, without the one that its bias is.
@@ -103,8 +133,9 @@ at::Tensor columns(const at::Tensor& all, int64_t e, int64_t width) { return all
 Routing route(const MlpSpec& spec, const RouterWeights& router, const at::Tensor& y) {
   const ExpertsSpec& experts = spec.experts;
   Routing routing;
-  routing.logits = linear(y, router.weight, router.bias);
-  at::Tensor gates = routed_gates(experts, wide(routing.logits)).to(y.scalar_type());
+  routing.logits = experts.wide_router ? linear(wide(y), wide(router.weight), wide(router.bias))
+                                       : linear(y, router.weight, router.bias);
+  at::Tensor gates = routed_gates(experts, wide(routing.logits), router.choice_bias).to(y.scalar_type());
   if (experts.shared > 0) {
     at::Tensor shared = at::ones({y.size(0), 1}, y.options());
     if (experts.shared_gate) {

@@ -21,10 +21,20 @@ enum class Keep {
   kBackwardAndNodeOutputs,
 };
 
-// What the backward of the q/k norm needs; undefined where the architecture has none.
+// What the backward of latent attention needs: what the latents' norms norm, and what rotates behind the second.
+struct LatentCache {
+  at::Tensor q;   // [tokens, q_rank]
+  at::Tensor kv;  // [tokens, kv_rank + rotated]
+  NormStats q_stats, kv_stats;
+};
+
+// What the backward of the q/k norm and of latents needs; undefined where the architecture has none.
 struct QueryKeyNormCache {
   at::Tensor q, k;  // what is normed, as to_normed has it
   NormStats q_stats, k_stats;
+  // Where q, k and v were clipped their values, zero elsewhere: [tokens, heads · width], before the rotation.
+  at::Tensor q_clipped, k_clipped, v_clipped;
+  LatentCache latent;
 };
 
 struct LayerCache {
@@ -32,7 +42,7 @@ struct LayerCache {
   NormStats attn_stats;
   QueryKeyNormCache qk_norm;
   AttentionCache attention;
-  at::Tensor z;         // [tokens, n_heads · d_head], input of W_O
+  at::Tensor z;         // [tokens, n_heads · value_width], input of W_O
   at::Tensor attn_out;  // [tokens, d_model] z W_O + b_O before its post-norm; undefined where there is none
   NormStats attn_post_stats;
   at::Tensor x_mlp;  // [tokens, d_model] stream read by the MLP

@@ -38,7 +38,8 @@ void write_initial_checkpoint(const std::string& source, uint64_t seed, const st
   std::set<std::string> norms;
   for (const LayerLayout& l : layout.layers) {
     writers.insert({l.w_o.tensor, l.w_out.tensor});
-    norms.insert({l.attn_norm, l.mlp_norm, l.attn_post_norm, l.mlp_post_norm, l.q_norm, l.k_norm});
+    norms.insert({l.attn_norm, l.mlp_norm, l.attn_post_norm, l.mlp_post_norm, l.q_norm, l.k_norm, l.q_latent_norm,
+                  l.kv_latent_norm});
   }
   std::set<std::string> biases;
   for (const LayerLayout& l : layout.layers) {
@@ -62,6 +63,9 @@ void write_initial_checkpoint(const std::string& source, uint64_t seed, const st
       value = normal(t.shape, deviation * share, Rng(seed).split("initial " + t.name));
     }
     tensors.emplace_back(with_prefix(layout, layout.prefix, t.name), value);
+  }
+  for (const TensorShape& t : layout.constants) {
+    tensors.emplace_back(with_prefix(layout, layout.prefix, t.name), at::zeros(t.shape, at::kFloat));
   }
   write_directory(target, IfExists::kReplace, [&](const std::string& folder) {
     write_side_files(source, folder, target);

@@ -25,16 +25,16 @@ void KeyValueCache::make_room(int64_t tokens) {
   const int64_t before = capacity_;
   capacity_ = std::max(tokens, std::min(2 * capacity_, longest_));
   // Zeros: a masked score times an arbitrary bit pattern could be NaN.
-  const auto grown = [&](const at::Tensor& old) {
-    at::Tensor wide = at::zeros({slots_, a.n_kv_heads, capacity_, a.d_head}, model_.embedding().options());
+  const auto grown = [&](const at::Tensor& old, int64_t width) {
+    at::Tensor wide = at::zeros({slots_, a.n_kv_heads, capacity_, width}, model_.embedding().options());
     if (old.defined()) wide.narrow(0, 0, live()).narrow(2, 0, before).copy_(old.narrow(0, 0, live()));
     return wide;
   };
   k_.resize(a.n_layers);
   v_.resize(a.n_layers);
   for (int64_t l = 0; l < a.n_layers; ++l) {
-    k_[l] = grown(k_[l]);
-    v_[l] = grown(v_[l]);
+    k_[l] = grown(k_[l], a.d_head);
+    v_[l] = grown(v_[l], a.value_width());
   }
 }
 
@@ -50,7 +50,7 @@ void KeyValueCache::put(int64_t layer, const TokenBatch& sequences, const at::Te
     const int64_t length = sequences.lengths[s];
     const auto copy = [&](const at::Tensor& rows, const at::Tensor& cache) {
       const at::Tensor own = rows.narrow(0, sequences.starts[s], length);
-      cache.select(0, slot).narrow(1, 0, length).copy_(own.reshape({length, a.n_kv_heads, a.d_head}).transpose(0, 1));
+      cache.select(0, slot).narrow(1, 0, length).copy_(own.reshape({length, a.n_kv_heads, -1}).transpose(0, 1));
     };
     copy(k, k_[layer]);
     copy(v, v_[layer]);
@@ -93,8 +93,9 @@ at::Tensor KeyValueCache::attend(int64_t layer, const at::Tensor& q, const at::T
   const Seen& seen = seen_[a.kind_of(layer)];
   // [groups, keys, d_head]
   const auto with_new = [&](const at::Tensor& cache, const at::Tensor& rows) {
-    cache.view({-1, a.d_head}).index_copy_(0, new_rows_, rows.reshape({groups, a.d_head}));
-    return cache.narrow(0, 0, live()).view({groups, capacity_, a.d_head}).narrow(1, seen.first, seen.keys);
+    const int64_t width = cache.size(-1);
+    cache.view({-1, width}).index_copy_(0, new_rows_, rows.reshape({groups, width}));
+    return cache.narrow(0, 0, live()).view({groups, capacity_, width}).narrow(1, seen.first, seen.keys);
   };
   const at::Tensor keys = with_new(k_[layer], k);
   const at::Tensor values = with_new(v_[layer], v);

@@ -49,7 +49,7 @@ class KeyValueCache {
   int64_t slots_;
   int64_t longest_;
   int64_t capacity_ = 0;
-  std::vector<at::Tensor> k_, v_;  // per layer, [slots, Hk, capacity, d_head]; finite everywhere
+  std::vector<at::Tensor> k_, v_;  // per layer, [slots, Hk, capacity, width]; finite everywhere
   std::vector<int64_t> lengths_;   // of the live slots
   at::Tensor new_rows_;  // [live · Hk] int64, where the new tokens stand in a layer's [slots · Hk · capacity] rows
   std::vector<Seen> seen_;  // per kind of layer

@@ -48,6 +48,10 @@ struct ExpertLayout {
 struct LayerLayout {
   TensorRef w_q, w_k, w_v;  // units: query heads, key/value heads; split along the outputs
   TensorRef b_q, b_k, b_v;
+  // Latent attention: what makes the latents, one unit each; w_q, w_k and w_v then read them, and the last two stand
+  // head by head in one tensor, a head's keys before its values.
+  TensorRef q_down, kv_down;
+  std::string q_down_bias, kv_down_bias, q_latent_norm, kv_latent_norm;  // empty: none
   std::string q_norm, k_norm;  // [d_head], shared by the layer's heads, or of all of them; empty: none
   std::string q_norm_bias, k_norm_bias;
   // By head: one tensor [heads, d_head] (q_norm, k_norm), or one [d_head] a head.
@@ -58,6 +62,7 @@ struct LayerLayout {
   TensorRef w_out;                        // units: MLP channels; split along the inputs
   std::vector<ExpertLayout> experts;      // routed ones, then shared ones; then there is no w_in … b_out
   std::string router, router_bias;        // [routed, d_model], [routed]
+  std::string choice_bias;                // [routed], a constant
   std::string shared_gate;                // [1, d_model]
   TensorRef sinks;                        // [n_heads], units: heads
   std::string slope_p, slope_n;           // [1], of the activation; empty: none
@@ -80,7 +85,9 @@ struct Layout {
   std::string unembedding_bias;                     // [vocab]; empty: none
   std::string final_norm, final_norm_bias;
   std::vector<LayerLayout> layers;
-  std::vector<TensorShape> tensors;  // everything the model needs, in reading order
+  std::vector<TensorShape> tensors;  // every parameter of the model, in reading order
+  // What it needs beside them: no parameters, which nothing trains, in float32 at least whatever the dtype.
+  std::vector<TensorShape> constants;
 };
 
 }  // namespace circuit

@@ -5,6 +5,7 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
@@ -13,6 +14,7 @@
 #include "model/families/family.h"
 #include "model/finite.h"
 #include "model/model_files.h"
+#include "model/wide.h"
 
 namespace circuit {
 namespace {
@@ -168,6 +170,27 @@ void find_text_part(const Checkpoint& checkpoint, Layout* layout) {
   if (checkpoint.contains("language_model." + layout->unembedding)) layout->head_prefix = "language_model.";
 }
 
+at::Tensor load_tensor(const Checkpoint& checkpoint, const std::string& name, const std::vector<int64_t>& shape,
+                       at::ScalarType dtype) {
+  const at::Tensor stored = checkpoint.tensor(name);
+  if (stored.sizes() != at::IntArrayRef(shape)) {
+    fail(checkpoint.directory(), "tensor '{}': found shape {}, config.json asks for {}.", name,
+         shape_text(stored.sizes()), shape_text(shape));
+  }
+  if (!stored.is_floating_point()) {
+    fail(checkpoint.directory(), "tensor '{}': found dtype {}, expected F32, F16 or BF16.", name,
+         dtype_name(stored.scalar_type()));
+  }
+  require_finite(stored, name, checkpoint.directory());
+  at::Tensor value = stored.to(dtype);
+  // The largest numbers of float32 and float64 round to infinity in a narrower dtype.
+  const bool narrower = stored.scalar_type() == at::kDouble || dtype == at::kBFloat16;
+  if (narrower && value.scalar_type() != stored.scalar_type()) {
+    require_finite(value, name, checkpoint.directory() + " as " + dtype_name(dtype));
+  }
+  return value;
+}
+
 }  // namespace
 
 Model Model::load(const Checkpoint& checkpoint, const LoadOptions& options) {
@@ -178,26 +201,12 @@ Model Model::load(const Checkpoint& checkpoint, const LoadOptions& options) {
   if (!model.architecture_.wrapper.empty()) find_text_part(checkpoint, &model.layout_);
   const Layout& layout = model.layout_;
   model.prefix_ = checkpoint.contains(layout.prefix + layout.embedding) ? layout.prefix : "";
-  for (const TensorShape& expected : layout.tensors) {
-    const std::string name = with_prefix(layout, model.prefix_, expected.name);
-    const at::Tensor stored = checkpoint.tensor(name);
-    if (stored.sizes() != at::IntArrayRef(expected.shape)) {
-      fail(checkpoint.directory(), "tensor '{}': found shape {}, config.json asks for {}.", name,
-           shape_text(stored.sizes()), shape_text(expected.shape));
-    }
-    if (!stored.is_floating_point()) {
-      fail(checkpoint.directory(), "tensor '{}': found dtype {}, expected F32, F16 or BF16.", name,
-           dtype_name(stored.scalar_type()));
-    }
-    require_finite(stored, name, checkpoint.directory());
-    const at::Tensor value = stored.to(options.dtype);
-    // The largest numbers of float32 and float64 round to infinity in a narrower dtype.
-    const bool narrower = stored.scalar_type() == at::kDouble || options.dtype == at::kBFloat16;
-    if (narrower && value.scalar_type() != stored.scalar_type()) {
-      require_finite(value, name, checkpoint.directory() + " as " + dtype_name(options.dtype));
-    }
-    model.parameters_[expected.name] = value.to(options.device);
-  }
+  const auto load = [&](const TensorShape& expected, at::ScalarType dtype) {
+    return load_tensor(checkpoint, with_prefix(layout, model.prefix_, expected.name), expected.shape, dtype)
+        .to(options.device);
+  };
+  for (const TensorShape& t : layout.tensors) model.parameters_[t.name] = load(t, options.dtype);
+  for (const TensorShape& t : layout.constants) model.constants_[t.name] = load(t, wide(options.dtype));
   model.make_views();
   return model;
 }
@@ -255,12 +264,17 @@ void Model::make_views() {
     if (!there) w.spec.kind = NormKind::kNone;
     return w;
   };
+  for (const TensorShape& t : layout_.constants) {
+    at::Tensor& constant = constants_[t.name];
+    if (!constant.defined()) constant = at::zeros(t.shape, embedding_.options().dtype(wide(dtype())));
+  }
   final_norm_ = reader_norm(layout_.final_norm, layout_.final_norm_bias, true);
   final_norm_.spec.factor = architecture_.head.scale;
   embedding_norm_ = norm(layout_.embedding_norm, layout_.embedding_norm_bias);
   layers_.clear();
   for (const LayerLayout& l : layout_.layers) {
     LayerWeights w;
+    const auto number = static_cast<int64_t>(layers_.size());
     w.w_q = heads_of(parameters_, l.w_q);
     w.w_k = heads_of(parameters_, l.w_k);
     w.w_v = heads_of(parameters_, l.w_v);
@@ -273,6 +287,7 @@ void Model::make_views() {
       w.q_norm = {stacked(l.q_norms), {}, architecture_.norm};
       w.k_norm = {stacked(l.k_norms), {}, architecture_.norm};
     }
+    if (l.kv_down.present()) w.latent = latent_views(l, *architecture_.layer(number).attention.latent);
     w.qkv_order = order_of(l);
     if (w.qkv_order != QkvOrder::kSeparate) {
       w.w_qkv = fused_view(parameters_, l.w_q, l.w_k, l.w_v);
@@ -291,17 +306,32 @@ void Model::make_views() {
     const auto columns = [&](const std::string& name) {
       return name.empty() ? at::Tensor() : parameters_.at(name).t();
     };
-    w.router = {columns(l.router), parameter_or_none(parameters_, l.router_bias), columns(l.shared_gate)};
+    w.router = {columns(l.router), parameter_or_none(parameters_, l.router_bias), columns(l.shared_gate),
+                parameter_or_none(constants_, l.choice_bias)};
     w.slope_p = parameter_or_none(parameters_, l.slope_p);
     w.slope_n = parameter_or_none(parameters_, l.slope_n);
     w.sinks = parameter_or_none(parameters_, l.sinks.tensor);
-    const LayerSpec& spec = architecture_.layer(static_cast<int64_t>(layers_.size()));
+    const LayerSpec& spec = architecture_.layer(number);
     w.attn_norm = reader_norm(l.attn_norm, l.attn_norm_bias, spec.pre_norm(BlockKind::kAttention));
     w.mlp_norm = reader_norm(l.mlp_norm, l.mlp_norm_bias, spec.pre_norm(BlockKind::kMlp));
     w.attn_post_norm = norm(l.attn_post_norm, "");
     w.mlp_post_norm = norm(l.mlp_post_norm, "");
     layers_.push_back(std::move(w));
   }
+}
+
+LatentWeights Model::latent_views(const LayerLayout& l, const LatentSpec& spec) const {
+  NormSpec norm = architecture_.norm;
+  norm.eps = spec.eps;
+  LatentWeights w;
+  w.q_down = view_of(parameters_, l.q_down);
+  w.b_q_down = parameter_or_none(parameters_, l.q_down_bias);
+  w.q_norm = {parameter_or_none(parameters_, l.q_latent_norm), {}, norm};
+  w.kv_down = view_of(parameters_, l.kv_down);
+  w.b_kv_down = parameter_or_none(parameters_, l.kv_down_bias);
+  w.kv_norm = {parameters_.at(l.kv_latent_norm), {}, norm};
+  w.kv_up = parameters_.at(l.w_k.tensor).t();
+  return w;
 }
 
 // Tensors of one shape as one tensor, of which they become views, so that it follows what is written to them.

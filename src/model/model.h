@@ -37,6 +37,16 @@ at::Tensor expert_view(const at::Tensor& tensor, const ExpertRef& ref);
 struct RouterWeights {
   at::Tensor weight, bias;  // [d_model, routed], [routed]
   at::Tensor shared_gate;   // [d_model, 1]
+  at::Tensor choice_bias;   // [routed], float32 at least: is added where experts are chosen, and nowhere else
+};
+
+// What makes the latents of model/latent.h. Undefined where attention has none.
+struct LatentWeights {
+  at::Tensor q_down, b_q_down;    // [d_model, q_rank], [q_rank]; undefined: queries have none
+  at::Tensor kv_down, b_kv_down;  // [d_model, kv_rank + rotated], [kv_rank + rotated]
+  NormWeights q_norm, kv_norm;    // [q_rank], [kv_rank]
+  at::Tensor kv_up;               // w_k and w_v in one, [kv_rank, H · (d_head − rotated + d_value)], head by head
+  bool defined() const { return kv_down.defined(); }
 };
 
 // Views on the parameters, for reading; they follow what is written through Model::writable.
@@ -44,14 +54,16 @@ struct RouterWeights {
 struct LayerWeights {
   // Where heads stand in groups (TensorRef::group), [.., groups, heads of a group, d_head]: read them through
   // by_heads, head_weight and head_bias.
-  at::Tensor w_q;            // [d_model, n_heads, d_head]
-  at::Tensor w_k, w_v;       // [d_model, n_kv_heads, d_head]
+  at::Tensor w_q;       // [d_model, n_heads, d_head]
+  at::Tensor w_k, w_v;  // [d_model, n_kv_heads, d_head]
+  // Of latents: w_q [q_rank, H, d_head], w_k [kv_rank, H, d_head − rotated], w_v [kv_rank, H, d_value].
+  LatentWeights latent;
   at::Tensor b_q, b_k, b_v;  // [heads, d_head]
   QkvOrder qkv_order = QkvOrder::kSeparate;
   at::Tensor w_qkv, b_qkv;     // all three in that order, [d_model, (H + 2 Hk) · d_head]; undefined: separate
   at::Tensor qkv_columns;      // kIndexed: int64, where in that order the columns of q, of k and of v stand
   NormWeights q_norm, k_norm;  // [d_head]; [heads · d_head] where it is over all heads; by head [heads, d_head]
-  at::Tensor w_o, b_o;         // [n_heads · d_head, d_model], [d_model]
+  at::Tensor w_o, b_o;         // [n_heads · value_width, d_model], [d_model]
   at::Tensor w_in, b_in;       // [d_model, d_mlp]; gated: the up projection
   at::Tensor w_gate, b_gate;   // [d_model, d_mlp]
   at::Tensor w_out, b_out;     // [d_mlp, d_model], [d_model]
@@ -80,10 +92,10 @@ class Model {
   // Throws Error naming the tensor that is missing or has another shape. Where dtype and device are the
   // file's, parameters stay on the mapped file (pages load when touched).
   static Model load(const Checkpoint& checkpoint, const LoadOptions& options);
-  // For tests and benchmarks: N(0, scale) from `seed`, norms near 1; no checkpoint behind it.
+  // For tests and benchmarks: N(0, scale) from `seed`, norms near 1, constants zero; no checkpoint behind it.
   static Model random(const Architecture& architecture, double scale, uint64_t seed, const LoadOptions& options);
   // Over tensors that are there already, by layout name; layers may share one. Throws Error naming a tensor that is
-  // missing or has another shape.
+  // missing or has another shape. Constants are zero.
   static Model over(const Architecture& architecture, std::map<std::string, at::Tensor> parameters);
 
   const Architecture& architecture() const { return architecture_; }
@@ -115,10 +127,11 @@ class Model {
  private:
   void make_views();
   at::Tensor stacked(const std::vector<std::string>& names);
+  LatentWeights latent_views(const LayerLayout& layer, const LatentSpec& spec) const;
   Architecture architecture_;
   Layout layout_;
   std::string prefix_;
-  std::map<std::string, at::Tensor> parameters_;
+  std::map<std::string, at::Tensor> parameters_, constants_;
   std::vector<LayerWeights> layers_;
   at::Tensor embedding_, positions_, unembedding_, unembedding_bias_;
   NormWeights embedding_norm_, final_norm_;

@@ -89,11 +89,21 @@ RotaryTable make_rotary_table(const std::optional<RotarySpec>& spec, const at::T
   } else {
     f = at::tensor(rotary_frequencies(*spec, 1), at::kDouble).unsqueeze(0);
   }
-  const at::Tensor angles = (positions.to(at::kDouble).unsqueeze(1) * f.to(positions.device())).unsqueeze(1);
   double factor = 1;
   if (spec->yarn) factor = spec->yarn->attention_factor;
   if (spec->longrope) factor = spec->longrope->attention_factor;
-  return {(angles.cos() * factor).to(dtype), (angles.sin() * factor).to(dtype), spec->interleaved};
+  at::Tensor factors = at::tensor({factor}, at::kDouble);  // [1 or tokens]
+  if (spec->longrope && spec->longrope->long_attention_factor != factor) {
+    std::vector<double> all;
+    for (const int64_t length : lengths) {
+      const bool beyond = static_cast<double>(length) > spec->longrope->original_positions;
+      all.push_back(beyond ? spec->longrope->long_attention_factor : factor);
+    }
+    factors = at::tensor(all, at::kDouble);
+  }
+  factors = factors.view({-1, 1, 1}).to(positions.device());
+  const at::Tensor angles = (positions.to(at::kDouble).unsqueeze(1) * f.to(positions.device())).unsqueeze(1);
+  return {(angles.cos() * factors).to(dtype), (angles.sin() * factors).to(dtype), spec->interleaved, spec->first};
 }
 
 namespace {
@@ -141,15 +151,20 @@ at::Tensor rotate(const at::Tensor& x, const RotaryTable& table, Direction direc
   const double sign = direction == Direction::kForward ? 1 : -1;
   // The channels that are paired: both halves of the rotated ones, or every other one.
   const auto part = [&](const at::Tensor& t, int64_t which) {
-    return table.interleaved ? t.slice(-1, which, 2 * half, 2) : t.narrow(-1, which * half, half);
+    const int64_t first = table.first;
+    return table.interleaved ? t.slice(-1, first + which, first + 2 * half, 2)
+                             : t.narrow(-1, first + which * half, half);
   };
   const at::Tensor first = part(x, 0);
   const at::Tensor second = part(x, 1);
   at::Tensor out = at::empty_like(x, at::MemoryFormat::Contiguous);
   part(out, 0).copy_((first * table.cos).addcmul_(second, table.sin, -sign));
   part(out, 1).copy_((second * table.cos).addcmul_(first, table.sin, sign));
-  const int64_t rest = x.size(-1) - 2 * half;
-  if (rest > 0) out.narrow(-1, 2 * half, rest).copy_(x.narrow(-1, 2 * half, rest));
+  const auto keep = [&](int64_t from, int64_t count) {
+    if (count > 0) out.narrow(-1, from, count).copy_(x.narrow(-1, from, count));
+  };
+  keep(0, table.first);
+  keep(table.first + 2 * half, x.size(-1) - table.first - 2 * half);
   return out;
 }
 

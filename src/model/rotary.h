@@ -17,6 +17,7 @@ std::vector<double> rotary_frequencies(const RotarySpec& spec, int64_t length);
 struct RotaryTable {
   at::Tensor cos, sin;  // [tokens, 1, dims/2], dtype of the computation; undefined: the model has none
   bool interleaved = false;
+  int64_t first = 0;  // of a head's channels, the first that rotates
 };
 // positions [tokens] int64; lengths: of each token's sequence as far as it goes by now, as many.
 RotaryTable make_rotary_table(const std::optional<RotarySpec>& spec, const at::Tensor& positions,
@@ -33,7 +34,7 @@ RotaryTables make_rotary_tables(const Architecture& architecture, const TokenBat
 // Of one new token of each sequence, the last of it.
 RotaryTables make_rotary_tables(const Architecture& architecture, const at::Tensor& positions, at::ScalarType dtype);
 
-// Rotates the first dims channels of x [tokens, heads, d_head]; kBackward applies the transpose.
+// Rotates dims channels of x [tokens, heads, d_head] from the table's first on; kBackward applies the transpose.
 enum class Direction { kForward, kBackward };
 at::Tensor rotate(const at::Tensor& x, const RotaryTable& table, Direction direction);
 

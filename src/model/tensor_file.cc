@@ -81,6 +81,10 @@ at::Tensor TensorFile::tensor(const std::string& name) const {
       file_->data() + e.begin, e.shape, [keep = file_](void*) {}, at::TensorOptions(type));
 }
 
+void TensorFile::release(const std::string& name) const {
+  if (!is_made()) file_->release(entry(name).begin, entry(name).size);
+}
+
 std::string TensorFile::sha256(const std::string& name) const {
   const TensorEntry& e = entry(name);
   if (is_made()) return sha256_hex(source_->tensor(index_.at(name)).data_ptr(), e.size);

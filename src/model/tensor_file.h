@@ -40,8 +40,12 @@ class TensorFile {
   // Whether its tensors are made on demand: there is no safetensors file whose bytes could be copied.
   bool is_made() const { return source_ != nullptr; }
   bool contains(const std::string& name) const { return index_.count(name) > 0; }
+  // As the file's header names it. Throws Error naming the tensor and the file.
+  const std::string& dtype(const std::string& name) const { return entry(name).dtype; }
   // The tensor in the file's dtype, on the CPU. Throws Error naming the tensor and the file.
   at::Tensor tensor(const std::string& name) const;
+  // Lets go of the memory of a mapped tensor's pages; what was written to it in memory is lost.
+  void release(const std::string& name) const;
   // The tensor's bytes in the file (not what was written to it in memory).
   std::string sha256(const std::string& name) const;
   const std::string& path() const { return is_made() ? source_->path() : file_->path(); }

@@ -67,7 +67,7 @@ DryRun dry_run(RunConfig config, const ComputeSpec& compute) {
   found.parts = static_cast<int64_t>(store.current().size());
   found.tensors = static_cast<int64_t>(tensors.size());
   found.parameters = store.current_parameters();
-  found.memory = tune_memory(config, model, data, found.parameters);
+  found.memory = tune_memory(config, model, data, found.parameters, found.parameters);
   found.config = std::move(config);
   return found;
 }

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/heap.h"
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/setting_name.h"
@@ -64,13 +65,14 @@ class Execution {
   Execution(RunConfig config, const ComputeSpec& compute, const RunHost& host)
       : config_(with_initial_weights(std::move(config))),
         compute_(compute),
+        memory_(memory_limit(compute)),
         hook_(host.after_step),
-        model_(config_, compute, host.weights),
-        data_(config_, model_.open) {}
+        model_(std::make_unique<TuneModel>(config_, compute, host.weights)),
+        data_(config_, model_->open) {}
 
   RunSummary run(Checks checks) {
-    check_quality_records(config_, data_, model_.open.model.architecture());
-    if (checks == Checks::kParanoid) hold_gradient(config_, model_, data_);
+    check_quality_records(config_, data_, model_->open.model.architecture());
+    if (checks == Checks::kParanoid) hold_gradient(config_, *model_, data_);
     const bool fresh = !file_exists(config_.run.path);
     const std::vector<int64_t> saved = fresh ? std::vector<int64_t>() : checkpoint_steps(config_.run.path);
     std::optional<RunLock> lock;
@@ -84,11 +86,11 @@ class Execution {
     RunState state;
     // Before the store is opened to write: a checkpoint that is refused leaves the run as it was.
     if (!saved.empty()) {
-      trained_ = stored_parameters(config_, config_.run.path, model_);
-      state = load_checkpoint(config_.run.path, saved.back(), model_.open.checkpoint, trained_->store());
+      trained_ = stored_parameters(config_, config_.run.path, *model_);
+      state = load_checkpoint(config_.run.path, saved.back(), model_->open.checkpoint, trained_->store());
     }
     set_log_file(config_.run.path + "/log.txt");
-    Recorder recorder(config_.run.path + "/run.db", model_.graph, saved.empty() ? 0 : saved.back(),
+    Recorder recorder(config_.run.path + "/run.db", model_->graph, saved.empty() ? 0 : saved.back(),
                       recorder_spec(config_));
     if (!saved.empty()) {
       log_info("going on from step {}.", state.step);
@@ -105,16 +107,16 @@ class Execution {
   // What a configuration asks of this graph and these records is found before there is a folder: bad data leaves
   // nothing.
   void make_folder() {
-    const TunerSpec spec = tuner_spec(config_, model_, data_);
-    if (scores_edges(config_)) CircuitPolicy(model_.graph, model_.table, spec.discovery.policy);
+    const TunerSpec spec = tuner_spec(config_, *model_, data_);
+    if (scores_edges(config_)) CircuitPolicy(model_->graph, model_->table, spec.discovery.policy);
     make_parameters();
-    before_ = evaluate_run(config_, model_, trained_->store(), data_, Splits::kAll);
-    create_run(config_, compute_, model_, trained_->store());
+    before_ = evaluate_run(config_, *model_, trained_->store(), data_, Splits::kAll);
+    create_run(config_, compute_, *model_, trained_->store());
   }
 
   void check_folder() const {
     check_same_dtype(config_, compute_);
-    check_base(config_.run.path, model_.open.checkpoint);
+    check_base(config_.run.path, model_->open.checkpoint);
     check_data(config_.run.path, config_);
     remove_unfinished(config_.run.path);
   }
@@ -122,56 +124,66 @@ class Execution {
   void make_parameters() {
     const TuningMethod& method = config_.method();
     if (method.needs_first_circuit(config_.tuning)) {
-      first_ = find_first_circuit(config_, model_, data_);
-      method.match(model_.input(config_), first_->circuit, first_->slices, &config_.tuning);
+      first_ = find_first_circuit(config_, *model_, data_);
+      method.match(model_->input(config_), first_->circuit, first_->slices, &config_.tuning);
     }
     const bool made_of_it = method.is_made_of_first_circuit(config_.tuning);
-    trained_ = method.make(model_.input(config_), made_of_it ? &first_->circuit : nullptr);
+    trained_ = method.make(model_->input(config_), made_of_it ? &first_->circuit : nullptr);
   }
 
   // Before the first step.
   void begin(Recorder* recorder) {
     if (!trained_) make_parameters();
-    if (before_.empty()) before_ = evaluate_run(config_, model_, trained_->store(), data_, Splits::kAll);
+    if (before_.empty()) before_ = evaluate_run(config_, *model_, trained_->store(), data_, Splits::kAll);
     recorder->evaluation(0, before_);
     if (config_.method().is_made_of_first_circuit(config_.tuning)) {
       const ScoreResult& scores = first_->scores;
       recorder->discovery(
           {0, scores.scores, first_->circuit, scores.metric, scores.examples, scores.sum_rule_error, first_->seconds},
-          trained_->store().current_parameters(), model_.open.model.parameter_count());
+          trained_->store().current_parameters(), model_->open.model.parameter_count());
     }
     trained_->begin();
   }
 
   void say_memory() {
     // Circuits may come to hold every slice.
-    const int64_t most = config_.method().finds_circuits() ? model_.table.parameters(model_.table.all())
+    const int64_t most = config_.method().finds_circuits() ? model_->table.parameters(model_->table.all())
                                                            : trained_->store().current_parameters();
-    const TuneMemory memory = tune_memory(config_, model_, data_, most);
-    const int64_t limit = memory_limit(compute_);
-    log_info("memory, at most: {}; {} at hand.", memory.text(), format_bytes(static_cast<double>(limit)));
-    if (memory.total() > limit) log_warning("this may be more than there is: {}", kMemoryAdvice);
+    const TuneMemory memory = tune_memory(config_, *model_, data_, most, most);
+    const bool bound = config_.method().finds_circuits();
+    log_info("memory{}: {}; {} at hand.", bound ? ", should circuits come to hold every slice" : "", memory.text(),
+             format_bytes(static_cast<double>(memory_)));
+    if (!bound) warn_of_memory(memory, memory_);
   }
 
   RunSummary train(const RunState& state, Recorder* recorder) {
-    RunObserver observer(config_, model_, trained_->store(), data_, *recorder, state, hook_);
+    RunSummary summary = loop(state, recorder);
+    // What was trained is on disk: the best step is read into the memory that it leaves.
+    trained_.reset();
+    model_.reset();
+    release_free_memory();
+    if (!summary.interrupted) finish(recorder, &summary);
+    if (summary.interrupted) recorder->meta("status", "stopped");
+    return summary;
+  }
+
+  RunSummary loop(const RunState& state, Recorder* recorder) {
+    RunObserver observer(config_, *model_, trained_->store(), data_, *recorder, state, memory_, hook_);
     const int64_t patience = config_.evaluation.patience;
     const bool exhausted = patience > 0 && state.evaluations_since_best >= patience;
     if (!observer.catch_up() && !observer.was_interrupted() && !exhausted) {
-      const std::unique_ptr<Trainer> trainer = trained_->trainer(tuner_spec(config_, model_, data_));
+      const std::unique_ptr<Trainer> trainer = trained_->trainer(tuner_spec(config_, *model_, data_));
       trainer->restore(state.policy);
       observer.watch(*trainer);
       trainer->run(state.step, observer);
     }
     RunSummary summary;
-    summary.all_parameters = model_.open.model.parameter_count();
+    summary.all_parameters = model_->open.model.parameter_count();
     summary.steps = observer.state().step;
     summary.seconds = observer.seconds();
     summary.largest_trainable = observer.largest_trainable();
     summary.best_step = observer.state().best_step.value_or(observer.state().step);
     summary.interrupted = observer.was_interrupted();
-    if (!summary.interrupted) finish(recorder, &summary);
-    if (summary.interrupted) recorder->meta("status", "stopped");
     return summary;
   }
 
@@ -182,7 +194,7 @@ class Execution {
     const bool made_of_it = method.is_made_of_first_circuit(config_.tuning);
     const std::unique_ptr<Trained> trained =
         method.make(best.input(config_), made_of_it ? &recorder->last_circuit().value() : nullptr);
-    load_checkpoint(config_.run.path, summary->best_step, best.open.checkpoint, trained->store());
+    load_values(config_.run.path, summary->best_step, best.open.checkpoint, trained->store());
     summary->touched_parameters = trained->store().changed_parameters();
     try {
       summary->after = evaluate_run(config_, best, trained->store(), data_, Splits::kAll);
@@ -202,8 +214,9 @@ class Execution {
 
   RunConfig config_;
   const ComputeSpec compute_;
+  const int64_t memory_;  // bytes at hand before anything was loaded
   const StepHook hook_;
-  TuneModel model_;
+  std::unique_ptr<TuneModel> model_;  // as it is trained
   const TuneData data_;
   std::optional<FirstCircuit> first_;
   std::unique_ptr<Trained> trained_;

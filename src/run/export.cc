@@ -68,7 +68,7 @@ Exported export_run(const ExportRequest& r) {
   Exported done;
   done.step = choose_step(r);
   const std::unique_ptr<Trained> trained = stored_parameters(config, r.run, model);
-  load_checkpoint(r.run, done.step, model.open.checkpoint, trained->store());
+  load_values(r.run, done.step, model.open.checkpoint, trained->store());
   if (r.what == What::kAdapters) {
     done.adapters = trained->write_adapters(config.model.path, r.out);
     return done;

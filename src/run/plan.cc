@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/progress.h"
 #include "evaluation/target.h"
 #include "model/memory.h"
@@ -74,11 +75,20 @@ TunerSpec tuner_spec(const RunConfig& c, const TuneModel& model, const TuneData&
 
 std::string TuneMemory::text() const {
   const auto size = [](int64_t bytes) { return format_bytes(static_cast<double>(bytes)); };
-  return fmt::format("{} weights, {} activations, {} gradients and optimiser state", size(weights), size(activations),
-                     size(state));
+  return fmt::format("about {}: {} weights, {} program, {} activations and gradients, {} optimiser state and copies",
+                     size(total()), size(weights), size(program), size(working()), size(state));
 }
 
-TuneMemory tune_memory(const RunConfig& config, const TuneModel& model, const TuneData& data, int64_t trained) {
+void warn_of_memory(const TuneMemory& memory, int64_t limit) {
+  if (memory.total() <= limit) return;
+  const bool state = memory.state > memory.working();
+  log_warning("this is more than the {} at hand: {}.", format_bytes(static_cast<double>(limit)),
+              state ? "choose smaller circuits or an optimizer.kind of less state"
+                    : "lower tuning.batch and raise tuning.accumulation, or set tuning.recompute = true");
+}
+
+TuneMemory tune_memory(const RunConfig& config, const TuneModel& model, const TuneData& data, int64_t trained,
+                       int64_t held) {
   const Model& weights = model.open.model;
   const TuningSettings& tuning = config.tuning;
   const auto element = static_cast<int64_t>(weights.embedding().element_size());
@@ -87,20 +97,22 @@ TuneMemory tune_memory(const RunConfig& config, const TuneModel& model, const Tu
   const MemoryPlan loss =
       plan_memory(weights.architecture(), weights.parameter_count(), pass, tuning.batches.batch, longest, element);
   TuneMemory memory;
+  memory.program = model.program;
   memory.weights = loss.weights;
-  memory.activations = loss.activations;
   if (scores_edges(config)) {
     const TunerSpec spec = tuner_spec(config, model, data);
     const ScorePlan score = plan_score(weights, model.graph, spec.discovery.scorer, spec.discovery.score, longest);
-    memory.activations = std::max(memory.activations, score.total(tuning.batches.batch) - score.weights);
+    memory.discovery = score.total(tuning.batches.batch) - score.weights;
   }
   StateShape shape;
   shape.trained = trained;
+  shape.held = held;
   shape.element = element;
   shape.states = find_optimizer(config.optimizer.rule.kind).states;
   shape.summed = tuning.batches.accumulation > 1 || !config.data.replay.empty();
   shape.weights = memory.weights;
-  memory.state = config.method().state_bytes(shape, tuning);
+  memory.step = loss.activations + config.method().gradient_bytes(shape, tuning);
+  memory.state = config.method().state_bytes(shape);
   return memory;
 }
 

@@ -1,6 +1,8 @@
 // What the loop reads of a configuration, and what a run takes before it starts.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,16 +17,20 @@ TunerSpec tuner_spec(const RunConfig& config, const TuneModel& model, const Tune
 
 // What a run takes, from its shapes, in bytes.
 struct TuneMemory {
+  int64_t program = 0;  // what the process held beside the weights before it began
   int64_t weights = 0;
-  int64_t activations = 0;  // of a discovery or of a loss, whichever is more
-  int64_t state = 0;        // gradients, optimiser state and copies of what is trained
-  int64_t total() const { return weights + activations + state; }
+  int64_t discovery = 0;  // activations and what scores them
+  int64_t step = 0;       // activations and gradients of a loss, which take the memory that a discovery leaves
+  int64_t state = 0;      // optimiser state and copies of what has been trained
+  int64_t working() const { return std::max(discovery, step); }
+  int64_t total() const { return program + weights + working() + state; }
   std::string text() const;
 };
-constexpr const char* kMemoryAdvice =
-    "lower tuning.batch and raise tuning.accumulation, or set tuning.recompute = true.";
-// trained: parameters trained at a time.
-TuneMemory tune_memory(const RunConfig& config, const TuneModel& model, const TuneData& data, int64_t trained);
+// A warning with advice, where it is more than `limit` bytes.
+void warn_of_memory(const TuneMemory& memory, int64_t limit);
+// trained: parameters trained at a time; held: those trained so far, at least as many.
+TuneMemory tune_memory(const RunConfig& config, const TuneModel& model, const TuneData& data, int64_t trained,
+                       int64_t held);
 
 // The circuit that a method needs before its first step: found on the first step's records, as a run of method circuit
 // would.

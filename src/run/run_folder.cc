@@ -66,6 +66,7 @@ void create_run(const RunConfig& config, const ComputeSpec& compute, const TuneM
                 {"ungrouped", g.ungrouped()}, {"parallel", g.parallel()}, {"mlp_blocks", g.mlp_blocks()},
                 {"edges", g.n_edges()}};
   if (g.routers()) graph["routed_experts"] = g.routed_experts();
+  if (!g.dense_layers().empty()) graph["dense_layers"] = g.dense_layers();
   const std::string text = print_config(resolved.settings());
   const std::map<std::string, std::string> meta{
       {"program_version", CIRCUIT_VERSION},

@@ -72,7 +72,10 @@ TuneModel::TuneModel(const RunConfig& config, const ComputeSpec& compute,
 TuneModel::TuneModel(const RunConfig& config, OpenModel opened)
     : open(std::move(opened)),
       graph(config.discovery.graph.graph(open.model.architecture())),
-      table(graph, open.model) {}
+      table(graph, open.model),
+      program(
+          resident_beside(open.model.parameter_count() * static_cast<int64_t>(open.model.embedding().element_size()))) {
+}
 
 Dataset read_run_records(const std::string& path, const RunConfig& config, const OpenModel& open) {
   return read_examples(path, config, open);

@@ -19,6 +19,7 @@ struct TuneModel {
   OpenModel open;
   Graph graph;
   SliceTable table;
+  int64_t program;  // bytes that the process held beside the weights when they had been read
   // As its method sees it.
   MethodInput input(const RunConfig& config) { return {open.model, graph, table, config.tuning, config.optimizer}; }
 

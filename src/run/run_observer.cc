@@ -2,16 +2,18 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/table.h"
 #include "io/files.h"
 #include "run/circuit_quality.h"
 #include "run/evaluate_run.h"
 #include "run/interrupt.h"
+#include "run/plan.h"
 #include "store/number_json.h"
 
 namespace circuit {
 
 RunObserver::RunObserver(const RunConfig& config, TuneModel& model, ParameterStore& store, const TuneData& data,
-                         Recorder& recorder, RunState state, StepHook hook)
+                         Recorder& recorder, RunState state, int64_t memory, StepHook hook)
     : config_(config),
       model_(model),
       store_(store),
@@ -19,6 +21,7 @@ RunObserver::RunObserver(const RunConfig& config, TuneModel& model, ParameterSto
       recorder_(recorder),
       state_(std::move(state)),
       progress_("tune", config.tuning.steps, state_.step),
+      memory_(memory),
       hook_(std::move(hook)) {
   if (recorder.last_circuit()) last_.edges = static_cast<int64_t>(recorder.last_circuit()->edges.size());
 }
@@ -29,11 +32,23 @@ void RunObserver::on_discovery(const DiscoveryEvent& event) {
   recorder_.discovery(
       {event.step, event.scores, event.circuit, event.metric, event.examples, event.sum_rule_error, event.seconds},
       store_.current_parameters(), model_.open.model.parameter_count());
+  say_memory();
   if (config_.selection.kind == "top-edges" && last_.edges < config_.selection.n && !said_fewer_) {
     said_fewer_ = true;
     progress_.clear();
     log_info("step {}: only {} edges have a score other than zero; all are taken.", event.step, last_.edges);
   }
+}
+
+void RunObserver::say_memory() {
+  constexpr double kWorthSaying = 1.05;
+  const int64_t held = store_.touched_parameters();
+  if (static_cast<double>(held) <= kWorthSaying * static_cast<double>(said_parameters_)) return;
+  said_parameters_ = held;
+  const TuneMemory memory = tune_memory(config_, model_, data_, store_.current_parameters(), held);
+  progress_.clear();
+  log_info("memory for {} parameters: {}.", with_commas(held), memory.text());
+  warn_of_memory(memory, memory_);
 }
 
 void RunObserver::on_step(const StepEvent& event) {

@@ -14,9 +14,9 @@ namespace circuit {
 
 class RunObserver : public TuneObserver {
  public:
-  // All must outlive it; state: what the run goes on from.
+  // All must outlive it; state: what the run goes on from; memory: bytes at hand.
   RunObserver(const RunConfig& config, TuneModel& model, ParameterStore& store, const TuneData& data,
-              Recorder& recorder, RunState state, StepHook hook);
+              Recorder& recorder, RunState state, int64_t memory, StepHook hook);
 
   void on_discovery(const DiscoveryEvent& event) override;
   void on_step(const StepEvent& event) override;
@@ -38,6 +38,8 @@ class RunObserver : public TuneObserver {
   // Interrupted, the state is saved without its evaluation, which is made up for when the run goes on.
   bool evaluate_and_save(int64_t done);
   void show(int64_t done);
+  // What the slices trained so far take, whenever they have become more.
+  void say_memory();
   bool evaluate(int64_t done);  // true: patience has run out
   void save(int64_t done);
 
@@ -49,6 +51,8 @@ class RunObserver : public TuneObserver {
   Recorder& recorder_;
   RunState state_;
   Progress progress_;
+  int64_t memory_;
+  int64_t said_parameters_ = 0;
   const StepHook hook_;
   StepReport last_;
   double metric_ = 0;  // of the last discovery

@@ -37,7 +37,7 @@ const Model& RunStates::at(int64_t step) {
   if (step != other_step_) {
     other_ = std::make_unique<TuneModel>(config_, compute_);
     trained_ = stored_parameters(config_, run_, *other_);
-    load_checkpoint(run_, step, other_->open.checkpoint, trained_->store());
+    load_values(run_, step, other_->open.checkpoint, trained_->store());
     other_step_ = step;
   }
   return other_->open.model;

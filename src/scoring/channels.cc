@@ -4,6 +4,7 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
@@ -28,7 +29,7 @@ class ChannelSums : public BackwardVisitor {
                  output_blocks(w, w.experts.empty() ? 1 : static_cast<int64_t>(w.experts.size())).flatten(0, 1).t()) *
           model_.architecture().layer(g.layer).residual;
     }
-    at::Tensor of_layer = sums_[g.layer];
+    at::Tensor of_layer = sums_[g.layer].narrow(0, 0, h.size(1));
     of_layer.add_(take_rows(h * d, rows_).sum(0).to(at::kDouble));
   }
   void on_attention(const AttentionBackward&) override {}
@@ -49,7 +50,9 @@ ChannelScores score_channels(const Model& model, const std::vector<const Example
   const Architecture& a = model.architecture();
   const auto& reference = spec.ablation_reference == nullptr ? examples : *spec.ablation_reference;
   const auto ablated = spec.ablation->prepare(model, reference, spec.batch, MlpForm::kChannels);
-  at::Tensor sums = at::zeros({a.n_layers, a.d_mlp}, model.embedding().options().dtype(at::kDouble));
+  int64_t widest = 0;
+  for (int64_t l = 0; l < a.n_layers; ++l) widest = std::max(widest, a.mlp_channels(l));
+  at::Tensor sums = at::zeros({a.n_layers, widest}, model.embedding().options().dtype(at::kDouble));
   ScoreResult result;
   for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
     ForwardCache run = forward(model, batch.clean.tokens, Keep::kBackwardAndNodeOutputs, {batch.read_rows});
@@ -62,11 +65,11 @@ ChannelScores score_channels(const Model& model, const std::vector<const Example
   });
   const auto n = static_cast<double>(result.examples);
   sums = (sums / n).to(at::kCPU).contiguous();
-  ChannelScores scores{a.n_layers, a.d_mlp, {}, result.metric / n};
+  ChannelScores scores{a.n_layers, widest, {}, result.metric / n};
   const auto* s = sums.data_ptr<double>();
   for (int64_t i = 0; i < sums.numel(); ++i) {
     if (!std::isfinite(s[i]))
-      fail("scoring", "the score of channel {} of layer {} is not finite.", i % a.d_mlp, i / a.d_mlp);
+      fail("scoring", "the score of channel {} of layer {} is not finite.", i % widest, i / widest);
     scores.values.push_back(static_cast<float>(s[i]));
   }
   return scores;

@@ -8,8 +8,8 @@
 namespace circuit {
 
 struct ChannelScores {
-  int64_t layers = 0, channels = 0;
-  std::vector<float> values;  // [layers, d_mlp], metric units per example
+  int64_t layers = 0, channels = 0;  // channels: of the widest layer
+  std::vector<float> values;  // [layers, channels], metric units per example; zero past a narrower layer's channels
   double metric = 0;          // mean of M_i
 };
 

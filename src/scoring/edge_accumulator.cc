@@ -44,9 +44,9 @@ void hold_post_norms(const Model& model, bool blocks, NodeOutputs* outputs) {
 
 // Bytes that one position takes in a tile of `nodes` upstream nodes.
 int64_t position_bytes(const Model& model, const ReaderSlots& slots, int64_t nodes) {
-  const Architecture& a = model.architecture();
-  const int64_t readers = std::min(kLayersPerChunk, a.n_layers) * slots.per_layer() + 1;
-  return (nodes + readers) * a.d_model * static_cast<int64_t>(at::elementSize(contraction_type(model)));
+  const int64_t readers = slots.most(kLayersPerChunk) + 1;
+  return (nodes + readers) * model.architecture().d_model *
+         static_cast<int64_t>(at::elementSize(contraction_type(model)));
 }
 
 int64_t tile_positions(int64_t bytes_each) { return std::clamp<int64_t>(kTileBytes / bytes_each, 1, kTileTokens); }
@@ -63,9 +63,9 @@ void for_ranges(int64_t n, bool parallel, const Work& work) {
 
 }  // namespace
 
-int64_t tile_bytes(const Model& model, const Graph& graph, int64_t spans) {
+TileCost tile_cost(const Model& model, const Graph& graph, int64_t spans) {
   const int64_t each = position_bytes(model, ReaderSlots(graph, spans), graph.n_upstream());
-  return each * tile_positions(each);
+  return {each, tile_positions(each)};
 }
 
 class EdgeAccumulator::Collector : public BackwardVisitor {
@@ -93,13 +93,14 @@ class EdgeAccumulator::Collector : public BackwardVisitor {
     const bool known = owner_.blocks() && !owner_.model_.layers()[g.layer].mlp_post_norm.defined();
     const at::Tensor d = known ? take_rows(put_rows(g.channels.d_hidden, g.rows, g.d_stream.size(0)), part_.rows)
                                : owner_.direct_mlp(g.layer, take_rows(g.d_stream, part_.rows));
-    add_direct(owner_.graph_.mlp(g.layer), owner_.graph_.mlp_blocks(), outputs_.mlp[g.layer], d);
+    add_direct(owner_.graph_.mlp(g.layer), owner_.graph_.mlp_blocks(g.layer), outputs_.mlp[g.layer], d);
     owner_.mlp_gradient_sums_[g.layer].add_(sum_rows(d));
   }
 
   void on_attention(const AttentionBackward& g) override {
-    layers_[g.layer].attention.add(attention_readers(g, run_.layers[g.layer], owner_.folded_[g.layer], by_query_span(g),
-                                                     part_.rows, owner_.spec_.rule));
+    layers_[g.layer].attention.add(attention_readers(owner_.model_.layers()[g.layer], g, run_.layers[g.layer],
+                                                     owner_.folded_[g.layer], by_query_span(g), part_.rows,
+                                                     owner_.spec_.rule));
     const bool known = !owner_.model_.layers()[g.layer].attn_post_norm.defined();
     const at::Tensor d_z =
         known ? take_rows(g.d_z, part_.rows) : owner_.direct_heads(g.layer, take_rows(g.d_stream, part_.rows));
@@ -161,18 +162,19 @@ EdgeAccumulator::EdgeAccumulator(const Model& model, const Graph& graph, const A
   }
   const auto options = model.embedding().options().dtype(at::kDouble);
   for (const LayerWeights& w : model.layers()) {
-    const double residual = a.layer(static_cast<int64_t>(output_.size())).residual;
+    const auto l = static_cast<int64_t>(output_.size());
+    const double residual = a.layer(l).residual;
     // Llama's o_proj is stored transposed; a view of it splits into heads just as well.
     const auto written = [&](const at::Tensor& weight, const NormWeights& post) {
       const at::Tensor scaled = residual == 1 ? weight : weight * residual;
       return (post.defined() ? scaled * norm_scale(post) : scaled).to(contraction_type(model));
     };
-    output_.push_back(written(w.w_o, w.attn_post_norm).unflatten(0, {a.n_heads, a.d_head}));
+    output_.push_back(written(w.w_o, w.attn_post_norm).unflatten(0, {a.n_heads, a.value_width()}));
     if (blocks()) {
-      mlp_output_.push_back(written(output_blocks(w, graph.mlp_blocks()), w.mlp_post_norm));
+      mlp_output_.push_back(written(output_blocks(w, graph.mlp_blocks(l)), w.mlp_post_norm));
     }
-    z_gradient_sums_.push_back(at::zeros({a.n_heads * a.d_head}, options));
-    mlp_gradient_sums_.push_back(at::zeros({blocks() ? a.d_mlp : a.d_model}, options));
+    z_gradient_sums_.push_back(at::zeros({a.n_heads * a.value_width()}, options));
+    mlp_gradient_sums_.push_back(at::zeros({blocks() ? a.mlp_channels(l) : a.d_model}, options));
   }
   sums_ = at::zeros({slots_.spans(), graph.n_upstream(), slots_.count()}, options);
   if (spec.subtract == Subtract::kMean) reader_sums_ = at::zeros({graph.n_downstream(), a.d_model}, options);
@@ -282,7 +284,7 @@ void EdgeAccumulator::contract(const NodeOutputs& outputs, const std::vector<Lay
 EdgeAccumulator::Tile EdgeAccumulator::make_tile(int64_t tile, const NodeRange& range,
                                                  const at::TensorOptions& options) const {
   const int64_t d = model_.architecture().d_model;
-  const int64_t readers = std::min(kLayersPerChunk, graph_.n_layers()) * slots_.per_layer() + 1;
+  const int64_t readers = slots_.most(kLayersPerChunk) + 1;
   const at::TensorOptions wide = options.dtype(contraction_type(model_));
   return {at::empty({tile, range.count, d}, wide), at::empty({tile * readers * d}, wide),
           at::zeros({slots_.spans(), range.count, slots_.count()}, wide)};
@@ -297,15 +299,15 @@ void EdgeAccumulator::rebuild_upstream(const NodeOutputs& outputs, const TilePar
     const int64_t heads = graph_.head(l, 0);
     if (range.has(heads)) {
       // A_u = z_h W_O[h]
-      const at::Tensor z = rows(outputs.z[l]).view({part.count, a.n_heads, a.d_head}).to(up.scalar_type());
+      const at::Tensor z = rows(outputs.z[l]).view({part.count, a.n_heads, a.value_width()}).to(up.scalar_type());
       head_products(up.narrow(1, heads - range.first, a.n_heads), z, output_[l]);
     }
     const int64_t mlp = graph_.mlp(l);
     if (!range.has(mlp)) continue;
     if (blocks()) {
       const at::Tensor h =
-          rows(outputs.mlp[l]).view({part.count, graph_.mlp_blocks(), graph_.mlp_block()}).to(up.scalar_type());
-      head_products(up.narrow(1, mlp - range.first, graph_.mlp_blocks()), h, mlp_output_[l]);
+          rows(outputs.mlp[l]).view({part.count, graph_.mlp_blocks(l), graph_.mlp_block(l)}).to(up.scalar_type());
+      head_products(up.narrow(1, mlp - range.first, graph_.mlp_blocks(l)), h, mlp_output_[l]);
     } else {
       up.select(1, mlp - range.first).copy_(rows(outputs.mlp[l]));
     }
@@ -322,7 +324,7 @@ void EdgeAccumulator::contract_tile(const NodeOutputs& outputs, const std::vecto
   for (int64_t l0 = 0; l0 < a.n_layers; l0 += kLayersPerChunk) {
     const int64_t l1 = std::min(l0 + kLayersPerChunk, a.n_layers);
     const bool last = l1 == a.n_layers;
-    const int64_t readers = (l1 - l0) * slots_.per_layer() + (last ? 1 : 0);
+    const int64_t readers = slots_.first(l1) - slots_.first(l0) + (last ? 1 : 0);
     const int64_t end = graph_.visible(last ? graph_.logits() : graph_.mlp_in(l1 - 1));
     const int64_t visible = std::min(range.count, end - range.first);
     if (visible <= 0) continue;
@@ -332,14 +334,13 @@ void EdgeAccumulator::contract_tile(const NodeOutputs& outputs, const std::vecto
     for (int64_t l = l0; l < l1; ++l) {
       const int64_t base = slots_.first(l) - slots_.first(l0);
       // Of one node, or a router's: the reader that is kept whole.
-      const int64_t whole = blocks() ? (graph_.routers() ? 1 : 0) : 1;
-      const int64_t split = blocks() ? graph_.mlp_blocks() : 0;
-      const int64_t attention = slots_.per_layer() - whole - split;
+      const int64_t whole = blocks() ? (graph_.has_router(l) ? 1 : 0) : 1;
+      const int64_t split = blocks() ? graph_.mlp_blocks(l) : 0;
+      const int64_t attention = slots_.in_layer(l) - whole - split;
       const LayerGradients& g = gradients[l];
       rebuild_readers(g.attention, attention_weights(l), part.first, part.count, down.narrow(1, base, attention));
       if (split > 0) {
-        rebuild_readers(g.mlp, {&folded_[l].mlp.weight}, part.first, part.count,
-                        down.narrow(1, base + attention, split));
+        rebuild_readers(g.mlp, {&folded_[l].mlp}, part.first, part.count, down.narrow(1, base + attention, split));
       }
       if (whole == 0) continue;
       const at::Tensor mlp = down.select(1, base + attention + split);
@@ -359,10 +360,10 @@ void EdgeAccumulator::contract_tile(const NodeOutputs& outputs, const std::vecto
   }
 }
 
-std::vector<const at::Tensor*> EdgeAccumulator::attention_weights(int64_t layer) const {
-  std::vector<const at::Tensor*> weights{&folded_[layer].q.weight};
+std::vector<const FoldedReaders*> EdgeAccumulator::attention_weights(int64_t layer) const {
+  std::vector<const FoldedReaders*> weights{&folded_[layer].q};
   for (const FoldedReaders* kind : {&folded_[layer].k, &folded_[layer].v}) {
-    weights.insert(weights.end(), slots_.spans(), &kind->weight);
+    weights.insert(weights.end(), slots_.spans(), kind);
   }
   return weights;
 }
@@ -373,7 +374,7 @@ void EdgeAccumulator::add_reader_sums(const std::vector<LayerGradients>& gradien
     const at::Tensor attention = sum_readers(g.attention, attention_weights(l));
     reader_sums_.narrow(0, graph_.query(l, 0), attention.size(0)).add_(attention);
     if (blocks()) {
-      reader_sums_.narrow(0, graph_.mlp_in(l), graph_.mlp_blocks()).add_(sum_readers(g.mlp, {&folded_[l].mlp.weight}));
+      reader_sums_.narrow(0, graph_.mlp_in(l), graph_.mlp_blocks(l)).add_(sum_readers(g.mlp, {&folded_[l].mlp}));
     }
     if (!g.d_mlp.defined()) continue;
     reader_sums_[blocks() ? graph_.router(l) : graph_.mlp_in(l)].add_(sum_rows(g.d_mlp));

@@ -57,8 +57,11 @@ struct GradientRun {
 // 0.07 MB a token more than three at GPT-2-small shape.
 constexpr int64_t kRunsAtOnce = 3;
 
-// Bytes of the largest tile that one thread works in.
-int64_t tile_bytes(const Model& model, const Graph& graph, int64_t spans);
+// What one thread works in: bytes of a position, and the most positions.
+struct TileCost {
+  int64_t position = 0, most = 0;
+};
+TileCost tile_cost(const Model& model, const Graph& graph, int64_t spans);
 
 class EdgeAccumulator {
  public:
@@ -110,7 +113,7 @@ class EdgeAccumulator {
   void contract_tile(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
                      const at::Tensor& d_logits, const TilePart& part, const NodeRange& range, Tile* tile) const;
   // The weights of a layer's q, k and v slots in order.
-  std::vector<const at::Tensor*> attention_weights(int64_t layer) const;
+  std::vector<const FoldedReaders*> attention_weights(int64_t layer) const;
   void add_reader_sums(const std::vector<LayerGradients>& gradients, const at::Tensor& d_logits);
   void subtract_mean(at::Tensor* sums, at::Tensor* direct) const;
   bool blocks() const { return graph_.splits_mlps(); }

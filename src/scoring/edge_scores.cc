@@ -36,7 +36,7 @@ void EdgeAccumulator::subtract_mean(at::Tensor* sums, at::Tensor* direct) const 
   };
   for (int64_t l = 0; l < a.n_layers; ++l) {
     subtract(graph_.head(l, 0), a.n_heads, mean.z[l], output_[l], z_gradient_sums_[l]);
-    subtract(graph_.mlp(l), graph_.mlp_blocks(), mean.mlp[l], blocks() ? mlp_output_[l] : at::Tensor(),
+    subtract(graph_.mlp(l), graph_.mlp_blocks(l), mean.mlp[l], blocks() ? mlp_output_[l] : at::Tensor(),
              mlp_gradient_sums_[l]);
   }
   sums->sub_(at::mm(ablated, reader_sums_.t()));

@@ -12,7 +12,7 @@ namespace circuit {
 // atomic rename.
 void write_span_scores(const std::string& path, const Graph& graph, const SpanScores& scores);
 
-// channel_scores [layers, d_mlp] float32.
+// channel_scores [layers, channels of the widest layer] float32, zero where a layer has fewer.
 void write_channel_scores(const std::string& path, const ChannelScores& scores);
 
 }  // namespace circuit

@@ -9,16 +9,25 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
+
 #include "model/norm.h"
 
 namespace circuit {
 namespace {
 
 // w [d_model, readers, width], b [readers, width] or undefined.
+at::Tensor constant_of(at::ScalarType type, const at::Tensor& w, const at::Tensor& b, const NormWeights& norm) {
+  if (!norm.bias.defined() && !b.defined()) return {};
+  at::Tensor constant = norm.bias.defined()
+                            ? at::mv(w.flatten(1).t().to(type), norm_shift(norm).to(type)).view({w.size(1), w.size(2)})
+                            : at::zeros({w.size(1), w.size(2)}, w.options().dtype(type));
+  return b.defined() ? constant.add_(b) : constant;
+}
+
 FoldedReaders fold(at::ScalarType type, const at::Tensor& w, const at::Tensor& b, const NormWeights& norm) {
   FoldedReaders f;
-  const auto options = w.options().dtype(type);
-  f.weight = at::empty({w.size(1), w.size(2), w.size(0)}, options);
+  f.weight = at::empty({w.size(1), w.size(2), w.size(0)}, w.options().dtype(type));
   const at::Tensor gamma = norm_scale(norm);
   // Reader by reader, so that each stays in the cache while it is worked on.
   const auto work = [&](int64_t begin, int64_t end) {
@@ -33,12 +42,13 @@ FoldedReaders fold(at::ScalarType type, const at::Tensor& w, const at::Tensor& b
   } else {
     work(0, w.size(1));
   }
-  if (!norm.bias.defined() && !b.defined()) return f;
-  f.constant = norm.bias.defined()
-                   ? at::mv(w.flatten(1).t().to(type), norm_shift(norm).to(type)).view({w.size(1), w.size(2)})
-                   : at::zeros({w.size(1), w.size(2)}, options);
-  if (b.defined()) f.constant.add_(b);
+  f.constant = constant_of(type, w, b, norm);
   return f;
+}
+
+// The same without a copy of w.
+FoldedReaders beside(at::ScalarType type, const at::Tensor& w, const at::Tensor& b, const NormWeights& norm) {
+  return {w.permute({1, 2, 0}), constant_of(type, w, b, norm), norm_scale(norm)};
 }
 
 FoldedReaders repeated(FoldedReaders f, int64_t times) {
@@ -74,31 +84,65 @@ FoldedReaders fold_experts(const Model& model, const LayerWeights& w) {
   return joined(in, folded(&ExpertWeights::w_gate, &ExpertWeights::b_gate));
 }
 
-FoldedReaders fold_blocks(const Model& model, const Graph& graph, const LayerWeights& w) {
-  if (graph.routers()) return fold_experts(model, w);
+FoldedReaders fold_blocks(const Model& model, const Graph& graph, const LayerWeights& w, int64_t layer) {
+  if (!w.experts.empty()) return fold_experts(model, w);
+  const std::vector<int64_t> split{graph.mlp_blocks(layer), graph.mlp_block(layer)};
   const auto blocks = [&](const at::Tensor& weight, const at::Tensor& bias) {
-    const at::Tensor b = bias.defined() ? bias.view({graph.mlp_blocks(), graph.mlp_block()}) : bias;
-    return fold(contraction_type(model), weight.unflatten(1, {graph.mlp_blocks(), graph.mlp_block()}), b, w.mlp_norm);
+    const at::Tensor b = bias.defined() ? bias.view(split) : bias;
+    return fold(contraction_type(model), weight.unflatten(1, split), b, w.mlp_norm);
   };
   const FoldedReaders in = blocks(w.w_in, w.b_in);
   return w.w_gate.defined() ? joined(in, blocks(w.w_gate, w.b_gate)) : in;
+}
+
+void fold_attention(const Model& model, const Graph& graph, const LayerWeights& w, bool copied, FoldedLayer* f) {
+  const at::ScalarType type = contraction_type(model);
+  const auto projections = copied ? fold : beside;
+  const auto heads = [&](const at::Tensor& weight, const at::Tensor& bias) {
+    return projections(type, by_heads(weight), biases_by_heads(bias), w.attn_norm);
+  };
+  const int64_t per_kv = graph.ungrouped() ? graph.n_heads() / graph.n_kv_heads() : 1;
+  if (!w.latent.defined()) {
+    f->q = heads(w.w_q, w.b_q);
+    f->k = repeated(heads(w.w_k, w.b_k), per_kv);
+    f->v = repeated(heads(w.w_v, w.b_v), per_kv);
+    return;
+  }
+  const auto shared = [&](const at::Tensor& weight, const at::Tensor& bias) {
+    FoldedReaders one = heads(weight.unsqueeze(1), bias.defined() ? bias.unsqueeze(0) : bias);
+    one.weight = one.weight.expand({graph.n_heads(), -1, -1});
+    if (one.constant.defined()) one.constant = one.constant.expand({graph.n_heads(), -1});
+    return one;
+  };
+  const LatentWeights& l = w.latent;
+  f->q = l.q_down.defined() ? shared(l.q_down, l.b_q_down) : heads(w.w_q, {});
+  f->k = shared(l.kv_down, l.b_kv_down);
+  f->v = f->k;
+  f->v.weight = f->k.weight.narrow(1, 0, w.w_v.size(0));
+  if (f->k.constant.defined()) f->v.constant = f->k.constant.narrow(1, 0, w.w_v.size(0));
 }
 
 }  // namespace
 
 at::ScalarType contraction_type(const Model& model) { return model.dtype() == at::kDouble ? at::kDouble : at::kFloat; }
 
+bool copies_projections(const Model& model, const Graph& graph) {
+  if (model.dtype() != contraction_type(model)) return true;
+  if (graph.ungrouped() && model.architecture().heads_per_kv() > 1) return true;
+  const auto takes_mean = [](const LayerWeights& w) {
+    // Heads in groups are copied in any case; those that read latents share one copy.
+    return w.attn_norm.spec.kind == NormKind::kLayerNorm || w.w_q.dim() == 4 || w.latent.defined();
+  };
+  return std::any_of(model.layers().begin(), model.layers().end(), takes_mean);
+}
+
 std::vector<FoldedLayer> fold_weights(const Model& model, const Graph& graph) {
-  const Architecture& a = model.architecture();
-  const int64_t per_kv = graph.ungrouped() ? a.heads_per_kv() : 1;
-  const at::ScalarType type = contraction_type(model);
   std::vector<FoldedLayer> layers;
+  const bool copied = copies_projections(model, graph);
   for (const LayerWeights& w : model.layers()) {
     FoldedLayer f;
-    f.q = fold(type, by_heads(w.w_q), biases_by_heads(w.b_q), w.attn_norm);
-    f.k = repeated(fold(type, by_heads(w.w_k), biases_by_heads(w.b_k), w.attn_norm), per_kv);
-    f.v = repeated(fold(type, by_heads(w.w_v), biases_by_heads(w.b_v), w.attn_norm), per_kv);
-    if (graph.splits_mlps()) f.mlp = fold_blocks(model, graph, w);
+    fold_attention(model, graph, w, copied, &f);
+    if (graph.splits_mlps()) f.mlp = fold_blocks(model, graph, w, static_cast<int64_t>(layers.size()));
     layers.push_back(std::move(f));
   }
   return layers;

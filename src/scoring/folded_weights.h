@@ -14,16 +14,23 @@ namespace circuit {
 
 // Readers of one kind in one layer.
 struct FoldedReaders {
-  at::Tensor weight;    // [readers, width, d_model], W_f transposed
+  at::Tensor weight;    // [readers, width, d_model], W_f transposed; with `scale` W transposed, a view of the parameter
   at::Tensor constant;  // [readers, width], β W + b; undefined: zero
+  at::Tensor scale;     // [d_model], γ, which d Wᵀ is to be multiplied with; undefined: it is in `weight`
 };
 
 struct FoldedLayer {
-  FoldedReaders q, k, v;  // width d_head; k and v once per reader of the graph
+  // Width d_head; k and v once per reader of the graph. Of latents the width of what is linear in the norm's output
+  // (latent_readers), whose weight all heads share: a view.
+  FoldedReaders q, k, v;
   // MLP blocks, width mlp_block: the channels' inputs, with a gate those of the gate behind them (twice the
   // width). Undefined where an MLP is one node.
   FoldedReaders mlp;
 };
+
+// Whether W_f of q, k and v is a copy. It need not be where the norm takes no mean off and the weights stand in the
+// dtype of the contraction: d W_f is γ ⊙ (d Wᵀ), and the copies would be an eighth of SmolLM2's weights once more.
+bool copies_projections(const Model& model, const Graph& graph);
 
 // In the dtype of the contraction.
 std::vector<FoldedLayer> fold_weights(const Model& model, const Graph& graph);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "core/progress.h"
@@ -42,6 +43,11 @@ std::string experts_text(const ExpertsSpec& experts) {
                      beside);
 }
 
+std::string heads_text(const Architecture& a) {
+  const std::string values = a.value_width() != a.d_head ? fmt::format(", of values {}", a.value_width()) : "";
+  return fmt::format("{} query, {} key/value, {} channels each{}", a.n_heads, a.n_kv_heads, a.d_head, values);
+}
+
 }  // namespace
 
 Inspected inspect(const std::string& directory, int64_t batch, int64_t length, const ComputeSpec& compute) {
@@ -58,7 +64,7 @@ Inspected inspect(const std::string& directory, int64_t batch, int64_t length, c
   eap.ablation = find_ablation("counterfactual");
   Inspected i;
   i.architecture = a;
-  i.stored = dtype_name(checkpoint.tensor(model.file_name(model.layout().embedding)).scalar_type());
+  i.stored = checkpoint.dtype(model.file_name(model.layout().embedding));
   i.parameters = model.parameter_count();
   i.upstream = grouped.n_upstream();
   i.downstream = grouped.n_downstream();
@@ -101,13 +107,15 @@ Json inspected_json(const Inspected& i) {
 
 std::string inspected_text(const Inspected& i) {
   const Architecture& a = i.architecture;
-  const LayerSpec& spec = a.layer(0);
+  const auto& kinds = a.layer_kinds;
+  const auto moe = std::find_if(kinds.begin(), kinds.end(), [](const LayerSpec& k) { return k.mlp.experts.any(); });
+  const LayerSpec& spec = moe == kinds.end() ? a.layer(0) : *moe;
   std::vector<std::vector<std::string>> rows{
       {"family", a.family},
       {"parameters", with_commas(i.parameters) + (a.head.tied ? " (tied matrix once)" : "")},
       {"stored as", i.stored},
       {"layers", std::to_string(a.n_layers)},
-      {"heads", fmt::format("{} query, {} key/value, {} channels each", a.n_heads, a.n_kv_heads, a.d_head)},
+      {"heads", heads_text(a)},
       {"widths", fmt::format("{} residual, {} MLP{}", a.d_model, a.d_mlp, spec.mlp.gated ? " (gated)" : "")},
       {"experts", experts_text(spec.mlp.experts)},
       {"norm, activation", fmt::format("{}, {}", norm_name(a.norm.kind), activation_name(spec.mlp.activation))},

@@ -10,6 +10,7 @@
 #include "core/setting_name.h"
 #include "model/blocks/block.h"
 #include "scoring/edge_accumulator.h"
+#include "scoring/folded_weights.h"
 
 namespace circuit {
 namespace {
@@ -23,17 +24,36 @@ struct LayerElements {
   int64_t working;   // live while the layer is worked on
 };
 
+// Every layer is taken for one with the most channels.
+int64_t widest_layer(const Architecture& a) {
+  int64_t widest = 0;
+  for (int64_t l = 1; l < a.n_layers; ++l) {
+    if (a.mlp_channels(l) > a.mlp_channels(widest)) widest = l;
+  }
+  return widest;
+}
+
+// Of a q, k or v reader's gradient before it is multiplied to the stream.
+int64_t reader_width(const Architecture& a) {
+  const auto& latent = a.layer(0).attention.latent;
+  if (!latent) return a.d_head;
+  return std::max(
+      {latent->q_rank > 0 ? latent->q_rank : a.d_head, latent->kv_rank + a.layer(0).attention.rotary->dims});
+}
+
 LayerElements layer_elements(const Architecture& a, const Graph& graph, int64_t spans, int64_t longest) {
+  const int64_t layer = widest_layer(a);
+  const int64_t channels = a.mlp_channels(layer);
   const bool blocks = graph.splits_mlps();
   const int64_t d = a.d_model;
-  const int64_t heads = a.n_heads * a.d_head;
-  const int64_t hidden = a.d_mlp * a.layer(0).mlp.inputs_per_channel();
-  const BlockCost cost = layer_cost(a, 0, longest);
+  const int64_t heads = a.n_heads * a.value_width();
+  const int64_t hidden = channels * a.layer(layer).mlp.inputs_per_channel();
+  const BlockCost cost = layer_cost(a, layer, longest);
   LayerElements e{};
   e.released = cost.released;
   e.backward = cost.kept + cost.node_outputs;
-  e.outputs = heads + (blocks ? a.d_mlp : d);
-  e.readers = heads + 2 * spans * graph.kv_nodes() * a.d_head + (blocks ? hidden : d);
+  e.outputs = heads + (blocks ? channels : d);
+  e.readers = (a.n_heads + 2 * spans * graph.kv_nodes()) * reader_width(a) + (blocks ? hidden : d);
   e.working = 2 * cost.made + cost.probs + 6 * d;
   return e;
 }
@@ -52,10 +72,20 @@ ScorePlan base_plan(const Model& model, int64_t longest) {
 
 }  // namespace
 
+int64_t ScorePlan::tiles(int64_t batch) const {
+  const int64_t positions = tokens * batch;
+  const int64_t size = std::min(tile.most, positions);
+  if (size == 0) return 0;
+  return tile.position * size * std::min<int64_t>(at::get_num_threads(), (positions + size - 1) / size);
+}
+
 int64_t ScorePlan::fitting_batch(int64_t wanted, int64_t limit) const {
-  const int64_t left = limit - weights - fixed;
-  if (left <= 0) return 0;
-  return std::min(wanted, left / (per_token * tokens));
+  int64_t fits = 0;
+  for (int64_t least_not = wanted + 1; fits + 1 < least_not;) {
+    const int64_t middle = fits + (least_not - fits) / 2;
+    (total(middle) <= limit ? fits : least_not) = middle;
+  }
+  return fits;
 }
 
 ScorePlan plan_score(const Model& model, const Graph& graph, const Scorer& scorer, const ScoreSpec& spec,
@@ -66,15 +96,20 @@ ScorePlan plan_score(const Model& model, const Graph& graph, const Scorer& score
   const LayerElements e = layer_elements(a, graph, spans, longest);
   const int64_t element = element_size(model);
   ScorePlan plan = base_plan(model, longest);
-  int64_t folded = (a.n_heads + 2 * graph.kv_nodes()) * a.d_head;
+  const int64_t layer = widest_layer(a);
+  const int64_t channels = a.mlp_channels(layer);
+  int64_t folded = 0;
+  if (copies_projections(model, graph)) {
+    folded = a.layer(0).attention.latent ? a.n_heads * a.d_head : (a.n_heads + 2 * graph.kv_nodes()) * a.d_head;
+  }
   if (model.norms_outputs()) folded += a.n_heads * a.d_head;
   if (graph.splits_mlps())
-    folded += a.d_mlp * a.layer(0).mlp.inputs_per_channel() + (model.norms_outputs() ? a.d_mlp : 0);
+    folded += channels * a.layer(layer).mlp.inputs_per_channel() + (model.norms_outputs() ? channels : 0);
   const int64_t wide = model.dtype() == at::kDouble ? 8 : 4;
   // Copies of W_O and of blocks' W_out, where they are not contracted in the model's own dtype.
-  if (element != wide && !model.norms_outputs()) folded += a.n_heads * a.d_head + (graph.splits_mlps() ? a.d_mlp : 0);
+  if (element != wide && !model.norms_outputs()) folded += a.n_heads * a.d_head + (graph.splits_mlps() ? channels : 0);
   plan.fixed += a.n_layers * folded * a.d_model * wide;
-  plan.fixed += at::get_num_threads() * tile_bytes(model, graph, spans);
+  plan.tile = tile_cost(model, graph, spans);
   const int64_t sums = spans * graph.n_upstream() * ReaderSlots(graph, spans).count();
   plan.fixed +=
       sums * (static_cast<int64_t>(sizeof(double)) * 2 + at::get_num_threads() * static_cast<int64_t>(sizeof(float)));
@@ -90,10 +125,12 @@ ScorePlan plan_score(const Model& model, const Graph& graph, const Scorer& score
 ScorePlan plan_circuits(const Model& model, const Graph& graph, int64_t longest) {
   const Architecture& a = model.architecture();
   const LayerElements e = layer_elements(a, graph, 1, longest);
+  int64_t most_readers = 0;
+  for (int64_t l = 0; l < a.n_layers; ++l) most_readers = std::max(most_readers, graph.readers_in(l));
   ScorePlan plan = base_plan(model, longest);
   // A copy per node, the ablated streams before every block, and one layer's readers: their streams, normed too; all of
   // them in float32 at least.
-  const int64_t streams = (graph.n_upstream() + 2 * a.n_layers + 2 * graph.readers_per_layer()) * a.d_model;
+  const int64_t streams = (graph.n_upstream() + 2 * a.n_layers + 2 * most_readers) * a.d_model;
   const int64_t others = a.n_layers * e.outputs + 4 * a.n_heads * a.d_head + e.working;
   plan.per_token = streams * std::max<int64_t>(4, element_size(model)) + others * element_size(model);
   return plan;
@@ -109,8 +146,11 @@ int64_t batch_in_memory(const ScorePlan& plan, int64_t wanted, const ComputeSpec
          "use {} bf16.",
          plan.tokens, bytes(plan.total(1)), bytes(limit), setting("max_length"), setting("dtype"));
   }
-  log_info("memory: at most about {}: weights {}, {} whatever the batch, {} a token; batches of {}{}.",
-           bytes(plan.total(batch)), bytes(plan.weights), bytes(plan.fixed), bytes(plan.per_token), batch,
+  // What is at hand is so beside the program, which therefore counts in what is said alone.
+  const int64_t program = resident_beside(plan.weights);
+  log_info("memory: at most about {}: weights {}, the program {}, {} for scores, {} a token; batches of {}{}.",
+           bytes(program + plan.total(batch)), bytes(plan.weights), bytes(program),
+           bytes(plan.fixed + plan.tiles(batch)), bytes(plan.per_token), batch,
            batch < wanted ? fmt::format(" instead of {} to stay inside {}", wanted, bytes(limit)) : "");
   return batch;
 }

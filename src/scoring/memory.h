@@ -5,16 +5,20 @@
 
 #include "graph/graph.h"
 #include "model/compute.h"
+#include "scoring/edge_accumulator.h"
 #include "scoring/scorer.h"
 
 namespace circuit {
 
 struct ScorePlan {
   int64_t weights = 0;    // the model
-  int64_t fixed = 0;      // whatever the batch: folded projections, tiles, sums
+  int64_t fixed = 0;      // whatever the batch: folded projections, sums
   int64_t per_token = 0;  // of a batch: what is kept of each token, and the working memory of one layer
   int64_t tokens = 0;     // of the longest sequence
-  int64_t total(int64_t batch) const { return weights + fixed + per_token * tokens * batch; }
+  TileCost tile;
+  // Each thread works in a tile of its own, as long as there are tiles.
+  int64_t tiles(int64_t batch) const;
+  int64_t total(int64_t batch) const { return weights + fixed + tiles(batch) + per_token * tokens * batch; }
   // The most sequences of one batch, at most `wanted`, that stay inside `limit`; 0: not even one does.
   int64_t fitting_batch(int64_t wanted, int64_t limit) const;
 };

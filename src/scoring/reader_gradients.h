@@ -20,7 +20,8 @@ struct NormComponent {
 
 // Readers that share one norm input, at n scored positions, summed over runs. d undefined: their gradient is zero.
 struct ReaderGradients {
-  at::Tensor d;                      // [n, readers, width] at the projections' outputs, times rstd
+  // [n, readers, width] at the projections' outputs, times rstd. width: of the widest; zero past a narrower one's.
+  at::Tensor d;
   std::vector<NormComponent> along;  // one per run
 
   void add(ReaderGradients other);
@@ -34,7 +35,8 @@ struct LayerGradients {
 
 // The compact form of one layer's q, k and v readers. rows: scored positions, undefined: all. query_spans: the
 // heads' gradients through the queries of each span; empty: keys and values are not split.
-ReaderGradients attention_readers(const AttentionBackward& gradients, const LayerCache& kept, const FoldedLayer& folded,
+ReaderGradients attention_readers(const LayerWeights& weights, const AttentionBackward& gradients,
+                                  const LayerCache& kept, const FoldedLayer& folded,
                                   const std::vector<AttentionGradients>& query_spans, const at::Tensor& rows,
                                   Rule rule);
 
@@ -44,13 +46,14 @@ ReaderGradients mlp_block_readers(const MlpBackward& gradients, const FoldedLaye
 
 // ∂M/∂X_v at positions first … first + count − 1 into down [count, readers, d_model]. weights: of the readers in
 // order, each as many as it has.
-void rebuild_readers(const ReaderGradients& gradients, const std::vector<const at::Tensor*>& weights, int64_t first,
+void rebuild_readers(const ReaderGradients& gradients, const std::vector<const FoldedReaders*>& weights, int64_t first,
                      int64_t count, const at::Tensor& down);
 
 // Σ over the positions of ∂M/∂X_v, [readers, d_model].
-at::Tensor sum_readers(const ReaderGradients& gradients, const std::vector<const at::Tensor*>& weights);
+at::Tensor sum_readers(const ReaderGradients& gradients, const std::vector<const FoldedReaders*>& weights);
 
-// out[:, h] = a[:, h] b[h]: [n, heads, width] × [heads, width, d_model] → [n, heads, d_model].
-void head_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b);
+// out[:, h] = a[:, h] b[h] ⊙ scale: [n, heads, width] × [heads, width, d_model] → [n, heads, d_model]; scale [d_model]
+// or undefined, 1.
+void head_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& scale = {});
 
 }  // namespace circuit

@@ -36,15 +36,25 @@ at::Tensor span_labels(const std::vector<const Example*>& examples, const std::v
   return at::tensor(labels, at::kLong);
 }
 
-ReaderSlots::ReaderSlots(const Graph& graph, int64_t spans) : graph_(graph), spans_(spans) {
-  for (const NodeGroup& group : graph.reader_groups()) per_layer_ += group.count * parts(*group.kind);
+ReaderSlots::ReaderSlots(const Graph& graph, int64_t spans) : graph_(graph), spans_(spans), firsts_{0} {
+  for (int64_t l = 0; l < graph.n_layers(); ++l) {
+    firsts_.push_back(firsts_.back());
+    for (const NodeGroup& group : graph.reader_groups(l)) firsts_.back() += group.count * parts(*group.kind);
+  }
+}
+
+int64_t ReaderSlots::most(int64_t layers) const {
+  int64_t most = 0;
+  layers = std::min(layers, graph_.n_layers());
+  for (int64_t l = 0; l + layers <= graph_.n_layers(); ++l) most = std::max(most, firsts_[l + layers] - firsts_[l]);
+  return most;
 }
 
 int64_t ReaderSlots::of(int64_t v, int64_t span) const {
   const GraphNode node = graph_.downstream(v);
   if (node.is(kLogitsNode)) return count() - 1;
   int64_t slot = first(node.layer);
-  for (const NodeGroup& group : graph_.reader_groups()) {
+  for (const NodeGroup& group : graph_.reader_groups(node.layer)) {
     if (group.kind == node.kind) return slot + (split(v) ? span * group.count : 0) + node.index;
     slot += group.count * parts(*group.kind);
   }

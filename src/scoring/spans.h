@@ -31,9 +31,11 @@ class ReaderSlots {
  public:
   ReaderSlots(const Graph& graph, int64_t spans);
   int64_t spans() const { return spans_; }
-  int64_t per_layer() const { return per_layer_; }
-  int64_t first(int64_t layer) const { return layer * per_layer(); }
-  int64_t count() const { return graph_.n_layers() * per_layer() + 1; }
+  int64_t in_layer(int64_t layer) const { return firsts_[layer + 1] - firsts_[layer]; }
+  int64_t first(int64_t layer) const { return firsts_[layer]; }
+  int64_t count() const { return firsts_.back() + 1; }
+  // The most that `layers` layers after one another have.
+  int64_t most(int64_t layers) const;
   // The slot of reader v for queries of `span`; the span matters for keys and values only.
   int64_t of(int64_t v, int64_t span) const;
   // Whether v is read at one position for outputs at others: a key or a value.
@@ -43,7 +45,7 @@ class ReaderSlots {
   int64_t parts(const NodeKind& kind) const { return kind.other_positions ? spans_ : 1; }
   const Graph& graph_;
   int64_t spans_;
-  int64_t per_layer_ = 0;
+  std::vector<int64_t> firsts_;  // by layer, the first of its slots; last that of logits
 };
 
 // Scores of every edge and pair of spans, metric units per example.

@@ -62,12 +62,7 @@ CircuitShape recorded_shape(Database& db) {
   }
   const bool ungrouped = optional_bool(graph, "ungrouped", false, place);
   shape.key_values = ungrouped ? KeyValueNodes::kUngrouped : KeyValueNodes::kGrouped;
-  shape.mlp_blocks = optional_int(graph, "mlp_blocks", 1, place);  // early runs had no blocks
-  if (shape.mlp_blocks < 1) fail(place, "mlp_blocks: found {}, expected at least 1.", shape.mlp_blocks);
-  shape.routed_experts = optional_int(graph, "routed_experts", 0, place);
-  if (shape.routed_experts < 0 || shape.routed_experts > shape.mlp_blocks) {
-    fail(place, "routed_experts: found {}, expected at most mlp_blocks.", shape.routed_experts);
-  }
+  shape.read_mlps(graph, place);  // early runs had no blocks
   return shape;
 }
 

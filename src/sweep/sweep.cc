@@ -51,7 +51,7 @@ void read_result(const std::string& path, ComputeSpec options, SweepRun* run) {
   TuneModel model(config, options);
   const std::unique_ptr<Trained> trained = stored_parameters(config, path, model);
   check_base(path, model.open.checkpoint);
-  load_checkpoint(path, require_int(summary, "best_step", place), model.open.checkpoint, trained->store());
+  load_values(path, require_int(summary, "best_step", place), model.open.checkpoint, trained->store());
   run->after[kChangeNorm] = change_norm(trained->store(), model.open.checkpoint);
 }
 

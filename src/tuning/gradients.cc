@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
@@ -17,8 +18,8 @@ namespace {
 std::map<std::string, int64_t> unit_dimensions(const Layout& layout) {
   std::map<std::string, int64_t> dims;
   for (const LayerLayout& l : layout.layers) {
-    for (const TensorRef* ref :
-         {&l.w_q, &l.w_k, &l.w_v, &l.b_q, &l.b_k, &l.b_v, &l.w_o, &l.w_in, &l.b_in, &l.w_gate, &l.b_gate, &l.w_out}) {
+    for (const TensorRef* ref : {&l.w_q, &l.w_k, &l.w_v, &l.q_down, &l.kv_down, &l.b_q, &l.b_k, &l.b_v, &l.w_o, &l.w_in,
+                                 &l.b_in, &l.w_gate, &l.b_gate, &l.w_out}) {
       if (ref->present()) dims[ref->tensor] = ref->unit_dim;
     }
   }
@@ -49,7 +50,7 @@ SliceGradients::SliceGradients(const Model& model, const std::vector<Slice>& sli
     // A whole tensor is whole along every dimension.
     const bool whole = s.length == model.parameter(s.tensor).size(s.dim);
     const int64_t size = model.parameter(s.tensor).size(dim);
-    parts_[s.tensor].push_back({i, whole ? 0 : s.start, whole ? size : s.length});
+    parts_[s.tensor].push_back({i, whole ? 0 : s.start, whole ? size : s.length, whole});
   }
   // Ascending, so that parts which cover a tensor need no gathering.
   for (auto& [tensor, parts] : parts_) {
@@ -105,10 +106,24 @@ void SliceGradients::whole(const std::string& tensor, const at::Tensor& gradient
 }
 
 void SliceGradients::block(const std::string& tensor, int64_t dim, int64_t first, const at::Tensor& gradient) {
+  const at::Tensor& parameter = model_.parameter(tensor);
   for (const Part& p : *parts_of(tensor)) {
-    if (p.start >= first && p.start + p.length <= first + gradient.size(dim)) {
-      give(p.slice, gradient.narrow(dim, p.start - first, p.length));
+    const int64_t start = p.whole ? 0 : p.start;
+    const int64_t length = p.whole ? parameter.size(dim) : p.length;
+    const int64_t begin = std::max(start, first);
+    const int64_t end = std::min(start + length, first + gradient.size(dim));
+    if (begin >= end) continue;
+    const at::Tensor common = gradient.narrow(dim, begin - first, end - begin);
+    if (end - begin == length) {
+      give(p.slice, common);
+      continue;
     }
+    // A part of the slice, such as one expert of a tensor that holds all.
+    std::vector<int64_t> sizes = parameter.sizes().vec();
+    sizes[dim] = length;
+    at::Tensor& sum = gradients_[p.slice];
+    sum = sum.defined() ? wide(sum) : at::zeros(sizes, gradient.options().dtype(wide(gradient.scalar_type())));
+    sum.narrow(dim, begin - start, end - begin).add_(common);
   }
 }
 

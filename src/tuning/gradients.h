@@ -34,6 +34,7 @@ class SliceGradients : public WeightSink {
   struct Part {
     size_t slice;
     int64_t start, length;  // along the tensor's unit dimension
+    bool whole;             // it is all of the tensor
   };
   const std::vector<Part>* parts_of(const std::string& tensor) const;
   void give(size_t slice, const at::Tensor& gradient);

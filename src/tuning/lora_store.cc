@@ -43,7 +43,7 @@ std::vector<LinearLayer> linear_layers(const Model& model, const std::vector<std
   std::set<std::string> seen;
   std::set<std::string> modules;
   for (const LayerLayout& l : model.layout().layers) {
-    for (const TensorRef* ref : {&l.w_q, &l.w_k, &l.w_v, &l.w_o, &l.w_gate, &l.w_in, &l.w_out}) {
+    for (const TensorRef* ref : {&l.q_down, &l.w_q, &l.kv_down, &l.w_k, &l.w_v, &l.w_o, &l.w_gate, &l.w_in, &l.w_out}) {
       if (!ref->present() || !seen.insert(ref->tensor).second) continue;
       const std::string module = ref->tensor.substr(0, ref->tensor.size() - std::string(kSuffix).size());
       modules.insert(last_part(module));
@@ -256,7 +256,7 @@ NamedTensors LoraStore::state_tensors() const {
   return tensors;
 }
 
-void LoraStore::restore(const TensorFile& values, const TensorFile& states, const std::vector<int64_t>&) {
+void LoraStore::restore(const TensorFile& values, const TensorFile* states, const std::vector<int64_t>&) {
   const auto load = [&](const TensorFile& file, const std::string& name, const at::Tensor& like) {
     if (!file.contains(name)) fail(file.path(), "'{}' is missing.", name);
     const at::Tensor t = file.tensor(name);
@@ -264,17 +264,17 @@ void LoraStore::restore(const TensorFile& values, const TensorFile& states, cons
     return t.clone().to(like.device(), like.scalar_type());
   };
   const auto load_state = [&](const std::string& name, const at::Tensor& like, SliceState* state) {
-    if (states.contains(name + ".first")) state->first = load(states, name + ".first", like);
-    if (states.contains(name + ".second")) state->second = load(states, name + ".second", like);
-    if (!states.contains(name + ".updates")) fail(states.path(), "'{}.updates' is missing.", name);
-    state->updates = states.tensor(name + ".updates").item<int64_t>();
+    if (states->contains(name + ".first")) state->first = load(*states, name + ".first", like);
+    if (states->contains(name + ".second")) state->second = load(*states, name + ".second", like);
+    if (!states->contains(name + ".updates")) fail(states->path(), "'{}.updates' is missing.", name);
+    state->updates = states->tensor(name + ".updates").item<int64_t>();
   };
   for (Adapter& adapter : adapters_) {
     const std::string name = model_.file_name(adapter.layer.tensor);
     adapter.a = load(values, name + "[lora_A]", adapter.a);
     adapter.b = load(values, name + "[lora_B]", adapter.b);
-    load_state(name + "[lora_A]", adapter.a, &adapter.a_state);
-    load_state(name + "[lora_B]", adapter.b, &adapter.b_state);
+    if (states != nullptr) load_state(name + "[lora_A]", adapter.a, &adapter.a_state);
+    if (states != nullptr) load_state(name + "[lora_B]", adapter.b, &adapter.b_state);
     merge(adapter);
   }
 }

@@ -55,7 +55,7 @@ class LoraStore : public ParameterStore {
 
   NamedTensors value_tensors() const override;
   NamedTensors state_tensors() const override;
-  void restore(const TensorFile& values, const TensorFile& states, const std::vector<int64_t>& current) override;
+  void restore(const TensorFile& values, const TensorFile* states, const std::vector<int64_t>& current) override;
   std::map<std::string, at::Tensor> changed_tensors(const Checkpoint& base) const override;
 
   // Parameters of one rank of these layers, for a rank that matches a size.

@@ -23,11 +23,14 @@ int64_t Trained::write_adapters(const std::string&, const std::string& folder) c
   fail(folder, "the method trains the model's own parameters: there are no adapters.");
 }
 
-// A gradient in the model's dtype, in float32 where several add up (SliceGradients: micro-batches, replay, lookups of
-// embeddings); the optimiser's states, and a master where that dtype is not float32.
-int64_t TuningMethod::state_bytes(const StateShape& s, const TuningSettings& tuning) const {
-  const bool summed = s.summed || tuning.slices.train_embeddings;
-  return s.trained * ((summed ? 4 : s.element) + 4 * s.states + (s.element < 4 ? 4 : 0));
+// In the model's dtype, in float32 where several add up (SliceGradients: micro-batches, replay, lookups of embeddings).
+int64_t TuningMethod::gradient_bytes(const StateShape& s, const TuningSettings& tuning) const {
+  return s.trained * (s.summed || tuning.slices.train_embeddings ? 4 : s.element);
+}
+
+// The optimiser's states, and a master where the model's dtype is not float32.
+int64_t TuningMethod::state_bytes(const StateShape& s) const {
+  return s.held * (4 * s.states + (s.element < 4 ? 4 : 0));
 }
 
 }  // namespace circuit

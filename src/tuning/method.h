@@ -38,6 +38,7 @@ class Trained {
 // What the state beside the weights depends on.
 struct StateShape {
   int64_t trained = 0;  // parameters trained at a time
+  int64_t held = 0;     // parameters that have been trained: what of them is kept stays
   int64_t element = 4;  // bytes of one in the model
   int64_t states = 0;   // of the optimiser, a parameter
   bool summed = false;  // gradients of several backwards add up: micro-batches, replay
@@ -69,8 +70,9 @@ class TuningMethod {
   virtual std::unique_ptr<Trained> make(const MethodInput& input, const Circuit* first) const = 0;
   // Whether what it trains are the model's own parameters; else adapters beside them.
   virtual bool trains_slices() const { return true; }
-  // Bytes of gradients, optimiser state and copies.
-  virtual int64_t state_bytes(const StateShape& shape, const TuningSettings& tuning) const;
+  // Bytes of gradients, which a step makes and leaves; and of optimiser state and copies, which stay.
+  virtual int64_t gradient_bytes(const StateShape& shape, const TuningSettings& tuning) const;
+  virtual int64_t state_bytes(const StateShape& shape) const;
 };
 
 const std::vector<const TuningMethod*>& tuning_methods();

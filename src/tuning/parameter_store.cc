@@ -20,7 +20,7 @@ double clip_factor(double norm, double clip) {
 
 RoundedModel::RoundedModel(ParameterStore& store, const Checkpoint& base) {
   for (const auto& [name, view] : store.changed_views()) {
-    const at::ScalarType stored = base.tensor(name).scalar_type();
+    const at::ScalarType stored = scalar_type_of(base.dtype(name), base.directory());
     if (stored == view.scalar_type()) continue;
     const at::Tensor rounded = view.to(stored).to(view.scalar_type());
     kept_.emplace_back(view, view.clone());

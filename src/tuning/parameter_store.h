@@ -55,8 +55,9 @@ class ParameterStore {
   // Checkpoint tensors: values, by a name that starts with the tensor's name in the files and "[", and their state.
   virtual NamedTensors value_tensors() const = 0;
   virtual NamedTensors state_tensors() const = 0;
-  // Restores both into the model. Throws Error naming the tensor on a name or shape that does not belong.
-  virtual void restore(const TensorFile& values, const TensorFile& states, const std::vector<int64_t>& current) = 0;
+  // Restores both into the model; states null: the values alone, to be read and not trained on. Throws Error naming the
+  // tensor on a name or shape that does not belong.
+  virtual void restore(const TensorFile& values, const TensorFile* states, const std::vector<int64_t>& current) = 0;
 
   // Whole tensors that differ from the base, by file name, in the base's dtype.
   virtual std::map<std::string, at::Tensor> changed_tensors(const Checkpoint& base) const = 0;

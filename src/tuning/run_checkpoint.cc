@@ -106,12 +106,13 @@ void remove_unfinished(const std::string& run) {
   for (const fs::path& path : unfinished) fs::remove_all(path, ignored);
 }
 
-RunState load_checkpoint(const std::string& run, int64_t step, const Checkpoint& base, ParameterStore& store) {
-  const std::string folder = checkpoint_folder(run, step);
+namespace {
+
+// Its state.json.
+Json restore_store(const std::string& folder, const Checkpoint& base, const TensorFile* states, ParameterStore& store) {
   const std::string state_path = folder + kState;
-  const Json json = read_json(state_path);
+  Json json = read_json(state_path);
   const TensorFile values(folder + kValues);
-  const TensorFile states(folder + kStates);
   const auto metadata = values.header().metadata.find("base_sha256");
   if (metadata == values.header().metadata.end()) fail(values.path(), "base_sha256 is missing from its metadata.");
   const Json hashes = parse_json(metadata->second, values.path() + ", base_sha256");
@@ -127,6 +128,23 @@ RunState load_checkpoint(const std::string& run, int64_t step, const Checkpoint&
     ids.push_back(int_of(id, "current_slices", state_path));
   }
   store.restore(values, states, ids);
+  return json;
+}
+
+}  // namespace
+
+void load_values(const std::string& run, int64_t step, const Checkpoint& base, ParameterStore& store) {
+  const std::string folder = checkpoint_folder(run, step);
+  // A checkpoint of which a part is damaged is none, whatever part is read.
+  const TensorFile unread(folder + kStates);
+  restore_store(folder, base, nullptr, store);
+}
+
+RunState load_checkpoint(const std::string& run, int64_t step, const Checkpoint& base, ParameterStore& store) {
+  const std::string folder = checkpoint_folder(run, step);
+  const std::string state_path = folder + kState;
+  const TensorFile states(folder + kStates);
+  const Json json = restore_store(folder, base, &states, store);
   RunState state;
   state.step = require_int(json, "step", state_path);
   state.policy = load_policy(folder + kPolicy);

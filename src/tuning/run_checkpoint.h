@@ -34,5 +34,7 @@ void remove_checkpoint(const std::string& run, int64_t step);
 // Restores the store (and through it the model, freshly loaded from the base). Throws Error when the
 // checkpoint is damaged or the base model's tensors are not the ones it was made from.
 RunState load_checkpoint(const std::string& run, int64_t step, const Checkpoint& base, ParameterStore& store);
+// The same without the optimiser's state, which is twice the values: for who reads the model and does not train it.
+void load_values(const std::string& run, int64_t step, const Checkpoint& base, ParameterStore& store);
 
 }  // namespace circuit

@@ -1,6 +1,7 @@
 #include "tuning/slice_store.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/scalar_tensor.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "core/heap.h"
 #include "tuning/euclidean_norm.h"
 
 namespace circuit {
@@ -42,6 +44,16 @@ int64_t SliceStore::touched_parameters() const {
   return count;
 }
 
+namespace {
+
+// Before tensors of so many float32 numbers are made that stay.
+void make_room(int64_t numbers) {
+  constexpr int64_t kWorthTheFaults = int64_t{64} << 20;
+  if (numbers >= kWorthTheFaults) release_free_memory();
+}
+
+}  // namespace
+
 void SliceStore::enter(int64_t id) {
   SliceState& state = states_[id];
   const bool needs_master = model_.dtype() != at::kFloat && model_.dtype() != at::kDouble;
@@ -60,6 +72,9 @@ void SliceStore::select(std::vector<int64_t> ids, OnReturn on_return) {
       left.updates = 0;
     }
   }
+  int64_t entering = 0;
+  for (const int64_t id : ids) entering += states_.count(id) > 0 ? 0 : table_[id].parameters;
+  make_room(entering);
   for (const int64_t id : ids) enter(id);
   current_ = std::move(ids);
 }
@@ -68,6 +83,12 @@ void SliceStore::select_all() {
   std::vector<int64_t> all(table_.size());
   std::iota(all.begin(), all.end(), 0);
   select(std::move(all), OnReturn::kKeep);
+}
+
+int64_t SliceStore::largest_slice() const {
+  int64_t most = 0;
+  for (const int64_t id : current_) most = std::max(most, table_[id].parameters);
+  return most;
 }
 
 SliceGradients& SliceStore::begin_step() { return gradients_.emplace(model_, current_slices()); }
@@ -79,6 +100,11 @@ UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip
   norms.gradient = std::sqrt(std::inner_product(lengths.begin(), lengths.end(), lengths.begin(), 0.0));
   const double factor = clip_factor(norms.gradient, clip);
   const Optimizer& optimizer = find_optimizer(spec.kind);
+  int64_t first_updates = 0;
+  for (const int64_t id : current_) first_updates += states_.at(id).updates > 0 ? 0 : table_[id].parameters;
+  make_room(first_updates * optimizer.states);
+  // One for all slices: glibc before 2.38 puts no aligned block where one of its size was, and each would stay a hole.
+  at::Tensor scratch;
   for (size_t i = 0; i < current_.size(); ++i) {
     const at::Tensor& gradient = gradients.gradients()[i];
     if (!gradient.defined()) continue;
@@ -90,7 +116,8 @@ UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip
     if (detail == Detail::kPerSlice) {
       norms.slices.push_back(id);
       norms.slice_gradients.push_back(factor * lengths[i]);
-      before = weight.clone();
+      if (!scratch.defined()) scratch = at::empty({largest_slice()}, weight.options());
+      before = scratch.narrow(0, 0, weight.numel()).view(weight.sizes()).copy_(weight);
     }
     const bool bias = view.dim() == 1;
     UpdateStep step;
@@ -104,6 +131,7 @@ UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip
     }
   }
   gradients_.reset();
+  make_room(first_updates * optimizer.states);
   return norms;
 }
 
@@ -140,7 +168,7 @@ NamedTensors SliceStore::state_tensors() const {
   return tensors;
 }
 
-void SliceStore::restore(const TensorFile& values, const TensorFile& states, const std::vector<int64_t>& current) {
+void SliceStore::restore(const TensorFile& values, const TensorFile* states, const std::vector<int64_t>& current) {
   std::map<std::string, int64_t> ids;
   for (int64_t id = 0; id < static_cast<int64_t>(table_.size()); ++id) ids[key_of(id)] = id;
   states_.clear();
@@ -156,16 +184,20 @@ void SliceStore::restore(const TensorFile& values, const TensorFile& states, con
     SliceState& state = states_[id];
     if (state.master.defined()) state.master.copy_(value);
     view.copy_(value);
+    // Pages that are copied already are memory held twice.
+    values.release(entry.name);
+    if (states == nullptr) continue;
     const auto load = [&](const std::string& suffix) {
       const std::string name = entry.name + suffix;
-      if (!states.contains(name)) return at::Tensor();
-      const at::Tensor t = states.tensor(name).clone().to(model_.device());
-      if (t.sizes() != view.sizes()) fail(states.path(), "'{}' has another shape than its slice.", name);
+      if (!states->contains(name)) return at::Tensor();
+      const at::Tensor t = states->tensor(name).clone().to(model_.device());
+      if (t.sizes() != view.sizes()) fail(states->path(), "'{}' has another shape than its slice.", name);
+      states->release(name);
       return t;
     };
     state.first = load(".first");
     state.second = load(".second");
-    state.updates = states.tensor(entry.name + ".updates").item<int64_t>();
+    state.updates = states->tensor(entry.name + ".updates").item<int64_t>();
   }
   current_ = current;
   for (const int64_t id : current_) {

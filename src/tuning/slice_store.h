@@ -40,7 +40,7 @@ class SliceStore : public ParameterStore {
   // Values of all slices ever selected (masters where there are any), and their state.
   NamedTensors value_tensors() const override;
   NamedTensors state_tensors() const override;
-  void restore(const TensorFile& values, const TensorFile& states, const std::vector<int64_t>& current) override;
+  void restore(const TensorFile& values, const TensorFile* states, const std::vector<int64_t>& current) override;
 
   // The base's bytes, and the values of all slices ever selected rounded to their dtype.
   std::map<std::string, at::Tensor> changed_tensors(const Checkpoint& base) const override;
@@ -53,6 +53,7 @@ class SliceStore : public ParameterStore {
   at::Tensor view_of(int64_t id) const { return slice_view(model_, table_[id]); }
   at::Tensor writable_view_of(int64_t id) { return writable_slice(model_, table_[id]); }
   void enter(int64_t id);
+  int64_t largest_slice() const;  // parameters
 
   Model& model_;
   std::vector<Slice> table_;

@@ -162,6 +162,27 @@ void WeightVisitor::head_norms(const std::string& weight, const std::string& bia
   }
 }
 
+// Of latents (model/latent.h): what makes them, their norms, and what reads them.
+void WeightVisitor::latents(const AttentionBackward& g) {
+  const LayerLayout& at = model_.layout().layers[g.layer];
+  const LayerWeights& w = model_.layers()[g.layer];
+  const LayerCache& kept = run_.layers[g.layer];
+  const LatentCache& cache = kept.qk_norm.latent;
+  const auto y = [&] { return norm_output(w.attn_norm, kept.x_attn, kept.attn_stats); };
+  const bool ranked = at.q_down.present();
+  const at::Tensor kv = cache.kv.narrow(1, 0, w.w_k.size(0));
+  if (wants(at.w_q)) {
+    outputs(at.w_q, {}, ranked ? norm_output(w.latent.q_norm, cache.q, cache.q_stats) : y(), g.latent.d_q, 0);
+  }
+  if (wants(at.w_k)) outputs(at.w_k, {}, norm_output(w.latent.kv_norm, kv, cache.kv_stats), g.latent.d_kv, 0);
+  if (wants(at.q_down)) outputs(at.q_down, {}, y(), g.latent.d_q_down, 0);
+  if (wants(at.kv_down)) outputs(at.kv_down, {}, y(), g.latent.d_kv_down, 0);
+  bias(at.q_down_bias, g.latent.d_q_down);
+  bias(at.kv_down_bias, g.latent.d_kv_down);
+  if (ranked) norm_weight_gradients(at.q_latent_norm, "", cache.q, cache.q_stats, g.latent.d_q_normed, sink_);
+  norm_weight_gradients(at.kv_latent_norm, "", kv, cache.kv_stats, g.latent.d_kv_normed, sink_);
+}
+
 void WeightVisitor::on_attention(const AttentionBackward& g) {
   const LayerLayout& at = model_.layout().layers[g.layer];
   const LayerWeights& w = model_.layers()[g.layer];
@@ -171,7 +192,9 @@ void WeightVisitor::on_attention(const AttentionBackward& g) {
   if (g.out.defined()) {
     norm_weight_gradients(at.attn_post_norm, "", g.out, g.out_stats, take_rows(g.d_stream, g.rows), sink_);
   }
-  const bool reads = wants(at.w_q) || wants(at.w_k) || wants(at.w_v) || wants(at.b_q) || wants(at.b_k) || wants(at.b_v);
+  if (w.latent.defined()) latents(g);
+  const bool reads = !w.latent.defined() && (wants(at.w_q) || wants(at.w_k) || wants(at.w_v) || wants(at.b_q) ||
+                                             wants(at.b_k) || wants(at.b_v));
   if (reads) {
     const at::Tensor y = norm_output(w.attn_norm, kept.x_attn, kept.attn_stats);
     if (w.w_qkv.defined()) {

@@ -51,6 +51,7 @@ class WeightVisitor : public BackwardVisitor {
   void bias(const std::string& tensor, const at::Tensor& d_out);
   void head_norms(const std::string& weight, const std::string& bias, const std::vector<std::string>& each,
                   const at::Tensor& x, const NormStats& stats, const at::Tensor& d);
+  void latents(const AttentionBackward& gradients);
   void experts(const MlpBackward& gradients);
   void expert_weights(const MlpBackward& gradients, const at::Tensor& y, const at::Tensor& h, int64_t expert);
   void show_expert(const ExpertRef& ref, const at::Tensor& gradient);

@@ -1,17 +1,30 @@
 // Which heads changed what they write, along how few directions, and whether those are the task's.
 #include "dynamics/ov_drift.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/mm.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
 #include "dynamics/analysis.h"
 #include "dynamics/readout_directions.h"
+#include "model/norm.h"
 
 namespace circuit {
 namespace {
 
 constexpr double kPi = 3.14159265358979323846;
+
+// W_V of a key/value head, [d_model, value_width]. Of latents the product of both matrices with their norm's γ between
+// them, whose scale differs by token and is left out, as the layer norm's is.
+at::Tensor value_matrix(const LayerWeights& w, int64_t g) {
+  const at::Tensor own = head_weight(w.w_v, g);
+  if (!w.latent.defined()) return own;
+  const at::Tensor down = w.latent.kv_down.narrow(1, 0, own.size(0));
+  return at::mm(down * norm_scale(w.latent.kv_norm), own);
+}
 
 AnalysisResult run(const AnalysisInput& input) {
   ModelStates& states = *input.states;
@@ -29,8 +42,8 @@ AnalysisResult run(const AnalysisInput& input) {
     const LayerWeights& now = after.layers()[l];
     for (int64_t h = 0; h < a.n_heads; ++h) {
       const int64_t kv = h / a.heads_per_kv();
-      const auto o = [&](const LayerWeights& w) { return w.w_o.narrow(0, h * a.d_head, a.d_head); };
-      const OvDrift drift = ov_drift(head_weight(before.w_v, kv), o(before), head_weight(now.w_v, kv), o(now));
+      const auto o = [&](const LayerWeights& w) { return w.w_o.narrow(0, h * a.value_width(), a.value_width()); };
+      const OvDrift drift = ov_drift(value_matrix(before, kv), o(before), value_matrix(now, kv), o(now));
       if (drift.change() == 0) continue;
       const auto sigma = [&](size_t i) {
         return i < drift.singular_values.size() ? Json(drift.singular_values[i]) : Json(nullptr);

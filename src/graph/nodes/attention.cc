@@ -7,8 +7,8 @@
 namespace circuit {
 namespace {
 
-int64_t heads(const Graph& graph) { return graph.n_heads(); }
-int64_t kv_nodes(const Graph& graph) { return graph.kv_nodes(); }
+int64_t heads(const Graph& graph, int64_t) { return graph.n_heads(); }
+int64_t kv_nodes(const Graph& graph, int64_t) { return graph.kv_nodes(); }
 
 std::string head_name(const Graph&, int64_t layer, int64_t h) { return fmt::format("a{}.h{}", layer, h); }
 
@@ -40,6 +40,8 @@ void own_slices(SliceBuilder& b, int64_t l) {
     b.unit(graph.downstream_name(v), at.b_q, h, &b.downstream(v).own);
     b.unit(graph.downstream_name(v), at.sinks, h, &b.downstream(v).own);
   }
+  // What all heads share of latents is no head's: circuits leave it as it is.
+  b.wholes(fmt::format("a{}.latents", l), {at.q_down.tensor, at.q_down_bias, at.kv_down.tensor, at.kv_down_bias});
   for (int64_t g = 0; g < graph.n_kv_heads(); ++g) {
     const std::string name = kv_name(graph.n_kv_heads(), graph.n_heads(), l, g);
     std::vector<int64_t> keys;
@@ -76,6 +78,8 @@ void norm_slices(SliceBuilder& b, int64_t l) {
     const std::vector<int64_t> ids = b.wholes(graph.downstream_name(v) + ".norm", {at.k_norms[g]});
     for (int64_t i = 0; i < per_key; ++i) b.add(ids, &b.downstream(v + i).norms);
   }
+  add(graph.query(l, 0), graph.n_heads(), b.wholes(layer + ".q_latent.norm", {at.q_latent_norm}));
+  add(graph.key(l, 0), 2 * graph.kv_nodes(), b.wholes(layer + ".kv_latent.norm", {at.kv_latent_norm}));
   add(graph.query(l, 0), graph.n_heads(), b.wholes(layer + ".q_norm", {at.q_norm, at.q_norm_bias}));
   add(graph.key(l, 0), graph.kv_nodes(), b.wholes(layer + ".k_norm", {at.k_norm, at.k_norm_bias}));
 }

@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-int64_t one(const Graph&) { return 1; }
+int64_t one(const Graph&, int64_t) { return 1; }
 std::string input_name(const Graph&, int64_t, int64_t) { return "input"; }
 std::string logits_name(const Graph&, int64_t, int64_t) { return "logits"; }
 

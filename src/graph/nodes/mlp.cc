@@ -10,20 +10,20 @@ namespace {
 
 constexpr double kRise = 46;  // an MLP stands above its layer's heads, which it reads
 
-int64_t blocks(const Graph& graph) { return graph.mlp_blocks(); }
+int64_t blocks(const Graph& graph, int64_t layer) { return graph.mlp_blocks(layer); }
 int64_t lane(const Graph&) { return 2; }
 
 std::string name(const Graph& graph, int64_t layer, int64_t block) {
-  const int64_t routed = graph.routed_experts();
+  const int64_t routed = graph.routed_experts(layer);
   if (routed > 0) {
     return block < routed ? fmt::format("m{}.e{}", layer, block) : fmt::format("m{}.s{}", layer, block - routed);
   }
-  return graph.mlp_blocks() == 1 ? fmt::format("m{}", layer) : fmt::format("m{}.b{}", layer, block);
+  return graph.mlp_blocks(layer) == 1 ? fmt::format("m{}", layer) : fmt::format("m{}.b{}", layer, block);
 }
 
 int64_t router_lane(const Graph&) { return 3; }
 
-int64_t routers(const Graph& graph) { return graph.routers() ? 1 : 0; }
+int64_t routers(const Graph& graph, int64_t layer) { return graph.has_router(layer) ? 1 : 0; }
 std::string router_name(const Graph&, int64_t layer, int64_t) { return fmt::format("m{}", layer); }
 
 void expert_slices(SliceBuilder& b, int64_t l) {
@@ -46,12 +46,12 @@ void expert_slices(SliceBuilder& b, int64_t l) {
 void own_slices(SliceBuilder& b, int64_t l) {
   const Graph& graph = b.graph();
   const LayerLayout& at = b.layout(l);
-  if (graph.routers()) return expert_slices(b, l);
-  for (int64_t j = 0; j < graph.mlp_blocks(); ++j) {
+  if (graph.has_router(l)) return expert_slices(b, l);
+  for (int64_t j = 0; j < graph.mlp_blocks(l); ++j) {
     const std::string mlp = name(graph, l, j);
-    b.channels(mlp, at.w_out, j, &b.upstream(graph.mlp(l, j)).own);
+    b.channels(mlp, l, at.w_out, j, &b.upstream(graph.mlp(l, j)).own);
     for (const TensorRef* in : {&at.w_in, &at.b_in, &at.w_gate, &at.b_gate}) {
-      b.channels(mlp, *in, j, &b.downstream(graph.mlp_in(l, j)).own);
+      b.channels(mlp, l, *in, j, &b.downstream(graph.mlp_in(l, j)).own);
     }
     // Of all blocks together.
     b.add(b.wholes(fmt::format("m{}", l), {at.slope_p, at.slope_n}), &b.downstream(graph.mlp_in(l, j)).own);

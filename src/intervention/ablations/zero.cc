@@ -12,9 +12,11 @@ class Zero : public AblatedOutputs {
     const Architecture& a = model.architecture();
     const auto options = model.embedding().options();
     zeros_.input = at::zeros({1, a.d_model}, options);
-    const at::Tensor heads = at::zeros({1, a.n_heads * a.d_head}, options);
+    const at::Tensor heads = at::zeros({1, a.n_heads * a.value_width()}, options);
     zeros_.z.assign(a.n_layers, heads);
-    zeros_.mlp.assign(a.n_layers, form == MlpForm::kOutput ? zeros_.input : at::zeros({1, a.d_mlp}, options));
+    for (int64_t l = 0; l < a.n_layers; ++l) {
+      zeros_.mlp.push_back(form == MlpForm::kOutput ? zeros_.input : at::zeros({1, a.mlp_channels(l)}, options));
+    }
   }
   NodeOutputs of(const std::vector<const Example*>& /*examples*/, const ExampleBatch& /*batch*/,
                  const ReadRows& /*read*/) const override {

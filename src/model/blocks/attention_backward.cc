@@ -6,6 +6,7 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/stack.h>
 
+#include "model/latent.h"
 #include "model/rows.h"
 
 namespace circuit {
@@ -47,6 +48,15 @@ at::Tensor join_qkv(const LayerWeights& w, const at::Tensor& d_q, const at::Tens
   return w.qkv_order == QkvOrder::kIndexed ? at::empty_like(beside).index_copy_(1, w.qkv_columns, beside) : beside;
 }
 
+// What was clipped has no gradient. d [tokens, heads, width] and dot [tokens, heads] of all values.
+void through_clip(const at::Tensor& of_clipped, int64_t kv_heads, at::Tensor* d, at::Tensor* dot_of_all) {
+  if (!of_clipped.defined()) return;
+  at::Tensor values = of_clipped.view({of_clipped.size(0), kv_heads, -1});
+  if (values.size(1) != d->size(1)) values = values.repeat_interleave(d->size(1) / kv_heads, 1);
+  *dot_of_all = *dot_of_all - dot(values, *d);
+  *d = d->masked_fill(values != 0, 0);
+}
+
 // From g->d_z to the gradients of the projections' outputs.
 void through_heads(const Model& model, const TokenBatch& batch, const ForwardCache& cache, KeyValueGradients form,
                    Rule rule, AttentionBackward* g) {
@@ -61,7 +71,25 @@ void through_heads(const Model& model, const TokenBatch& batch, const ForwardCac
   const RotaryTable& rotary = cache.rotary.of(model.architecture(), g->layer);
   g->heads.d_q = rotate(g->heads.d_q, rotary, Direction::kBackward);
   g->heads.d_k = rotate(g->heads.d_k, rotary, Direction::kBackward);
+  const Architecture& a = model.architecture();
+  through_clip(kept.qk_norm.q_clipped, a.n_heads, &g->heads.d_q, &g->heads.q_dot);
+  through_clip(kept.qk_norm.k_clipped, a.n_kv_heads, &g->heads.d_k, &g->heads.k_dot);
+  through_clip(kept.qk_norm.v_clipped, a.n_kv_heads, &g->heads.d_v, &g->heads.v_dot);
   if (!rotated_first) through_qk_norm(model.layers()[g->layer], kept.qk_norm, g);
+}
+
+// From the gradients at every head's q, k and v to that at the norm's output.
+void through_projections(const Architecture& a, const LayerWeights& w, AttentionBackward* g) {
+  g->d_qkv = join_qkv(w, g->heads.d_q, sum_groups(g->heads.d_k, a.n_kv_heads), sum_groups(g->heads.d_v, a.n_kv_heads));
+  if (w.w_qkv.defined()) {
+    g->d_y = at::mm(g->d_qkv, w.w_qkv.t());
+  } else {
+    const int64_t q = a.n_heads * a.d_head;
+    const int64_t kv = a.n_kv_heads * a.d_head;
+    g->d_y = at::mm(g->d_qkv.narrow(1, 0, q), w.w_q.flatten(1).t());
+    g->d_y.addmm_(g->d_qkv.narrow(1, q, kv), w.w_k.flatten(1).t());
+    g->d_y.addmm_(g->d_qkv.narrow(1, q + kv, kv), w.w_v.flatten(1).t());
+  }
 }
 
 }  // namespace
@@ -100,15 +128,11 @@ at::Tensor attention_backward_step(BackwardPass& pass, int64_t l, const at::Tens
   }
   g.d_z = put_rows(at::mm(d_out, w.w_o.t()), g.rows, tokens);
   through_heads(pass.model, pass.batch, pass.cache, pass.form, pass.rule, &g);
-  g.d_qkv = join_qkv(w, g.heads.d_q, sum_groups(g.heads.d_k, a.n_kv_heads), sum_groups(g.heads.d_v, a.n_kv_heads));
-  if (w.w_qkv.defined()) {
-    g.d_y = at::mm(g.d_qkv, w.w_qkv.t());
+  if (w.latent.defined()) {
+    g.latent = latent_backward(w, kept.qk_norm.latent, g.heads, pass.rule);
+    g.d_y = latent_to_input(w, g.latent);
   } else {
-    const int64_t q = a.n_heads * a.d_head;
-    const int64_t kv = a.n_kv_heads * a.d_head;
-    g.d_y = at::mm(g.d_qkv.narrow(1, 0, q), w.w_q.flatten(1).t());
-    g.d_y.addmm_(g.d_qkv.narrow(1, q, kv), w.w_k.flatten(1).t());
-    g.d_y.addmm_(g.d_qkv.narrow(1, q + kv, kv), w.w_v.flatten(1).t());
+    through_projections(a, w, &g);
   }
   g.d_reader = norm_backward(w.attn_norm, kept.x_attn, kept.attn_stats, g.d_y, pass.rule);
   pass.visitor.on_attention(g);

@@ -2,6 +2,8 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/mm.h>
 
+#include <algorithm>
+
 #include "model/blocks/attention_backward.h"
 #include "model/blocks/block.h"
 #include "model/rows.h"
@@ -42,7 +44,7 @@ at::Tensor generate(const GenerationPass& pass, int64_t l, const at::Tensor& x) 
 
 BlockCost cost(const Architecture& a, int64_t l, int64_t longest) {
   const LayerSpec& spec = a.layer(l);
-  const int64_t heads = a.n_heads * a.d_head;
+  const int64_t heads = a.n_heads * std::max(a.d_head, a.value_width());
   const int64_t kv = 2 * a.n_kv_heads * a.d_head;
   BlockCost c;
   c.probs = keeps_probs(a, longest) ? a.n_heads * longest : 0;
@@ -51,6 +53,7 @@ BlockCost cost(const Architecture& a, int64_t l, int64_t longest) {
   c.slopes = spec.attention.softcap ? 2 * c.probs : 0;
   // The q/k norm keeps the projections' outputs beside what attention took.
   c.released = c.made + (spec.attention.qk_norm ? heads + kv / 2 : 0);
+  if (const auto& latent = spec.attention.latent) c.released += latent->q_rank + latent->kv_rank + a.d_head;
   // The stream, z, and what a post-norm norms.
   c.kept = c.released + a.d_model + heads + (spec.post_norm(BlockKind::kAttention) ? a.d_model : 0);
   return c;

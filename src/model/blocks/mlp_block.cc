@@ -81,7 +81,7 @@ BlockCost cost(const Architecture& a, int64_t l, int64_t) {
   const LayerSpec& spec = a.layer(l);
   const bool post_norm = spec.post_norm(BlockKind::kMlp);
   BlockCost c;
-  c.made = a.d_mlp * spec.mlp.inputs_per_channel();
+  c.made = a.mlp_channels(l) * spec.mlp.inputs_per_channel();
   c.released = c.made + a.d_model;
   // A post-norm keeps the output that it norms.
   c.kept = c.released + (post_norm ? a.d_model : 0);

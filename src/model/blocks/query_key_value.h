@@ -9,7 +9,7 @@
 
 namespace circuit {
 
-// q, k, v of one layer, [tokens, heads · d_head] each.
+// q, k, v of one layer, [tokens, heads · d_head] each; v [tokens, heads · value_width].
 struct QueryKeyValue {
   at::Tensor q, k, v;
 };
@@ -22,6 +22,12 @@ QueryKeyValue make_qkv(const LayerWeights& weights, const AttentionSpec& spec, c
 // The same from projections that are already there.
 QueryKeyValue normed_and_rotated(const LayerWeights& weights, const AttentionSpec& spec, const RotaryTable& rotary,
                                  QueryKeyValue projected, QueryKeyNormCache* cache);
+
+// What one head makes of y, [tokens, d_model], before norms and rotation: [tokens, d_head], of values [tokens,
+// value_width]. h: a query head; g: a key/value head.
+at::Tensor project_query(const LayerWeights& weights, const at::Tensor& y, int64_t h);
+at::Tensor project_key(const LayerWeights& weights, const at::Tensor& y, int64_t g);
+at::Tensor project_value(const LayerWeights& weights, const at::Tensor& y, int64_t g);
 
 // What a q or k norm is over: [tokens, heads, d_head] as they are, or where it is over all of the layer's heads
 // [tokens, copies, heads · d_head]; copies: how many of each head there are (of a key head as many as read it apart).

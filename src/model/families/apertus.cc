@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_apertus_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.default_epsilon = 1e-5;
   like.default_activation = "xielu";
@@ -19,7 +19,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout apertus_layout(const Architecture& a) {
   LayoutNames names;
   names.attn_norm = "attention_layernorm";
   names.mlp_norm = "feedforward_layernorm";
@@ -28,6 +28,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family apertus_family() { return {"apertus", read_config, layout}; }
+Family apertus_family() { return {"apertus", read_apertus_config, apertus_layout}; }
 
 }  // namespace circuit

@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_arcee_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.default_epsilon = 1e-5;
   like.default_activation = "relu2";
@@ -19,6 +19,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family arcee_family() { return {"arcee", read_config, llama_like_layout}; }
+Family arcee_family() { return {"arcee", read_arcee_config, llama_like_layout}; }
 
 }  // namespace circuit

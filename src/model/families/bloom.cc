@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_bloom_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.layers = "n_layer";
   like.heads = "n_head";
@@ -32,7 +32,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout bloom_layout(const Architecture& a) {
   LayoutNames names;
   names.prefix = "transformer.";
   names.embedding = "word_embeddings";
@@ -50,6 +50,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family bloom_family() { return {"bloom", read_config, layout}; }
+Family bloom_family() { return {"bloom", read_bloom_config, bloom_layout}; }
 
 }  // namespace circuit

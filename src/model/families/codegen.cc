@@ -5,14 +5,14 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_codegen_config(const Json& config, const std::string& place) {
   Architecture a = read_gptj(config, place);
   a.family = "codegen";
   if (a.n_heads % 4 != 0) fail(place, "n_head: found {}, expected a multiple of 4.", a.n_heads);
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout codegen_layout(const Architecture& a) {
   LayoutNames names = gptj_names();
   names.qkv = "attn.qkv_proj";
   names.order = FusedOrder::kInChunks;
@@ -21,6 +21,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family codegen_family() { return {"codegen", read_config, layout}; }
+Family codegen_family() { return {"codegen", read_codegen_config, codegen_layout}; }
 
 }  // namespace circuit

@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_cohere_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.norm = NormKind::kLayerNorm;
   like.epsilon = "layer_norm_eps";
@@ -22,7 +22,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout cohere_layout(const Architecture& a) {
   LayoutNames names;
   names.mlp_norm = "input_layernorm";
   return layout_by_names(a, names);
@@ -30,6 +30,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family cohere_family() { return {"cohere", read_config, layout}; }
+Family cohere_family() { return {"cohere", read_cohere_config, cohere_layout}; }
 
 }  // namespace circuit

@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_cohere2_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.norm = NormKind::kLayerNorm;
   like.epsilon = "layer_norm_eps";
@@ -25,7 +25,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout cohere2_layout(const Architecture& a) {
   LayoutNames names;
   names.mlp_norm = "input_layernorm";
   return layout_by_names(a, names);
@@ -33,6 +33,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family cohere2_family() { return {"cohere2", read_config, layout}; }
+Family cohere2_family() { return {"cohere2", read_cohere2_config, cohere2_layout}; }
 
 }  // namespace circuit

@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_ernie4_5_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.default_epsilon = 1e-5;
   like.interleaved = true;
@@ -19,6 +19,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family ernie4_5_family() { return {"ernie4_5", read_config, llama_like_layout}; }
+Family ernie4_5_family() { return {"ernie4_5", read_ernie4_5_config, llama_like_layout}; }
 
 }  // namespace circuit

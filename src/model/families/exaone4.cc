@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_exaone4_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.default_epsilon = 1e-5;
   Architecture a = read_llama_like(config, place, like);
@@ -24,7 +24,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout exaone4_layout(const Architecture& a) {
   LayoutNames names;
   names.attn_post_norm = "post_attention_layernorm";
   names.mlp_post_norm = "post_feedforward_layernorm";
@@ -33,6 +33,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family exaone4_family() { return {"exaone4", read_config, layout}; }
+Family exaone4_family() { return {"exaone4", read_exaone4_config, exaone4_layout}; }
 
 }  // namespace circuit

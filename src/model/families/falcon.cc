@@ -18,7 +18,7 @@ bool two_norms(const Json& config, const std::string& place) {
   return found == config.end() || found->is_null() || optional_int(config, "num_ln_in_parallel_attn", 2, place) == 2;
 }
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_falcon_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.inner = "ffn_hidden_size";
   like.inner_is_four_widths = true;
@@ -53,7 +53,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout falcon_layout(const Architecture& a) {
   const LayerSpec& layer = a.layer(0);
   LayoutNames names;
   names.prefix = "transformer.";
@@ -79,6 +79,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family falcon_family() { return {"falcon", read_config, layout}; }
+Family falcon_family() { return {"falcon", read_falcon_config, falcon_layout}; }
 
 }  // namespace circuit

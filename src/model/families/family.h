@@ -77,6 +77,8 @@ Architecture read_wrapped(const Json& config, const std::string& place);
   METHOD(olmoe_family)            \
   METHOD(granitemoe_family)       \
   METHOD(phimoe_family)           \
+  METHOD(deepseek_v3_family)      \
+  METHOD(deepseek_v2_family)      \
   METHOD(gpt_oss_family)
 #define CIRCUIT_DECLARE(name) Family name();
 CIRCUIT_FAMILIES(CIRCUIT_DECLARE)

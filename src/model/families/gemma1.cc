@@ -6,7 +6,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_gemma1_config(const Json& config, const std::string& place) {
   require_size(config, "head_dim", place);  // no default: hidden_size / num_attention_heads is another size
   LlamaLike like;
   like.default_activation = "gelu_pytorch_tanh";
@@ -26,6 +26,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family gemma_family() { return {"gemma", read_config, llama_like_layout}; }
+Family gemma_family() { return {"gemma", read_gemma1_config, llama_like_layout}; }
 
 }  // namespace circuit

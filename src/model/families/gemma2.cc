@@ -8,7 +8,7 @@ namespace {
 constexpr double kDefaultScoreCap = 50;
 constexpr double kDefaultLogitCap = 30;
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_gemma2_config(const Json& config, const std::string& place) {
   Architecture a = read_gemma(config, place, {"", 2});
   a.family = "gemma2";
   const auto cap = read_softcap(config, "attn_logit_softcapping", kDefaultScoreCap, place);
@@ -19,6 +19,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family gemma2_family() { return {"gemma2", read_config, llama_like_layout}; }
+Family gemma2_family() { return {"gemma2", read_gemma2_config, llama_like_layout}; }
 
 }  // namespace circuit

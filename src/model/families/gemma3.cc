@@ -39,7 +39,7 @@ Json without_rope(Json config) {
   return config;
 }
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_gemma3_config(const Json& config, const std::string& place) {
   const bool older = config.contains("sliding_window_pattern");
   Architecture a =
       read_gemma(without_rope(config), place, {older ? "sliding_window_pattern" : "_sliding_window_pattern", 6});
@@ -76,7 +76,7 @@ Architecture read_config_with_vision(const Json& config, const std::string& plac
   for (const char* key : {"bos_token_id", "eos_token_id", "tie_word_embeddings"}) {
     if (config.contains(key) && !config.at(key).is_null()) language[key] = config.at(key);
   }
-  Architecture a = read_config(language, place + ", text_config");
+  Architecture a = read_gemma3_config(language, place + ", text_config");
   a.family = "gemma3";
   a.notes.push_back("the vision tower is not used: text only");
   return a;
@@ -91,7 +91,7 @@ Layout layout_with_vision(const Architecture& a) {
 
 }  // namespace
 
-Family gemma3_text_family() { return {"gemma3_text", read_config, llama_like_layout}; }
+Family gemma3_text_family() { return {"gemma3_text", read_gemma3_config, llama_like_layout}; }
 Family gemma3_family() { return {"gemma3", read_config_with_vision, layout_with_vision}; }
 
 }  // namespace circuit

@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_glm_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.default_epsilon = 1.5625e-7;
   like.partial = true;
@@ -17,7 +17,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout glm_layout(const Architecture& a) {
   LayoutNames names;
   names.gate_in = "mlp.gate_up_proj";
   return layout_by_names(a, names);
@@ -25,6 +25,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family glm_family() { return {"glm", read_config, layout}; }
+Family glm_family() { return {"glm", read_glm_config, glm_layout}; }
 
 }  // namespace circuit

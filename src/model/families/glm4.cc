@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_glm4_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.default_epsilon = 1.5625e-7;
   like.partial = true;
@@ -17,7 +17,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout glm4_layout(const Architecture& a) {
   LayoutNames names;
   names.gate_in = "mlp.gate_up_proj";
   names.attn_post_norm = "post_self_attn_layernorm";
@@ -27,6 +27,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family glm4_family() { return {"glm4", read_config, layout}; }
+Family glm4_family() { return {"glm4", read_glm4_config, glm4_layout}; }
 
 }  // namespace circuit

@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_gpt2_config(const Json& config, const std::string& place) {
   Architecture a;
   a.family = "gpt2";
   a.n_layers = require_layers(config, "n_layer", place);
@@ -37,7 +37,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout gpt2_layout(const Architecture& a) {
   const int64_t d = a.d_model;
   Layout all;
   all.prefix = "transformer.";
@@ -96,6 +96,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family gpt2_family() { return {"gpt2", read_config, layout}; }
+Family gpt2_family() { return {"gpt2", read_gpt2_config, gpt2_layout}; }
 
 }  // namespace circuit

@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_gpt_bigcode_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.layers = "n_layer";
   like.heads = "n_head";
@@ -32,7 +32,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout gpt_bigcode_layout(const Architecture& a) {
   LayoutNames names;
   names.prefix = "transformer.";
   names.embedding = "wte";
@@ -52,6 +52,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family gpt_bigcode_family() { return {"gpt_bigcode", read_config, layout}; }
+Family gpt_bigcode_family() { return {"gpt_bigcode", read_gpt_bigcode_config, gpt_bigcode_layout}; }
 
 }  // namespace circuit

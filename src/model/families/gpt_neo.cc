@@ -27,7 +27,7 @@ std::vector<bool> read_local_layers(const Json& config, const std::string& place
   return local;
 }
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_gpt_neo_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.layers = "num_layers";
   like.heads = "num_heads";
@@ -50,7 +50,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout gpt_neo_layout(const Architecture& a) {
   LayoutNames names;
   names.prefix = "transformer.";
   names.embedding = "wte";
@@ -71,6 +71,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family gpt_neo_family() { return {"gpt_neo", read_config, layout}; }
+Family gpt_neo_family() { return {"gpt_neo", read_gpt_neo_config, gpt_neo_layout}; }
 
 }  // namespace circuit

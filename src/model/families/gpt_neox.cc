@@ -21,7 +21,7 @@ RotarySpec read_rotary(const Json& config, const std::string& place, int64_t d_h
   return rotary;
 }
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_gpt_neox_config(const Json& config, const std::string& place) {
   Architecture a;
   a.family = "gpt_neox";
   a.n_layers = require_layers(config, "num_hidden_layers", place);
@@ -49,7 +49,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout gpt_neox_layout(const Architecture& a) {
   const int64_t d = a.d_model;
   const int64_t heads = a.n_heads * a.d_head;
   Layout all;
@@ -102,6 +102,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family gpt_neox_family() { return {"gpt_neox", read_config, layout}; }
+Family gpt_neox_family() { return {"gpt_neox", read_gpt_neox_config, gpt_neox_layout}; }
 
 }  // namespace circuit

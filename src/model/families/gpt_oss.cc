@@ -6,7 +6,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_gpt_oss_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.default_epsilon = 1e-5;
   Architecture a = read_llama_like(config, place, like);
@@ -31,7 +31,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout gpt_oss_layout(const Architecture& a) {
   LayoutNames names;
   names.router = "mlp.router";
   names.all_gate_in = "mlp.experts.gate_up_proj";
@@ -43,6 +43,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family gpt_oss_family() { return {"gpt_oss", read_config, layout}; }
+Family gpt_oss_family() { return {"gpt_oss", read_gpt_oss_config, gpt_oss_layout}; }
 
 }  // namespace circuit

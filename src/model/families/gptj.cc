@@ -51,7 +51,7 @@ LayoutNames gptj_names() {
 
 namespace {
 
-Layout layout(const Architecture& a) {
+Layout gptj_layout(const Architecture& a) {
   LayoutNames names = gptj_names();
   names.q = "attn.q_proj";
   names.k = "attn.k_proj";
@@ -61,6 +61,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family gptj_family() { return {"gptj", read_gptj, layout}; }
+Family gptj_family() { return {"gptj", read_gptj, gptj_layout}; }
 
 }  // namespace circuit

@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_granite_config(const Json& config, const std::string& place) {
   Architecture a = read_llama_like(config, place);
   a.family = "granite";
   read_multipliers(config, place, &a);
@@ -14,6 +14,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family granite_family() { return {"granite", read_config, llama_like_layout}; }
+Family granite_family() { return {"granite", read_granite_config, llama_like_layout}; }
 
 }  // namespace circuit

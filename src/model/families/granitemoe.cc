@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_granitemoe_config(const Json& config, const std::string& place) {
   Architecture a = read_llama_like(config, place);
   a.family = "granitemoe";
   read_multipliers(config, place, &a);
@@ -13,7 +13,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout granitemoe_layout(const Architecture& a) {
   LayoutNames names;
   names.router = "block_sparse_moe.router.layer";
   names.all_gate_in = "block_sparse_moe.input_linear.weight";
@@ -23,6 +23,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family granitemoe_family() { return {"granitemoe", read_config, layout}; }
+Family granitemoe_family() { return {"granitemoe", read_granitemoe_config, granitemoe_layout}; }
 
 }  // namespace circuit

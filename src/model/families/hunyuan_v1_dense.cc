@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_hunyuan_v1_dense_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.default_epsilon = 1e-5;
   Architecture a = read_llama_like(config, place, like);
@@ -15,7 +15,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout hunyuan_v1_dense_layout(const Architecture& a) {
   LayoutNames names;
   names.q_norm = "self_attn.query_layernorm";
   names.k_norm = "self_attn.key_layernorm";
@@ -24,6 +24,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family hunyuan_v1_dense_family() { return {"hunyuan_v1_dense", read_config, layout}; }
+Family hunyuan_v1_dense_family() { return {"hunyuan_v1_dense", read_hunyuan_v1_dense_config, hunyuan_v1_dense_layout}; }
 
 }  // namespace circuit

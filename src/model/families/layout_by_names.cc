@@ -45,7 +45,12 @@ class LayoutWriter {
   // Linear weights are [out, in]: outputs are split along dimension 0, inputs along 1.
   TensorRef outputs(const char* name, int64_t units, int64_t unit, int64_t first = 0, int64_t all = 0,
                     int64_t stride = 0) {
-    return {need(name, ".weight", {all == 0 ? units * unit : all, a_.d_model}),
+    return outputs_of(a_.d_model, name, units, unit, first, all, stride);
+  }
+  // The same of a matrix that reads `from` channels.
+  TensorRef outputs_of(int64_t from, const char* name, int64_t units, int64_t unit, int64_t first = 0, int64_t all = 0,
+                       int64_t stride = 0) {
+    return {need(name, ".weight", {all == 0 ? units * unit : all, from}),
             0,
             first,
             stride == 0 ? unit : stride,
@@ -92,19 +97,46 @@ class LayoutWriter {
     }
   }
 
+  void latents(const AttentionSpec& spec, LayerLayout* layer) {
+    const LatentSpec& latent = *spec.latent;
+    const int64_t rotated = spec.rotary->dims;
+    const auto down = [&](const char* name, int64_t width, std::string* bias) {
+      if (latent.bias) *bias = need(name, ".bias", {width});
+      return outputs(name, 1, width);
+    };
+    if (latent.q_rank > 0) {
+      layer->q_down = down(names_.q_down, latent.q_rank, &layer->q_down_bias);
+      layer->q_latent_norm = need(names_.q_latent_norm, ".weight", {latent.q_rank});
+      layer->w_q = outputs_of(latent.q_rank, names_.q_up, a_.n_heads, a_.d_head);
+    } else {
+      layer->w_q = outputs(names_.q, a_.n_heads, a_.d_head);
+    }
+    layer->kv_down = down(names_.kv_down, latent.kv_rank + rotated, &layer->kv_down_bias);
+    layer->kv_latent_norm = need(names_.kv_latent_norm, ".weight", {latent.kv_rank});
+    const int64_t plain = a_.d_head - rotated;
+    const int64_t both = plain + a_.value_width();
+    const auto part = [&](int64_t width, int64_t first) {
+      return outputs_of(latent.kv_rank, names_.kv_up, a_.n_heads, width, first, a_.n_heads * both, both);
+    };
+    layer->w_k = part(plain, 0);
+    layer->w_v = part(a_.value_width(), plain);
+  }
+
   void attention(const AttentionSpec& spec, LayerLayout* layer) {
     const int64_t dh = a_.d_head;
     const int64_t q = a_.n_heads * dh;
     const int64_t kv = a_.n_kv_heads * dh;
     const bool fused = *names_.qkv != '\0';
-    if (fused) {
+    if (spec.latent) {
+      latents(spec, layer);
+    } else if (fused) {
       fused_attention(layer);
     } else {
       layer->w_q = outputs(names_.q, a_.n_heads, dh);
       layer->w_k = outputs(names_.k, a_.n_kv_heads, dh);
       layer->w_v = outputs(names_.v, a_.n_kv_heads, dh);
     }
-    layer->w_o = inputs(names_.o, a_.n_heads, dh);
+    layer->w_o = inputs(names_.o, a_.n_heads, a_.value_width());
     if (spec.qkv_bias) {
       const int64_t all = q + 2 * kv;
       layer->b_q = bias_of(fused ? names_.qkv : names_.q, layer->w_q, fused ? all : q);
@@ -185,6 +217,10 @@ class LayoutWriter {
     const int64_t channels = experts.width - (experts.out_bias ? 1 : 0);
     layer->router = need(names_.router, ".weight", {experts.routed, a_.d_model});
     if (experts.router_bias) layer->router_bias = need(names_.router, ".bias", {experts.routed});
+    if (experts.router == RouterKind::kSigmoid) {
+      layer->choice_bias = at_ + names_.choice_bias;
+      all_.constants.push_back({layer->choice_bias, {experts.routed}});
+    }
     const bool together = *names_.all_gate_in != '\0';
     for (int64_t e = 0; e < experts.routed; ++e) {
       layer->experts.push_back(together ? expert_of_all(spec, e, channels)
@@ -208,7 +244,7 @@ class LayoutWriter {
   void mlp(const MlpSpec& spec, LayerLayout* layer) {
     if (spec.experts.any()) return experts(spec, layer);
     const bool fused = *names_.gate_in != '\0';
-    const int64_t m = a_.d_mlp;
+    const int64_t m = spec.channels > 0 ? spec.channels : a_.d_mlp;
     if (spec.gated && fused) {
       layer->w_gate = outputs(names_.gate_in, m, 1, 0, 2 * m);
       layer->w_in = outputs(names_.gate_in, m, 1, m, 2 * m);

@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_llama_config(const Json& config, const std::string& place) {
   Architecture a = read_llama_like(config, place);
   a.family = "llama";
   LayerSpec& layer = a.every_layer();
@@ -15,6 +15,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family llama_family() { return {"llama", read_config, llama_like_layout}; }
+Family llama_family() { return {"llama", read_llama_config, llama_like_layout}; }
 
 }  // namespace circuit

@@ -73,7 +73,8 @@ void read_experts(const Json& config, const std::string& place, const ExpertKeys
     fail(place, "{}: found {}, expected at most {} = {}.", keys.chosen, experts.chosen, routed, experts.routed);
   }
   experts.width = require_size(config, keys.width, place);
-  if (*keys.normalised != '\0') experts.normalised = optional_bool(config, keys.normalised, false, place);
+  if (*keys.normalised != '\0')
+    experts.normalised = optional_bool(config, keys.normalised, keys.default_normalised, place);
   if (*keys.shared_width != '\0') {
     const int64_t width = require_size(config, keys.shared_width, place);
     if (width % experts.width != 0) {
@@ -83,16 +84,40 @@ void read_experts(const Json& config, const std::string& place, const ExpertKeys
     experts.shared = width / experts.width;
     experts.shared_gate = true;
   }
-  const auto only = config.find("mlp_only_layers");
-  const bool some = only != config.end() && only->is_array() && !only->empty();
-  if (some || optional_int(config, "decoder_sparse_step", 1, place) != 1) {
-    fail(place, "{}: layers without experts among those with some are not supported.",
-         some ? "mlp_only_layers" : "decoder_sparse_step");
-  }
-  if (experts.routed > (int64_t{1} << 31) / experts.width) {
+  if (*keys.shared_count != '\0') experts.shared = require_size(config, keys.shared_count, place);
+  if (experts.count() > (int64_t{1} << 31) / experts.width) {
     fail(place, "{} {} of {} channels are too many.", routed, experts.routed, experts.width);
   }
   a->d_mlp = experts.count() * experts.width;
+}
+
+void set_dense_layers(Architecture* a, const std::vector<bool>& dense, int64_t channels, const std::string& place) {
+  const int64_t count = std::count(dense.begin(), dense.end(), true);
+  if (count == a->n_layers) fail(place, "no layer of {} has experts: that is not supported.", a->n_layers);
+  a->change_layers(dense, [&](LayerSpec& layer) {
+    layer.mlp.experts = {};
+    layer.mlp.channels = channels;
+  });
+  if (count > 0) a->notes.push_back(fmt::format("{} of {} layers have one MLP and no experts", count, a->n_layers));
+}
+
+void read_dense_layers(const Json& config, const std::string& place, Architecture* a) {
+  const int64_t step = optional_int(config, "decoder_sparse_step", 1, place);
+  if (step < 1) fail(place, "decoder_sparse_step: found {}, expected at least 1.", step);
+  std::vector<bool> dense;
+  for (int64_t l = 0; l < a->n_layers; ++l) dense.push_back((l + 1) % step != 0);
+  const auto only = config.find("mlp_only_layers");
+  if (only != config.end() && !only->is_null()) {
+    if (!only->is_array()) fail(place, "mlp_only_layers: found a {}, expected an array.", only->type_name());
+    for (const Json& layer : *only) {
+      // A layer that the model does not have is none, as in transformers.
+      if (!layer.is_number_integer()) fail(place, "mlp_only_layers: found {}, expected layers.", layer.dump());
+      const auto l = layer.get<int64_t>();
+      if (l >= 0 && l < a->n_layers) dense[l] = true;
+    }
+  }
+  if (std::find(dense.begin(), dense.end(), true) == dense.end()) return;
+  set_dense_layers(a, dense, require_size(config, "intermediate_size", place), place);
 }
 
 void read_qwen_windows(const Json& config, const std::string& place, Architecture* a) {
@@ -110,6 +135,12 @@ void read_qwen_windows(const Json& config, const std::string& place, Architectur
   std::vector<bool> windowed;
   for (int64_t l = 0; l < a->n_layers; ++l) windowed.push_back(l >= first);
   set_windows(a, windowed, optional_size(config, "sliding_window", 4096, place));
+}
+
+void read_clip(const Json& config, const std::string& place, Architecture* a) {
+  if (!has_value(config, "clip_qkv")) return;
+  const double clip = read_positive(config, "clip_qkv", 1, place);
+  for (LayerSpec& kind : a->layer_kinds) kind.attention.clip = clip;
 }
 
 void read_multipliers(const Json& config, const std::string& place, Architecture* a) {
@@ -150,10 +181,7 @@ std::vector<bool> read_windowed_layers(const Json& config, const std::string& pl
 void set_windows(Architecture* a, const std::vector<bool>& windowed, int64_t window) {
   const int64_t local = std::count(windowed.begin(), windowed.end(), true);
   if (local == 0) return;
-  a->kind_of_layer.assign(windowed.begin(), windowed.end());
-  LayerSpec windowed_layer = a->every_layer();
-  windowed_layer.attention.window = window;
-  a->layer_kinds.push_back(std::move(windowed_layer));
+  a->change_layers(windowed, [&](LayerSpec& layer) { layer.attention.window = window; });
   a->notes.push_back(
       fmt::format("sliding_window = {}: in {} of {} layers a token attends to itself and the {} before it", window,
                   local, a->n_layers, window - 1));

@@ -37,6 +37,9 @@ Architecture read_llama_like(const Json& config, const std::string& place, const
 // Error where layer_types asks for one without it.
 void read_qwen_windows(const Json& config, const std::string& place, Architecture* architecture);
 
+// clip_qkv, where it is a number.
+void read_clip(const Json& config, const std::string& place, Architecture* architecture);
+
 // Granite's multipliers, and its attention_bias.
 void read_multipliers(const Json& config, const std::string& place, Architecture* architecture);
 
@@ -48,7 +51,7 @@ struct WindowPattern {
 // Throws Error for a type of layer that is not known.
 std::vector<bool> read_windowed_layers(const Json& config, const std::string& place, int64_t n_layers,
                                        const WindowPattern& pattern);
-// Layers of two kinds, as every layer is now: the first without a window, the second with one. Says so in the notes.
+// Gives some layers a window. Says so in the notes.
 void set_windows(Architecture* architecture, const std::vector<bool>& windowed, int64_t window);
 // Throws Error naming a key that is true, or a number, where only its absence, false or null is supported.
 void refuse_key(const Json& config, const std::string& key, const std::string& place);
@@ -60,11 +63,20 @@ struct ExpertKeys {
   int64_t default_chosen = 2;
   const char* width = "intermediate_size";
   const char* shared_width = "";  // of an MLP beside the experts
-  const char* normalised = "";    // missing: false
+  const char* shared_count = "";  // of such an MLP without a gate, as a number of experts
+  const char* normalised = "";
+  bool default_normalised = false;
 };
-// Makes the MLPs of what read_llama_like read experts. Throws Error naming the key where there are none to choose
-// from, fewer than are chosen, a shared MLP that is not some experts wide, or layers without experts among the others.
+// Makes the MLPs of what read_llama_like read experts, of every layer. Throws Error naming the key where there are none
+// to choose from, fewer than are chosen, or a shared MLP that is not some experts wide.
 void read_experts(const Json& config, const std::string& place, const ExpertKeys& keys, Architecture* architecture);
+
+// Takes the experts away again from some layers: their MLP is one, of `channels`. Throws Error where no layer keeps
+// its experts.
+void set_dense_layers(Architecture* architecture, const std::vector<bool>& dense, int64_t channels,
+                      const std::string& place);
+// Qwen's: decoder_sparse_step and mlp_only_layers; their MLP has intermediate_size channels.
+void read_dense_layers(const Json& config, const std::string& place, Architecture* architecture);
 
 // How one tensor holds q, k and v of all heads.
 enum class FusedOrder {
@@ -96,6 +108,13 @@ struct LayoutNames {
   const char* v = "self_attn.v_proj";
   const char* qkv = "";  // all three in one
   FusedOrder order = FusedOrder::kSideBySide;
+  // Of latents (LayerLayout::q_down): then q reads one, where queries have a rank.
+  const char* q_down = "self_attn.q_a_proj";
+  const char* q_latent_norm = "self_attn.q_a_layernorm";
+  const char* q_up = "self_attn.q_b_proj";
+  const char* kv_down = "self_attn.kv_a_proj_with_mqa";
+  const char* kv_latent_norm = "self_attn.kv_a_layernorm";
+  const char* kv_up = "self_attn.kv_b_proj";
   const char* o = "self_attn.o_proj";
   const char* gate = "mlp.gate_proj";
   const char* in = "mlp.up_proj";
@@ -104,6 +123,7 @@ struct LayoutNames {
   // Of experts, below the layer: their router; each one's matrices below its number; or those of all in one tensor,
   // [experts, out, in] or [experts, in, out], gate and up as rows of one half each or by turns.
   const char* router = "mlp.gate";
+  const char* choice_bias = "mlp.gate.e_score_correction_bias";
   const char* experts = "mlp.experts.";
   const char* expert_gate = "gate_proj.weight";
   const char* expert_in = "up_proj.weight";

@@ -8,7 +8,7 @@ namespace {
 // Where config.json leaves the key out, as Hugging Face reads it. null means no window.
 constexpr int64_t kDefaultWindow = 4096;
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_mistral_config(const Json& config, const std::string& place) {
   Architecture a = read_llama_like(config, place);
   a.family = "mistral";
   const auto window = config.find("sliding_window");
@@ -22,6 +22,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family mistral_family() { return {"mistral", read_config, llama_like_layout}; }
+Family mistral_family() { return {"mistral", read_mistral_config, llama_like_layout}; }
 
 }  // namespace circuit

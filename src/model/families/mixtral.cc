@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_mixtral_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.default_epsilon = 1e-5;
   Architecture a = read_llama_like(config, place, like);
@@ -18,7 +18,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout mixtral_layout(const Architecture& a) {
   LayoutNames names;
   names.router = "block_sparse_moe.gate";
   names.experts = "block_sparse_moe.experts.";
@@ -30,6 +30,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family mixtral_family() { return {"mixtral", read_config, layout}; }
+Family mixtral_family() { return {"mixtral", read_mixtral_config, mixtral_layout}; }
 
 }  // namespace circuit

@@ -7,7 +7,7 @@ namespace {
 
 // What of attn_config is not supported, by name.
 void check_attention(const Json& attention, const std::string& place) {
-  for (const char* key : {"clip_qkv", "qk_ln", "prefix_lm", "attn_uses_sequence_id"}) refuse_key(attention, key, place);
+  for (const char* key : {"qk_ln", "prefix_lm", "attn_uses_sequence_id"}) refuse_key(attention, key, place);
   if (!optional_bool(attention, "alibi", true, place)) {
     fail(place, "alibi = false is not supported: learned positions are not read.");
   }
@@ -15,7 +15,7 @@ void check_attention(const Json& attention, const std::string& place) {
   if (type != "multihead_attention") fail(place, "attn_type '{}' is not supported. Known: multihead_attention.", type);
 }
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_mpt_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.layers = "n_layers";
   like.heads = "n_heads";
@@ -39,6 +39,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   const Json attention = config.value("attn_config", Json::object());
   if (!attention.is_object()) fail(place, "attn_config: found a {}, expected an object.", attention.type_name());
   const std::string where = place + ", attn_config";
+  read_clip(attention, where, &a);
   check_attention(attention, where);
   AttentionSpec& spec = a.every_layer().attention;
   spec.alibi = alibi_slopes(a.n_heads, read_positive(attention, "alibi_bias_max", 8, where), AlibiOrder::kReordered);
@@ -49,7 +50,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout mpt_layout(const Architecture& a) {
   LayoutNames names;
   names.prefix = "transformer.";
   names.embedding = "wte";
@@ -66,6 +67,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family mpt_family() { return {"mpt", read_config, layout}; }
+Family mpt_family() { return {"mpt", read_mpt_config, mpt_layout}; }
 
 }  // namespace circuit

@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_nemotron_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.norm = NormKind::kLayerNorm;
   like.epsilon = "norm_eps";
@@ -22,7 +22,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout nemotron_layout(const Architecture& a) {
   LayoutNames names;
   names.norm_bias = true;
   return layout_by_names(a, names);
@@ -30,6 +30,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family nemotron_family() { return {"nemotron", read_config, layout}; }
+Family nemotron_family() { return {"nemotron", read_nemotron_config, nemotron_layout}; }
 
 }  // namespace circuit

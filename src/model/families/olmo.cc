@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_olmo_config(const Json& config, const std::string& place) {
   Json known = config;
   known["layer_norm_eps"] = 1e-5;  // of the code, not of config.json
   LlamaLike like;
@@ -14,11 +14,11 @@ Architecture read_config(const Json& config, const std::string& place) {
   a.family = "olmo";
   LayerSpec& layer = a.every_layer();
   layer.attention.qkv_bias = layer.attention.out_bias = optional_bool(config, "attention_bias", false, place);
-  refuse_key(config, "clip_qkv", place);
+  read_clip(config, place, &a);
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout olmo_layout(const Architecture& a) {
   LayoutNames names;
   names.norm_weights = false;
   return layout_by_names(a, names);
@@ -26,6 +26,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family olmo_family() { return {"olmo", read_config, layout}; }
+Family olmo_family() { return {"olmo", read_olmo_config, olmo_layout}; }
 
 }  // namespace circuit

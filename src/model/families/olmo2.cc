@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_olmo2_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.default_epsilon = 1e-5;
   Architecture a = read_llama_like(config, place, like);
@@ -17,7 +17,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout olmo2_layout(const Architecture& a) {
   LayoutNames names;
   names.attn_post_norm = "post_attention_layernorm";
   names.mlp_post_norm = "post_feedforward_layernorm";
@@ -26,6 +26,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family olmo2_family() { return {"olmo2", read_config, layout}; }
+Family olmo2_family() { return {"olmo2", read_olmo2_config, olmo2_layout}; }
 
 }  // namespace circuit

@@ -17,7 +17,7 @@ RotarySpec read_rotary_of_type(const Json& config, const std::string& type, cons
   return rotary;
 }
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_olmo3_config(const Json& config, const std::string& place) {
   Json plain = config;
   for (const char* key : {"rope_parameters", "rope_scaling"}) plain.erase(key);
   LlamaLike like;
@@ -38,7 +38,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout olmo3_layout(const Architecture& a) {
   LayoutNames names;
   names.attn_post_norm = "post_attention_layernorm";
   names.mlp_post_norm = "post_feedforward_layernorm";
@@ -47,6 +47,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family olmo3_family() { return {"olmo3", read_config, layout}; }
+Family olmo3_family() { return {"olmo3", read_olmo3_config, olmo3_layout}; }
 
 }  // namespace circuit

@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_olmoe_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.default_epsilon = 1e-5;
   Architecture a = read_llama_like(config, place, like);
@@ -13,7 +13,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   AttentionSpec& attention = a.every_layer().attention;
   attention.qk_norm = attention.qk_norm_whole = true;
   attention.qkv_bias = attention.out_bias = optional_bool(config, "attention_bias", false, place);
-  refuse_key(config, "clip_qkv", place);
+  read_clip(config, place, &a);
   ExpertKeys keys;
   keys.routed = "num_experts";
   keys.default_chosen = 8;
@@ -24,6 +24,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family olmoe_family() { return {"olmoe", read_config, llama_like_layout}; }
+Family olmoe_family() { return {"olmoe", read_olmoe_config, llama_like_layout}; }
 
 }  // namespace circuit

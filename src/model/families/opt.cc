@@ -6,7 +6,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_opt_config(const Json& config, const std::string& place) {
   Architecture a;
   a.family = "opt";
   a.n_layers = require_layers(config, "num_hidden_layers", place);
@@ -44,7 +44,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout opt_layout(const Architecture& a) {
   const int64_t d = a.d_model;
   Layout all;
   all.prefix = "model.";
@@ -91,6 +91,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family opt_family() { return {"opt", read_config, layout}; }
+Family opt_family() { return {"opt", read_opt_config, opt_layout}; }
 
 }  // namespace circuit

@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_persimmon_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.norm = NormKind::kLayerNorm;
   like.epsilon = "layer_norm_eps";
@@ -24,7 +24,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout persimmon_layout(const Architecture& a) {
   LayoutNames names;
   names.final_norm = "final_layernorm";
   names.qkv = "self_attn.query_key_value";
@@ -40,6 +40,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family persimmon_family() { return {"persimmon", read_config, layout}; }
+Family persimmon_family() { return {"persimmon", read_persimmon_config, persimmon_layout}; }
 
 }  // namespace circuit

@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_phi_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.norm = NormKind::kLayerNorm;
   like.epsilon = "layer_norm_eps";
@@ -24,7 +24,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout phi_layout(const Architecture& a) {
   LayoutNames names;
   names.final_norm = "final_layernorm";
   names.mlp_norm = "input_layernorm";
@@ -39,6 +39,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family phi_family() { return {"phi", read_config, layout}; }
+Family phi_family() { return {"phi", read_phi_config, phi_layout}; }
 
 }  // namespace circuit

@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_phi3_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.default_epsilon = 1e-5;
   like.partial = true;
@@ -17,7 +17,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout phi3_layout(const Architecture& a) {
   LayoutNames names;
   names.qkv = "self_attn.qkv_proj";
   names.gate_in = "mlp.gate_up_proj";
@@ -26,6 +26,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family phi3_family() { return {"phi3", read_config, layout}; }
+Family phi3_family() { return {"phi3", read_phi3_config, phi3_layout}; }
 
 }  // namespace circuit

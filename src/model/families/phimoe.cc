@@ -5,14 +5,20 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_phimoe_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.norm = NormKind::kLayerNorm;
   like.default_epsilon = 1e-5;
   Architecture a = read_llama_like(config, place, like);
   a.family = "phimoe";
-  if (a.every_layer().attention.rotary->longrope) {
-    fail(place, "rope_type 'longrope' is not supported for phimoe: transformers works it without its long factors.");
+  if (auto& longrope = a.every_layer().attention.rotary->longrope) {
+    // As transformers: long sequences have another factor, and the divisors of short ones.
+    std::string where;
+    const Json rope = rope_object(config, place, &where);
+    longrope->long_factors = longrope->short_factors;
+    longrope->attention_factor = read_positive(rope, "short_mscale", 1, where);
+    longrope->long_attention_factor = read_positive(rope, "long_mscale", 1, where);
+    a.notes.push_back("longrope: the long factors are not used, as in transformers");
   }
   const auto window = config.find("sliding_window");
   if (window != config.end() && !window->is_null()) {
@@ -29,7 +35,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout phimoe_layout(const Architecture& a) {
   LayoutNames names;
   names.router = "block_sparse_moe.gate";
   names.experts = "block_sparse_moe.experts.";
@@ -42,6 +48,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family phimoe_family() { return {"phimoe", read_config, layout}; }
+Family phimoe_family() { return {"phimoe", read_phimoe_config, phimoe_layout}; }
 
 }  // namespace circuit

@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_qwen2_config(const Json& config, const std::string& place) {
   Architecture a = read_llama_like(config, place);
   a.family = "qwen2";
   a.every_layer().attention.qkv_bias = true;
@@ -16,6 +16,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family qwen2_family() { return {"qwen2", read_config, llama_like_layout}; }
+Family qwen2_family() { return {"qwen2", read_qwen2_config, llama_like_layout}; }
 
 }  // namespace circuit

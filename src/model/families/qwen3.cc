@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_qwen3_config(const Json& config, const std::string& place) {
   require_size(config, "head_dim", place);  // no default: hidden_size / num_attention_heads is another size
   Architecture a = read_llama_like(config, place);
   a.family = "qwen3";
@@ -17,6 +17,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family qwen3_family() { return {"qwen3", read_config, llama_like_layout}; }
+Family qwen3_family() { return {"qwen3", read_qwen3_config, llama_like_layout}; }
 
 }  // namespace circuit

@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_qwen3_moe_config(const Json& config, const std::string& place) {
   Architecture a = read_llama_like(config, place);
   a.family = "qwen3_moe";
   AttentionSpec& attention = a.every_layer().attention;
@@ -17,12 +17,17 @@ Architecture read_config(const Json& config, const std::string& place) {
   keys.width = "moe_intermediate_size";
   keys.normalised = "norm_topk_prob";
   read_experts(config, place, keys, &a);
-  read_qwen_windows(config, place, &a);
+  read_dense_layers(config, place, &a);
+  // Of every layer, whatever max_window_layers says, as transformers has it.
+  if (optional_bool(config, "use_sliding_window", false, place)) {
+    set_windows(&a, std::vector<bool>(static_cast<size_t>(a.n_layers), true),
+                optional_size(config, "sliding_window", 4096, place));
+  }
   return a;
 }
 
 }  // namespace
 
-Family qwen3_moe_family() { return {"qwen3_moe", read_config, llama_like_layout}; }
+Family qwen3_moe_family() { return {"qwen3_moe", read_qwen3_moe_config, llama_like_layout}; }
 
 }  // namespace circuit

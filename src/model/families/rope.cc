@@ -80,7 +80,7 @@ LongRopeScaling read_longrope(const Json& rope, const Json& config, int64_t pair
   s.original_positions = read_positive(rope, "original_max_position_embeddings", outside, where);
   const double factor = read_positive(rope, "factor", positions / s.original_positions, where);
   const double magnitude = factor <= 1 ? 1 : std::sqrt(1 + std::log(factor) / std::log(s.original_positions));
-  s.attention_factor = read_positive(rope, "attention_factor", magnitude, where);
+  s.attention_factor = s.long_attention_factor = read_positive(rope, "attention_factor", magnitude, where);
   return s;
 }
 

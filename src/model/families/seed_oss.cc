@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_seed_oss_config(const Json& config, const std::string& place) {
   Architecture a = read_llama_like(config, place);
   a.family = "seed_oss";
   LayerSpec& layer = a.every_layer();
@@ -16,6 +16,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family seed_oss_family() { return {"seed_oss", read_config, llama_like_layout}; }
+Family seed_oss_family() { return {"seed_oss", read_seed_oss_config, llama_like_layout}; }
 
 }  // namespace circuit

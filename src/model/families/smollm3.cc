@@ -22,7 +22,7 @@ std::vector<size_t> read_layers_without_positions(const Json& config, const std:
   return without;
 }
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_smollm3_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.default_tied = true;
   Architecture a = read_llama_like(config, place, like);
@@ -40,6 +40,6 @@ Architecture read_config(const Json& config, const std::string& place) {
 
 }  // namespace
 
-Family smollm3_family() { return {"smollm3", read_config, llama_like_layout}; }
+Family smollm3_family() { return {"smollm3", read_smollm3_config, llama_like_layout}; }
 
 }  // namespace circuit

@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_stablelm_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.norm = NormKind::kLayerNorm;
   like.epsilon = "layer_norm_eps";
@@ -20,7 +20,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout stablelm_layout(const Architecture& a) {
   LayoutNames names;
   names.mlp_norm = a.layer(0).parallel() ? "input_layernorm" : "post_attention_layernorm";
   names.q_norm = "self_attn.q_layernorm";
@@ -32,6 +32,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family stablelm_family() { return {"stablelm", read_config, layout}; }
+Family stablelm_family() { return {"stablelm", read_stablelm_config, stablelm_layout}; }
 
 }  // namespace circuit

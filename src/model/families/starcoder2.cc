@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-Architecture read_config(const Json& config, const std::string& place) {
+Architecture read_starcoder2_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.norm = NormKind::kLayerNorm;
   like.epsilon = "norm_epsilon";
@@ -23,7 +23,7 @@ Architecture read_config(const Json& config, const std::string& place) {
   return a;
 }
 
-Layout layout(const Architecture& a) {
+Layout starcoder2_layout(const Architecture& a) {
   LayoutNames names;
   names.in = "mlp.c_fc";
   names.out = "mlp.c_proj";
@@ -33,6 +33,6 @@ Layout layout(const Architecture& a) {
 
 }  // namespace
 
-Family starcoder2_family() { return {"starcoder2", read_config, layout}; }
+Family starcoder2_family() { return {"starcoder2", read_starcoder2_config, starcoder2_layout}; }
 
 }  // namespace circuit

@@ -40,6 +40,24 @@ TEST(JinjaLimits, LoopsEnd) {
               HasSubstr("steps"));
 }
 
+// Steps grow with the input: TRL's longest templates take 3,000 a message (13 of 112 were refused 3,000 messages).
+TEST(JinjaLimits, LongConversationsMayTakeMoreStepsAndLoopsStillEnd) {
+  constexpr int kMessages = 3000;
+  const auto messages = [](Runtime& runtime) {
+    Values list;
+    for (int i = 0; i < kMessages; ++i) {
+      list.push_back(runtime.dict({{runtime.text("role"), runtime.text("user")},
+                                   {runtime.text("content"), runtime.text("What are the keys to the cabinet?")}}));
+    }
+    return Named{{"messages", runtime.list(std::move(list))}};
+  };
+  const std::string each = "{% for m in messages %}{% for x in range(";
+  const std::string body = ") %}{{ x }}{% endfor %}{% endfor %}";
+  EXPECT_GT(Template(each + "1000" + body, "t").render(messages).text.size(), 3000 * 1000);
+  EXPECT_THROW(Template(each + "99999" + body, "t").render(messages), Error);
+  EXPECT_THROW(Template("{% for m in messages %}" + each + "10" + body + "{% endfor %}", "t").render(messages), Error);
+}
+
 TEST(JinjaLimits, MemoryIsBounded) {
   EXPECT_THAT(refusal("{{ 'a' * 10 ** 12 }}"), HasSubstr("[t:1] chat template: a text is repeated"));
   EXPECT_THAT(refusal("{{ [1] * 10 ** 12 }}"), HasSubstr("a list is repeated"));

@@ -45,7 +45,7 @@ void Runtime::refuse_with(const std::string& message) const {
   fail(fmt::format("{}:{}", place_, line), "chat template: {}", message);
 }
 
-void Runtime::too_long() const { refuse("it takes more than {} steps.", kMaxSteps); }
+void Runtime::too_long() const { refuse("it takes more than {} steps.", meter_->max_steps); }
 
 void Runtime::reserve(size_t bytes) const {
   if (bytes > kMaxBytes || meter_->bytes + bytes > kMaxBytes) {

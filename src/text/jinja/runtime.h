@@ -11,8 +11,10 @@
 
 namespace circuit::jinja {
 
-// What a template may cost. A conversation of a thousand messages takes some hundred thousand steps.
+// What a template may cost: so many steps, and so many more for every byte that its variables hold. A message of a
+// conversation holds some five hundred bytes and takes some hundred to three thousand steps.
 constexpr int64_t kMaxSteps = 4'000'000;
+constexpr int64_t kStepsAByte = 20;
 constexpr size_t kMaxBytes = size_t{256} << 20;
 constexpr int kMaxCalls = 1500;         // statements, expressions and macros inside one another
 constexpr int kMaxValueDepth = 100;     // lists of lists
@@ -22,6 +24,7 @@ class Meter {
  public:
   size_t bytes = 0;
   int64_t steps = 0;
+  int64_t max_steps = kMaxSteps;
 };
 
 class Runtime {
@@ -38,9 +41,11 @@ class Runtime {
   // Counts work of so many units (nodes, items, 64 bytes) against the limit.
   void charge(size_t units) {
     meter_->steps += static_cast<int64_t>(units);
-    if (meter_->steps > kMaxSteps) too_long();
+    if (meter_->steps > meter_->max_steps) too_long();
   }
   void charge_bytes(size_t bytes) { charge(bytes / 64); }
+  // Once the variables are made: the more of them, the more may be done with them.
+  void allow_for_variables() { meter_->max_steps = kMaxSteps + kStepsAByte * static_cast<int64_t>(meter_->bytes); }
   // Before so many bytes are made.
   void reserve(size_t bytes) const;
 

@@ -116,6 +116,7 @@ Rendered Template::render(const std::function<Named(Runtime& runtime)>& variable
   globals.set("raise_exception", function_value("raise_exception", raise_exception));
   Scope root(&globals);
   for (auto& [name, value] : variables(runtime)) root.set(name, std::move(value));
+  runtime.allow_for_variables();
   TextBuilder built;
   Evaluator(&runtime).run(tree_->body, root, built);
   std::vector<Mark> marks = built.take_marks();

@@ -26,10 +26,10 @@ class Method : public TuningMethod {
     return std::make_unique<WholeModel>(input);
   }
   // Embeddings are trained, whose lookups add up.
-  int64_t state_bytes(const StateShape& shape, const TuningSettings& tuning) const override {
+  int64_t gradient_bytes(const StateShape& shape, const TuningSettings& tuning) const override {
     StateShape summed = shape;
     summed.summed = true;
-    return TuningMethod::state_bytes(summed, tuning);
+    return TuningMethod::gradient_bytes(summed, tuning);
   }
 };
 

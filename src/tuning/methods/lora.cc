@@ -95,9 +95,8 @@ class Method : public TuningMethod {
 
   bool trains_slices() const override { return false; }
   // In float32 throughout, beside the weights it adapts.
-  int64_t state_bytes(const StateShape& s, const TuningSettings&) const override {
-    return s.trained * (4 + 4 * s.states + 4) + s.weights;
-  }
+  int64_t gradient_bytes(const StateShape& s, const TuningSettings&) const override { return s.trained * 4; }
+  int64_t state_bytes(const StateShape& s) const override { return s.held * (4 * s.states + 4) + s.weights; }
 };
 
 }  // namespace

@@ -234,20 +234,20 @@ def tune(
     lists them. dev, test, untouched and replay take what records() takes.
     """
     given: Dict[str, Records] = {"train": records(train)}
+    chosen: Dict[str, Any] = dict(settings)
     for name in _FILES:
-        if settings.get(name) is not None:
-            given[name] = records(settings.pop(name))
-        else:
-            settings.pop(name, None)
+        file = chosen.pop(name, None)
+        if file is not None:
+            given[name] = records(file)
     if path is None:
         path = os.path.join(tempfile.mkdtemp(prefix="circuit-run-"), "run")
     folder = os.path.abspath(os.fspath(path))
     for key in ("ungrouped", "mlp_block"):
-        settings.setdefault("discovery_" + key, model._form[key])
+        chosen.setdefault("discovery_" + key, model._form[key])
     for taken in ("model_path", "run_path", "init"):
-        if settings.get(taken) is not None:
+        if chosen.get(taken) is not None:
             raise UsageError(f"[{taken}] is given by the model and by path=.")
-    values: Dict[str, Any] = {**settings, "run_path": folder}
+    values: Dict[str, Any] = {**chosen, "run_path": folder}
     kept: List[Any] = list(given.values())
     places = {r.path: r.name if r.name != "records" else key for key, r in given.items()}
     base = folder + ".base"
@@ -275,7 +275,7 @@ def tune(
         else:
             values[f"data_{key}"] = os.path.abspath(r.path)
     text = toml("tune", values)
-    total = int(settings.get("steps") or keywords("tune")["steps"]["default"])
+    total = int(chosen.get("steps") or keywords("tune")["steps"]["default"])
     engine = model.engine()
     made = [] if resume else [base] if model.hf is not None else [folder + ".data"]
     return Tuning(folder, lambda: engine.tune(text, resume, model.threads), places, total, made, (model, kept))

@@ -179,7 +179,7 @@ def discover(model: Model, data: Source, *, ablation_data: Optional[Source] = No
         model.threads,
         places=places,
     )
-    scores = Scores(model, tensors["scores"].numpy(), found, settings)
+    scores = Scores(model, tensors["scores"].numpy(), found, dict(settings))
     if "stability" in tensors:
         scores.stability = tensors["stability"].numpy()
     return scores

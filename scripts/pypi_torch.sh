@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # pypi_torch.sh [TEST ...]: the Python package, installed with pip beside PyPI's torch (C++20), and its tests; the test
-# programs that compute with tensors (or these) of the same build, and examples/embed against the library of it. Then every
+# programs whose kernels a torch changes (or these) of the same build, and examples/embed against the library of it. Then every
 # family against fixtures that today's transformers makes anew, models that this program writes in transformers, and the
 # chat templates that trl ships. Says so, and ends with 0, where PyPI cannot be reached.
 # CIRCUIT_TORCH_VENV: see pypi_venv.sh.
@@ -18,9 +18,12 @@ build=build/python
 "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --force-reinstall .
 packaged=$((SECONDS - start))
 start=$SECONDS
+"$venv/bin/python" -m mypy
+"$venv/bin/python" -m pytest -q
+checked=$((SECONDS - start))
+start=$SECONDS
 if [ $# -eq 0 ]; then
-  set -- model_test graph_test task_test intervention_test scoring_test selection_test tuning_test evaluation_test \
-    dynamics_test
+  set -- model_test intervention_test scoring_test tuning_test
 fi
 cmake --build $build --target circuit circuit_library families_test text_test "$@"
 built=$((SECONDS - start))
@@ -31,8 +34,6 @@ $build/circuit --version
 echo "pypi: tests left out: ${left_out:-none}"
 ctest --test-dir $build -R "$pattern" --parallel "$CMAKE_BUILD_PARALLEL_LEVEL" --output-on-failure --no-tests=error
 ./scripts/embed.sh $build
-"$venv/bin/python" -m pytest -q
-"$venv/bin/python" -m mypy
 rm -rf $build/families
 "$venv/bin/python" tools/family_fixtures.py $build/families 2>$build/families.log || { tail -5 $build/families.log >&2; exit 1; }
 CIRCUIT_FAMILY_FIXTURES=$PWD/$build/families $build/tests/families_test --gtest_brief=1
@@ -43,4 +44,4 @@ mkdir $build/chat
 cp "$("$venv/bin/python" -c 'import os, trl; print(os.path.dirname(trl.__file__))')"/chat_templates/*.jinja $build/chat
 "$venv/bin/python" tools/chat_fixtures.py $build/chat $build/chat/conversations.jsonl --conversations 25
 CIRCUIT_JINJA_CASES=$PWD/$build/chat/conversations.jsonl $build/src/text/text_test --gtest_brief=1 --gtest_filter='JinjaCases.*'
-echo "pypi: packages installed in $installed s, ours in $packaged s, tests built in $built s, run in $((SECONDS - start)) s"
+echo "pypi: packages installed in $installed s, ours in $packaged s and checked in $checked s, tests built in $built s, run in $((SECONDS - start)) s"

@@ -8,11 +8,12 @@ mkdir -p "$(dirname "$venv")"
 # Two callers: the second waits for what the first one makes.
 exec 9>"$venv.lock"
 flock 9
-if ! "$venv/bin/python" -c 'import torch, transformers, safetensors, peft, trl, datasets, pytest, mypy, matplotlib' 2>/dev/null; then
+if ! "$venv/bin/python" -c 'import torch, transformers, safetensors, peft, trl, datasets, pytest, mypy, matplotlib, nbclient, ipykernel' 2>/dev/null; then
   echo "pypi: installing torch, transformers and what goes with them into $venv" >&2
   python3 -m venv "$venv" >&2
   if ! "$venv/bin/pip" install --quiet --disable-pip-version-check torch transformers safetensors peft trl datasets \
-    tokenizers sentencepiece tiktoken gguf pytest mypy pandas pandas-stubs types-tqdm matplotlib >&2; then
+    tokenizers sentencepiece tiktoken gguf pytest mypy pandas pandas-stubs types-tqdm \
+    matplotlib nbformat nbclient ipykernel >&2; then
     echo "pypi: SKIPPED: torch cannot be installed from PyPI" >&2
     exit 0
   fi

@@ -12,7 +12,7 @@ if [ "${NEED:-all}" != program ]; then packages="$packages libgtest-dev libgmock
 case "${PRESET:-release}" in
   fuzz) packages="$packages clang libclang-rt-dev" ;;
   pypi) packages="$packages python3-venv" ;;
-  tidy) packages="$packages clang-tidy clang-format" ;;
+  tidy) packages="$packages clang clang-tidy clang-format" ;;
 esac
 
 # The bundles that the report page inlines: in build/npm, as src/report/page/package.json has them.

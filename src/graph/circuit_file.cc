@@ -90,7 +90,7 @@ Graph CircuitShape::graph_of(const Architecture& model, const std::string& path)
     fail(path, "is of a model of width {} with heads of {}; this one has {} and {}. Name the model it was found on.",
          own.d_model, own.d_head, model.d_model, model.d_head);
   }
-  const Graph whole(model, key_values);
+  Graph whole(model, key_values);
   const int64_t experts = whole.routers() ? whole.mlp_blocks() : 0;
   if (whole.routed_experts() != routed_experts || (whole.routers() && experts != mlp_blocks)) {
     fail(path, "found {} experts per layer of which {} are routed; the model has {} of which {} are.",

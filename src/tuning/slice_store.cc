@@ -190,7 +190,7 @@ void SliceStore::restore(const TensorFile& values, const TensorFile* states, con
     const auto load = [&](const std::string& suffix) {
       const std::string name = entry.name + suffix;
       if (!states->contains(name)) return at::Tensor();
-      const at::Tensor t = states->tensor(name).clone().to(model_.device());
+      at::Tensor t = states->tensor(name).clone().to(model_.device());
       if (t.sizes() != view.sizes()) fail(states->path(), "'{}' has another shape than its slice.", name);
       states->release(name);
       return t;

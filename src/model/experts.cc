@@ -54,7 +54,7 @@ at::Tensor affinities(const ExpertsSpec& spec, const at::Tensor& logits) {
 
 // What experts are chosen by: the affinities and a bias, −∞ outside the groups that are chosen first.
 at::Tensor choice_of(const ExpertsSpec& spec, const at::Tensor& affinity, const at::Tensor& bias) {
-  const at::Tensor choice = bias.defined() ? affinity + bias : affinity;
+  at::Tensor choice = bias.defined() ? affinity + bias : affinity;
   if (spec.groups == 1) return choice;
   const at::Tensor by_group = choice.view({choice.size(0), spec.groups, -1});
   const at::Tensor of_group =

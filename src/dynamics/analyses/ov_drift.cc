@@ -20,7 +20,7 @@ constexpr double kPi = 3.14159265358979323846;
 // W_V of a key/value head, [d_model, value_width]. Of latents the product of both matrices with their norm's γ between
 // them, whose scale differs by token and is left out, as the layer norm's is.
 at::Tensor value_matrix(const LayerWeights& w, int64_t g) {
-  const at::Tensor own = head_weight(w.w_v, g);
+  at::Tensor own = head_weight(w.w_v, g);
   if (!w.latent.defined()) return own;
   const at::Tensor down = w.latent.kv_down.narrow(1, 0, own.size(0));
   return at::mm(down * norm_scale(w.latent.kv_norm), own);

@@ -102,7 +102,7 @@ TEST(Generate, WrongUseAndBadConversationsAreRefusedInOneLine) {
        {std::pair{"{% for a in range(10 ** 9) %}{% endfor %}",
                   "chat_template.jinja:1] chat template: range: more than 100000 numbers"},
         std::pair{"\n{% for a in range(99999) %}{% for b in range(99999) %}{{ a }}{% endfor %}{% endfor %}",
-                  "it takes more than 4000000 steps"},
+                  "it takes more than 40"},
         std::pair{"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "calls inside one another"},
         std::pair{"{% include 'x' %}", "the statement 'include' is not supported"},
         std::pair{"{{ raise_exception('No.') }}", "it refuses the conversation: No."}}) {

@@ -25,7 +25,6 @@ class DiscoverSettings(TypedDict, total=False):
     prune: bool
     verify: int
     channels: bool
-    held_out: str
     bos: Literal["auto", "always", "never"]
     max_length: int
     batch: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 import tempfile
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 from ._settings import toml
 from ._task import finished

@@ -8,10 +8,7 @@ import torch
 from torch.optim.adamw import adamw
 
 from .circuit import Circuit, Slice
-from .data import Source, records
 from .errors import UsageError
-from .model import Model
-from .scores import discover
 
 
 class CircuitAdamW(torch.optim.Optimizer):

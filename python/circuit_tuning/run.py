@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Optional, Union
 
-import numpy as np
+import torch
 
 from ._engine import call, ops
 from ._settings import keywords, toml
@@ -253,6 +253,8 @@ def tune(
     base = folder + ".base"
     if resume:
         Run(folder)
+        if model.hf is not None:
+            _take_base(model, base)
     else:
         # Records of values get a place beside the run, so that it can be resumed and its data checked.
         toml("tune", values)
@@ -279,6 +281,26 @@ def tune(
     engine = model.engine()
     made = [] if resume else [base] if model.hf is not None else [folder + ".data"]
     return Tuning(folder, lambda: engine.tune(text, resume, model.threads), places, total, made, (model, kept))
+
+
+def _take_base(model: Model, base: str) -> None:
+    """Gives the live model the values that the run began with: the checkpoint holds only what was trained since. Raises
+    InputError for a model with other tensors, which is left as it is."""
+    from safetensors import safe_open
+
+    assert model.hf is not None
+    parameters = dict(model.hf.named_parameters())
+    files = sorted(Path(base).glob("*.safetensors"))
+    values: Dict[str, torch.Tensor] = {}
+    for file in files:
+        with safe_open(file, "pt") as opened:
+            values.update({name: opened.get_tensor(name) for name in opened.keys()})
+    for name, parameter in parameters.items():
+        if name not in values or values[name].shape != parameter.shape:
+            raise InputError(f"[{base}] tensor '{name}': the run is of another model. Give the one that it began with.")
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(values[name])
 
 
 def save(model: Model, folder: str) -> None:

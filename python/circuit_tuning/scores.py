@@ -151,7 +151,7 @@ def _lens_writer(name: str) -> Any:
 
 def _lens_reader(name: str) -> Any:
     if name == "logits":
-        return f"ln_final.hook_normalized", None
+        return "ln_final.hook_normalized", None
     layer, _, part = name[1:].partition(".")
     if name[0] == "a":
         head, _, letter = part.partition("<")

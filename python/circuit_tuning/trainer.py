@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Tuple
 
 from transformers import TrainerCallback
 
@@ -11,7 +11,7 @@ from .data import Source, records
 from .errors import UsageError
 from .model import Model
 from .optimizer import CircuitAdamW
-from .scores import Scores, discover
+from .scores import discover
 
 
 class CircuitCallback(TrainerCallback):

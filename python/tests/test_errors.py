@@ -15,11 +15,6 @@ def weights_of(hf):
     return {name: p.detach().clone() for name, p in hf.named_parameters()}
 
 
-@pytest.fixture(autouse=True)
-def nothing_changes(hf):
-    yield
-
-
 @pytest.mark.parametrize(
     "settings, what",
     [

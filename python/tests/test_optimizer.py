@@ -19,29 +19,20 @@ def masked(hf, circuit):
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_adamw_inside_and_no_byte_outside(m, hf, rows, tokenizer, decay):
+def test_no_byte_outside(m, hf, rows, tokenizer, decay):
     circuit = ct.discover(m, rows, ablation="mean", n=60).circuit
-    reference = copy.deepcopy(hf)
     masks = masked(hf, circuit)
     before = {n: p.detach().clone() for n, p in hf.named_parameters()}
-    mine = ct.CircuitAdamW(hf, circuit, lr=1e-3, weight_decay=decay)
-    theirs = torch.optim.AdamW(reference.parameters(), lr=1e-3, weight_decay=decay)
+    optimizer = ct.CircuitAdamW(hf, circuit, lr=1e-3, weight_decay=decay)
     for _ in range(3):
-        for model, optimizer in ((hf, mine), (reference, theirs)):
-            optimizer.zero_grad()
-            loss_of(model, tokenizer).backward()
-        for p, q in zip(hf.parameters(), reference.parameters()):
-            q.grad.copy_(p.grad)  # the models part outside the circuit; the update is what is compared
-        mine.step()
-        theirs.step()
-    assert mine.trainable == sum(int(mask.sum()) for mask in masks.values())
-    for (name, p), q in zip(hf.named_parameters(), reference.parameters()):
+        optimizer.zero_grad()
+        loss_of(hf, tokenizer).backward()
+        optimizer.step()
+    assert optimizer.trainable == sum(int(mask.sum()) for mask in masks.values())
+    for name, p in hf.named_parameters():
         assert torch.equal(p[~masks[name]], before[name][~masks[name]]), name
         if masks[name].any():
             assert not torch.equal(p[masks[name]], before[name][masks[name]])
-    # The first step's update is AdamW's: with the same gradients, inside the circuit, to rounding.
-    fresh, other = copy.deepcopy(reference), copy.deepcopy(reference)
-    del fresh, other
 
 
 def test_one_step_is_adamws(m, hf, rows, tokenizer):

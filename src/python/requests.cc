@@ -34,7 +34,6 @@ Settings settings_of(DiscoverRequest* r) {
   s.add("verify", &r->verify, "Edges ablated one by one to check the scores, sampled and strongest each; 0: none.")
       .at_least(0);
   s.add("channels", &r->channels, "Score every MLP channel too.");
-  s.add("held_out", &r->target.held_out, "Records of target_faithfulness; empty: the second half of the data.");
   declare_records(&r->records, &s);
   declare_work(&r->batch, &s);
   return s;

@@ -1,30 +1,20 @@
-// What is finer than an edge between whole heads and MLPs, through the program: MLP blocks, spans, channels,
-// nodes; and what stops a score that would mean nothing.
+// What is finer than an edge between whole heads and MLPs, through the program: MLP blocks, spans, channels, nodes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <regex>
 #include <set>
 
-#include "io/files.h"
-#include "io/json.h"
 #include "io/safetensors.h"
-#include "io/sqlite.h"
-#include "tests/program.h"
-#include "tests/refusal.h"
-#include "tests/tiny_run.h"
+#include "tests/finer.h"
 
 namespace circuit {
 namespace {
 
-constexpr int64_t kBlock = 5;  // of the 20 channels of a tiny MLP
-constexpr int64_t kBlocks = 4;
-constexpr double kRounding = 2e-5;  // float32 sums in another order
-constexpr double kWhole = 1e-4;     // all edges run as a circuit are the model: rounding of two forwards
+constexpr double kWhole = 1e-4;  // all edges run as a circuit are the model: rounding of two forwards
 
 // Eight times one record: a random model moves the metric of different ones in different directions.
 std::string the_same_record_eight_times() {
@@ -80,47 +70,6 @@ std::string node_read(const std::string& edge) {
   const std::string reader = reader_of(edge);
   return reader.substr(0, reader.find('<'));
 }
-
-class Finer : public testing::Test {
- protected:
-  Finer() {
-    write_file(data_, tiny_records(9, 4));
-    write_tiny_model(gpt2_, TinySpec());
-    write_tiny_model(llama_, {"llama", false});
-  }
-  Arguments command(const std::string& model, const Arguments& more) const {
-    Arguments arguments{"discover", model, data_, "-o", out_};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return arguments;
-  }
-  Json discover(const std::string& model, const Arguments& more) const {
-    SCOPED_TRACE(testing::PrintToString(more));
-    const ProgramResult result = run_quiet(command(model, more));
-    EXPECT_EQ(result.exit_code, 0) << result.err;
-    EXPECT_EQ(result.err, "");
-    return read_json(out_);
-  }
-  Json evaluate(const std::string& model, const std::string& circuit, const Arguments& more = {}) const {
-    Arguments arguments{"evaluate", model, data_, "--circuit", circuit, "--redundancy", "0", "--no-curve", "--json"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    const ProgramResult result = run_quiet(arguments);
-    EXPECT_EQ(result.exit_code, 0) << result.err;
-    return parse_json(result.out, "evaluate");
-  }
-  std::string tiny_model(const std::string& family) const {
-    TinySpec spec;
-    spec.family = family;
-    return write_tiny_model(scratch_ / "model", spec);
-  }
-  void refuses(const Arguments& more, const std::vector<std::string>& words, int code = kFailure) const {
-    expect_refused(scratch_, command(gpt2_, more), words, code);
-  }
-  ScratchFolder scratch_;
-  const std::string data_ = scratch_ / "data.jsonl";
-  const std::string out_ = scratch_ / "circuit.json";
-  const std::string gpt2_ = scratch_ / "gpt2";
-  const std::string llama_ = scratch_ / "llama";
-};
 
 // MLP blocks
 
@@ -350,180 +299,6 @@ TEST_F(Finer, AFileOfNodesMustListThemAll) {
   file["nodes"].erase("m0");
   write_file(out_, file.dump());
   expect_refused(scratch_, {"evaluate", gpt2_, data_, "--circuit", out_}, {"circuit.json", "nodes"});
-}
-
-// What stops a run
-
-TEST_F(Finer, ScoresThatAreAllZeroStopTheRun) {
-  write_file(data_,
-             "{\"text_ids\": [1, 2, 3], \"counterfactual_ids\": [1, 2, 3], \"readouts\": [{\"correct_id\": 6, "
-             "\"wrong_id\": 7}]}\n");
-  refuses({}, {"every score is zero"});
-}
-
-// Without positions, and where only layer 0 moves tokens, the order of the first two tokens does not matter
-// to the third: edges have scores all the same, which cancel.
-TEST_F(Finer, AMetricThatTheCounterfactualDoesNotMoveStopsTheRun) {
-  constexpr float kSmall = 1e-3F;  // of the logits, so that rounding is far below what counts as a shift
-  TinyModel model = make_tiny_model({"gpt2", false});
-  const auto scale = [&](const std::string& name, float factor) {
-    std::string& bytes = model.tensor(name).bytes;
-    for (size_t at = 0; at < bytes.size(); at += sizeof(float)) {
-      float value = 0;
-      std::memcpy(&value, bytes.data() + at, sizeof value);
-      value *= factor;
-      std::memcpy(bytes.data() + at, &value, sizeof value);
-    }
-  };
-  scale("transformer.wpe.weight", 0);
-  scale("transformer.h.1.attn.c_proj.weight", 0);
-  scale("lm_head.weight", kSmall);
-  write_tiny_model(gpt2_, model);
-  write_file(data_,
-             "{\"text_ids\": [1, 2, 3], \"counterfactual_ids\": [2, 1, 3], \"readouts\": [{\"correct_id\": 6, "
-             "\"wrong_id\": 7}]}\n");
-  for (const char* method : {"eap", "eap-ig-inputs", "eap-ig-activations", "relp"}) {
-    refuses({"--method", method}, {"logit_diff", "the same on every text and its counterfactual"});
-  }
-  // By another ablation there is something to attribute.
-  discover(gpt2_, {"--ablation", "zero"});
-}
-
-TEST_F(Finer, ValuesThatAreNotFiniteStopTheRun) {
-  TinyModel model = make_tiny_model(TinySpec());
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  std::memcpy(model.tensor("transformer.h.1.mlp.c_proj.bias").bytes.data(), &nan, sizeof nan);
-  write_tiny_model(gpt2_, model);
-  refuses({}, {"not finite"});
-}
-
-TEST_F(Finer, KlIsRefusedWhereItsGradientIsZero) {
-  for (const char* method : {"eap", "relp"}) refuses({"--metric", "kl", "--method", method}, {"kl", "eap-ig-inputs"});
-}
-
-TEST_F(Finer, LogProbAndKlNeedNoWrongAnswer) {
-  std::string records = tiny_records(9, 4);
-  records = std::regex_replace(records, std::regex(R"re(,"wrong_id":\d+)re"), "");
-  ASSERT_EQ(records.find("wrong"), std::string::npos);
-  write_file(data_, records);
-  discover(gpt2_, {"--metric", "log_prob"});
-  EXPECT_TRUE(evaluate(gpt2_, out_, {"--metric", "log_prob"})["circuit"].is_number());
-  for (const char* method : {"eap-ig-inputs", "eap-ig-activations", "exact"})
-    discover(gpt2_, {"--metric", "kl", "--method", method});
-  EXPECT_NEAR(evaluate(gpt2_, out_, {"--metric", "kl"})["full"].get<double>(), 0, kRounding);
-  refuses({}, {"data.jsonl:1", "wrong"});
-}
-
-// Memory
-
-TEST_F(Finer, MemoryIsPlannedOnStderrAndBatchesShrinkToStayInside) {
-  const ProgramResult ample = run_program(command(gpt2_, {"--json", "--threads", "1"}));
-  EXPECT_THAT(ample.err, testing::HasSubstr("memory: "));
-  EXPECT_THAT(ample.err, testing::Not(testing::HasSubstr("instead of")));
-  EXPECT_FALSE(parse_json(ample.out, "stdout").is_null());
-  const Json expected = read_json(out_)["edges"];
-  EXPECT_EQ(run_quiet(command(gpt2_, {})).err, "");
-
-  refuses({"--memory", "1KiB"}, {"--memory", "--max-length", "10 tokens"});
-  // A little more than what the error says that one record takes holds no batch of sixteen.
-  constexpr double kRounded = 1.02;
-  const std::string refused = run_quiet(command(gpt2_, {"--memory", "1KiB"})).err;
-  std::smatch found;
-  ASSERT_TRUE(std::regex_search(refused, found, std::regex(R"(takes about ([0-9.]+) ([KM])iB)"))) << refused;
-  const double bytes = kRounded * std::stod(found[1]) * (found[2] == "K" ? 1 << 10 : 1 << 20);
-  const ProgramResult tight =
-      run_program(command(gpt2_, {"--threads", "1", "--memory", std::to_string(static_cast<int64_t>(bytes))}));
-  ASSERT_EQ(tight.exit_code, 0) << tight.err;
-  EXPECT_THAT(tight.err, testing::HasSubstr("instead of 16"));
-  const Json found_again = read_json(out_);  // items() of a temporary would outlive it
-  for (const auto& [name, edge] : found_again["edges"].items()) {
-    EXPECT_NEAR(edge["score"].get<double>(), expected[name]["score"].get<double>(), kRounding) << name;
-  }
-}
-
-// Tuning
-
-// Channels of an MLP that differ between two files, along `dim` of the tensor.
-std::set<int64_t> changed(const std::string& base_path, const std::string& path, const std::string& name, size_t dim) {
-  const std::string base = read_file(base_path);
-  const std::string tuned = read_file(path);
-  std::set<int64_t> channels;
-  for (const TensorEntry& entry : parse_safetensors(base, base_path).tensors) {
-    if (entry.name != name) continue;
-    const int64_t inner = dim + 1 < entry.shape.size() ? entry.shape[dim + 1] : 1;
-    const int64_t extent = entry.shape[dim];
-    for (size_t at = 0; at < entry.size; at += sizeof(float)) {
-      if (std::memcmp(base.data() + entry.begin + at, tuned.data() + entry.begin + at, sizeof(float)) == 0) continue;
-      channels.insert(static_cast<int64_t>(at / sizeof(float)) / inner % extent);
-    }
-  }
-  return channels;
-}
-
-std::set<int64_t> channels_of(const std::set<int64_t>& blocks) {
-  std::set<int64_t> channels;
-  for (const int64_t b : blocks) {
-    for (int64_t c = 0; c < kBlock; ++c) channels.insert(b * kBlock + c);
-  }
-  return channels;
-}
-
-// Blocks of a layer that any circuit of the run had as upstream (downstream) ends.
-std::set<int64_t> blocks_in(const std::string& run, const std::string& end, int64_t layer) {
-  Database db(run + "/run.db", Database::Mode::kReadOnly);
-  Statement rows = db.prepare("SELECT DISTINCT " + end + " FROM circuit_edges JOIN edges ON edge = id");
-  const std::string prefix = "m" + std::to_string(layer) + ".b";
-  std::set<int64_t> blocks;
-  while (rows.step()) {
-    const std::string name = rows.text(0);
-    if (name.rfind(prefix, 0) == 0) blocks.insert(std::stoll(name.substr(prefix.size())));
-  }
-  return blocks;
-}
-
-TEST(MlpBlockTuning, ChangesTheChannelsOfTheCircuitsBlocksAndNoOthers) {
-  struct Family {
-    TinySpec spec;
-    std::string layer, in, out;
-    size_t in_dim, out_dim;  // of the channels
-  };
-  const std::vector<Family> families{
-      {{"gpt2"}, "transformer.h.", ".mlp.c_fc.weight", ".mlp.c_proj.weight", 1, 0},
-      {{"llama"}, "model.layers.", ".mlp.gate_proj.weight", ".mlp.down_proj.weight", 0, 1}};
-  for (const Family& family : families) {
-    SCOPED_TRACE(family.spec.family);
-    const TinyRuns runs(family.spec, {"tuning.steps=4", "selection.n=6", "tuning.batch=3", "evaluation.every=4",
-                                      "discovery.every=2", "optimizer.lr=0.01", "optimizer.weight_decay=0.1",
-                                      "discovery.mlp_block=" + std::to_string(kBlock)});
-    const ProgramResult tuned = run_program(runs.tune("run"));
-    ASSERT_EQ(tuned.exit_code, 0) << tuned.err;
-    const std::string out = runs.run("out");
-    ASSERT_EQ(run_quiet({"export", runs.run("run"), "--step", "4", "-o", out}).exit_code, 0);
-    size_t touched = 0;
-    for (int64_t l = 0; l < 2; ++l) {
-      const std::string layer = family.layer + std::to_string(l);
-      const auto channels = [&](const std::string& name, size_t dim) {
-        return changed(runs.model() + "/model.safetensors", out + "/model.safetensors", layer + name, dim);
-      };
-      const std::set<int64_t> up = blocks_in(runs.run("run"), "upstream", l);
-      const std::set<int64_t> down = blocks_in(runs.run("run"), "downstream", l);
-      EXPECT_EQ(channels(family.out, family.out_dim), channels_of(up));
-      EXPECT_EQ(channels(family.in, family.in_dim), channels_of(down));
-      touched += up.size() + down.size();
-    }
-    EXPECT_GT(touched, 0U) << "no block was selected";
-    EXPECT_LT(touched, static_cast<size_t>(4 * kBlocks)) << "every block was selected";
-    EXPECT_EQ(run_quiet({"report", runs.run("run")}).exit_code, 0);
-  }
-}
-
-TEST(MlpBlockTuning, RefusesBlocksThatDoNotDivideBeforeItMakesAFolder) {
-  const TinyRuns runs({}, {"tuning.steps=1", "discovery.mlp_block=3"});
-  const ProgramResult result = run_program(runs.tune("run"));
-  EXPECT_NE(result.exit_code, 0);
-  EXPECT_EQ(result.error_lines.size(), 1U) << result.err;
-  EXPECT_THAT(result.err, testing::HasSubstr("20"));
-  EXPECT_FALSE(file_exists(runs.run("run")));
 }
 
 }  // namespace

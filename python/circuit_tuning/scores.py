@@ -13,6 +13,7 @@ from ._engine import call
 from ._task import finished
 from .circuit import Circuit
 from .data import Source, records
+from .errors import UsageError
 from .model import Model
 
 if TYPE_CHECKING:
@@ -160,22 +161,33 @@ def _lens_reader(name: str) -> Any:
     return f"blocks.{layer}.hook_mlp_in", part or None
 
 
-def discover(model: Model, data: Source, *, ablation_data: Optional[Source] = None, **settings: Unpack[DiscoverSettings]) -> Scores:
+def discover(
+    model: Model,
+    data: Source,
+    *,
+    ablation_data: Optional[Source] = None,
+    held_out: Optional[Source] = None,
+    **settings: Unpack[DiscoverSettings],
+) -> Scores:
     """Edge scores of a model on contrast records, and the circuit of the strongest edges.
 
-    data: see records(). ablation_data: records whose mean the mean ablations take; None: data. settings: method (eap,
-    eap-ig-inputs, …), metric, ablation, n, …: `help(ct.discover)` lists them all with their defaults.
+    data: see records(). ablation_data: records whose mean the mean ablations take; None: data. held_out: records that
+    target_faithfulness is judged on; None: the second half of data. settings: method (eap, eap-ig-inputs, …), metric,
+    ablation, n, …: `help(ct.discover)` lists them all with their defaults.
     Ctrl-C ends it within a batch. Source: EAP, arXiv:2310.10348; EAP-IG, arXiv:2403.17806.
     """
+    if settings.get("target_faithfulness") and settings.get("n") is not None:
+        raise UsageError("[n] is what target_faithfulness looks for: give one of them.")
     given = records(data)
     other = records(ablation_data) if ablation_data is not None else None
-    places = {r.path: r.name for r in (given, other) if r is not None}
+    judged = records(held_out) if held_out is not None else None
+    places = {r.path: r.name for r in (given, other, judged) if r is not None}
     found, tensors = finished(
         model.engine().discover,
         model.form(**settings),
         given.path,
         other.path if other else "",
-        "",
+        judged.path if judged else "",
         model.threads,
         places=places,
     )

@@ -145,3 +145,12 @@ def test_data_forms(m, rows):
     assert np.array_equal(values, ct.discover(m, iter(rows), ablation="mean").values)
     datasets = pytest.importorskip("datasets")
     assert np.array_equal(values, ct.discover(m, datasets.Dataset.from_list(rows), ablation="mean").values)
+
+
+def test_a_target_is_reached_on_held_out_records(m, rows):
+    found = ct.discover(m, rows[:8], ablation="mean", target_faithfulness=0.8, held_out=rows[8:])
+    e = ct.evaluate(m, rows[8:], found.circuit, ablation="mean", ablation_data=rows[:8], curve=False, redundancy=0)
+    assert found.found["target"]["target_faithfulness"] == 0.8
+    assert e.faithfulness == pytest.approx(found.found["target"]["faithfulness"], abs=1e-4)
+    assert e.faithfulness >= 0.8
+    assert len(found.circuit) < m.n_edges

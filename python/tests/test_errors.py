@@ -25,6 +25,11 @@ def weights_of(hf):
         ({"batch": True}, "found a bool"),
         ({"ablation": 3}, "expected one of"),
         ({"signed": 1}, "expected a bool"),
+        ({"stable": 0.9}, "resamples"),
+        ({"target_faithfulness": 0.9, "n": 10}, "looks for"),
+        ({"target_faithfulness": 0.9, "selection": "threshold"}, "no size to search over"),
+        ({"target_faithfulness": 0.9, "stable": 0.9, "resamples": 2}, "stable"),
+        ({"held_out": [{"text": "a"}]}, "target_faithfulness"),
     ],
 )
 def test_wrong_settings(m, rows, settings, what):

@@ -142,9 +142,22 @@ ChannelScores channels_of(const Model& model, const std::vector<const Example*>&
   return score_channels(model, examples, spec, [&](int64_t done, int64_t) { progress.update(done); });
 }
 
+[[noreturn]] void refuse(const char* name, const std::string& why) {
+  throw UsageError(fmt::format("[{}] {}", setting(name), why));
+}
+
 // What can be said of a request before a model is loaded.
 void check_request(const DiscoverRequest& r) {
   check_target(r.target, r.selection.kind);
+  if (r.stable > 0 && r.resamples == 0) refuse("stable", fmt::format("needs {}.", setting("resamples")));
+  if (r.stable > 0 && r.target.faithfulness) {
+    refuse("stable", fmt::format("does not go together with {}, whose circuit is that which was judged.",
+                                 setting("target_faithfulness")));
+  }
+  if (!r.target.held_out.empty() && !r.target.faithfulness) {
+    refuse("held_out", fmt::format("needs {}.", setting("target_faithfulness")));
+  }
+  if (r.spans && r.resamples > 0) refuse("spans", fmt::format("does not go together with {}.", setting("resamples")));
   find_scorer(r.score.method);
   find_selector(r.selection.kind);
   if (r.channels && r.score.spec().metric.flat_at_clean) {

@@ -7,7 +7,6 @@
 #include "evaluation/evaluation_text.h"
 #include "graph/circuit_file.h"
 #include "graph/svg.h"
-#include "io/outputs.h"
 #include "model/live_tensors.h"
 #include "python/graph_json.h"
 #include "python/requests.h"
@@ -17,8 +16,6 @@
 
 namespace circuit::python {
 namespace {
-
-constexpr char kPlace[] = "arguments";
 
 EdgeScores scores_of(const at::Tensor& tensor, const Graph& graph) {
   if (tensor.scalar_type() != at::kFloat || tensor.dim() != 1 || tensor.size(0) != graph.n_edges())
@@ -74,8 +71,7 @@ Engine::Engine(const std::string& folder, const Tensors& weights, const std::str
 }
 
 Graph Engine::graph_of(const std::string& settings) const {
-  DiscoverRequest r;
-  parse_config(settings, kPlace, settings_of(&r));
+  const DiscoverRequest r = request_of(settings);
   return r.graph.graph(open_->model.architecture());
 }
 
@@ -111,19 +107,16 @@ Engine::TaskPointer Engine::start(Task::Work work, Stopping stopping, int64_t th
 }
 
 Engine::TaskPointer Engine::discover(const std::string& settings, const std::string& data,
-                                     const std::string& ablation_data, const std::string& out, int64_t threads) {
-  DiscoverRequest r;
-  r.score.ablation = find_ablation("counterfactual");
-  parse_config(settings, kPlace, settings_of(&r));
+                                     const std::string& ablation_data, const std::string& held_out, int64_t threads) {
+  DiscoverRequest r = request_of(settings);
+  r.target.held_out = held_out;
   r.model = open_->checkpoint.directory();
   r.data = data;
   r.ablation_data = ablation_data;
   r.compute = compute_;
-  check_outputs({data, ablation_data}, {{"out", out}});
   return start(
-      [r, out, open = open_](Task&) {
+      [r, open = open_](Task&) {
         const Discovered found = circuit::discover(r, *open);
-        if (!out.empty()) write_discovered(r, found, {out, false, "", "", "", ""});
         Result result;
         result.json = discovered_json(found);
         result.json["selected"] = found.selected.circuit.edges;
@@ -182,8 +175,7 @@ Engine::TaskPointer Engine::tune(const std::string& settings, bool resume, int64
 }
 
 std::vector<int64_t> Engine::select(const std::string& settings, const at::Tensor& scores) const {
-  DiscoverRequest r;
-  parse_config(settings, kPlace, settings_of(&r));
+  const DiscoverRequest r = request_of(settings);
   const Graph graph = r.graph.graph(open_->model.architecture());
   const SliceTable slices(graph, open_->model);
   const EdgeScores values = scores_of(scores, graph);

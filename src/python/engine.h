@@ -29,7 +29,7 @@ class Engine : public torch::CustomClassHolder {
   // Each begins a task; settings: TOML, as declared in requests.h; the rest are files. Throws Error where another task
   // is at work on this model.
   TaskPointer discover(const std::string& settings, const std::string& data, const std::string& ablation_data,
-                       const std::string& out, int64_t threads);
+                       const std::string& held_out, int64_t threads);
   TaskPointer evaluate(const std::string& settings, const std::string& circuit, const std::string& data,
                        const std::string& ablation_data, const std::string& against, int64_t threads);
   // A run from settings of a whole configuration; of a model with weights, model.path is a copy of it in a folder.

@@ -19,6 +19,7 @@ void declare_work(int64_t* batch, Settings* s) {
 }  // namespace
 
 Settings settings_of(DiscoverRequest* r) {
+  r->score.ablation = find_ablation("counterfactual");
   Settings s;
   s.section("discover");
   r->score.declare(&s);
@@ -27,6 +28,10 @@ Settings settings_of(DiscoverRequest* r) {
   s.add("n", &r->selection.n, "Edges of the circuit; nodes of selection top-nodes.").at_least(1);
   declare_parameters(selectors(), &s, &r->selection.own);
   s.add("signed", &r->selection.signed_scores, "Rank by the score itself and take positive ones only.");
+  if (!r->target.faithfulness) r->target.faithfulness = 0;
+  s.add("target_faithfulness", &*r->target.faithfulness,
+        "The smallest circuit that reaches this faithfulness on held-out records, instead of n; 0: n edges.")
+      .range(0, 1);
   s.add("resamples", &r->resamples, "Resamples of the examples, for the share of them that selects an edge; 0: none.")
       .at_least(0);
   s.add("stable", &r->stable, "Keep edges selected in at least this share of the resamples.").range(0, 1);
@@ -37,6 +42,13 @@ Settings settings_of(DiscoverRequest* r) {
   declare_records(&r->records, &s);
   declare_work(&r->batch, &s);
   return s;
+}
+
+DiscoverRequest request_of(const std::string& settings) {
+  DiscoverRequest r;
+  parse_config(settings, kPlace, settings_of(&r));
+  if (*r.target.faithfulness == 0) r.target.faithfulness.reset();
+  return r;
 }
 
 Settings settings_of(EvaluateRequest* r) {

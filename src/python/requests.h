@@ -7,8 +7,13 @@
 
 namespace circuit::python {
 
+// Where a wrong keyword argument stands, for messages.
+constexpr char kPlace[] = "arguments";
+
 // Bound to the request, as RunConfig::settings().
+// target.faithfulness: 0 stands for none, which request_of makes of it.
 Settings settings_of(DiscoverRequest* request);
+DiscoverRequest request_of(const std::string& settings);
 Settings settings_of(EvaluateRequest* request);
 
 // The settings of "discover", "evaluate" or "tune" as JSON (io/settings_json.h). Throws UsageError for another name.

@@ -14,7 +14,7 @@ from circuit_tuning._settings import table
 
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
-SETTINGS = {"discover": "discover", "evaluate": "evaluate", "tune": "tune"}
+SETTINGS = ["discover", "evaluate", "tune", "analyse"]
 
 
 def place(source):
@@ -71,7 +71,7 @@ def reference():
             continue
         parts.append(f"::: circuit_tuning.{name}\n")
         if name in SETTINGS:
-            parts.append(f"Keyword arguments of `{name}`:\n\n{table(SETTINGS[name])}")
+            parts.append(f"Keyword arguments of `{name}`:\n\n{table(name)}")
     return "\n".join(parts)
 
 

@@ -28,9 +28,9 @@ def written():
         "from typing import Literal, Sequence, TypedDict, Union",
     ]
     # What the calls have as arguments of their own, with another type.
-    own = {"tune": {"path", "train", "dev", "test", "untouched", "replay"}, "discover": set(), "evaluate": set()}
-    for call, name in (("discover", "DiscoverSettings"), ("evaluate", "EvaluateSettings"), ("tune", "TuneSettings")):
-        lines += ["", "", f"class {name}(TypedDict, total=False):", f'    """Keyword arguments of {call}."""', ""]
+    own = {"discover": set(), "evaluate": set(), "tune": {"path", "train", "dev", "test", "untouched", "replay"}, "analyse": {"data"}}
+    for call in own:
+        lines += ["", "", f"class {call.capitalize()}Settings(TypedDict, total=False):", f'    """Keyword arguments of {call}."""', ""]
         for keyword, setting in keywords(call).items():
             if keyword.isidentifier() and keyword not in own[call]:
                 lines.append(f"    {keyword}: {type_of(setting)}")

@@ -25,7 +25,7 @@ from .table import Table
 if TYPE_CHECKING:
     from .trainer import CircuitCallback
 
-_docs.describe(discover=discover, evaluate=evaluate, tune=tune)
+_docs.describe(discover=discover, evaluate=evaluate, tune=tune, analyse=analyse)
 
 __all__ = [
     "Analyses",

@@ -20,6 +20,7 @@ class DiscoverSettings(TypedDict, total=False):
     threshold: float
     budget: float
     signed: bool
+    target_faithfulness: float
     resamples: int
     stable: float
     prune: bool
@@ -192,3 +193,11 @@ class TuneSettings(TypedDict, total=False):
     lora_targets: Union[str, Sequence[str]]
     circuit: bool
     lora_circuit: bool
+
+
+class AnalyseSettings(TypedDict, total=False):
+    """Keyword arguments of analyse."""
+
+    records: int
+    states: int
+    seed: int

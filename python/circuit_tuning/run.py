@@ -24,7 +24,7 @@ from .table import Table
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._keywords import TuneSettings
+    from ._keywords import AnalyseSettings, TuneSettings
 
 _FILES = ("dev", "test", "untouched", "replay")
 
@@ -314,8 +314,10 @@ def save(model: Model, folder: str) -> None:
 class Analyses:
     """What a run's film says: each analysis is an attribute, made when it is asked for."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, settings: str = "", data: Optional[Records] = None) -> None:
         self.path = path
+        self._settings = settings
+        self._data = data
         self.known: Dict[str, str] = json.loads(call(ops.analysis_names))
 
     def __getattr__(self, name: str) -> "Analysis":
@@ -323,7 +325,8 @@ class Analyses:
         key = name.replace("_", "-")
         if key not in known:
             raise AttributeError(f"{name} is no analysis. Known: {', '.join(k.replace('-', '_') for k in known)}")
-        values, _ = finished(ops.analyse, self.path, key)
+        places = {self._data.path: self._data.name} if self._data is not None else {}
+        values, _ = finished(ops.analyse, self.path, key, self._settings, places=places)
         return Analysis(values)
 
     def __dir__(self) -> List[str]:
@@ -352,6 +355,14 @@ class Analysis:
         )
 
 
-def analyse(run: Union[Run, str, "os.PathLike[str]"]) -> Analyses:
-    """The analyses of a run: ct.analyse("runs/x").trends, .overlap, .core_circuit, …"""
-    return Analyses(run.path if isinstance(run, Run) else Run(run).path)
+def analyse(
+    run: Union[Run, str, "os.PathLike[str]"], *, data: Optional[Source] = None, **settings: Unpack[AnalyseSettings]
+) -> Analyses:
+    """The analyses of a run: ct.analyse("runs/x").trends, .overlap, .core_circuit, …
+
+    data: records that those which load models measure on; None: the run's dev records.
+    """
+    path = run.path if isinstance(run, Run) else Run(run).path
+    given = records(data) if data is not None else None
+    values: Dict[str, Any] = {**settings, "data": given.path} if given is not None else dict(settings)
+    return Analyses(path, toml("analyse", values), given)

@@ -132,6 +132,10 @@ def test_runs_are_read(m, rows, tmp_path):
     assert ct.Run(run.path).circuit_at(0, m).names == first.names
     trends = ct.analyse(run).trends
     assert trends.findings and "<h4>" in trends._repr_html_()
+    few = ct.analyse(run, data=rows[:4], states=2).direct_logit
+    assert few.findings
+    with pytest.raises(ct.UsageError, match="states"):
+        ct.analyse(run, states=1).direct_logit
     with pytest.raises(AttributeError, match="core_circuit"):
         ct.analyse(run).nothing
     import pickle

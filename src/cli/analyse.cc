@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/setting_options.h"
 #include "cli/validators.h"
 #include "core/error.h"
 #include "core/names.h"
@@ -16,10 +17,9 @@ namespace {
 
 struct AnalyseArguments {
   CommonOptions common;
-  std::string run, data, out;
+  std::string run, out;
   std::vector<std::string> only;
-  int64_t records = 200;
-  int64_t states = 5;
+  StatesSpec states;
   int64_t top = 10;
 };
 
@@ -38,7 +38,7 @@ int run(const AnalyseArguments& o) {
   RecordedRun recorded(o.run);
   std::unique_ptr<RunStates> states;
   const bool models = std::any_of(chosen.begin(), chosen.end(), [](const Analysis* a) { return a->needs_models; });
-  if (models) states = std::make_unique<RunStates>(o.run, o.common, o.data, o.records, o.states);
+  if (models) states = std::make_unique<RunStates>(o.run, o.common, o.states);
   Json all = Json::array();
   std::vector<std::pair<const Analysis*, AnalysisResult>> results;
   Progress progress("analyse", static_cast<int64_t>(chosen.size()));
@@ -80,11 +80,9 @@ void add_analyse(CLI::App& program, Action* chosen) {
       "  circuit analyse runs/circuit --only faithfulness --records 100 --out analysis");
   command->add_option("RUN", o->run, "run directory")->required();
   command->add_option("--only", o->only, names_of(analyses()))->delimiter(',');
-  command->add_option("--data", o->data, "records that the starred ones measure on (default: the run's data.dev)");
-  command->add_option("--records", o->records, "of them, at most")->capture_default_str()->check(at_least(1));
-  command->add_option("--states", o->states, "checkpoints that the starred ones look at, the base among them")
-      ->capture_default_str()
-      ->check(between(2, 100));
+  Settings states;
+  o->states.declare(&states);
+  add_settings(*command, states);
   command->add_option("--top", o->top, "rows of a table that are printed")->capture_default_str()->check(at_least(1));
   command->add_option("-o,--out", o->out, "folder for every table as CSV and every analysis as JSON");
   add_common(*command, &o->common);

@@ -14,7 +14,7 @@ constexpr double kMany = 1e6;
 
 template <class T>
 void add_number(CLI::App& command, const std::string& flag, T* value, const Setting& setting) {
-  CLI::Option* option = command.add_option(flag, *value, setting.help);
+  CLI::Option* option = command.add_option(flag, *value, setting.help)->capture_default_str();
   const T low = static_cast<T>(setting.low);
   if (setting.low > setting.high) return;
   option->check(setting.high >= kMany ? at_least(low) : between(low, static_cast<T>(setting.high)));

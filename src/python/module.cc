@@ -18,17 +18,17 @@ namespace {
 std::string keyword(const std::string& setting) { return setting.substr(setting.rfind('.') + 1) + "="; }
 
 // An analysis of a run by name, as its JSON.
-c10::intrusive_ptr<Task> analyse(const std::string& run, const std::string& name) {
+c10::intrusive_ptr<Task> analyse(const std::string& run, const std::string& name, const std::string& settings) {
+  AnalyseRequest r;
+  parse_config(settings, kPlace, settings_of(&r));
   return c10::make_intrusive<Task>(
-      [run, name](Task&) {
+      [run, name, r](Task&) {
         const Analysis& analysis = find_named(analyses(), "analyse", name);
-        constexpr int64_t kRecords = 200;
-        constexpr int64_t kStates = 5;
         RecordedRun recorded(run);
         std::unique_ptr<RunStates> states;
-        if (analysis.needs_models) states = std::make_unique<RunStates>(run, ComputeSpec(), "", kRecords, kStates);
+        if (analysis.needs_models) states = std::make_unique<RunStates>(run, ComputeSpec(), r.states);
         Result result;
-        result.json = analysis_json(analysis, analysis.run({recorded, states.get(), 0}));
+        result.json = analysis_json(analysis, analysis.run({recorded, states.get(), static_cast<uint64_t>(r.seed)}));
         return result;
       },
       Stopping::kAtOnce);

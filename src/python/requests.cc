@@ -68,14 +68,24 @@ Settings settings_of(EvaluateRequest* r) {
   return s;
 }
 
+Settings settings_of(AnalyseRequest* r) {
+  Settings s;
+  s.section("analyse");
+  r->states.declare(&s);
+  s.add("seed", &r->seed, "Of bootstrap intervals.").at_least(0);
+  return s;
+}
+
 std::string declared_settings(const std::string& call) {
   DiscoverRequest discover;
   EvaluateRequest evaluate;
+  AnalyseRequest analyse;
   RunConfig run;
   if (call == "discover") return settings_json(settings_of(&discover)).dump();
   if (call == "evaluate") return settings_json(settings_of(&evaluate)).dump();
   if (call == "tune") return settings_json(run.settings()).dump();
-  throw UsageError(fmt::format("[settings] '{}' is not known. Known: discover, evaluate, tune.", call));
+  if (call == "analyse") return settings_json(settings_of(&analyse)).dump();
+  throw UsageError(fmt::format("[settings] '{}' is not known. Known: discover, evaluate, tune, analyse.", call));
 }
 
 }  // namespace circuit::python

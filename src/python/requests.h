@@ -4,6 +4,7 @@
 #include "core/config.h"
 #include "evaluation/discover.h"
 #include "evaluation/evaluate_file.h"
+#include "run/run_states.h"
 
 namespace circuit::python {
 
@@ -16,7 +17,15 @@ Settings settings_of(DiscoverRequest* request);
 DiscoverRequest request_of(const std::string& settings);
 Settings settings_of(EvaluateRequest* request);
 
-// The settings of "discover", "evaluate" or "tune" as JSON (io/settings_json.h). Throws UsageError for another name.
+// Analyses of a run.
+struct AnalyseRequest {
+  StatesSpec states;
+  int64_t seed = 0;
+};
+Settings settings_of(AnalyseRequest* request);
+
+// The settings of "discover", "evaluate", "tune" or "analyse" as JSON (io/settings_json.h). Throws UsageError for
+// another name.
 std::string declared_settings(const std::string& call);
 
 }  // namespace circuit::python

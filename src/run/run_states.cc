@@ -9,22 +9,27 @@
 
 namespace circuit {
 
-RunStates::RunStates(const std::string& run, const ComputeSpec& compute, const std::string& data, int64_t count,
-                     int64_t states)
+void StatesSpec::declare(Settings* s) {
+  s->add("data", &data, "Records that the analyses of models measure on; empty: the run's data.dev.");
+  s->add("records", &records, "Of them, at most.").at_least(1);
+  s->add("states", &states, "Checkpoints that the analyses of models look at, the base among them.").range(2, 100);
+}
+
+RunStates::RunStates(const std::string& run, const ComputeSpec& compute, const StatesSpec& what)
     : run_(run), compute_(in_float32(compute)), config_(read_run_config(run)) {
   std::vector<int64_t> saved = checkpoint_steps(run);
   if (saved.empty()) fail(run, "there is no checkpoint in it yet: no model to hold against the base.");
   saved.insert(saved.begin(), 0);
-  for (const size_t i : spread_indices(saved.size(), static_cast<size_t>(states))) steps_.push_back(saved[i]);
+  for (const size_t i : spread_indices(saved.size(), static_cast<size_t>(what.states))) steps_.push_back(saved[i]);
   base_ = std::make_unique<TuneModel>(config_, compute_);
   check_base(run, base_->open.checkpoint);
-  const std::string path = data.empty() ? config_.data.dev : data;
+  const std::string path = what.data.empty() ? config_.data.dev : what.data;
   if (path.empty()) fail(run, "the run has no data.dev: give records to measure on with {}.", setting("data"));
   data_ = read_run_records(path, config_, base_->open);
   spec_.metric = find_metric(config_.discovery.score.metric);
   spec_.ablation = config_.discovery.score.ablation;
   for (const Example& e : data_.examples) {
-    if (static_cast<int64_t>(examples_.size()) == count) break;
+    if (static_cast<int64_t>(examples_.size()) == what.records) break;
     check_metric(spec_.metric, e);
     examples_.push_back(&e);
   }

@@ -5,16 +5,24 @@
 #include <string>
 #include <vector>
 
+#include "core/settings.h"
 #include "dynamics/analysis.h"
 #include "run/execute.h"
 
 namespace circuit {
 
+struct StatesSpec {
+  std::string data;       // records to measure on; empty: the run's dev file
+  int64_t records = 200;  // of them, at most
+  int64_t states = 5;     // at most so many, spread over the checkpoints that are there, the base first
+
+  void declare(Settings* settings);
+};
+
 class RunStates : public ModelStates {
  public:
-  // records: of `data`, or where empty of the run's dev file; at most `count`. states: at most so many, spread over the
-  // checkpoints that are there, the base first. Throws Error: no checkpoint, no records.
-  RunStates(const std::string& run, const ComputeSpec& compute, const std::string& data, int64_t count, int64_t states);
+  // Throws Error: no checkpoint, no records.
+  RunStates(const std::string& run, const ComputeSpec& compute, const StatesSpec& what);
 
   const std::vector<int64_t>& steps() const override { return steps_; }
   const Graph& graph() const override { return base_->graph; }

@@ -8,7 +8,7 @@ export NINJA_STATUS = [%f of %t, %es]
 
 SOURCES = git ls-files 'src/*.cc' 'src/*.h' 'tests/*.cc' 'tests/*.h' 'fuzz/*.cc' 'fuzz/*.h' 'bench/*.cc' 'bench/*.h'
 
-.PHONY: all setup program build library install demo test bench format format-check lint fuzz clean
+.PHONY: all setup program build library install demo test bench format format-check lint fuzz docs clean
 all: program
 
 program:
@@ -73,6 +73,10 @@ fuzz:
 	@test -f build/fuzz/build.ninja || cmake --preset fuzz $(CMAKE_ARGS)
 	@cmake --build build/fuzz -j $(JOBS)
 	@./scripts/fuzz.sh build/fuzz/fuzz $(FUZZ_SECONDS)
+
+# The documentation's site, with the reference of the Python package.
+docs:
+	@./scripts/docs.sh
 
 clean:
 	rm -rf build

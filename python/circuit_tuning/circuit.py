@@ -133,7 +133,7 @@ class Circuit:
         before (here) and after (there)."""
         import pandas
 
-        if self.graph.upstream != other.graph.upstream or self.graph.downstream != other.graph.downstream:
+        if not self._same_graph(other):
             raise InputError("[diff] the circuits are of different graphs.")
         entered = np.setdiff1d(other.edges, self.edges)
         left = np.setdiff1d(self.edges, other.edges)
@@ -149,6 +149,8 @@ class Circuit:
 
     def jaccard(self, other: "Circuit") -> float:
         """Edges in both over edges in either; 1 for two empty circuits."""
+        if not self._same_graph(other):
+            raise InputError("[jaccard] the circuits are of different graphs.")
         either = len(np.union1d(self.edges, other.edges))
         return len(np.intersect1d(self.edges, other.edges)) / either if either else 1.0
 
@@ -159,7 +161,11 @@ class Circuit:
         return self.graph.edge(name) in self.edges
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Circuit) and len(self.graph) == len(other.graph) and np.array_equal(self.edges, other.edges)
+        return isinstance(other, Circuit) and self._same_graph(other) and np.array_equal(self.edges, other.edges)
+
+    def _same_graph(self, other: "Circuit") -> bool:
+        mine, theirs = self.graph, other.graph
+        return mine.upstream == theirs.upstream and mine.downstream == theirs.downstream
 
     def __hash__(self) -> int:
         return hash(self.edges.tobytes())

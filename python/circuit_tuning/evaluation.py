@@ -7,6 +7,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
+from ._pictures import svg
 from ._settings import toml
 from ._task import finished
 from .circuit import Circuit
@@ -69,7 +70,8 @@ class Evaluation:
             for key, value in self.values.items()
             if not isinstance(value, list)
         )
-        return f"<table>{rows}</table>" + (self.sizes._repr_html_() if self.sizes else "")
+        table = f"<table>{rows}</table>"
+        return table + svg(self.plot, (6, 4)) + self.sizes._repr_html_() if self.sizes else table
 
 
 def _estimate(value: Any) -> str:

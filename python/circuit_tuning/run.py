@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Optiona
 import torch
 
 from ._engine import call, ops
+from ._pictures import svg
 from ._settings import keywords, toml
 from ._task import Waiting, finished
 from .circuit import Circuit
@@ -109,7 +110,8 @@ class Run:
             f"<tr><td>{html.escape(name)}</td><td>{_number(before.get(name))}</td><td>{_number(value)}</td></tr>"
             for name, value in after.items()
         )
-        return f"<p>{html.escape(repr(self))}</p><table><tr><th></th><th>before</th><th>after</th></tr>{rows}</table>"
+        table = f"<table><tr><th></th><th>before</th><th>after</th></tr>{rows}</table>" if rows else ""
+        return f"<p>{html.escape(repr(self))}</p>" + svg(self.plot, (7, 4)) + table
 
     def __reduce__(self) -> Any:
         return Run, (self.path,)

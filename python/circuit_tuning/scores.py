@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ._engine import call
+from ._pictures import svg
 from ._task import finished
 from .circuit import Circuit
 from .data import Source, records
@@ -135,7 +136,8 @@ class Scores:
         return f"<Scores of {len(self):,} edges: metric {self.metric:.4g} over {self.examples} records>"
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>" + str(self.to_pandas().head(10).to_html())
+        table = str(self.to_pandas().head(10).to_html())
+        return f"<p>{html.escape(repr(self))}</p>" + svg(self.plot, (8, 5)) + table
 
     def __getstate__(self) -> Dict[str, Any]:
         return {**self.__dict__, "model": None}

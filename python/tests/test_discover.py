@@ -78,7 +78,7 @@ def test_tables(m, rows):
     nodes = scores.nodes()
     assert np.isclose(nodes["input"], np.nansum(matrix[scores.graph.upstream.index("input")].astype(float)))
     assert len(scores.to_transformer_lens()) == len(scores)
-    assert "<table" in scores._repr_html_()
+    assert "<table" in scores._repr_html_() and "<svg" in scores._repr_html_()
 
 
 def test_circuits(m, rows, tmp_path):
@@ -135,6 +135,7 @@ def test_what_is_evaluated_is_what_is_exported(m, rows, records_file, tmp_path):
     curve = ct.evaluate(m, rows, circuit, ablation="mean", curve=False, redundancy=0, sizes=[20, 150])
     assert curve.sizes["faithfulness"][1] == here.faithfulness
     assert curve.sizes["edges"] == [20, 150]
+    assert "<svg" in curve._repr_html_() and "<svg" not in here._repr_html_()
 
 
 def test_data_forms(m, rows):
@@ -154,3 +155,38 @@ def test_a_target_is_reached_on_held_out_records(m, rows):
     assert e.faithfulness == pytest.approx(found.found["target"]["faithfulness"], abs=1e-4)
     assert e.faithfulness >= 0.8
     assert len(found.circuit) < m.n_edges
+
+
+def test_a_blocks_score_is_what_patching_its_output_does(m, hf, tokenizer):
+    """Gradients at outputs, integrated from the ablated to the clean one, against transformers with that output taken away."""
+    texts = ["The man", "The women of the house", "They", "A boy and a girl", "The king of the islands"]
+    rows = [{"text": text, "readouts": [{"correct": " is", "wrong": " are"}]} for text in texts]
+    found = ct.discover(m, rows, ablation="zero", method="eap-ig-activations-own", ig_steps=30)
+    correct, wrong = (tokenizer(word, add_special_tokens=False)["input_ids"] for word in (" is", " are"))
+    assert len(correct) == len(wrong) == 1
+    begin = [tokenizer.bos_token_id] if found.found["begin_token"] else []
+
+    def metric():
+        values = []
+        for text in texts:
+            ids = begin + tokenizer(text, add_special_tokens=False)["input_ids"]
+            logits = hf(input_ids=torch.tensor([ids])).logits[0, -1]
+            values.append((logits[correct[0]] - logits[wrong[0]]).item())
+        return float(np.mean(values))
+
+    def zeros(module, inputs):
+        return tuple(torch.zeros_like(value) for value in inputs)
+
+    clean, scores = metric(), found.nodes()
+    assert clean == pytest.approx(found.metric, abs=1e-4)
+    effects, sums = [], []
+    for layer, block in enumerate(hf.transformer.h):
+        heads = [name for name in scores.index if name.startswith(f"a{layer}.")]
+        with block.attn.c_proj.register_forward_pre_hook(zeros):
+            effects.append(metric() - clean)
+            sums.append(scores[heads].sum())
+        with block.mlp.register_forward_hook(lambda module, inputs, output: torch.zeros_like(output)):
+            effects.append(metric() - clean)
+            sums.append(scores[f"m{layer}"])
+    assert sums == pytest.approx(effects, abs=0.02 * max(map(abs, effects)))
+    assert np.abs(effects).max() > 0.1

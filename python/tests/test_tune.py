@@ -141,4 +141,4 @@ def test_runs_are_read(m, rows, tmp_path):
     import pickle
 
     assert pickle.loads(pickle.dumps(run)).path == run.path
-    assert "before" in run._repr_html_()
+    assert "before" in run._repr_html_() and "<svg" in run._repr_html_()

@@ -164,13 +164,11 @@ def test_a_blocks_score_is_what_patching_its_output_does(m, hf, tokenizer):
     found = ct.discover(m, rows, ablation="zero", method="eap-ig-activations-own", ig_steps=30)
     correct, wrong = (tokenizer(word, add_special_tokens=False)["input_ids"] for word in (" is", " are"))
     assert len(correct) == len(wrong) == 1
-    begin = [tokenizer.bos_token_id] if found.found["begin_token"] else []
 
     def metric():
         values = []
         for text in texts:
-            ids = begin + tokenizer(text, add_special_tokens=False)["input_ids"]
-            logits = hf(input_ids=torch.tensor([ids])).logits[0, -1]
+            logits = hf(input_ids=torch.tensor([tokenizer(text)["input_ids"]])).logits[0, -1]
             values.append((logits[correct[0]] - logits[wrong[0]]).item())
         return float(np.mean(values))
 

@@ -5,17 +5,19 @@ MODEL: a folder, or gpt2-small-shape, which is made at random; default: examples
 Scores, one thread, 16 pairs of 5 tokens (or as many as the model's file of pairs has): transformers' forward and backward alone; EAP
 and EAP-IG (5 steps) written plainly on TransformerLens as EAP-IG's authors write them; ours. Each in a process of its own, for its
 peak memory; seconds are without loading. Tuning, two threads, 16 x 41 tokens: transformers with AdamW in full, with PEFT's LoRA of
-rank 8, ours in full and on a circuit.
+rank 8, ours in full, on a circuit and LoRA; a step is the median of those after the first, and both full losses are compared.
 """
 
 import argparse
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+STEPS, RATE = 6, 1e-5
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -165,16 +167,18 @@ def train_transformers(model, lora):
 
         targets = ["c_attn"] if model == "gpt2-small-shape" else ["q_proj", "k_proj", "v_proj", "o_proj"]
         hf = peft.get_peft_model(hf, peft.LoraConfig(r=8, target_modules=targets))
-    optimizer = torch.optim.AdamW([p for p in hf.parameters() if p.requires_grad], lr=1e-5)
+    optimizer = torch.optim.AdamW([p for p in hf.parameters() if p.requires_grad], lr=RATE, weight_decay=0)
     ids = torch.tensor(train_ids(vocab))
-    times = []
-    for _ in range(4):
+    times, losses = [], []
+    for _ in range(STEPS):
         start = time.perf_counter()
-        hf(input_ids=ids, labels=ids).loss.backward()
+        loss = hf(input_ids=ids, labels=ids).loss
+        loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         times.append(time.perf_counter() - start)
-    return sorted(times[1:])[1]
+        losses.append(loss.item())
+    return statistics.median(times[1:]), losses
 
 
 def train_ours(model, method):
@@ -182,9 +186,9 @@ def train_ours(model, method):
 
     hf, vocab = load(model)
     records = [{"text_ids": ids, "readouts": [{"position": 40, "correct_id": 5, "wrong_id": 6}]} for ids in train_ids(vocab)]
-    seconds = [s.seconds for s in ct.tune(ct.Model(hf), records, method=method, steps=4, every=4, n=2000, batch=16, lr=1e-5,
-                                          evaluation_every=4, discovery_ablation="zero")]
-    return sorted(seconds[1:])[1]
+    steps = list(ct.tune(ct.Model(hf), records, method=method, steps=STEPS, every=STEPS, n=2000, batch=16, lr=RATE, clip=0.0,
+                         evaluation_every=STEPS, discovery_ablation="zero"))
+    return statistics.median([s.seconds for s in steps[1:]]), [s.loss for s in steps]
 
 
 ROWS = {
@@ -211,9 +215,10 @@ def measure(model, group, row):
 
     threads, work = ROWS[group][row]
     torch.set_num_threads(threads)
-    seconds = work(model)
+    found = work(model)
+    seconds, losses = found if isinstance(found, tuple) else (found, [])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    print(json.dumps({"model": Path(model).name, "group": group, "row": row, "seconds": seconds, "peak_mb": peak}))
+    print(json.dumps({"model": Path(model).name, "group": group, "row": row, "seconds": seconds, "peak_mb": peak, "losses": losses}))
 
 
 def main():
@@ -239,6 +244,13 @@ def main():
                 found.append(json.loads(done.stdout.strip().splitlines()[-1]))
                 one = found[-1]
                 print(f"{one['model']:<18} {one['row']:<34} {one['seconds']:9.3f} s {one['peak_mb']:8.0f} MB", flush=True)
+    for model in {one["model"] for one in found}:
+        curves = {one["row"]: one["losses"] for one in found if one["model"] == model and one["losses"]}
+        theirs, mine = curves.get("transformers: full"), curves.get("ours: full")
+        if theirs and mine:
+            most = max(abs(a - b) for a, b in zip(theirs, mine))
+            print(f"{model:<18} loss of {len(mine)} steps, transformers against ours, both full: {theirs[0]:.6f} to {theirs[-1]:.6f}, "
+                  f"largest difference {most:.1e}")
     if options.json:
         Path(options.json).write_text(json.dumps(found, indent=1) + "\n")
 

@@ -54,6 +54,11 @@ int64_t expected_edges(int64_t layers, int64_t heads, int64_t kv) {
   return edges + 1 + layers * (heads + 1);
 }
 
+TEST_F(Discover, TheMethodsOwnSettingsStandInTheFile) {
+  EXPECT_EQ(discover(gpt2_, {"--method", "eap-ig-inputs", "--ig-steps", "3"})["meta"]["ig_steps"], "3");
+  EXPECT_FALSE(discover(gpt2_, {})["meta"].contains("ig_steps"));
+}
+
 TEST_F(Discover, WritesEveryEdgeAndTheKeysThatOtherToolsRead) {
   const Json file = discover(gpt2_, {});
   EXPECT_THAT(keys_of(file), testing::UnorderedElementsAre("cfg", "nodes", "edges", "meta"));

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/config.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
@@ -218,6 +219,10 @@ void write_discovered(const DiscoverRequest& r, const Discovered& found, const C
                                           {"examples", std::to_string(result.examples)},
                                           {"version", CIRCUIT_VERSION}};
   meta.merge(selection_meta(found.selected));
+  Settings own;
+  Parameters values = r.score.own;
+  for (const AnyParameter* parameter : find_scorer(r.score.method).parameters) parameter->declare(&own, &values);
+  for (const Setting& setting : own) meta.emplace(setting.key, plain_value(setting));
   if (outputs.compact) {
     // What the JSON form has in its cfg.
     meta["d_model"] = std::to_string(found.architecture.d_model);

@@ -45,13 +45,14 @@ int run(SweepArguments o) {
   while (o.spec.out.size() > 1 && o.spec.out.back() == '/') o.spec.out.pop_back();
   apply_common(o.common);
   o.spec.compute = o.common;
+  o.spec.ranks = ranks_of_environment();
   Sweeper sweeper(o.spec);
   if (o.dry_run) {
     print_plan(sweeper);
     return 0;
   }
   sweeper.run();
-  print(o, sweeper);
+  if (o.spec.ranks.rank == 0) print(o, sweeper);
   sweeper.fail_if_a_run_failed();
   return 0;
 }
@@ -65,12 +66,15 @@ void add_sweep(CLI::App& program, Action* chosen) {
   command->footer(
       "Runs that differ in tuning.seed only are averaged. The same command goes on where a sweep was stopped, and "
       "runs\n"
-      "what was added to the grid.\n\n"
+      "what was added to the grid. Started several times by torchrun, srun or mpirun, on machines that share the\n"
+      "folder, each process takes runs that nobody works on; the first one writes the table.\n\n"
       "Examples:\n"
       "  circuit sweep examples/agreement/circuit.toml --grid selection.n=30,100,300 --grid tuning.seed=0,1,2 -o "
       "runs/n\n"
       "  circuit sweep examples/agreement/circuit.toml --grid tuning.method=circuit,full,lora \\\n"
-      "    --set tuning.steps=100 --target test/accuracy --cost change_norm -o runs/methods --dry-run");
+      "    --set tuning.steps=100 --target test/accuracy --cost change_norm -o runs/methods --dry-run\n"
+      "  mpirun -n 4 circuit sweep examples/agreement/circuit.toml --grid tuning.seed=0,1,2,3 -o runs/seeds --threads "
+      "1");
   command->add_option("CONFIG", o->spec.config, "configuration (TOML), as for tune")->required();
   command
       ->add_option("--grid", o->spec.grid, "key=value,value,…; a value with commas in quotes; may stand several times")

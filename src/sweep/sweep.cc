@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <optional>
+#include <thread>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -10,9 +12,11 @@
 #include "core/progress.h"
 #include "core/setting_name.h"
 #include "io/files.h"
+#include "io/lock.h"
 #include "report/sweep_page/sweep_page.h"
 #include "report/sweep_page/sweep_text.h"
 #include "run/execute.h"
+#include "run/interrupt.h"
 #include "run/run_inputs.h"
 #include "store/number_json.h"
 #include "store/run_lock.h"
@@ -25,6 +29,8 @@ namespace circuit {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::chrono::milliseconds kPatience{500};  // before runs that others held are looked at again
 
 bool is_finished(const std::string& run) { return recorded_meta(run, "status") == "finished"; }
 
@@ -124,29 +130,70 @@ int64_t Sweeper::most_steps() const {
 
 void Sweeper::run() {
   make_directories(spec_.out);
-  const RunLock lock(spec_.out, RunLock::Use::kWork);
+  std::optional<RunLock> lock;
+  if (spec_.ranks.rank == 0) lock.emplace(spec_.out, RunLock::Use::kWork);
   write();
+  std::vector<size_t> left = open_;
+  // Ranks begin at runs far from each other, so that they seldom want the same one.
+  if (!left.empty()) {
+    const size_t first = left.size() * static_cast<size_t>(spec_.ranks.rank) / static_cast<size_t>(spec_.ranks.count);
+    std::rotate(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(first), left.end());
+  }
   const auto start = std::chrono::steady_clock::now();
-  for (size_t done = 0; done < open_.size(); ++done) {
-    const SweepCell& cell = plan_.cells[open_[done]];
-    SweepRun& state = sweep_.runs[open_[done]];
+  while (!left.empty()) {
+    const size_t done = open_.size() - left.size();
     const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const std::string left =
-        done == 0
-            ? ""
-            : ", ETA " + format_duration(spent / static_cast<double>(done) * static_cast<double>(open_.size() - done));
-    log_info("run {} of {}{}: {}", open_[done] + 1, sweep_.runs.size(), left, cell.name);
+    const std::string eta =
+        done == 0 ? ""
+                  : ", ETA " + format_duration(spent / static_cast<double>(done) * static_cast<double>(left.size()));
+    if (advance(&left, eta)) {
+      check_measured();
+      continue;
+    }
+    if (was_interrupt_noted()) fail(spec_.out, "stopped. The same command goes on from there.");
+    // Who holds the runs that are left may die.
+    std::this_thread::sleep_for(kPatience);
+  }
+  std::error_code ignored;
+  if (!is_alone() && spec_.ranks.rank == 0) fs::remove_all(file(".claims"), ignored);
+}
+
+bool Sweeper::advance(std::vector<size_t>* left, const std::string& eta) {
+  for (auto at = left->begin(); at != left->end(); ++at) {
+    const SweepCell& cell = plan_.cells[*at];
+    SweepRun& state = sweep_.runs[*at];
+    std::optional<FolderLock> held;
+    if (!is_alone()) {
+      make_directories(claim(cell));
+      held.emplace(claim(cell), FolderLock::Use::kAlone);
+      if (!held->is_had()) {
+        if (state.status != RunStatus::kRunning) {
+          state.status = RunStatus::kRunning;
+          write();
+        }
+        continue;
+      }
+    }
+    const bool finished = is_finished(cell.config.run.path);
+    if (finished && spec_.ranks.rank != 0) {  // the numbers are rank 0's to read
+      state.status = RunStatus::kFinished;
+      left->erase(at);
+      return true;
+    }
+    if (!finished) log_info("run {} of {}{}: {}", *at + 1, sweep_.runs.size(), eta, cell.name);
+    left->erase(at);
     state.status = RunStatus::kRunning;
     state.reason.clear();
-    write();
+    if (!finished) write();
     execute(cell, &state);
     set_log_file("");
     write();
     if (state.status == RunStatus::kStopped) {
       fail(spec_.out, "stopped in {}. The same command goes on from there.", cell.name);
     }
-    check_measured();
+    return true;
   }
+  return false;
 }
 
 void Sweeper::fail_if_a_run_failed() const {
@@ -174,6 +221,7 @@ void Sweeper::execute(const SweepCell& cell, SweepRun* state) {
 }
 
 void Sweeper::write() const {
+  if (spec_.ranks.rank != 0) return;
   write_sweep_file(file("sweep.json"), plan_, spec_.compute.dtype, sweep_);
   write_file(file("sweep.csv"), sweep_csv(sweep_));
   write_file(file("sweep.html"), render_sweep(sweep_));

@@ -1,11 +1,13 @@
-// Runs over a grid of configurations, one after the other, with one table and page of all. The folder is the only
-// state: a sweep that was stopped goes on.
+// Runs over a grid of configurations with one table and page of all. The folder is the only state: a sweep that was
+// stopped goes on, and several processes, on one machine or on many that share the folder, work on one sweep without a
+// word to each other: each takes a run that nobody holds and that is not finished, and who dies lets go of its own.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "core/ranks.h"
 #include "model/compute.h"
 #include "report/sweep_page/sweep_table.h"
 #include "sweep/sweep_plan.h"
@@ -19,6 +21,7 @@ struct SweepSpec {
   std::string out;                // folder
   std::string target, cost;       // numbers by name; empty: what the configuration measures
   ComputeSpec compute;
+  Ranks ranks;  // rank 0 writes sweep.json, .csv and .html
 };
 
 class Sweeper {
@@ -37,7 +40,12 @@ class Sweeper {
   std::string file(const std::string& name) const { return spec_.out + "/" + name; }
 
  private:
+  // Works on one of the runs that are left, or takes over what another process has finished; false: others hold them
+  // all.
+  bool advance(std::vector<size_t>* left, const std::string& eta);
   void execute(const SweepCell& cell, SweepRun* state);
+  bool is_alone() const { return spec_.ranks.count == 1; }
+  std::string claim(const SweepCell& cell) const { return file(".claims/") + cell.name; }
   void write() const;
   void check_measured() const;
 

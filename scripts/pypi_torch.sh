@@ -2,7 +2,7 @@
 # pypi_torch.sh [TEST ...]: the Python package, installed with pip beside PyPI's torch (C++20), and its tests; the test
 # programs whose kernels a torch changes (or these) of the same build, and examples/embed against the library of it. Then every
 # family against fixtures that today's transformers makes anew, models that this program writes in transformers, and the
-# chat templates that trl ships. Says so, and ends with 0, where PyPI cannot be reached.
+# chat templates that trl ships; and the documentation's site, with the package's reference. Says so, and ends with 0, where PyPI cannot be reached.
 # CIRCUIT_TORCH_VENV: see pypi_venv.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,15 +18,17 @@ build=build/python
 "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --force-reinstall .
 packaged=$((SECONDS - start))
 start=$SECONDS
-"$venv/bin/python" -m mypy
-"$venv/bin/python" -m pytest -q
-checked=$((SECONDS - start))
-start=$SECONDS
+# The package's checks, one process at a time, run beside the compiler.
+("$venv/bin/python" -m mypy && "$venv/bin/python" -m pytest -q) >$build/checks.log 2>&1 &
+checks=$!
 if [ $# -eq 0 ]; then
   set -- model_test intervention_test scoring_test tuning_test
 fi
 cmake --build $build --target circuit circuit_library families_test text_test "$@"
+wait $checks || { cat $build/checks.log >&2; exit 1; }
+tail -3 $build/checks.log
 built=$((SECONDS - start))
+./scripts/docs.sh
 start=$SECONDS
 pattern=$(IFS='|'; echo "^($*)\$")
 left_out=$(ctest --test-dir $build -N -E "$pattern" | sed -n 's/^ *Test *#[0-9]*: //p' | tr '\n' ' ')
@@ -44,4 +46,4 @@ mkdir $build/chat
 cp "$("$venv/bin/python" -c 'import os, trl; print(os.path.dirname(trl.__file__))')"/chat_templates/*.jinja $build/chat
 "$venv/bin/python" tools/chat_fixtures.py $build/chat $build/chat/conversations.jsonl --conversations 25
 CIRCUIT_JINJA_CASES=$PWD/$build/chat/conversations.jsonl $build/src/text/text_test --gtest_brief=1 --gtest_filter='JinjaCases.*'
-echo "pypi: packages installed in $installed s, ours in $packaged s and checked in $checked s, tests built in $built s, run in $((SECONDS - start)) s"
+echo "pypi: packages installed in $installed s, ours in $packaged s, checked and tests built in $built s, run in $((SECONDS - start)) s"

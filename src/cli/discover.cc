@@ -80,24 +80,19 @@ void add_discover(CLI::App& program, Action* chosen) {
   CLI::Option* selection = command->add_option("--selection", o->request.selection.kind, names_of(selectors()));
   CLI::Option* size =
       command->add_option("--top-edges", o->request.selection.n, "edges of the circuit")->check(at_least(1));
-  CLI::Option* resamples =
-      command
-          ->add_option("--resamples", o->request.resamples,
-                       "resample the examples N times and write the share of times each edge is selected")
-          ->check(at_least(1));
-  CLI::Option* stable =
-      command->add_option("--stable", o->request.stable, "keep edges selected in at least this share of the resamples")
-          ->check(between(0.0, 1.0))
-          ->needs(resamples);
+  command
+      ->add_option("--resamples", o->request.resamples,
+                   "resample the examples N times and write the share of times each edge is selected")
+      ->check(at_least(1));
+  command->add_option("--stable", o->request.stable, "keep edges selected in at least this share of the resamples")
+      ->check(between(0.0, 1.0));
   CLI::Option* target = command
                             ->add_option("--target-faithfulness", o->request.target.faithfulness,
                                          "the smallest circuit that reaches this faithfulness on held-out "
                                          "records, instead of --top-edges")
                             ->check(between(0.0, 1.0))
-                            ->excludes(size)
-                            ->excludes(stable);
-  command->add_option("--held-out", o->request.target.held_out, "those records (default: the second half of DATA)")
-      ->needs(target);
+                            ->excludes(size);
+  command->add_option("--held-out", o->request.target.held_out, "those records (default: the second half of DATA)");
   command
       ->add_option("--top-nodes", o->top_nodes, "a circuit of the N strongest nodes instead, with all edges among them")
       ->check(at_least(1))
@@ -117,8 +112,7 @@ void add_discover(CLI::App& program, Action* chosen) {
   command->add_option("--svg", o->outputs.svg, "also write the circuit as a drawing that browsers and editors open");
   command->add_option("--mlp-block", o->request.graph.mlp_block, "split every MLP into nodes of W channels")
       ->check(at_least(1));
-  command->add_option("--spans", o->outputs.spans, "also write scores by pairs of the records' spans, as safetensors")
-      ->excludes(resamples);
+  command->add_option("--spans", o->outputs.spans, "also write scores by pairs of the records' spans, as safetensors");
   command->add_option("--channels", o->outputs.channels, "also write a score of every MLP channel, as safetensors");
   command->add_flag("--ungrouped", o->request.graph.ungrouped,
                     "key and value readers per query head, as other tools read them");

@@ -65,6 +65,23 @@ size_t header_without_key(std::string_view text) {
   return std::string_view::npos;
 }
 
+// Where the first bracket or brace stands that closes what another kind opened, as in [}; npos: nowhere. toml++ 3.3
+// only asserts that a list's next value does not begin with one.
+size_t wrong_bracket(std::string_view text) {
+  std::string open;
+  size_t i = behind_byte_order_mark(text);
+  while (i < text.size()) {
+    const char c = text[i];
+    if (c == '[' || c == '{') open.push_back(c);
+    if (c == ']' || c == '}') {
+      if (open.empty() || open.back() != (c == ']' ? '[' : '{')) return i;
+      open.pop_back();
+    }
+    i = std::max(i + 1, behind_text(text, i));
+  }
+  return std::string_view::npos;
+}
+
 // "file:line" of byte `at`.
 std::string place_of(const std::string& text, size_t at, const std::string& place) {
   return fmt::format("{}:{}", place,
@@ -74,7 +91,8 @@ std::string place_of(const std::string& text, size_t at, const std::string& plac
 }  // namespace
 
 bool is_toml_text(const std::string& text) {
-  return bare_unicode(text) == std::string::npos && header_without_key(text) == std::string::npos;
+  return bare_unicode(text) == std::string::npos && header_without_key(text) == std::string::npos &&
+         wrong_bracket(text) == std::string::npos;
 }
 
 void check_toml_text(const std::string& text, const std::string& place) {
@@ -86,6 +104,10 @@ void check_toml_text(const std::string& text, const std::string& place) {
   const size_t header = header_without_key(text);
   if (header != std::string::npos) {
     fail(place_of(text, header, place), "not valid TOML: no key follows the bracket. A table is [name].");
+  }
+  const size_t bracket = wrong_bracket(text);
+  if (bracket != std::string::npos) {
+    fail(place_of(text, bracket, place), "not valid TOML: nothing is open that '{}' closes.", text[bracket]);
   }
 }
 

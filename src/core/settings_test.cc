@@ -140,5 +140,16 @@ TEST(Config, TableHeadersNameAKey) {
   EXPECT_THROW(set_config("one.steps=1\n[~[", s.settings()), Error);
 }
 
+TEST(Config, BracketsCloseWhatTheirKindOpened) {
+  for (const char* text : {"[two]\nfiles = [}", "[two]\nfiles = [ # x\n } ]", "[two]\nfiles = ['a', }", "a = { b = [ }",
+                           "a = }", "a = ]", "a = { b = 1 ]"}) {
+    EXPECT_NE(refusal(text).find("nothing is open that"), std::string::npos) << text << ": " << refusal(text);
+  }
+  EXPECT_NE(refusal("[two]\n\nfiles = [\n}]").find("c.toml:4"), std::string::npos);
+  EXPECT_EQ(refusal("[two]\nfiles = ['}', \"]\", '''}'''] # }\n"), "");
+  Sample s;
+  EXPECT_THROW(set_config("two.files=[}", s.settings()), Error);
+}
+
 }  // namespace
 }  // namespace circuit

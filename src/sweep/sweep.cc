@@ -132,6 +132,8 @@ void Sweeper::run() {
   make_directories(spec_.out);
   std::optional<RunLock> lock;
   if (spec_.ranks.rank == 0) lock.emplace(spec_.out, RunLock::Use::kWork);
+  // Whoever comes first: a run's folder that stands in no list would be taken for somebody else's.
+  write_sweep_file(file("sweep.json"), plan_, spec_.compute.dtype, sweep_);
   write();
   std::vector<size_t> left = open_;
   // Ranks begin at runs far from each other, so that they seldom want the same one.

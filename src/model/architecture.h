@@ -58,11 +58,12 @@ struct LongRopeScaling {
   double original_positions = 2048;
   double attention_factor = 1;       // of cosines and sines
   double long_attention_factor = 1;  // the same of sequences beyond the original context
+  bool anew = false;                 // a text that grows beyond it is worked anew then: no key keeps a short factor
 };
 inline bool operator==(const LongRopeScaling& a, const LongRopeScaling& b) {
   return a.short_factors == b.short_factors && a.long_factors == b.long_factors &&
          a.original_positions == b.original_positions && a.attention_factor == b.attention_factor &&
-         a.long_attention_factor == b.long_attention_factor;
+         a.long_attention_factor == b.long_attention_factor && a.anew == b.anew;
 }
 
 // Rotary position embedding. Channel i is paired with i + dims/2 (halves), or where interleaved 2i with 2i + 1.

@@ -8,6 +8,7 @@
 #include "model/finite.h"
 #include "model/gguf_tensors.h"
 #include "model/model_files.h"
+#include "model/text_part.h"
 
 namespace circuit {
 namespace {
@@ -152,11 +153,14 @@ std::string Checkpoint::sha256(const std::string& name) const {
   return hash;
 }
 
-void write_checkpoint(const Checkpoint& base, const std::map<std::string, at::Tensor>& changed,
+void write_checkpoint(const Checkpoint& base, const std::map<std::string, at::Tensor>& given,
                       const std::string& target) {
-  for (const auto& [name, tensor] : changed) {
+  for (const auto& [name, tensor] : given) {
     if (!base.contains(name)) fail(target, "tensor '{}' is not in the base model.", name);
   }
+  std::map<std::string, at::Tensor> changed = given;
+  const std::optional<TiedCopy> tied = given.empty() ? std::nullopt : tied_copy(base);
+  if (tied && given.count(tied->embedding) > 0) changed.emplace(tied->head, given.at(tied->embedding));
   write_directory(target, IfExists::kRefuse, [&](const std::string& folder) {
     for (const TensorFile& shard : base.shards()) {
       if (shard.is_made()) {

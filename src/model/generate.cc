@@ -76,6 +76,7 @@ class Generation {
   std::vector<Generated> run() {
     while (next_ < prompts_.size() || !owners_.empty()) {
       while (next_ < prompts_.size() && live() < spec_.batch) start_prompts();
+      start_again();
       if (!owners_.empty()) continue_all();
     }
     return std::move(results_);
@@ -106,7 +107,37 @@ class Generation {
       together.push_back(prompt);
       owners_.push_back(next_++);
     }
+    if (!together.empty()) work(together, first);
+  }
+
+  // Sequences whose next token passes the original context of a family that works them anew then.
+  void start_again() {
+    const auto& rotary = model_.architecture().layer(0).attention.rotary;
+    if (!rotary || !rotary->longrope || !rotary->longrope->anew) return;
+    Prompts together;
+    std::vector<size_t> owners;
+    for (int64_t s = live() - 1; s >= 0; --s) {
+      if (static_cast<double>(cache_.length(s)) != rotary->longrope->original_positions) continue;
+      owners.push_back(owners_[s]);
+      together.push_back(prompts_[owners_[s]]);
+      const std::vector<int64_t>& ids = results_[owners_[s]].ids;
+      together.back().insert(together.back().end(), ids.begin(), ids.end());
+      remove(s);
+    }
     if (together.empty()) return;
+    const int64_t first = live();
+    owners_.insert(owners_.end(), owners.begin(), owners.end());
+    work(together, first);
+  }
+
+  void remove(int64_t slot) {
+    cache_.remove(slot);
+    owners_[slot] = owners_.back();
+    owners_.pop_back();
+  }
+
+  // Whole sequences in slots from `first` on, and the token after each.
+  void work(const Prompts& together, int64_t first) {
     const TokenBatch batch = make_token_batch(together, model_.architecture(), model_.device(), "prompt");
     cache_.open(batch);
     const RotaryTables rotary = make_rotary_tables(model_.architecture(), batch, model_.dtype());
@@ -152,9 +183,7 @@ class Generation {
       const std::optional<Stop> stop = why_stop(owner);
       if (!stop) continue;
       results_[owner].stop = *stop;
-      cache_.remove(s);
-      owners_[s] = owners_.back();
-      owners_.pop_back();
+      remove(s);
     }
   }
 

@@ -14,10 +14,16 @@
 #include "model/families/family.h"
 #include "model/finite.h"
 #include "model/model_files.h"
+#include "model/text_part.h"
 #include "model/wide.h"
 
 namespace circuit {
 namespace {
+
+const Json* part_of(const Json& config, const char* key) {
+  const auto found = config.find(key);
+  return found != config.end() && found->is_object() ? &*found : nullptr;
+}
 
 std::string shape_text(at::IntArrayRef shape) {
   std::string text = "[";
@@ -133,6 +139,13 @@ at::Tensor head_bias(const at::Tensor& bias, int64_t h) {
 }
 
 Architecture read_architecture(const Json& config, const std::string& place) {
+  for (const Json* part : {&config, part_of(config, "text_config")}) {
+    const Json* quantised = part == nullptr ? nullptr : part_of(*part, "quantization_config");
+    // A model that was dequantised as it was loaded keeps the object, and says so.
+    if (quantised == nullptr || optional_bool(*quantised, "dequantize", false, place)) continue;
+    fail(place, "quantization_config: the weights are quantised ({}), which is not read. Save them dequantised.",
+         optional_string(*quantised, "quant_method", "no quant_method", place));
+  }
   if (!is_wrapper(config)) return find_family(config, place).read_config(config, place);
   return read_wrapped(config, place);
 }
@@ -156,18 +169,6 @@ void read_generation_config(const std::string& directory, Architecture* architec
     architecture->notes.push_back(
         "generation_config.json names no eos_token_id: no token ends a generated text, as in Hugging Face");
   }
-}
-
-// Where the text part of a larger model stands among its tensors: before their names come those of its module.
-void find_text_part(const Checkpoint& checkpoint, Layout* layout) {
-  for (const std::string& prefix : {"language_model." + layout->prefix, std::string("model.language_model."),
-                                    std::string("model.text_model."), layout->prefix}) {
-    if (!checkpoint.contains(prefix + layout->embedding)) continue;
-    layout->prefix = prefix;
-    break;
-  }
-  if (layout->unembedding == layout->embedding || checkpoint.contains(layout->unembedding)) return;
-  if (checkpoint.contains("language_model." + layout->unembedding)) layout->head_prefix = "language_model.";
 }
 
 at::Tensor load_tensor(const Checkpoint& checkpoint, const std::string& name, const std::vector<int64_t>& shape,
@@ -197,8 +198,7 @@ Model Model::load(const Checkpoint& checkpoint, const LoadOptions& options) {
   Model model;
   model.architecture_ = read_architecture(checkpoint.config(), checkpoint.config_path());
   read_generation_config(checkpoint.directory(), &model.architecture_);
-  model.layout_ = layout_of(model.architecture_);
-  if (!model.architecture_.wrapper.empty()) find_text_part(checkpoint, &model.layout_);
+  model.layout_ = settle_layout(checkpoint, &model.architecture_);
   const Layout& layout = model.layout_;
   model.prefix_ = checkpoint.contains(layout.prefix + layout.embedding) ? layout.prefix : "";
   const auto load = [&](const TensorShape& expected, at::ScalarType dtype) {

@@ -7,6 +7,7 @@
 #include "evaluation/evaluation_text.h"
 #include "graph/circuit_file.h"
 #include "graph/svg.h"
+#include "io/outputs.h"
 #include "model/live_tensors.h"
 #include "python/graph_json.h"
 #include "python/requests.h"

@@ -7,6 +7,10 @@ namespace {
 
 Architecture read_apertus_config(const Json& config, const std::string& place) {
   LlamaLike like;
+  like.default_rope =
+      R"({"rope_type": "llama3", "rope_theta": 12e6, "factor": 8, "original_max_position_embeddings": 8192,
+          "low_freq_factor": 1, "high_freq_factor": 4})";
+  like.default_theta = 12e6;
   like.default_epsilon = 1e-5;
   like.default_activation = "xielu";
   like.gated = false;

@@ -15,10 +15,15 @@ Architecture read_bloom_config(const Json& config, const std::string& place) {
   like.gated = false;
   like.rotary = false;
   like.default_tied = true;
+  // The published files' older names.
+  Json whole = config;
+  for (const auto& [key, older] :
+       {std::pair("hidden_size", "n_embed"), {"n_head", "num_attention_heads"}, {"n_layer", "num_hidden_layers"}}) {
+    if (!whole.contains(key) && whole.contains(older)) whole[key] = whole.at(older);
+  }
   // Keys that the format does not have: the MLP is four times as wide, the activation GELU's tanh form, and any number
   // of positions can be worked.
-  Json whole = config;
-  whole["intermediate_size"] = 4 * require_size(config, "hidden_size", place);
+  whole["intermediate_size"] = 4 * require_size(whole, "hidden_size", place);
   whole["max_position_embeddings"] = optional_size(config, "seq_length", 2048, place);
   whole["hidden_act"] = "gelu_pytorch_tanh";
   whole.erase("num_key_value_heads");
@@ -28,6 +33,10 @@ Architecture read_bloom_config(const Json& config, const std::string& place) {
   LayerSpec& layer = a.every_layer();
   layer.attention.qkv_bias = layer.attention.out_bias = layer.mlp.bias = true;
   layer.attention.alibi = alibi_slopes(a.n_heads, 8, AlibiOrder::kInterleavedLast);
+  if (optional_bool(config, "slow_but_exact", false, place) && optional_int(config, "pretraining_tp", 1, place) > 1) {
+    fail(place,
+         "slow_but_exact = true beside pretraining_tp > 1 is not supported: transformers then leaves biases out.");
+  }
   refuse_key(config, "apply_residual_connection_post_layernorm", place);
   return a;
 }

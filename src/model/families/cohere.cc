@@ -7,6 +7,7 @@ namespace {
 
 Architecture read_cohere_config(const Json& config, const std::string& place) {
   LlamaLike like;
+  like.default_theta = 5e5;
   like.norm = NormKind::kLayerNorm;
   like.epsilon = "layer_norm_eps";
   like.default_epsilon = 1e-5;

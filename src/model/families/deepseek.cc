@@ -70,9 +70,11 @@ void read_score_temperature(const Json& config, const std::string& place, Archit
   std::string where;
   const Json rope = rope_object(config, place, &where);
   const double of_all = optional_number(rope, "mscale_all_dim", 0, where);
-  const RotarySpec& rotary = *a->every_layer().attention.rotary;
-  if (of_all == 0 || !rotary.yarn || rotary.yarn->factor <= 1) return;
-  const double scale = 0.1 * of_all * std::log(rotary.yarn->factor) + 1;
+  // Of every type that has a factor, not of yarn alone.
+  const double factor = optional_number(rope, "factor", 1, where);
+  const std::string type = optional_string(rope, "rope_type", optional_string(rope, "type", "default", where), where);
+  if (of_all == 0 || factor <= 1 || type == "default") return;
+  const double scale = 0.1 * of_all * std::log(factor) + 1;
   for (LayerSpec& kind : a->layer_kinds) {
     kind.attention.query_scalar = static_cast<double>(a->d_head) / std::pow(scale, 4);
   }

@@ -6,6 +6,8 @@ namespace {
 
 Architecture read_ernie4_5_config(const Json& config, const std::string& place) {
   LlamaLike like;
+  like.default_theta = 5e5;
+  like.default_kv_heads = 2;
   like.default_epsilon = 1e-5;
   like.interleaved = true;
   like.default_tied = true;

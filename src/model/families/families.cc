@@ -39,6 +39,12 @@ const Family& find_family(const Json& config, const std::string& place) {
          "instead of attending, and a graph of heads has no edges for that.",
          type);
   }
+  const auto text = config.find("text_config");
+  if (text != config.end() && text->is_object()) {
+    fail(place, "model_type '{}' is not supported: its text part is of model_type '{}'. Known: {}.", type,
+         optional_string(*text, "model_type", "none", place + ", text_config"),
+         joined(families(), [](const Family& family) { return family.model_type; }));
+  }
   if (config.contains("auto_map")) {
     fail(place, "model_type '{}' is not supported: auto_map asks for code from a hub, which is not run. Known: {}.",
          type, joined(families(), [](const Family& family) { return family.model_type; }));
@@ -48,8 +54,10 @@ const Family& find_family(const Json& config, const std::string& place) {
 }
 
 Activation parse_activation(const std::string& name, const std::string& key, const std::string& place) {
-  if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") return Activation::kGeluTanh;
-  if (name == "gelu") return Activation::kGeluErf;
+  for (const char* tanh : {"gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate", "gelu_python_tanh"}) {
+    if (name == tanh) return Activation::kGeluTanh;
+  }
+  if (name == "gelu" || name == "gelu_python") return Activation::kGeluErf;
   if (name == "silu" || name == "swish") return Activation::kSilu;
   if (name == "relu") return Activation::kRelu;
   if (name == "xielu") return Activation::kXielu;

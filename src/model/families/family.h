@@ -28,6 +28,9 @@ const Family& find_family(const Json& config, const std::string& place);
 // as a vision tower; and that part alone. Throws Error as a family does, and for those whose text part is not worked as
 // that family's alone is.
 bool is_wrapper(const Json& config);
+// Makes an architecture the text part of a model of this type: the wrapper's own head takes logits as they are, without
+// the text family's bias, scale and cap.
+void wrap(const std::string& type, Architecture* architecture);
 Architecture read_wrapped(const Json& config, const std::string& place);
 
 // A family is one file and one line here. It is declared, and listed in this order.

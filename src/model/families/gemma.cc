@@ -8,7 +8,9 @@
 namespace circuit {
 Architecture read_gemma(const Json& config, const std::string& place, const WindowPattern& pattern) {
   require_size(config, "head_dim", place);  // no default: hidden_size / num_attention_heads is another size
-  Architecture a = read_llama_like(config, place);
+  LlamaLike like;
+  like.default_kv_heads = 4;
+  Architecture a = read_llama_like(config, place, like);
   a.norm.offset = 1;
   a.embedding.scale = std::sqrt(static_cast<double>(a.d_model));
   LayerSpec& whole = a.every_layer();

@@ -9,6 +9,7 @@ namespace {
 Architecture read_gemma1_config(const Json& config, const std::string& place) {
   require_size(config, "head_dim", place);  // no default: hidden_size / num_attention_heads is another size
   LlamaLike like;
+  like.default_kv_heads = 16;
   like.default_activation = "gelu_pytorch_tanh";
   like.default_tied = true;
   Architecture a = read_llama_like(config, place, like);

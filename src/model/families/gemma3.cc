@@ -20,8 +20,9 @@ RotarySpec read_rotary(const Json& config, const std::string& type, const std::s
   if (!by_type && local) return rotary;
   Json own = config;
   if (by_type) {
-    own = {{"rope_parameters", newer->at(type)}};
     const auto older = config.find("rope_scaling");
+    own.erase("rope_scaling");
+    own["rope_parameters"] = newer->at(type);
     if (!local && older != config.end() && older->is_object() && own["rope_parameters"].is_object()) {
       own["rope_parameters"].update(*older);
     } else if (!local && older != config.end()) {
@@ -78,20 +79,13 @@ Architecture read_config_with_vision(const Json& config, const std::string& plac
   }
   Architecture a = read_gemma3_config(language, place + ", text_config");
   a.family = "gemma3";
-  a.notes.push_back("the vision tower is not used: text only");
+  wrap("gemma3", &a);
   return a;
-}
-
-Layout layout_with_vision(const Architecture& a) {
-  Layout layout = llama_like_layout(a);
-  layout.prefix = "language_model.model.";
-  if (!a.head.tied) fail("gemma3", "tie_word_embeddings = false is not supported.");
-  return layout;
 }
 
 }  // namespace
 
 Family gemma3_text_family() { return {"gemma3_text", read_gemma3_config, llama_like_layout}; }
-Family gemma3_family() { return {"gemma3", read_config_with_vision, layout_with_vision}; }
+Family gemma3_family() { return {"gemma3", read_config_with_vision, llama_like_layout}; }
 
 }  // namespace circuit

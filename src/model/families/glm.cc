@@ -7,6 +7,7 @@ namespace {
 
 Architecture read_glm_config(const Json& config, const std::string& place) {
   LlamaLike like;
+  like.default_kv_heads = 2;
   like.default_epsilon = 1.5625e-7;
   like.partial = true;
   like.default_share = 0.5;

@@ -25,9 +25,17 @@ Architecture read_gpt2_config(const Json& config, const std::string& place) {
   layer.attention.qkv_bias = layer.attention.out_bias = layer.mlp.bias = true;
   a.embedding.learned_positions = true;
   a.head.tied = optional_bool(config, "tie_word_embeddings", true, place);
-  const bool scaled = optional_bool(config, "scale_attn_weights", true, place);
-  if (!scaled || optional_bool(config, "scale_attn_by_inverse_layer_idx", false, place)) {
-    fail(place, "scale_attn_weights = false and scale_attn_by_inverse_layer_idx = true are not supported.");
+  const double scalar = optional_bool(config, "scale_attn_weights", true, place) ? static_cast<double>(a.d_head) : 1;
+  layer.attention.query_scalar = scalar;
+  if (optional_bool(config, "scale_attn_by_inverse_layer_idx", false, place)) {
+    // Scores of layer l are divided by l + 1 too: each layer is of its own kind.
+    for (int64_t l = 1; l < a.n_layers; ++l) {
+      std::vector<bool> one(static_cast<size_t>(a.n_layers), false);
+      one[l] = true;
+      a.change_layers(one, [&](LayerSpec& kind) {
+        kind.attention.query_scalar = scalar * static_cast<double>(l + 1) * static_cast<double>(l + 1);
+      });
+    }
   }
   if (optional_bool(config, "add_cross_attention", false, place)) {
     fail(place, "add_cross_attention = true is not supported.");

@@ -8,6 +8,11 @@ namespace {
 
 Architecture read_gpt_oss_config(const Json& config, const std::string& place) {
   LlamaLike like;
+  like.default_theta = 150000;
+  like.default_kv_heads = 8;
+  like.default_rope =
+      R"({"rope_type": "yarn", "factor": 32, "beta_fast": 32, "beta_slow": 1, "truncate": false,
+          "original_max_position_embeddings": 4096})";
   like.default_epsilon = 1e-5;
   Architecture a = read_llama_like(config, place, like);
   a.family = "gpt_oss";

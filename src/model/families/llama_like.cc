@@ -9,11 +9,13 @@ namespace {
 
 bool has_value(const Json& config, const char* key) { return config.contains(key) && !config.at(key).is_null(); }
 
+bool has_null(const Json& config, const char* key) { return config.contains(key) && config.at(key).is_null(); }
+
 RotarySpec read_rotary(const Json& config, const std::string& place, int64_t d_head, const LlamaLike& like) {
   const double share = read_rotary_share(config, like.default_share, place);
   if (!like.partial && share != 1) fail(place, "partial_rotary_factor: found {}, expected 1.", share);
   RotarySpec rotary;
-  rotary.theta = read_positive(config, "rope_theta", 10000, place);
+  rotary.theta = read_positive(config, "rope_theta", like.default_theta, place);
   rotary.dims = static_cast<int64_t>(share * static_cast<double>(d_head));
   if (rotary.dims < 2 || rotary.dims > d_head || rotary.dims % 2 != 0) {
     fail(place, "partial_rotary_factor: {} of head_dim {} is no even number of channels.", share, d_head);
@@ -25,11 +27,18 @@ RotarySpec read_rotary(const Json& config, const std::string& place, int64_t d_h
 
 }  // namespace
 
-Architecture read_llama_like(const Json& config, const std::string& place, const LlamaLike& like) {
+Architecture read_llama_like(const Json& file, const std::string& place, const LlamaLike& like) {
+  Json config = file;
+  std::string where;
+  if (*like.default_rope != '\0' && rope_object(config, place, &where).empty()) {
+    config["rope_parameters"] = parse_json(like.default_rope, "rope_parameters");
+  }
   Architecture a;
   a.n_layers = require_layers(config, like.layers, place);
   a.n_heads = require_size(config, like.heads, place);
-  a.n_kv_heads = optional_size(config, "num_key_value_heads", a.n_heads, place);
+  a.n_kv_heads = optional_size(
+      config, "num_key_value_heads",
+      has_null(config, "num_key_value_heads") || like.default_kv_heads == 0 ? a.n_heads : like.default_kv_heads, place);
   a.d_model = require_size(config, like.width, place);
   if (!has_value(config, "head_dim") && a.d_model % a.n_heads != 0) {
     fail(place, "{} {} is not divisible by {} {}, and there is no head_dim.", like.width, a.d_model, like.heads,
@@ -93,7 +102,11 @@ void read_experts(const Json& config, const std::string& place, const ExpertKeys
 
 void set_dense_layers(Architecture* a, const std::vector<bool>& dense, int64_t channels, const std::string& place) {
   const int64_t count = std::count(dense.begin(), dense.end(), true);
-  if (count == a->n_layers) fail(place, "no layer of {} has experts: that is not supported.", a->n_layers);
+  if (count == a->n_layers) {
+    fail(place,
+         "no layer of {} has experts (mlp_only_layers, decoder_sparse_step, first_k_dense_replace): not supported.",
+         a->n_layers);
+  }
   a->change_layers(dense, [&](LayerSpec& layer) {
     layer.mlp.experts = {};
     layer.mlp.channels = channels;

@@ -27,6 +27,9 @@ struct LlamaLike {
   bool partial = false;      // another share than 1 may stand in config.json
   bool interleaved = false;
   bool default_tied = false;
+  int64_t default_kv_heads = 0;  // 0: as many as heads
+  double default_theta = 10000;
+  const char* default_rope = "";  // JSON: rope_parameters where a file has neither these nor rope_scaling
 };
 
 // Everything but the family's name, biases, q/k norm, window and post-norms. Throws Error naming the key that is

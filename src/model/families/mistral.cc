@@ -9,7 +9,9 @@ namespace {
 constexpr int64_t kDefaultWindow = 4096;
 
 Architecture read_mistral_config(const Json& config, const std::string& place) {
-  Architecture a = read_llama_like(config, place);
+  LlamaLike like;
+  like.default_kv_heads = 8;
+  Architecture a = read_llama_like(config, place, like);
   a.family = "mistral";
   const auto window = config.find("sliding_window");
   if (window != config.end() && window->is_null()) return a;

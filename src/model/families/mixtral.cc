@@ -7,6 +7,8 @@ namespace {
 
 Architecture read_mixtral_config(const Json& config, const std::string& place) {
   LlamaLike like;
+  like.default_theta = 1e6;
+  like.default_kv_heads = 8;
   like.default_epsilon = 1e-5;
   Architecture a = read_llama_like(config, place, like);
   a.family = "mixtral";

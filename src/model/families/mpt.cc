@@ -5,11 +5,18 @@
 namespace circuit {
 namespace {
 
+constexpr double kAlibiBias = 8;
+
 // What of attn_config is not supported, by name.
 void check_attention(const Json& attention, const std::string& place) {
   for (const char* key : {"qk_ln", "prefix_lm", "attn_uses_sequence_id"}) refuse_key(attention, key, place);
+  // transformers' MPT has ALiBi in any case, of this bias.
   if (!optional_bool(attention, "alibi", true, place)) {
-    fail(place, "alibi = false is not supported: learned positions are not read.");
+    fail(place, "alibi = false is not supported: transformers applies ALiBi all the same.");
+  }
+  const double bias = read_positive(attention, "alibi_bias_max", kAlibiBias, place);
+  if (bias != kAlibiBias) {
+    fail(place, "alibi_bias_max: found {}, expected {}: transformers takes no other.", bias, kAlibiBias);
   }
   const std::string type = optional_string(attention, "attn_type", "multihead_attention", place);
   if (type != "multihead_attention") fail(place, "attn_type '{}' is not supported. Known: multihead_attention.", type);
@@ -28,8 +35,9 @@ Architecture read_mpt_config(const Json& config, const std::string& place) {
   like.rotary = false;
   like.default_tied = true;
   Json whole = config;
-  whole["intermediate_size"] =
-      optional_size(config, "expansion_ratio", 4, place) * require_size(config, "d_model", place);
+  const int64_t ratio = optional_size(config, "expansion_ratio", 4, place);
+  if (ratio != 4) fail(place, "expansion_ratio: found {}, expected 4: transformers takes no other.", ratio);
+  whole["intermediate_size"] = ratio * require_size(config, "d_model", place);
   whole["hidden_act"] = "gelu";
   whole.erase("num_key_value_heads");
   Architecture a = read_llama_like(whole, place, like);
@@ -42,7 +50,7 @@ Architecture read_mpt_config(const Json& config, const std::string& place) {
   read_clip(attention, where, &a);
   check_attention(attention, where);
   AttentionSpec& spec = a.every_layer().attention;
-  spec.alibi = alibi_slopes(a.n_heads, read_positive(attention, "alibi_bias_max", 8, where), AlibiOrder::kReordered);
+  spec.alibi = alibi_slopes(a.n_heads, kAlibiBias, AlibiOrder::kReordered);
   if (attention.contains("softmax_scale") && !attention.at("softmax_scale").is_null()) {
     const double scale = read_positive(attention, "softmax_scale", 1, where);
     spec.query_scalar = 1 / (scale * scale);

@@ -1,17 +1,34 @@
 // OLMo 3: OLMo 2 with a window on three layers of four; each type of layer has rotary positions of its own.
+#include "core/error.h"
 #include "model/families/llama_like.h"
 
 namespace circuit {
 namespace {
 
-// rope_parameters holds an object for each type of layer, or one for all; rope_scaling, in older files, is of the
+constexpr double kDefaultTheta = 5e5;
+
+// rope_parameters holds an object for each type of layer; rope_scaling and rope_theta, in older files, are of the
 // layers without a window.
 RotarySpec read_rotary_of_type(const Json& config, const std::string& type, const std::string& place,
                                RotarySpec rotary) {
   Json own = config;
   const auto newer = config.find("rope_parameters");
   const bool by_type = newer != config.end() && newer->is_object() && newer->contains(type);
-  if (by_type) own = {{"rope_parameters", newer->at(type)}};
+  if (by_type) {
+    // rope_scaling overrules its keys of the layers without a window, key by key.
+    const auto older = config.find("rope_scaling");
+    own["rope_parameters"] = newer->at(type);
+    if (older == config.end() || type == "sliding_attention") {
+      own.erase("rope_scaling");
+    } else if (older->is_object() && own["rope_parameters"].is_object()) {
+      own.erase("rope_scaling");
+      own["rope_parameters"].update(*older);
+    }
+  }
+  if (!by_type && newer != config.end() && newer->is_object() && !newer->empty()) {
+    fail(place, "rope_parameters: expected an object for each type of layer, full_attention and sliding_attention.");
+  }
+  if (type == "sliding_attention") rotary.theta = kDefaultTheta;
   if (!by_type && type == "sliding_attention") own.erase("rope_scaling");
   read_rope_scaling(own, place, &rotary);
   return rotary;
@@ -21,6 +38,7 @@ Architecture read_olmo3_config(const Json& config, const std::string& place) {
   Json plain = config;
   for (const char* key : {"rope_parameters", "rope_scaling"}) plain.erase(key);
   LlamaLike like;
+  like.default_theta = kDefaultTheta;
   like.default_epsilon = 1e-5;
   Architecture a = read_llama_like(plain, place, like);
   a.family = "olmo3";

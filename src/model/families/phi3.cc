@@ -8,8 +8,18 @@ Architecture read_phi3_config(const Json& config, const std::string& place) {
   LlamaLike like;
   like.default_epsilon = 1e-5;
   like.partial = true;
-  Architecture a = read_llama_like(config, place, like);
+  // Its first files call longrope otherwise.
+  Json whole = config;
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    const auto rope = whole.find(key);
+    if (rope == whole.end() || !rope->is_object()) continue;
+    for (const char* type : {"rope_type", "type"}) {
+      if (rope->contains(type) && rope->at(type) == "yarn") (*rope)[type] = "longrope";
+    }
+  }
+  Architecture a = read_llama_like(whole, place, like);
   a.family = "phi3";
+  if (auto& longrope = a.every_layer().attention.rotary->longrope) longrope->anew = true;
   const auto window = config.find("sliding_window");
   if (window != config.end() && !window->is_null()) {
     a.every_layer().attention.window = require_size(config, "sliding_window", place);

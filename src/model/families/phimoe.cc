@@ -7,6 +7,8 @@ namespace {
 
 Architecture read_phimoe_config(const Json& config, const std::string& place) {
   LlamaLike like;
+  like.default_theta = 1e6;
+  like.default_kv_heads = 8;
   like.norm = NormKind::kLayerNorm;
   like.default_epsilon = 1e-5;
   Architecture a = read_llama_like(config, place, like);
@@ -15,6 +17,7 @@ Architecture read_phimoe_config(const Json& config, const std::string& place) {
     // As transformers: long sequences have another factor, and the divisors of short ones.
     std::string where;
     const Json rope = rope_object(config, place, &where);
+    longrope->anew = true;
     longrope->long_factors = longrope->short_factors;
     longrope->attention_factor = read_positive(rope, "short_mscale", 1, where);
     longrope->long_attention_factor = read_positive(rope, "long_mscale", 1, where);

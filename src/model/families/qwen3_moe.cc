@@ -6,7 +6,9 @@ namespace circuit {
 namespace {
 
 Architecture read_qwen3_moe_config(const Json& config, const std::string& place) {
-  Architecture a = read_llama_like(config, place);
+  LlamaLike like;
+  like.default_kv_heads = 4;
+  Architecture a = read_llama_like(config, place, like);
   a.family = "qwen3_moe";
   AttentionSpec& attention = a.every_layer().attention;
   attention.qk_norm = true;

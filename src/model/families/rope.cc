@@ -9,7 +9,7 @@ namespace {
 const Json* object_at(const Json& config, const char* key, const std::string& place) {
   const auto found = config.find(key);
   if (found == config.end() || found->is_null()) return nullptr;
-  if (!found->is_object()) fail(place + ", " + key, "found a {}, expected an object.", found->type_name());
+  if (!found->is_object()) fail(place + ", " + key, "found {}, expected an object.", found->type_name());
   return found->empty() ? nullptr : &*found;
 }
 

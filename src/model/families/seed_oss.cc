@@ -5,7 +5,9 @@ namespace circuit {
 namespace {
 
 Architecture read_seed_oss_config(const Json& config, const std::string& place) {
-  Architecture a = read_llama_like(config, place);
+  LlamaLike like;
+  like.default_kv_heads = 8;
+  Architecture a = read_llama_like(config, place, like);
   a.family = "seed_oss";
   LayerSpec& layer = a.every_layer();
   layer.attention.qkv_bias = optional_bool(config, "attention_bias", true, place);

@@ -24,6 +24,8 @@ std::vector<size_t> read_layers_without_positions(const Json& config, const std:
 
 Architecture read_smollm3_config(const Json& config, const std::string& place) {
   LlamaLike like;
+  like.default_theta = 2e6;
+  like.default_kv_heads = 4;
   like.default_tied = true;
   Architecture a = read_llama_like(config, place, like);
   a.family = "smollm3";

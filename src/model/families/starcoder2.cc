@@ -6,6 +6,7 @@ namespace {
 
 Architecture read_starcoder2_config(const Json& config, const std::string& place) {
   LlamaLike like;
+  like.default_kv_heads = 2;
   like.norm = NormKind::kLayerNorm;
   like.epsilon = "norm_epsilon";
   like.default_epsilon = 1e-5;

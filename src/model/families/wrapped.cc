@@ -18,11 +18,26 @@ const Family* family_named(const Json& config) {
 // Whose text part attends otherwise than the family alone: a prompt's tokens to all of it, or to another part.
 constexpr const char* kOtherwise[] = {"paligemma", "colpali", "granite_speech"};
 
+// Whose head is the text family's.
+constexpr const char* kOwnHead[] = {"granite4_vision"};
+
 }  // namespace
 
 bool is_wrapper(const Json& config) {
   const auto text = config.find("text_config");
   return family_named(config) == nullptr && text != config.end() && text->is_object() && family_named(*text) != nullptr;
+}
+
+void wrap(const std::string& type, Architecture* a) {
+  a->wrapper = type;
+  a->notes.push_back("of this model the text part alone is read; its other parts are neither used nor changed");
+  if (std::find(std::begin(kOwnHead), std::end(kOwnHead), type) != std::end(kOwnHead)) return;
+  if (a->head.scale != 1 || a->head.softcap) {
+    a->notes.push_back("the text part's scale or cap of logits is not applied, as in transformers");
+  }
+  a->head.scale = 1;
+  a->head.softcap.reset();
+  a->head.bias = false;
 }
 
 Architecture read_wrapped(const Json& config, const std::string& place) {
@@ -35,8 +50,7 @@ Architecture read_wrapped(const Json& config, const std::string& place) {
     if (config.contains(key) && !config.at(key).is_null()) text[key] = config.at(key);
   }
   Architecture a = family_named(text)->read_config(text, place + ", text_config");
-  a.wrapper = type;
-  a.notes.push_back("of this model the text part alone is read; its other parts are neither used nor changed");
+  wrap(type, &a);
   return a;
 }
 

@@ -99,6 +99,24 @@ class Records:
         return Records, (self.rows(),)
 
 
+class Texts(Records):
+    """Plain text: the path of a text file, or a list of texts, between which a line is left empty."""
+
+    def __init__(self, source: Union[str, "os.PathLike[str]", Iterable[str]]) -> None:
+        if isinstance(source, (str, os.PathLike)):
+            super().__init__(source)
+            return
+        parts = list(source)
+        for number, text in enumerate(parts, 1):
+            if not isinstance(text, str):
+                raise UsageError(f"[texts:{number}] found a {type(text).__name__}, expected a str: plain text, no records.")
+        handle, self.path = tempfile.mkstemp(suffix=".txt", prefix="circuit-texts-")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as file:
+            file.write("\n\n".join(parts))
+        self.name = "records"
+        self._remove = weakref.finalize(self, _unlink, self.path)
+
+
 def _unlink(path: str) -> None:
     try:
         os.unlink(path)

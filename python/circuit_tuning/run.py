@@ -17,7 +17,7 @@ from ._pictures import svg
 from ._settings import keywords, toml
 from ._task import Waiting, finished
 from .circuit import Circuit
-from .data import Records, Source, records
+from .data import Records, Source, Texts, records
 from .errors import InputError, UsageError
 from .model import Graph, Model
 from .table import Table
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ._keywords import AnalyseSettings, TuneSettings
 
 _FILES = ("dev", "test", "untouched", "replay")
+_TEXTS = ("untouched", "replay")
 
 
 class Run:
@@ -233,14 +234,14 @@ def tune(
 
     settings: every key of a run's configuration (docs/formats.md), by its name where it is the only one, else with its
     section: method, steps, every (K), n (edges), lr, batch, dev, test, untouched, evaluation_every, …: `help(ct.tune)`
-    lists them. dev, test, untouched and replay take what records() takes.
+    lists them. dev and test take what records() takes; untouched and replay are plain text: a text file, or a list of str.
     """
     given: Dict[str, Records] = {"train": records(train)}
     chosen: Dict[str, Any] = dict(settings)
     for name in _FILES:
         file = chosen.pop(name, None)
         if file is not None:
-            given[name] = records(file)
+            given[name] = Texts(file) if name in _TEXTS else records(file)
     if path is None:
         path = os.path.join(tempfile.mkdtemp(prefix="circuit-run-"), "run")
     folder = os.path.abspath(os.fspath(path))
@@ -270,7 +271,7 @@ def tune(
     values["model_path"] = base if model.hf is not None else model.folder
     for key, r in given.items():
         if r.name == "records":
-            inside = os.path.join(base if model.hf is not None else folder + ".data", f"circuit-{key}.jsonl")
+            inside = os.path.join(base if model.hf is not None else folder + ".data", f"circuit-{key}{Path(r.path).suffix}")
             if not resume:
                 os.makedirs(os.path.dirname(inside), exist_ok=True)
                 Path(inside).write_bytes(Path(r.path).read_bytes())

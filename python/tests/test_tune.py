@@ -110,6 +110,7 @@ def test_bad_runs_leave_nothing(m, rows, tmp_path):
         ({"steps": 0}, ct.UsageError),
         ({"model_path": "x"}, ct.UsageError),
         ({"patience": 1}, ct.InputError),
+        ({"untouched": rows}, ct.UsageError),
     ):
         with pytest.raises((error, ct.CircuitError)):
             ct.tune(m, rows, path=tmp_path / "run", **settings).finish()
@@ -122,10 +123,11 @@ def test_bad_runs_leave_nothing(m, rows, tmp_path):
 
 
 def test_runs_are_read(m, rows, tmp_path):
-    run = ct.tune(m, rows, dev=rows, path=tmp_path / "run", **{**SETTINGS, "every": 1, "steps": 9}).finish()
+    text = ["The sea was calm that morning.", "Nobody in the village had seen the ship."]
+    run = ct.tune(m, rows, dev=rows, untouched=text, path=tmp_path / "run", **{**SETTINGS, "every": 1, "steps": 9}).finish()
     frame = run.steps.to_pandas()
     assert list(frame.step) == list(range(9))
-    assert set(run.evaluations["name"]) >= {"dev/metric"}
+    assert set(run.evaluations["name"]) >= {"dev/metric", "untouched/perplexity"}
     assert run.summary["steps"] == 9
     first, last = run.circuit_at(0), run.circuit_at(8)
     assert len(first) == 100 and set(first.diff(last).change) <= {"entered", "left"}

@@ -223,6 +223,11 @@ void write_discovered(const DiscoverRequest& r, const Discovered& found, const C
   Parameters values = r.score.own;
   for (const AnyParameter* parameter : find_scorer(r.score.method).parameters) parameter->declare(&own, &values);
   for (const Setting& setting : own) meta.emplace(setting.key, plain_value(setting));
+  // The circuit last: where another file cannot be written, it is not there either.
+  if (!outputs.dot.empty()) write_file(outputs.dot, to_dot(graph, circuit, result.scores));
+  if (!outputs.svg.empty()) write_file(outputs.svg, to_svg(graph, circuit, result.scores));
+  if (result.spans) write_span_scores(outputs.spans, graph, *result.spans);
+  if (found.channels) write_channel_scores(outputs.channels, *found.channels);
   if (outputs.compact) {
     // What the JSON form has in its cfg.
     meta["d_model"] = std::to_string(found.architecture.d_model);
@@ -232,10 +237,6 @@ void write_discovered(const DiscoverRequest& r, const Discovered& found, const C
     write_circuit_json(outputs.circuit, found.architecture, graph, result.scores, circuit, meta,
                        found.selected.stability);
   }
-  if (!outputs.dot.empty()) write_file(outputs.dot, to_dot(graph, circuit, result.scores));
-  if (!outputs.svg.empty()) write_file(outputs.svg, to_svg(graph, circuit, result.scores));
-  if (result.spans) write_span_scores(outputs.spans, graph, *result.spans);
-  if (found.channels) write_channel_scores(outputs.channels, *found.channels);
 }
 
 }  // namespace circuit

@@ -4,18 +4,17 @@
 #include <set>
 
 #include "core/error.h"
+#include "io/files.h"
 #include "io/json.h"
 
 namespace circuit {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
 class CsvReader {
  public:
   CsvReader(std::string_view text, const std::string& name) : text_(text), name_(name) {
     if (!is_valid_utf8(text)) fail(name, "the file is not valid UTF-8. Convert it first.");
-    if (text_.substr(0, kByteOrderMark.size()) == kByteOrderMark) at_ = kByteOrderMark.size();
+    at_ = text_.size() - without_byte_order_mark(text_).size();
   }
 
   // The next row that is not blank. False: the end.

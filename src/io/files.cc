@@ -111,6 +111,11 @@ void MappedFile::release(size_t begin, size_t size) const {
   if (end > first) madvise(data_ + first, end - first, MADV_DONTNEED);
 }
 
+std::string_view without_byte_order_mark(std::string_view text) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  return text.substr(0, kMark.size()) == kMark ? text.substr(kMark.size()) : text;
+}
+
 std::string read_file(const std::string& path) {
   const MappedFile file(path);
   return std::string(file.text());

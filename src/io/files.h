@@ -34,6 +34,9 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Without the byte order mark that may stand before a text in UTF-8: it is none of it.
+std::string_view without_byte_order_mark(std::string_view text);
+
 // The whole file as bytes. Throws Error naming the path.
 std::string read_file(const std::string& path);
 

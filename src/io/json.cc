@@ -198,6 +198,7 @@ std::string non_finite_name(double value) { return std::isnan(value) ? "NaN" : v
 void each_json_line(std::string_view text, const std::string& name,
                     const std::function<void(const Json& record, const std::string& place)>& on_record) {
   size_t line_number = 0;
+  text = without_byte_order_mark(text);
   while (!text.empty()) {
     ++line_number;
     const size_t end = text.find('\n');

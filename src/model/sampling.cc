@@ -34,7 +34,8 @@ int64_t kept_by_min_p(const at::Tensor& probabilities, double min_p) {
 }  // namespace
 
 NextTokens next_tokens(const at::Tensor& logits, const SamplingSpec& spec) {
-  at::Tensor scaled = logits.to(at::kCPU, at::kDouble) / spec.temperature;
+  at::Tensor scaled = logits.to(at::kCPU, at::kDouble);
+  scaled = (scaled - scaled.max()) / spec.temperature;  // a temperature near 0 leaves the likeliest, not NaN
   NextTokens next;
   if (spec.top_k > 0) {
     std::tie(scaled, next.ids) = scaled.topk(std::min<int64_t>(spec.top_k, scaled.size(0)));

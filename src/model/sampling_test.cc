@@ -42,6 +42,14 @@ TEST(Sampling, TopKThenTopP) {
   expect_equal(chosen_among(logits, spec), {{2, 0.7448684956686834}, {7, 0.2551315043313166}});
 }
 
+TEST(Sampling, ATemperatureNearZeroLeavesTheLikeliest) {
+  SamplingSpec spec;
+  spec.temperature = 1e-320;
+  const std::map<int64_t, double> found = chosen_among(at::tensor(kLogits, at::kDouble), spec);
+  EXPECT_EQ(found.at(2), 1);
+  EXPECT_EQ(found.at(7), 0);
+}
+
 TEST(Sampling, TopPAlone) {
   SamplingSpec spec;
   spec.temperature = 1.0;

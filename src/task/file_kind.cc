@@ -22,9 +22,7 @@ bool named_as_records(const std::string& path) {
 
 FileKind file_kind(const std::string& path) {
   const MappedFile file(path);
-  std::string_view text = file.text();
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) text.remove_prefix(kByteOrderMark.size());
+  const std::string_view text = without_byte_order_mark(file.text());
   const size_t first = text.find_first_not_of(" \t\r\n");
   const FileKind other = named_as_records(path) ? FileKind::kExamples : FileKind::kText;
   if (first == std::string_view::npos || text[first] != '{') return other;

@@ -338,9 +338,12 @@ EncodedText encode_text(const Tokenizer& tokenizer, std::string_view text, Begin
 }
 
 EncodedText read_text(const std::string& path, const LazyTokenizer& tokenizer, BeginToken begin_token) {
+  if (file_kind(path) != FileKind::kText) {
+    fail(path, "it holds records, where plain text is read. Give their text alone, in a file of another name.");
+  }
   const MappedFile file(path);
   if (!is_valid_utf8(file.text())) fail(path, "the text is not valid UTF-8. Convert it first.");
-  EncodedText text = encode_text(tokenizer.get(), file.text(), begin_token);
+  EncodedText text = encode_text(tokenizer.get(), without_byte_order_mark(file.text()), begin_token);
   const auto n = static_cast<int64_t>(text.ids.size());
   if (n <= text.first_target()) {
     fail(path, "the text has {} tokens, {} of them begin tokens: nothing is left to predict.", n, text.begin_tokens);

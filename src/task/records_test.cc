@@ -120,6 +120,16 @@ TEST_F(Records, ACompletionThatTheTokenizerDropsIsRefused) {
   EXPECT_NO_THROW(read_choice_records(choices, strip, BeginToken::kNever));
 }
 
+TEST_F(Records, AByteOrderMarkMayStandBeforeBlankLines) {
+  int64_t records = 0;
+  const auto count = [&](const Json&, const std::string& place) {
+    EXPECT_EQ(place, "f:3");
+    ++records;
+  };
+  each_json_line("\xEF\xBB\xBF\r\n\n{\"a\": 1}\n", "f", count);
+  EXPECT_EQ(records, 1);
+}
+
 TEST_F(Records, AFileNamedForRecordsIsNeverText) {
   const std::string pair = R"({"good": "a", "bad": "b"})";
   for (const std::string start : {"", "\xEF\xBB\xBF", "\n\n", "\xEF\xBB\xBF\r\n"}) {

@@ -68,6 +68,15 @@ TEST_F(TextWindows, BeginADocumentWithTheTokensOfThePostProcessor) {
   EXPECT_THAT(windows("abc", 4), ElementsAre("abc"));
 }
 
+TEST_F(TextWindows, AreOfTextWithoutItsMark) {
+  EXPECT_THAT(windows("\xEF\xBB\xBF" "abc", 4), ElementsAre("abc"));
+}
+
+TEST_F(TextWindows, AreOfNoRecords) {
+  EXPECT_THROW(windows("{\"text\": \"abc\", \"readouts\": []}\n", 4), Error);
+  EXPECT_THROW(windows("\n{\"good\": \"a\", \"bad\": \"b\"}", 4), Error);
+}
+
 TEST_F(TextWindows, RefusesWhatLeavesNothing) {
   EXPECT_THROW(windows("a<end>b", 4), Error);
   EXPECT_THROW(windows("abc", 9), Error);

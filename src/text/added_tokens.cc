@@ -84,13 +84,16 @@ std::vector<Segment> AddedTokenFinder::split(std::string_view text, const TokenT
     Range range{at, at + match->size};
     at = range.end;
     if (match->token->single_word && inside_word(text, range)) continue;
-    if (match->token->lstrip && done < range.begin) {
-      range.begin -= trailing_white_space(text.substr(done, range.begin - done));
+    if (match->token->lstrip) {
+      range.begin =
+          done < range.begin ? range.begin - trailing_white_space(text.substr(done, range.begin - done)) : done;
     }
     if (match->token->rstrip) {
       if (white_end < range.end) white_end = range.end + leading_white_space(text.substr(range.end));
       range.end = white_end;
     }
+    // All of it was taken by the token before.
+    if (range.begin >= range.end) continue;
     if (done < range.begin) segments.push_back({std::nullopt, {done, range.begin}});
     // Matches are those of the text as it stands: one that begins in white space which the token before it took by
     // rstrip is a token all the same, and the text goes on behind it.

@@ -151,6 +151,19 @@ TEST(AddedTokens, StripFlagsTakeTheSpaceAround) {
   EXPECT_EQ(ids_of(with_added(R"(,"lstrip":true,"rstrip":true)"), "xy xy"), (Ids{100, 100}));
 }
 
+// White space that a token took by rstrip is not there for one with lstrip (tokenizers 0.23.3); without, it is (case 15).
+TEST(AddedTokens, NoSpaceIsTakenTwice) {
+  Json json = with_added(R"(,"rstrip":true)");
+  json["added_tokens"].push_back(parse_json(R"({"id": 101, "content": "\n", "lstrip": true})", "t"));
+  EXPECT_EQ(ids_of(json, "axy\nb"), (Ids{0, 100, 1}));
+  EXPECT_EQ(ids_of(json, "axy \nb"), (Ids{0, 100, 1}));
+  EXPECT_EQ(ids_of(json, "a\nb"), (Ids{0, 101, 1}));
+  json["added_tokens"][1]["rstrip"] = true;
+  EXPECT_EQ(ids_of(json, "a \n\n \n b"), (Ids{0, 101, 1}));
+  json["added_tokens"][1]["lstrip"] = json["added_tokens"][1]["rstrip"] = false;
+  EXPECT_EQ(ids_of(json, "axy\nb"), (Ids{0, 100, 101, 1}));
+}
+
 TEST(AddedTokens, NormalizedOnesAreFoundInTheNormalizedText) {
   Json json = with_added(R"(,"normalized":true)");
   json["normalizer"] = {{"type", "Lowercase"}};

@@ -211,6 +211,34 @@ FAMILIES = {
                            layer_types=["sliding_attention", "full_attention"]),
                       model_type="siglip_vision_model", image_token_index=60, boi_token_index=59, eoi_token_index=58,
                       mm_tokens_per_image=4, where=GEMMA2),
+    # What config.json says beyond the usual.
+    "gpt2-by-layer": (dict(SMALL, model_type="gpt2", n_embd=24, n_layer=3, n_head=4, n_positions=32, scale_attn_weights=False,
+                           scale_attn_by_inverse_layer_idx=True), GPT2),
+    "hunyuan_v1_dense-alpha": llama_like(model_type="hunyuan_v1_dense", head_dim=8, rope_parameters=dict(
+        rope_type="dynamic", rope_theta=10000.0, alpha=50.0, factor=1.0)),
+    "gemma3_text-dynamic": llama_like(
+        model_type="gemma3_text", head_dim=8, query_pre_attn_scalar=10, sliding_window=4, tie_word_embeddings=True,
+        max_position_embeddings=6, layer_types=["sliding_attention", "full_attention"], where=GEMMA2, rope_parameters=dict(
+            full_attention=dict(rope_type="dynamic", factor=3.0, rope_theta=10000.0),
+            sliding_attention=dict(rope_type="default", rope_theta=123.0))),
+    "olmo3-dynamic": llama_like(
+        model_type="olmo3", max_position_embeddings=6, sliding_window=4, layer_types=["sliding_attention", "full_attention"],
+        where=POST, rope_parameters=dict(full_attention=dict(rope_type="dynamic", factor=3.0, rope_theta=10000.0),
+                                         sliding_attention=dict(rope_type="default", rope_theta=123.0))),
+    "deepseek_v3-linear": llama_like(LATENT, DEEPSEEK, model_type="deepseek_v3", rope_scaling=dict(
+        rope_type="linear", factor=4.0, rope_theta=10000.0, mscale_all_dim=1.0)),
+    # The text grows beyond the original context.
+    "phi3-crossing": llama_like(model_type="phi3", original_max_position_embeddings=12, where=dict(
+        STANDARD, qkv="self_attn.qkv_proj", order="blocks"), rope_scaling=dict(
+            rope_type="longrope", short_factor=[1.0, 1.1, 1.2], long_factor=[1.5, 2.5, 4.0], rope_theta=10000.0)),
+    # A wrapper's head does not scale, nor cap.
+    "aya_vision": wrapped("aya_vision", "cohere2", SIGHT, dict(logit_scale=0.5, sliding_window=4, layer_types=[
+        "sliding_attention", "full_attention"]), where=SHARED, model_type="siglip_vision_model", image_token_index=60),
+    "gemma3-untied": wrapped("gemma3", "gemma3_text", SIGHT,
+                             dict(head_dim=8, query_pre_attn_scalar=10, sliding_window=4, final_logit_softcapping=2.0,
+                                  layer_types=["sliding_attention", "full_attention"]),
+                             model_type="siglip_vision_model", image_token_index=60, boi_token_index=59, eoi_token_index=58,
+                             mm_tokens_per_image=4, tie_word_embeddings=False, where=GEMMA2),
     "opt": (dict(SMALL, hidden_size=24, ffn_dim=32, num_hidden_layers=2, num_attention_heads=4,
                  max_position_embeddings=32, word_embed_proj_dim=24), OPT),
 }

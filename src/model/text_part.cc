@@ -18,7 +18,7 @@ void find_text_part(const Checkpoint& checkpoint, Layout* layout) {
     break;
   }
   if (layout->unembedding == layout->embedding || checkpoint.contains(layout->unembedding)) return;
-  if (checkpoint.contains("language_model." + layout->unembedding)) layout->head_prefix = "language_model.";
+  layout->head_prefix = checkpoint.contains("language_model." + layout->unembedding) ? "language_model." : "";
 }
 
 Layout layout_in(const Checkpoint& checkpoint, Architecture architecture, bool tied) {

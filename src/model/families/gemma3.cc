@@ -83,9 +83,16 @@ Architecture read_config_with_vision(const Json& config, const std::string& plac
   return a;
 }
 
+Layout layout_with_vision(const Architecture& a) {
+  Layout layout = llama_like_layout(a);
+  layout.prefix = "language_model.model.";
+  layout.head_prefix = "language_model.";
+  return layout;
+}
+
 }  // namespace
 
 Family gemma3_text_family() { return {"gemma3_text", read_gemma3_config, llama_like_layout}; }
-Family gemma3_family() { return {"gemma3", read_config_with_vision, llama_like_layout}; }
+Family gemma3_family() { return {"gemma3", read_config_with_vision, layout_with_vision}; }
 
 }  // namespace circuit

@@ -17,8 +17,10 @@ void find_text_part(const Checkpoint& checkpoint, Layout* layout) {
     layout->prefix = prefix;
     break;
   }
-  if (layout->unembedding == layout->embedding || checkpoint.contains(layout->unembedding)) return;
-  layout->head_prefix = checkpoint.contains("language_model." + layout->unembedding) ? "language_model." : "";
+  if (layout->unembedding == layout->embedding) return;
+  const bool inside =
+      !checkpoint.contains(layout->unembedding) && checkpoint.contains("language_model." + layout->unembedding);
+  layout->head_prefix = inside ? "language_model." : "";
 }
 
 Layout layout_in(const Checkpoint& checkpoint, Architecture architecture, bool tied) {

@@ -148,20 +148,24 @@ def test_data_forms(m, rows):
     assert np.array_equal(values, ct.discover(m, datasets.Dataset.from_list(rows), ablation="mean").values)
 
 
-def test_a_target_is_reached_on_held_out_records(m, rows):
-    found = ct.discover(m, rows[:8], ablation="mean", target_faithfulness=0.8, held_out=rows[8:])
-    e = ct.evaluate(m, rows[8:], found.circuit, ablation="mean", ablation_data=rows[:8], curve=False, redundancy=0)
-    assert found.found["target"]["target_faithfulness"] == 0.8
-    assert e.faithfulness == pytest.approx(found.found["target"]["faithfulness"], abs=1e-4)
-    assert e.faithfulness >= 0.8
+def test_a_target_is_reached_on_held_out_records(m, dev):
+    rows = [json.loads(line) for line in dev.read_text().splitlines()[:160]]
+    scored, held = rows[:80], rows[80:]
+    found = ct.discover(m, scored, ablation="mean", target_faithfulness=0.8, held_out=held)
+    e = ct.evaluate(m, held, found.circuit, ablation="mean", ablation_data=scored, curve=False, redundancy=0)
+    target = found.found["target"]
+    assert target["target_faithfulness"] == 0.8
+    assert e.faithfulness == pytest.approx(target["faithfulness"], abs=1e-4) and e.faithfulness >= 0.8
     assert len(found.circuit) < m.n_edges
 
 
 def test_a_blocks_score_is_what_patching_its_output_does(m, hf, tokenizer):
-    """Gradients at outputs, integrated from the ablated to the clean one, against transformers with that output taken away."""
+    """Gradients at outputs, integrated from the ablated to the clean one, against transformers with that output taken away.
+    An output bias is no part of a node. Not of the first MLP: without it LayerNorm sees little but noise, and the integral
+    converges too slowly to be a test."""
     texts = ["The man", "The women of the house", "They", "A boy and a girl", "The king of the islands"]
     rows = [{"text": text, "readouts": [{"correct": " is", "wrong": " are"}]} for text in texts]
-    found = ct.discover(m, rows, ablation="zero", method="eap-ig-activations-own", ig_steps=30)
+    found = ct.discover(m, rows, ablation="zero", method="eap-ig-activations-own", ig_steps=50)
     correct, wrong = (tokenizer(word, add_special_tokens=False)["input_ids"] for word in (" is", " are"))
     assert len(correct) == len(wrong) == 1
 
@@ -181,10 +185,12 @@ def test_a_blocks_score_is_what_patching_its_output_does(m, hf, tokenizer):
     for layer, block in enumerate(hf.transformer.h):
         heads = [name for name in scores.index if name.startswith(f"a{layer}.")]
         with block.attn.c_proj.register_forward_pre_hook(zeros):
-            effects.append(metric() - clean)
+            effects.append(clean - metric())
             sums.append(scores[heads].sum())
-        with block.mlp.register_forward_hook(lambda module, inputs, output: torch.zeros_like(output)):
-            effects.append(metric() - clean)
+        if layer == 0:
+            continue
+        with block.mlp.register_forward_hook(lambda module, inputs, output: torch.zeros_like(output) + module.c_proj.bias):
+            effects.append(clean - metric())
             sums.append(scores[f"m{layer}"])
-    assert sums == pytest.approx(effects, abs=0.02 * max(map(abs, effects)))
-    assert np.abs(effects).max() > 0.1
+    assert sums == pytest.approx(effects, abs=0.005)
+    assert np.abs(effects).max() > 0.3

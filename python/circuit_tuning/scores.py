@@ -193,6 +193,8 @@ def discover(
         model.threads,
         places=places,
     )
+    if judged is not None and "target" in found:
+        found["target"]["held_out"] = judged.name
     scores = Scores(model, tensors["scores"].numpy(), found, dict(settings))
     if "stability" in tensors:
         scores.stability = tensors["stability"].numpy()

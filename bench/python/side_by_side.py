@@ -4,7 +4,8 @@
 MODEL: a folder, or gpt2-small-shape, which is made at random; default: examples/smollm2/model where it is, and the shape.
 Scores, one thread, 16 pairs of 5 tokens (or as many as the model's file of pairs has): transformers' forward and backward alone; EAP
 and EAP-IG (5 steps) written plainly on TransformerLens as EAP-IG's authors write them; ours. Each in a process of its own, for its
-peak memory; seconds are without loading. Tuning, two threads, 16 x 41 tokens: transformers with AdamW in full, with PEFT's LoRA of
+peak memory; seconds are without loading. TransformerLens 3 is needed, in an environment of its own or on PYTHONPATH: 4 has no
+HookedTransformer. Peaks hold the interpreter and the libraries too; the row "imports" says how much they are. Tuning, two threads, 16 x 41 tokens: transformers with AdamW in full, with PEFT's LoRA of
 rank 8, ours in full, on a circuit and LoRA; a step is the median of those after the first, and both full losses are compared.
 """
 
@@ -27,7 +28,7 @@ def load(model):
 
     if model == "gpt2-small-shape":
         torch.manual_seed(0)
-        return GPT2LMHeadModel(GPT2Config()).eval(), 50257
+        return GPT2LMHeadModel(GPT2Config(resid_pdrop=0, embd_pdrop=0, attn_pdrop=0)).eval(), 50257
     hf = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
     return hf, hf.config.vocab_size
 
@@ -54,6 +55,16 @@ def metric_of(logits, rows):
     last = logits[:, -1].float()
     at = torch.arange(len(rows))
     return (last[at, [r["readouts"][0]["correct_id"] for r in rows]] - last[at, [r["readouts"][0]["wrong_id"] for r in rows]]).sum()
+
+
+def imports(model):
+    import circuit_tuning as ct
+    import peft  # noqa: F401
+
+    start = time.perf_counter()
+    hf, _ = load(model)
+    ct.Model(hf)
+    return time.perf_counter() - start
 
 
 def plain(model):
@@ -193,6 +204,7 @@ def train_ours(model, method):
 
 ROWS = {
     "scores": {
+        "imports, model": (1, lambda m: imports(m)),
         "transformers: forward, backward": (1, lambda m: plain(m)),
         "TransformerLens: EAP": (1, lambda m: lens(m, 1)),
         "TransformerLens: EAP-IG (5)": (1, lambda m: lens(m, 5)),

@@ -1,5 +1,5 @@
-// The program as a child process: what it prints, how it ends, and when to kill it. The child is a fork of the test, which
-// has the program's objects in it; tests that are about how it starts run the built binary.
+// The program as a child process: what it prints, how it ends, and when to kill it. The child is a fork of the test,
+// which has the program's objects in it; tests that are about how it starts run the built binary.
 #pragma once
 
 #include <sys/types.h>

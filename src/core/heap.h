@@ -4,8 +4,8 @@
 namespace circuit {
 
 // Gives the pages of freed blocks back to the system, wherever they lie. The program has the library keep them
-// (cli/program.cc), since a step takes them again; before something large that stays is made, they would be held beside it.
-// Nothing where the library has no such call.
+// (cli/program.cc), since a step takes them again; before something large that stays is made, they would be held beside
+// it. Nothing where the library has no such call.
 void release_free_memory();
 
 }  // namespace circuit

@@ -69,7 +69,10 @@ TEST_F(TextWindows, BeginADocumentWithTheTokensOfThePostProcessor) {
 }
 
 TEST_F(TextWindows, AreOfTextWithoutItsMark) {
-  EXPECT_THAT(windows("\xEF\xBB\xBF" "abc", 4), ElementsAre("abc"));
+  EXPECT_THAT(windows("\xEF\xBB\xBF"
+                      "abc",
+                      4),
+              ElementsAre("abc"));
 }
 
 TEST_F(TextWindows, AreOfNoRecords) {

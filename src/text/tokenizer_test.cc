@@ -151,7 +151,8 @@ TEST(AddedTokens, StripFlagsTakeTheSpaceAround) {
   EXPECT_EQ(ids_of(with_added(R"(,"lstrip":true,"rstrip":true)"), "xy xy"), (Ids{100, 100}));
 }
 
-// White space that a token took by rstrip is not there for one with lstrip (tokenizers 0.23.3); without, it is (case 15).
+// White space that a token took by rstrip is not there for one with lstrip (tokenizers 0.23.3); without, it is (case
+// 15).
 TEST(AddedTokens, NoSpaceIsTakenTwice) {
   Json json = with_added(R"(,"rstrip":true)");
   json["added_tokens"].push_back(parse_json(R"({"id": 101, "content": "\n", "lstrip": true})", "t"));

@@ -140,6 +140,16 @@ TEST(Config, TableHeadersNameAKey) {
   EXPECT_THROW(set_config("one.steps=1\n[~[", s.settings()), Error);
 }
 
+TEST(Config, QuotesBeginAValueOrAKey) {
+  const std::string zero("a = -3x\0\"\xC3\xA9\"", 12);
+  for (const std::string& text :
+       {std::string("a = 3\"\xC3\xA9\""), zero, std::string("a = x'b'"), std::string("a = 'b''c'")}) {
+    EXPECT_NE(refusal(text).find("a quote in the middle of a word"), std::string::npos)
+        << text << ": " << refusal(text);
+  }
+  EXPECT_EQ(refusal("['one']\nsteps=3\n[two]\nfiles=[\"\"\"a\"\"\"\"\", '''b''','c',\"d\"]\n"), "");
+}
+
 TEST(Config, BracketsCloseWhatTheirKindOpened) {
   for (const char* text : {"[two]\nfiles = [}", "[two]\nfiles = [ # x\n } ]", "[two]\nfiles = ['a', }", "a = { b = [ }",
                            "a = }", "a = ]", "a = { b = 1 ]"}) {

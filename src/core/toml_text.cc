@@ -82,6 +82,20 @@ size_t wrong_bracket(std::string_view text) {
   return std::string_view::npos;
 }
 
+// Where the first quote stands right behind something that no string can follow, as in 3"é"; npos: nowhere. toml++ 3.3
+// takes it for part of the word before it, and what is in it with it.
+size_t stray_quote(std::string_view text) {
+  constexpr std::string_view kBefore = " \t\r\n=,.[{";
+  const size_t begin = behind_byte_order_mark(text);
+  size_t i = begin;
+  while (i < text.size()) {
+    const bool quote = text[i] == '"' || text[i] == '\'';
+    if (quote && i > begin && kBefore.find(text[i - 1]) == std::string_view::npos) return i;
+    i = std::max(i + 1, behind_text(text, i));
+  }
+  return std::string_view::npos;
+}
+
 // "file:line" of byte `at`.
 std::string place_of(const std::string& text, size_t at, const std::string& place) {
   return fmt::format("{}:{}", place,
@@ -92,7 +106,7 @@ std::string place_of(const std::string& text, size_t at, const std::string& plac
 
 bool is_toml_text(const std::string& text) {
   return bare_unicode(text) == std::string::npos && header_without_key(text) == std::string::npos &&
-         wrong_bracket(text) == std::string::npos;
+         wrong_bracket(text) == std::string::npos && stray_quote(text) == std::string::npos;
 }
 
 void check_toml_text(const std::string& text, const std::string& place) {
@@ -104,6 +118,10 @@ void check_toml_text(const std::string& text, const std::string& place) {
   const size_t header = header_without_key(text);
   if (header != std::string::npos) {
     fail(place_of(text, header, place), "not valid TOML: no key follows the bracket. A table is [name].");
+  }
+  const size_t quote = stray_quote(text);
+  if (quote != std::string::npos) {
+    fail(place_of(text, quote, place), "not valid TOML: a quote in the middle of a word.");
   }
   const size_t bracket = wrong_bracket(text);
   if (bracket != std::string::npos) {

@@ -168,7 +168,7 @@ void parse_config(const std::string& text, const std::string& place, const Setti
   check_toml_text(text, place);
   toml::table table;
   try {
-    table = toml::parse(text, place);
+    table = toml::parse(ascii_toml(text), place);
   } catch (const toml::parse_error& error) {
     const auto at = error.source().begin;
     fail(fmt::format("{}:{}", place, at.line), "not valid TOML at column {}: {}.", at.column, error.description());
@@ -196,7 +196,7 @@ void set_config(const std::string& assignment, const Settings& settings, const s
   try {
     const std::string text = "v = " + (is_text ? toml_string(value) : value);
     if (!is_toml_text(text)) fail(place, "'{}' is not a value for {}.", value, key);
-    const toml::table table = toml::parse(text);
+    const toml::table table = toml::parse(ascii_toml(text));
     assign(setting, *table.get("v"), place);
   } catch (const toml::parse_error&) {
     fail(place, "'{}' is not a value for {}.", value, key);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 #include "core/error.h"
 
@@ -82,18 +84,45 @@ size_t wrong_bracket(std::string_view text) {
   return std::string_view::npos;
 }
 
-// Where the first quote stands right behind something that no string can follow, as in 3"é"; npos: nowhere. toml++ 3.3
-// takes it for part of the word before it, and what is in it with it.
-size_t stray_quote(std::string_view text) {
-  constexpr std::string_view kBefore = " \t\r\n=,.[{";
-  const size_t begin = behind_byte_order_mark(text);
-  size_t i = begin;
-  while (i < text.size()) {
-    const bool quote = text[i] == '"' || text[i] == '\'';
-    if (quote && i > begin && kBefore.find(text[i - 1]) == std::string_view::npos) return i;
-    i = std::max(i + 1, behind_text(text, i));
+// The code point that begins at i, and what is behind it; none where the bytes are no UTF-8.
+std::optional<std::pair<uint32_t, size_t>> code_point(std::string_view text, size_t i) {
+  const auto byte = [&](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U; };
+  const uint32_t first = byte(i);
+  if (first < 0x80) return std::pair(first, i + 1);
+  const size_t more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
+  if (first < 0xC2 || first > 0xF4) return std::nullopt;
+  uint32_t value = first & (0x3FU >> more);
+  for (size_t k = 1; k <= more; ++k) {
+    if ((byte(i + k) & 0xC0U) != 0x80) return std::nullopt;
+    value = value << 6 | (byte(i + k) & 0x3FU);
   }
-  return std::string_view::npos;
+  constexpr uint32_t kLeast[] = {0, 0x80, 0x800, 0x10000};
+  const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
+  if (value < kLeast[more] || value > 0x10FFFF || surrogate) return std::nullopt;
+  return std::pair(value, i + 1 + more);
+}
+
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+// A string's inside as the inside of a basic string in ASCII; literal: as it stands, without escapes.
+std::string escaped(std::string_view inside, bool literal) {
+  std::string out;
+  bool escape = false;  // the backslash before is one
+  for (size_t i = 0; i < inside.size();) {
+    const auto [value, next] = *code_point(inside, i);
+    if (value >= 0x80) {
+      out += escape ? "?" : fmt::format("\\U{:08X}", value);  // no escape is spelt so: it stays wrong
+    } else if (literal && (value == '\\' || value == '"')) {
+      out += {'\\', static_cast<char>(value)};
+    } else {
+      out += static_cast<char>(value);
+    }
+    escape = !literal && value == '\\' && !escape;
+    i = next;
+  }
+  return out;
 }
 
 // "file:line" of byte `at`.
@@ -105,11 +134,21 @@ std::string place_of(const std::string& text, size_t at, const std::string& plac
 }  // namespace
 
 bool is_toml_text(const std::string& text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto next = code_point(text, i);
+    if (!next) return false;
+    i = next->second;
+  }
   return bare_unicode(text) == std::string::npos && header_without_key(text) == std::string::npos &&
-         wrong_bracket(text) == std::string::npos && stray_quote(text) == std::string::npos;
+         wrong_bracket(text) == std::string::npos;
 }
 
 void check_toml_text(const std::string& text, const std::string& place) {
+  for (size_t i = 0; i < text.size();) {
+    const auto next = code_point(text, i);
+    if (!next) fail(place_of(text, i, place), "the bytes are no UTF-8. Convert the file first.");
+    i = next->second;
+  }
   const size_t bare = bare_unicode(text);
   if (bare != std::string::npos) {
     fail(place_of(text, bare, place),
@@ -119,14 +158,34 @@ void check_toml_text(const std::string& text, const std::string& place) {
   if (header != std::string::npos) {
     fail(place_of(text, header, place), "not valid TOML: no key follows the bracket. A table is [name].");
   }
-  const size_t quote = stray_quote(text);
-  if (quote != std::string::npos) {
-    fail(place_of(text, quote, place), "not valid TOML: a quote in the middle of a word.");
-  }
   const size_t bracket = wrong_bracket(text);
   if (bracket != std::string::npos) {
     fail(place_of(text, bracket, place), "not valid TOML: nothing is open that '{}' closes.", text[bracket]);
   }
+}
+
+// The same TOML in ASCII: what stands beyond it in strings as escapes, in comments as question marks. On lines of their
+// own as before. toml++ 3.3 has undefined behaviour on such characters in text that is not valid.
+std::string ascii_toml(const std::string& text) {
+  std::string out;
+  for (size_t i = behind_byte_order_mark(text); i < text.size();) {
+    const size_t end = std::max(i + 1, behind_text(text, i));
+    const std::string_view piece = std::string_view(text).substr(i, end - i);
+    i = end;
+    const char quote = piece[0];
+    const size_t width = piece.substr(0, 3) == std::string(3, quote) ? 3 : 1;
+    const bool whole = piece.size() >= 2 * width && piece.substr(piece.size() - width) == std::string(width, quote);
+    if (is_ascii(piece)) {
+      out += piece;
+    } else if ((quote == '"' || quote == '\'') && whole) {
+      const std::string marks(width, '"');
+      out += marks + escaped(piece.substr(width, piece.size() - 2 * width), quote == '\'') + marks;
+    } else {
+      // A comment; or a string without an end, which is no TOML.
+      for (const char c : piece) out += static_cast<unsigned char>(c) < 0x80 ? c : '?';
+    }
+  }
+  return out;
 }
 
 }  // namespace circuit

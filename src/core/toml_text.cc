@@ -102,6 +102,16 @@ std::optional<std::pair<uint32_t, size_t>> code_point(std::string_view text, siz
   return std::pair(value, i + 1 + more);
 }
 
+// Where the first bytes stand that are no UTF-8; npos: nowhere.
+size_t broken_utf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto next = code_point(text, i);
+    if (!next) return i;
+    i = next->second;
+  }
+  return std::string_view::npos;
+}
+
 bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
@@ -134,20 +144,14 @@ std::string place_of(const std::string& text, size_t at, const std::string& plac
 }  // namespace
 
 bool is_toml_text(const std::string& text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto next = code_point(text, i);
-    if (!next) return false;
-    i = next->second;
-  }
-  return bare_unicode(text) == std::string::npos && header_without_key(text) == std::string::npos &&
-         wrong_bracket(text) == std::string::npos;
+  return broken_utf8(text) == std::string::npos && bare_unicode(text) == std::string::npos &&
+         header_without_key(text) == std::string::npos && wrong_bracket(text) == std::string::npos;
 }
 
 void check_toml_text(const std::string& text, const std::string& place) {
-  for (size_t i = 0; i < text.size();) {
-    const auto next = code_point(text, i);
-    if (!next) fail(place_of(text, i, place), "the bytes are no UTF-8. Convert the file first.");
-    i = next->second;
+  const size_t broken = broken_utf8(text);
+  if (broken != std::string::npos) {
+    fail(place_of(text, broken, place), "the bytes are no UTF-8. Convert the file first.");
   }
   const size_t bare = bare_unicode(text);
   if (bare != std::string::npos) {

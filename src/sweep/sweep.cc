@@ -164,6 +164,12 @@ bool Sweeper::advance(std::vector<size_t>* left, const std::string& eta) {
   for (auto at = left->begin(); at != left->end(); ++at) {
     const SweepCell& cell = plan_.cells[*at];
     SweepRun& state = sweep_.runs[*at];
+    // The numbers of what is finished are rank 0's to read; a claim made now would outlive its folder's removal.
+    if (spec_.ranks.rank != 0 && is_finished(cell.config.run.path)) {
+      state.status = RunStatus::kFinished;
+      left->erase(at);
+      return true;
+    }
     std::optional<FolderLock> held;
     if (!is_alone()) {
       make_directories(claim(cell));
@@ -177,11 +183,6 @@ bool Sweeper::advance(std::vector<size_t>* left, const std::string& eta) {
       }
     }
     const bool finished = is_finished(cell.config.run.path);
-    if (finished && spec_.ranks.rank != 0) {  // the numbers are rank 0's to read
-      state.status = RunStatus::kFinished;
-      left->erase(at);
-      return true;
-    }
     if (!finished) log_info("run {} of {}{}: {}", *at + 1, sweep_.runs.size(), eta, cell.name);
     left->erase(at);
     state.status = RunStatus::kRunning;

@@ -5,8 +5,9 @@ MODEL: a folder, or gpt2-small-shape, which is made at random; default: examples
 Scores, one thread, 16 pairs of 5 tokens (or as many as the model's file of pairs has): transformers' forward and backward alone; EAP
 and EAP-IG (5 steps) written plainly on TransformerLens as EAP-IG's authors write them; ours. Each in a process of its own, for its
 peak memory; seconds are without loading. TransformerLens 3 is needed, in an environment of its own or on PYTHONPATH: 4 has no
-HookedTransformer. Peaks hold the interpreter and the libraries too; the row "imports" says how much they are. Tuning, two threads, 16 x 41 tokens: transformers with AdamW in full, with PEFT's LoRA of
-rank 8, ours in full, on a circuit and LoRA; a step is the median of those after the first, and both full losses are compared.
+HookedTransformer. Peaks hold the interpreter and the libraries too; the row "imports, model" says how much they are. Tuning, two
+threads, 16 x 41 tokens: transformers with AdamW in full, with PEFT's LoRA of rank 8, ours in full, on a circuit and LoRA; a step is the
+median of those after the first, and both full losses are compared.
 """
 
 import argparse

@@ -57,3 +57,12 @@ target_include_directories(circuit_torch SYSTEM INTERFACE ${torch_includes})
 target_compile_definitions(circuit_torch INTERFACE AT_PER_OPERATOR_HEADERS)
 target_compile_options(circuit_torch INTERFACE ${torch_options})
 target_compile_features(circuit_torch INTERFACE cxx_std_${circuit_standard})
+# Processes that work together (src/ranks) need torch's c10d with Gloo, whose headers PyPI's torch does not bring: there
+# the process group is torch.distributed's.
+set(circuit_gloo OFF)
+if(NOT CIRCUIT_TORCH_ROOT)
+  find_path(CIRCUIT_GLOO_INCLUDE gloo/algorithm.h)
+  if(CIRCUIT_GLOO_INCLUDE)
+    set(circuit_gloo ON)
+  endif()
+endif()

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="g++ cmake ninja-build ccache pkg-config libtorch-dev libopenblas0-openmp libopenblas-openmp-dev
+packages="g++ cmake ninja-build ccache pkg-config libtorch-dev libgloo-dev libopenblas0-openmp libopenblas-openmp-dev
 nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libfmt-dev libonig-dev libutf8proc-dev libsqlite3-dev
 libssl-dev"
 # NEED=program: without what only the tests need.

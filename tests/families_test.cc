@@ -225,7 +225,7 @@ TEST_P(Families, AdaptersGetTheirPartOfTheGradient) {
   LoraSpec spec;
   spec.rank = 2;
   LoraStore store(model_, spec);
-  show_gradients(store.begin_step());
+  show_gradients(store.begin_batch());
   double scale = 0;
   for (const LoraStore::Adapter& x : store.adapters()) scale = std::max(scale, largest(x.b_gradient));
   for (const LoraStore::Adapter& x : store.adapters()) {

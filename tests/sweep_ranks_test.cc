@@ -3,13 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <memory>
 
 #include "io/files.h"
 #include "io/json.h"
 #include "tests/refusal.h"
 #include "tests/tiny_run.h"
+#include "tests/variables.h"
 
 namespace circuit {
 namespace {
@@ -27,21 +27,8 @@ Arguments shared_sweep(const TinyRuns& runs, const std::string& folder, const st
   return arguments;
 }
 
-// The variables of a launcher while a program is started.
-class Launched {
- public:
-  Launched(const std::string& rank, const std::string& count) {
-    setenv("RANK", rank.c_str(), 1);
-    setenv("WORLD_SIZE", count.c_str(), 1);
-  }
-  ~Launched() {
-    unsetenv("RANK");
-    unsetenv("WORLD_SIZE");
-  }
-};
-
 std::unique_ptr<Program> started(const Arguments& arguments, int rank, int count) {
-  const Launched variables(std::to_string(rank), std::to_string(count));
+  const Variables launched({{"RANK", std::to_string(rank)}, {"WORLD_SIZE", std::to_string(count)}});
   return std::make_unique<Program>(quiet(arguments));
 }
 
@@ -95,7 +82,7 @@ TEST(SweepRanks, OthersDoTheRunsOfOneThatDies) {
 
 TEST(SweepRanks, ThatMeanNothingAreRefusedBeforeAnythingIsMade) {
   const TinyRuns runs({}, {});
-  const Launched variables("3", "2");
+  const Variables launched({{"RANK", "3"}, {"WORLD_SIZE", "2"}});
   expect_refused(runs.scratch(), shared_sweep(runs, "shared", "6"), {"[RANK]", "found '3'", "from 0 to 1"});
 }
 

@@ -177,8 +177,7 @@ def train_transformers(model, lora):
     if lora:
         import peft
 
-        targets = ["c_attn"] if model == "gpt2-small-shape" else ["q_proj", "k_proj", "v_proj", "o_proj"]
-        hf = peft.get_peft_model(hf, peft.LoraConfig(r=8, target_modules=targets))
+        hf = peft.get_peft_model(hf, peft.LoraConfig(r=8, target_modules="all-linear"))
     optimizer = torch.optim.AdamW([p for p in hf.parameters() if p.requires_grad], lr=RATE, weight_decay=0)
     ids = torch.tensor(train_ids(vocab))
     times, losses = [], []

@@ -14,6 +14,7 @@
 #include "cli/standard_output.h"
 #include "core/error.h"
 #include "core/setting_name.h"
+#include "ranks/together.h"
 
 namespace circuit {
 namespace {
@@ -52,7 +53,13 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "{}. See circuit {}--help.\n", error.what(), command);
     return kWrongUse;
   }
-  return chosen();
+  // What is no work for several is the first one's alone; a sweep shares its runs out itself.
+  const Ranks ranks = ranks_of_environment();
+  const std::string name = program.get_subcommands()[0]->get_name();
+  if (name == "sweep") return chosen();
+  if (name == "discover" || name == "evaluate" || name == "score" || name == "tune")
+    return run_together(ranks, fmt::format("{}", fmt::join(argv + 1, argv + argc, " ")), chosen);
+  return ranks.rank == 0 ? chosen() : 0;
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ struct FileCloser {
 
 struct LogState {
   std::mutex mutex;
-  bool quiet = false;
+  bool quiet = false, silent = false;
   std::unique_ptr<std::FILE, FileCloser> file;
 };
 
@@ -44,6 +44,7 @@ void write(const std::string& message, bool to_terminal) {
 
 void set_quiet(bool quiet) { state().quiet = quiet; }
 bool is_quiet() { return state().quiet; }
+void set_silent() { state().quiet = state().silent = true; }
 
 void set_log_file(const std::string& path) {
   LogState& s = state();
@@ -58,7 +59,7 @@ void log_line(const std::string& message) {
 }
 void warn_line(const std::string& message) {
   Watcher* watcher = thread_watcher();
-  write("warning: " + message, watcher == nullptr);
+  write("warning: " + message, watcher == nullptr && !state().silent);
   if (watcher != nullptr) watcher->warning(message);
 }
 

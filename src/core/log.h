@@ -12,6 +12,8 @@ namespace circuit {
 // Sets whether log_info prints (--quiet turns it off). Warnings and errors always print.
 CIRCUIT_API void set_quiet(bool quiet);
 bool is_quiet();
+// Nothing is printed from here on, warnings neither: for a process whose messages another one prints as well.
+void set_silent();
 
 // Also appends every message, with the time, to the file at `path` (a run's log.txt). Empty: stop.
 void set_log_file(const std::string& path);

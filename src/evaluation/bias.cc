@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "model/forward.h"
+#include "ranks/shares.h"
 
 namespace circuit {
 
@@ -43,17 +44,21 @@ BiasResult evaluate_bias(const Model& model, const std::vector<Example>& example
     if (!e.readouts.empty() && std::all_of(e.readouts.begin(), e.readouts.end(), one_token)) continue;
     fail(e.place, "a record with an occupation needs a readout with one token as correct and one as wrong.");
   }
-  for (int64_t first = 0; first < total; first += batch) {
+  const Share share = share_of(parts_of(total, batch), world());
+  std::vector<double> own;
+  for (int64_t p = share.first; p < share.last; ++p) {
+    const int64_t first = p * batch;
     std::vector<const Example*> part;
     for (int64_t i = first; i < std::min(total, first + batch); ++i) part.push_back(&examples[i]);
     const ExampleBatch b = make_example_batch(part, model.architecture(), model.device());
     const ForwardCache run = forward(model, b.tokens, Keep::kNothing);
-    const std::vector<double> differences = logit_differences(model, b, run.x_final);
-    for (int64_t r = 0; r < b.n_readouts(); ++r) {
-      const Example& e = *part[b.readout_example[r]];
-      choices.push_back({e.occupation, e.gender, differences[r]});
-    }
+    for (const double difference : logit_differences(model, b, run.x_final)) own.push_back(difference);
     if (progress) progress(std::min(total, first + batch), total);
+  }
+  const std::vector<double> all = joined(world(), "evaluation of bias", own);
+  const double* next = all.data();
+  for (const Example& e : examples) {
+    for (size_t r = 0; r < e.readouts.size(); ++r) choices.push_back({e.occupation, e.gender, *next++});
   }
   return bias_of(choices);
 }

@@ -2,6 +2,7 @@
 
 #include "evaluation/evaluation.h"
 #include "evaluation/sequence_nll.h"
+#include "ranks/shares.h"
 
 namespace circuit {
 namespace {
@@ -14,23 +15,23 @@ int64_t largest(const std::vector<double>& values) {
 std::vector<double> log_probs_of(const Model& model, const std::vector<ChoiceRecord>& records, int64_t batch,
                                  const EvaluationProgress& progress) {
   std::vector<ScoredSequence> sequences;
-  std::vector<double> log_probs;
-  int64_t done = 0;
-  const auto flush = [&] {
-    if (sequences.empty()) return;
-    for (const double nll : sequence_nll(model, sequences)) log_probs.push_back(-nll);
-    sequences.clear();
-    if (progress) progress(done, static_cast<int64_t>(records.size()));
-  };
-  for (const ChoiceRecord& record : records) {
-    for (const ChoiceRecord::Choice& choice : record.choices) {
+  std::vector<int64_t> record_of;
+  for (size_t r = 0; r < records.size(); ++r) {
+    for (const ChoiceRecord::Choice& choice : records[r].choices) {
       sequences.push_back({choice.ids, choice.first_target});
-      if (static_cast<int64_t>(sequences.size()) == batch) flush();
+      record_of.push_back(static_cast<int64_t>(r));
     }
-    ++done;
   }
-  flush();
-  return log_probs;
+  const auto total = static_cast<int64_t>(sequences.size());
+  const Share share = share_of(parts_of(total, batch), world());
+  std::vector<double> own;
+  for (int64_t part = share.first; part < share.last; ++part) {
+    const int64_t last = std::min(total, part * batch + batch);
+    for (const double nll : sequence_nll(model, {sequences.begin() + part * batch, sequences.begin() + last}))
+      own.push_back(-nll);
+    if (progress) progress(record_of[last - 1] + 1, static_cast<int64_t>(records.size()));
+  }
+  return joined(world(), "evaluation of choices", own);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_log_softmax.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cmath>
@@ -71,6 +72,25 @@ class Judge {
   std::vector<double> rounding_;
 };
 
+// Every rank ran a share of the records: their values in the records' order.
+void join_records(std::vector<CircuitOutcome>* outcomes) {
+  if (world().is_alone()) return;
+  std::vector<std::vector<double>*> lists;
+  for (CircuitOutcome& o : *outcomes) lists.insert(lists.end(), {&o.metric, &o.accuracy, &o.kl, &o.rounding});
+  std::vector<at::Tensor> own;
+  for (std::vector<double>* list : lists) {
+    own.push_back(at::tensor(*list, at::kDouble));
+    list->clear();
+  }
+  for (const at::Tensor& bytes : gather(world(), "circuits' records", pack(own))) {
+    const std::vector<at::Tensor> of_rank = unpack(bytes);
+    for (size_t i = 0; i < lists.size(); ++i) {
+      const auto* first = of_rank[i].data_ptr<double>();
+      lists[i]->insert(lists[i]->end(), first, first + of_rank[i].numel());
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<CircuitOutcome> run_circuits(const Model& model, const Graph& graph,
@@ -90,6 +110,7 @@ std::vector<CircuitOutcome> run_circuits(const Model& model, const Graph& graph,
       judge.append(runner.run(edges), &outcomes[c]);
     }
   });
+  join_records(&outcomes);
   return outcomes;
 }
 

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "evaluation/evaluation.h"
 #include "model/forward.h"
+#include "ranks/shares.h"
 
 namespace circuit {
 namespace {
@@ -24,6 +25,20 @@ double nll_sum(const Model& model, const ExampleBatch& batch, const at::Tensor& 
   return sum;
 }
 
+using ExampleList = std::vector<const Example*>;
+
+ExampleList examples_of(const std::vector<Example>& examples, int64_t first, int64_t batch) {
+  ExampleList part;
+  const int64_t end = std::min(static_cast<int64_t>(examples.size()), first + batch);
+  for (int64_t i = first; i < end; ++i) part.push_back(&examples[i]);
+  return part;
+}
+
+// Tokens that the loss counts.
+int64_t targets_of(const Example& e) {
+  return std::max<int64_t>(0, static_cast<int64_t>(e.ids.size()) - std::max<int64_t>(1, e.first_target));
+}
+
 }  // namespace
 
 TaskResult evaluate_task(const Model& model, const std::vector<Example>& examples, const Metric& metric, int64_t batch,
@@ -40,37 +55,46 @@ TaskResult evaluate_task(const Model& model, const std::vector<Example>& example
   int64_t right_all = 0;
   result.right_of.resize(total);
   result.compared_of.resize(total);
-  for (int64_t first = 0; first < total; first += batch) {
-    std::vector<const Example*> part;
-    for (int64_t i = first; i < std::min(total, first + batch); ++i) part.push_back(&examples[i]);
+  // What the model says of a batch, as numbers in a row: they come from all ranks.
+  std::vector<double> own;
+  const Share share = share_of(parts_of(total, batch), world());
+  for (int64_t p = share.first; p < share.last; ++p) {
+    const ExampleList part = examples_of(examples, p * batch, batch);
     ExampleBatch b = make_example_batch(part, model.architecture(), model.device());
     const ForwardCache run = forward(model, b.tokens, Keep::kNothing);
     if (b.n_readouts() > 0) b.full = run.x_final.index_select(0, b.readout_rows);  // this is the whole model
-    if (b.n_targets() > 0) {
-      result.nll += nll_sum(model, b, run.x_final);
-      result.target_tokens += b.n_targets();
-    }
+    own.push_back(b.n_targets() > 0 ? nll_sum(model, b, run.x_final) : 0);
+    const auto add = [&](const std::vector<double>& values) { own.insert(own.end(), values.begin(), values.end()); };
+    if (readouts) add(metric_values(model, b, metric, run.x_final));
+    if (b.n_readouts() > 0) add(logit_differences(model, b, run.x_final));
+    if (progress) progress(std::min(total, p * batch + batch), total);
+  }
+  const std::vector<double> all = joined(world(), "evaluation of records", own);
+  const double* next = all.data();
+  for (int64_t first = 0; first < total; first += batch) {
+    const ExampleList part = examples_of(examples, first, batch);
+    result.nll += *next++;
+    for (const Example* e : part) result.target_tokens += targets_of(*e);
     if (readouts) {
-      for (const double m : metric_values(model, b, metric, run.x_final)) result.metric += m;
-      result.readouts += b.n_readouts();
+      for (size_t i = 0; i < part.size(); ++i) result.metric += *next++;
     }
-    if (b.n_readouts() > 0) {
-      const std::vector<double> differences = logit_differences(model, b, run.x_final);
-      for (int64_t r = 0; r < b.n_readouts(); ++r) {
-        if (std::isnan(differences[r])) continue;
-        const int64_t example = first + b.readout_example[r];
-        result.right_of[example] += differences[r] > 0 ? 1 : 0;
+    for (size_t i = 0; i < part.size(); ++i) {
+      const size_t example = static_cast<size_t>(first) + i;
+      for (const Readout& readout : part[i]->readouts) {
+        ++result.readouts;
+        const double difference = *next++;
+        if (std::isnan(difference)) continue;
+        const bool is_right = difference > 0;
+        result.right_of[example] += is_right ? 1 : 0;
         result.compared_of[example] += 1;
-        result.logit_diff += differences[r];
+        result.logit_diff += difference;
         ++result.compared;
-        const std::string& label = b.readouts[r].label;
-        right_all += differences[r] > 0;
-        if (label.empty()) continue;
-        right[label] += differences[r] > 0;
-        ++result.count_by[label];
+        right_all += is_right;
+        if (readout.label.empty()) continue;
+        right[readout.label] += is_right;
+        ++result.count_by[readout.label];
       }
     }
-    if (progress) progress(std::min(total, first + batch), total);
   }
   if (result.target_tokens > 0) result.nll /= static_cast<double>(result.target_tokens);
   if (result.readouts > 0) result.metric /= static_cast<double>(total);

@@ -4,6 +4,7 @@
 #include "core/setting_name.h"
 #include "evaluation/evaluation.h"
 #include "evaluation/sequence_nll.h"
+#include "ranks/shares.h"
 
 namespace circuit {
 
@@ -21,19 +22,22 @@ TextResult evaluate_text(const Model& model, const EncodedText& text, int64_t wi
   TextResult result;
   result.bytes = text.bytes;
   std::vector<ScoredSequence> windows;
-  const auto flush = [&] {
-    for (const double nll : sequence_nll(model, windows)) result.nll += nll;
-    windows.clear();
-  };
   for (int64_t first = 0; first + 1 < n; first += window - 1) {
     const int64_t last = std::min(n, first + window);
     const int64_t target = first == 0 ? text.first_target() : 1;
     windows.push_back({{ids.begin() + first, ids.begin() + last}, target});
     result.tokens += last - first - target;
-    if (static_cast<int64_t>(windows.size()) == batch) flush();
-    if (progress) progress(last, n);
   }
-  if (!windows.empty()) flush();
+  const auto total = static_cast<int64_t>(windows.size());
+  const Share share = share_of(parts_of(total, batch), world());
+  std::vector<double> own;
+  for (int64_t part = share.first; part < share.last; ++part) {
+    const int64_t last = std::min(total, part * batch + batch);
+    for (const double nll : sequence_nll(model, {windows.begin() + part * batch, windows.begin() + last}))
+      own.push_back(nll);
+    if (progress) progress(std::min(n, last * (window - 1) + 1), n);
+  }
+  for (const double nll : joined(world(), "evaluation of text", own)) result.nll += nll;
   result.nll_byte = result.nll / static_cast<double>(std::max<int64_t>(1, text.bytes));
   result.nll /= static_cast<double>(result.tokens);
   return result;

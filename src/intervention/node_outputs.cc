@@ -1,6 +1,7 @@
 #include "intervention/node_outputs.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/scalar_tensor.h>
 
 #include "core/error.h"
 #include "model/rows.h"
@@ -86,6 +87,24 @@ void MeanOutputs::add(const NodeOutputs& outputs) {
     }
   }
   tokens_ += outputs.input.size(0);
+}
+
+std::vector<at::Tensor> MeanOutputs::take() {
+  std::vector<at::Tensor> all{at::scalar_tensor(tokens_, at::kLong), sums_.input};
+  all.insert(all.end(), sums_.z.begin(), sums_.z.end());
+  all.insert(all.end(), sums_.mlp.begin(), sums_.mlp.end());
+  tokens_ = 0;
+  sums_ = NodeOutputs();
+  return all;
+}
+
+void MeanOutputs::give(std::vector<at::Tensor> sums) {
+  tokens_ = sums[0].item<int64_t>();
+  sums_ = NodeOutputs();
+  sums_.input = sums[1];
+  const auto layers = static_cast<int64_t>(sums.size() - 2) / 2;
+  sums_.z.assign(sums.begin() + 2, sums.begin() + 2 + layers);
+  sums_.mlp.assign(sums.begin() + 2 + layers, sums.end());
 }
 
 NodeOutputs MeanOutputs::mean(at::ScalarType dtype) const {

@@ -49,6 +49,10 @@ class MeanOutputs {
   void add(const NodeOutputs& outputs);
   int64_t tokens() const { return tokens_; }
   NodeOutputs mean(at::ScalarType dtype) const;  // no token added: Error
+  // The sums so far, to be added to others', and nothing is added any more; and such sums as if they had been added
+  // here.
+  std::vector<at::Tensor> take();
+  void give(std::vector<at::Tensor> sums);
 
  private:
   int64_t tokens_ = 0;

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -126,11 +127,20 @@ bool file_exists(const std::string& path) {
   return fs::exists(path, ignored);
 }
 
+namespace {
+
+std::atomic<bool> writes_no_files{false};
+
+}  // namespace
+
+void write_no_files() { writes_no_files = true; }
+
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   std::error_code none;
   // A link stays one, and what it points to is written.
   if (fs::is_symlink(path_, none)) path_ = fs::weakly_canonical(path_, none).string();
   // A device or a pipe (/dev/stdout, /dev/null) is written to: a rename would put a file in its place.
+  if (writes_no_files) path_ = "/dev/null";
   const bool special = fs::exists(path_, none) && !fs::is_regular_file(path_, none);
   if (!special) temporary_ = path_ + ".tmp-" + std::to_string(getpid());
   const int create = special ? 0 : O_CREAT | O_TRUNC;
@@ -181,6 +191,7 @@ void write_file(const std::string& path, std::string_view content) {
 }
 
 void make_directories(const std::string& path) {
+  if (writes_no_files) return;
   std::error_code error;
   fs::create_directories(path, error);
   if (error) fail(path, "cannot create the folder: {}.", error.message());
@@ -193,6 +204,7 @@ void write_directory(const std::string& path, IfExists if_exists,
   if (if_exists == IfExists::kRefuse && file_exists(target)) {
     fail(target, "already exists. Choose another name or remove it.");
   }
+  if (writes_no_files) return;
   const fs::path parent = fs::path(target).parent_path();
   if (!parent.empty()) make_directories(parent.string());
   const std::string temporary = target + ".tmp-" + std::to_string(getpid());

@@ -63,6 +63,10 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+// From here on nothing is written to any file or folder: for processes whose results another one writes. Calls do as if
+// they had.
+void write_no_files();
+
 // AtomicFile for content at hand.
 void write_file(const std::string& path, std::string_view content);
 

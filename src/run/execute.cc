@@ -1,5 +1,7 @@
 #include "run/execute.h"
 
+#include <ATen/ops/tensor.h>
+
 #include <optional>
 
 #include "core/error.h"
@@ -8,6 +10,7 @@
 #include "core/progress.h"
 #include "core/setting_name.h"
 #include "io/files.h"
+#include "ranks/communicator.h"
 #include "report/run_page/run_page.h"
 #include "run/circuit_quality.h"
 #include "run/interrupt.h"
@@ -73,13 +76,16 @@ class Execution {
   RunSummary run(Checks checks) {
     check_quality_records(config_, data_, model_->open.model.architecture());
     if (checks == Checks::kParanoid) hold_gradient(config_, *model_, data_);
-    const bool fresh = !file_exists(config_.run.path);
+    const bool leads = world().leads();
+    const bool fresh = from_first(world(), "a new run", !file_exists(config_.run.path));
+    check_ranks();
     const std::vector<int64_t> saved = fresh ? std::vector<int64_t>() : checkpoint_steps(config_.run.path);
+    if (!world().is_alone()) agree(world(), "last checkpoint", std::to_string(saved.empty() ? 0 : saved.back()));
     std::optional<RunLock> lock;
     if (fresh) {
       make_folder();
-      lock.emplace(config_.run.path, RunLock::Use::kWork);
-    } else {
+      if (leads) lock.emplace(config_.run.path, RunLock::Use::kWork);
+    } else if (leads) {
       lock.emplace(config_.run.path, RunLock::Use::kWork);
       check_folder();
     }
@@ -89,9 +95,10 @@ class Execution {
       trained_ = stored_parameters(config_, config_.run.path, *model_);
       state = load_checkpoint(config_.run.path, saved.back(), model_->open.checkpoint, trained_->store());
     }
-    set_log_file(config_.run.path + "/log.txt");
-    Recorder recorder(config_.run.path + "/run.db", model_->graph, saved.empty() ? 0 : saved.back(),
-                      recorder_spec(config_));
+    from_first(world(), "the run as it is", true);  // read by all before the first one writes
+    std::optional<Recorder> writes;
+    open_recorder(saved.empty() ? 0 : saved.back(), &writes);
+    Recorder& recorder = *writes;
     if (!saved.empty()) {
       log_info("going on from step {}.", state.step);
     } else {
@@ -104,6 +111,32 @@ class Execution {
   }
 
  private:
+  // Every rank has the same base and the same data, wherever it reads them.
+  void check_ranks() const {
+    if (world().is_alone()) return;
+    agree(world(), "base model", base_sums(model_->open.checkpoint));
+    agree(world(), "data", data_sums(config_));
+    agree(world(), "precision", compute_.dtype);
+  }
+
+  // The first rank records; the others know the last circuit.
+  void open_recorder(int64_t next_step, std::optional<Recorder>* recorder) const {
+    std::vector<at::Tensor> last(1);
+    if (world().leads()) {
+      set_log_file(config_.run.path + "/log.txt");
+      recorder->emplace(config_.run.path + "/run.db", model_->graph, next_step, recorder_spec(config_));
+      if ((*recorder)->last_circuit()) last[0] = at::tensor((*recorder)->last_circuit()->edges, at::kLong);
+    }
+    last = unpack(gather(world(), "last circuit", pack(last))[0]);
+    if (world().leads()) return;
+    std::optional<Circuit> circuit;
+    if (last[0].defined()) {
+      const auto* edges = last[0].data_ptr<int64_t>();
+      circuit.emplace().edges.assign(edges, edges + last[0].numel());
+    }
+    recorder->emplace(model_->graph, std::move(circuit));
+  }
+
   // What a configuration asks of this graph and these records is found before there is a folder: bad data leaves
   // nothing.
   void make_folder() {
@@ -189,6 +222,7 @@ class Execution {
 
   // The best step on a fresh copy of the base: slices that entered later must be the base's again.
   void finish(Recorder* recorder, RunSummary* summary) {
+    from_first(world(), "the last checkpoint", true);  // it is there
     TuneModel best(config_, compute_);
     const TuningMethod& method = config_.method();
     const bool made_of_it = method.is_made_of_first_circuit(config_.tuning);
@@ -209,7 +243,7 @@ class Execution {
     summary->largest_trainable = totals.largest_trainable;
     recorder->meta("summary", summary_json(*summary).dump());
     recorder->meta("status", "finished");
-    write_report(config_.run.path);
+    if (world().leads()) write_report(config_.run.path);
   }
 
   RunConfig config_;

@@ -2,6 +2,8 @@
 
 #include <csignal>
 
+#include "ranks/communicator.h"
+
 namespace circuit {
 namespace {
 
@@ -22,7 +24,8 @@ bool was_interrupt_noted() {
 }
 
 void stop_if_interrupted(int64_t, int64_t) {
-  if (was_interrupt_noted()) throw Interrupted();
+  // Of several ranks none may leave the others in the middle: they stop together, after a step.
+  if (world().is_alone() && was_interrupt_noted()) throw Interrupted();
 }
 
 }  // namespace circuit

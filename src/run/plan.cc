@@ -109,7 +109,7 @@ TuneMemory tune_memory(const RunConfig& config, const TuneModel& model, const Tu
   shape.held = held;
   shape.element = element;
   shape.states = find_optimizer(config.optimizer.rule.kind).states;
-  shape.summed = tuning.batches.accumulation > 1 || !config.data.replay.empty();
+  shape.batches = tuning.batches.accumulation + (config.data.replay.empty() ? 0 : 1);
   shape.weights = memory.weights;
   memory.step = loss.activations + config.method().gradient_bytes(shape, tuning);
   memory.state = config.method().state_bytes(shape);

@@ -14,6 +14,7 @@
 #include "io/files.h"
 #include "io/json.h"
 #include "model/initialise.h"
+#include "ranks/communicator.h"
 #include "run/run_inputs.h"
 #include "store/recorder.h"
 #include "store/run_reader.h"
@@ -95,6 +96,7 @@ RunConfig with_initial_weights(RunConfig config) {
   const std::string folder = config.run.path + ".init";
   write_initial_checkpoint(config.model.path, static_cast<uint64_t>(config.tuning.batches.seed), folder);
   log_info("{}: new weights for {}", folder, config.model.path);
+  from_first(world(), "new weights", true);  // they are there
   config.model.path = folder;
   config.model.init = ModelSource::Init::kPretrained;
   return config;

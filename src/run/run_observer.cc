@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/table.h"
 #include "io/files.h"
+#include "ranks/communicator.h"
 #include "run/circuit_quality.h"
 #include "run/evaluate_run.h"
 #include "run/interrupt.h"
@@ -74,7 +75,8 @@ bool RunObserver::after_updates(int64_t done) {
   const bool stop = due && evaluate_and_save(done);
   if (was_interrupted_) return true;
   if (hook_) hook_(last_);
-  if (!was_interrupt_noted() || last) return stop;
+  const bool interrupted = any_of(world(), "interrupts", was_interrupt_noted());
+  if (!interrupted || last) return stop;
   if (!due) save(done);
   was_interrupted_ = true;
   return true;
@@ -150,6 +152,8 @@ bool RunObserver::evaluate(int64_t done) {
 void RunObserver::save(int64_t done) {
   state_.step = done;
   if (trainer_ != nullptr) state_.policy = trainer_->policy_state();
+  const ParameterStore::Collected collected(store_);
+  if (!world().leads()) return;
   recorder_.before_checkpoint();
   save_checkpoint(config_.run.path, store_, model_.open.checkpoint, state_);
   recorder_.after_checkpoint();

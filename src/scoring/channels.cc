@@ -52,17 +52,19 @@ ChannelScores score_channels(const Model& model, const std::vector<const Example
   const auto ablated = spec.ablation->prepare(model, reference, spec.batch, MlpForm::kChannels);
   int64_t widest = 0;
   for (int64_t l = 0; l < a.n_layers; ++l) widest = std::max(widest, a.mlp_channels(l));
-  at::Tensor sums = at::zeros({a.n_layers, widest}, model.embedding().options().dtype(at::kDouble));
-  ScoreResult result;
-  for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
+  const auto add = [&](const ScoreBatch& batch, ScoreResult* one) {
+    const at::Tensor of_batch = at::zeros({a.n_layers, widest}, model.embedding().options().dtype(at::kDouble));
     ForwardCache run = forward(model, batch.clean.tokens, Keep::kBackwardAndNodeOutputs, {batch.read_rows});
     NodeOutputs without = ablated->of(batch.examples, batch.clean, {batch.read_rows});
     at::Tensor d_final;
-    add_metric(model, batch, spec.metric, run.x_final, without, Rule::kGradient, &d_final, &result);
+    add_metric(model, batch, spec.metric, run.x_final, without, Rule::kGradient, &d_final, one);
     const NodeOutputs outputs = difference(node_outputs(a, run, MlpForm::kChannels), std::move(without));
-    ChannelSums visitor(model, outputs, batch.scored_rows, sums);
+    ChannelSums visitor(model, outputs, batch.scored_rows, of_batch);
     backward(model, batch.clean.tokens, run, d_final, KeyValueGradients::kGrouped, CacheUse::kRelease, visitor);
-  });
+    return std::vector<at::Tensor>{of_batch};
+  };
+  ScoreResult result;
+  at::Tensor sums = sum_batches(model, examples, spec, progress, &result, add)[0];
   const auto n = static_cast<double>(result.examples);
   sums = (sums / n).to(at::kCPU).contiguous();
   ChannelScores scores{a.n_layers, widest, {}, result.metric / n};

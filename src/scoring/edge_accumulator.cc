@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 
@@ -263,22 +264,50 @@ void EdgeAccumulator::contract(const NodeOutputs& outputs, const std::vector<Lay
   const int64_t tile = tile_size(range, n);
   const int64_t tiles = (n + tile - 1) / tile;
   // On the CPU each thread works tiles of its own, with single-threaded products: no product here is large
-  // enough to be worth splitting. Sums are added in tile order, so a run repeats itself bit for bit.
+  // enough to be worth splitting. Every tile's sums are added in tile order, so that neither a run that is repeated nor
+  // one on more threads changes a bit.
   const bool parallel = d_logits.is_cpu();
   const int64_t workers = parallel ? std::min<int64_t>(at::get_num_threads(), tiles) : 1;
   std::vector<Tile> scratch(workers);
   for (Tile& t : scratch) t = make_tile(tile, range, d_logits.options());
-  const auto work = [&](int64_t begin, int64_t end) {
-    for (int64_t w = begin; w < end; ++w) {
-      for (int64_t i = tiles * w / workers; i < tiles * (w + 1) / workers; ++i) {
-        const int64_t first = i * tile;
+  const at::Tensor sums = sums_.narrow(1, range.first, range.count);
+  for (int64_t round = 0; round < tiles; round += workers) {
+    const int64_t count = std::min(workers, tiles - round);
+    const auto work = [&](int64_t begin, int64_t end) {
+      for (int64_t w = begin; w < end; ++w) {
+        const int64_t first = (round + w) * tile;
         const TilePart part{first, std::min(tile, n - first), spans.empty() ? nullptr : spans.data() + first};
+        scratch[w].sums.zero_();
         contract_tile(outputs, gradients, d_logits, part, range, &scratch[w]);
       }
-    }
-  };
-  for_ranges(workers, parallel, work);
-  for (const Tile& t : scratch) sums_.narrow(1, range.first, range.count).add_(t.sums);
+    };
+    for_ranges(count, parallel, work);
+    for (int64_t w = 0; w < count; ++w) sums.add_(scratch[w].sums);
+  }
+}
+
+std::vector<at::Tensor> EdgeAccumulator::take() {
+  std::vector<at::Tensor> all;
+  for (at::Tensor* sum : sums()) {
+    all.push_back(*sum);
+    if (sum->defined()) *sum = at::zeros_like(*sum);
+  }
+  for (at::Tensor& sum : mean_.take()) all.push_back(std::move(sum));
+  return all;
+}
+
+void EdgeAccumulator::give(std::vector<at::Tensor> all) {
+  size_t next = 0;
+  for (at::Tensor* sum : sums()) *sum = std::move(all[next++]);
+  mean_.give({all.begin() + static_cast<int64_t>(next), all.end()});
+}
+
+std::vector<at::Tensor*> EdgeAccumulator::sums() {
+  std::vector<at::Tensor*> all{&sums_, &reader_sums_, &direct_, &input_gradient_sum_};
+  for (std::vector<at::Tensor>* kind : {&z_gradient_sums_, &mlp_gradient_sums_}) {
+    for (at::Tensor& sum : *kind) all.push_back(&sum);
+  }
+  return all;
 }
 
 EdgeAccumulator::Tile EdgeAccumulator::make_tile(int64_t tile, const NodeRange& range,

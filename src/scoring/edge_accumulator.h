@@ -78,6 +78,11 @@ class EdgeAccumulator {
   void add_runs(const TokenBatch& tokens, NodeOutputs outputs, const ScoredPart& part, int64_t runs,
                 const std::function<GradientRun(int64_t)>& next);
 
+  // What was added so far, as sums that may be added to those of other batches; nothing is added any more after it …
+  std::vector<at::Tensor> take();
+  // … and the sum of such, as if it had been added here.
+  void give(std::vector<at::Tensor> sums);
+
   // Scores of everything added, over N examples, and the sum rule's violation. Throws Error on non-finite
   // scores.
   EdgeScores finish(int64_t examples, double* sum_rule_error) const;
@@ -86,6 +91,7 @@ class EdgeAccumulator {
 
  private:
   class Collector;
+  std::vector<at::Tensor*> sums();
   // Outputs as they are contracted: post-norms held, at the scored positions.
   NodeOutputs scored(NodeOutputs outputs, const ScoredPart& part);
   // Adds one run's gradients to `layers`.

@@ -1,9 +1,12 @@
 #include "scoring/gradient_methods.h"
 
+#include <ATen/ops/tensor.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
+#include "ranks/tree_sum.h"
 
 namespace circuit {
 namespace {
@@ -65,11 +68,59 @@ void add_metric(const Model& model, const ScoreBatch& batch, const Metric& metri
 void for_batches(const Model& model, const std::vector<const Example*>& examples, const ScoreSpec& spec,
                  const ProgressCallback& progress, const std::function<void(const ScoreBatch&)>& each) {
   const auto total = static_cast<int64_t>(examples.size());
-  for (int64_t first = 0; first < total; first += spec.batch) {
-    const int64_t count = std::min(spec.batch, total - first);
-    each(make_score_batch(model, {examples.begin() + first, examples.begin() + first + count}, spec));
-    if (progress) progress(first + count, total);
+  const Share share = share_of(parts_of(total, spec.batch), world());
+  const auto at = [&](int64_t part) { return std::min(total, part * spec.batch); };
+  for (int64_t part = share.first; part < share.last; ++part) {
+    each(make_score_batch(model, {examples.begin() + at(part), examples.begin() + at(part + 1)}, spec));
+    // Of this rank's share, as if it were all.
+    if (progress) progress(total * (part + 1 - share.first) / share.count(), total);
   }
+}
+
+namespace {
+
+at::Tensor metric_sums(const ScoreResult& result) {
+  return at::tensor({result.metric, static_cast<double>(result.examples), result.metric_shift.value_or(0),
+                     result.metric_shift ? 1.0 : 0.0},
+                    at::kDouble);
+}
+
+void set_metric_sums(const at::Tensor& sums, ScoreResult* result) {
+  const auto* s = sums.data_ptr<double>();
+  result->metric = s[0];
+  result->examples = static_cast<int64_t>(s[1]);
+  if (s[3] > 0) result->metric_shift = s[2];
+}
+
+}  // namespace
+
+std::vector<at::Tensor> sum_batches(const Model& model, const std::vector<const Example*>& examples,
+                                    const ScoreSpec& spec, const ProgressCallback& progress, ScoreResult* result,
+                                    const AddBatch& each) {
+  TreeSum sum;
+  int64_t leaf = share_of(parts_of(static_cast<int64_t>(examples.size()), spec.batch), world()).first;
+  for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
+    ScoreResult one;
+    std::vector<at::Tensor> added = each(batch, &one);
+    added.push_back(metric_sums(one));
+    sum.add(leaf++, std::move(added));
+  });
+  std::vector<at::Tensor> sums = sum.finish(world(), "scores");
+  if (sums.empty()) return {};
+  set_metric_sums(sums.back().to(at::kCPU), result);
+  sums.pop_back();
+  return sums;
+}
+
+void sum_batches(const Model& model, const std::vector<const Example*>& examples, const ScoreSpec& spec,
+                 const ProgressCallback& progress, EdgeAccumulator* scores, ScoreResult* result,
+                 const std::function<void(const ScoreBatch& batch, ScoreResult* result)>& each) {
+  std::vector<at::Tensor> sums =
+      sum_batches(model, examples, spec, progress, result, [&](const ScoreBatch& batch, ScoreResult* one) {
+        each(batch, one);
+        return scores->take();
+      });
+  if (!sums.empty()) scores->give(std::move(sums));
 }
 
 double metric_sum(const Model& model, const ExampleBatch& batch, const Metric& metric, const at::Tensor& x_final,

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "ranks/shares.h"
 #include "scoring/edge_accumulator.h"
 #include "scoring/scorer.h"
 
@@ -38,9 +39,21 @@ at::Tensor scored_rows(const ExampleBatch& batch, Positions positions);
 
 ScoreBatch make_score_batch(const Model& model, const std::vector<const Example*>& examples, const ScoreSpec& spec);
 
-// Calls `each` for batch after batch of the examples and reports progress.
+// Calls `each` for batch after batch of this rank's share of the examples and reports progress.
 void for_batches(const Model& model, const std::vector<const Example*>& examples, const ScoreSpec& spec,
                  const ProgressCallback& progress, const std::function<void(const ScoreBatch&)>& each);
+
+// What a batch adds: to `result` its metric, its examples and the metric's shift; other sums are given back.
+using AddBatch = std::function<std::vector<at::Tensor>(const ScoreBatch& batch, ScoreResult* result)>;
+// The sums of all batches of all ranks, in an order that neither ranks nor threads change (ranks/tree_sum.h); `result`
+// has the metric's sums, as finish() takes them. Empty: there are no examples.
+std::vector<at::Tensor> sum_batches(const Model& model, const std::vector<const Example*>& examples,
+                                    const ScoreSpec& spec, const ProgressCallback& progress, ScoreResult* result,
+                                    const AddBatch& each);
+// The same of an accumulator, which `each` adds to.
+void sum_batches(const Model& model, const std::vector<const Example*>& examples, const ScoreSpec& spec,
+                 const ProgressCallback& progress, EdgeAccumulator* scores, ScoreResult* result,
+                 const std::function<void(const ScoreBatch& batch, ScoreResult* result)>& each);
 
 // Sum of the metric over a batch, of a run of `batch`; its gradient at the last stream.
 double metric_sum(const Model& model, const ExampleBatch& batch, const Metric& metric, const at::Tensor& x_final,

@@ -9,6 +9,7 @@
 #include "core/progress.h"
 #include "core/setting_name.h"
 #include "model/blocks/block.h"
+#include "ranks/communicator.h"
 #include "scoring/edge_accumulator.h"
 #include "scoring/folded_weights.h"
 
@@ -138,7 +139,7 @@ ScorePlan plan_circuits(const Model& model, const Graph& graph, int64_t longest)
 
 int64_t batch_in_memory(const ScorePlan& plan, int64_t wanted, const ComputeSpec& compute) {
   const int64_t limit = memory_limit(compute);
-  const int64_t batch = plan.fitting_batch(wanted, limit);
+  int64_t batch = plan.fitting_batch(wanted, limit);
   const auto bytes = [](int64_t n) { return format_bytes(static_cast<double>(n)); };
   if (batch == 0) {
     fail(setting("memory"),
@@ -146,6 +147,9 @@ int64_t batch_in_memory(const ScorePlan& plan, int64_t wanted, const ComputeSpec
          "use {} bf16.",
          plan.tokens, bytes(plan.total(1)), bytes(limit), setting("max_length"), setting("dtype"));
   }
+  // Batches are what ranks share out: all have the same.
+  for (const std::string& other : gather(world(), "records in a batch", std::to_string(batch)))
+    batch = std::min<int64_t>(batch, std::stoll(other));
   // What is at hand is so beside the program, which therefore counts in what is said alone.
   const int64_t program = resident_beside(plan.weights);
   log_info("memory: at most about {}: weights {}, the program {}, {} for scores, {} a token; batches of {}{}.",

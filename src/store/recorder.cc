@@ -30,42 +30,48 @@ void Recorder::create(const std::string& path, const Graph& graph, const std::ve
 }
 
 Recorder::Recorder(const std::string& path, const Graph& graph, int64_t next_step, RecorderSpec spec)
-    : spec_(std::move(spec)), graph_(graph), writer_(path) {
-  writer_.drop_from(next_step);
+    : spec_(std::move(spec)), graph_(graph), writer_(std::in_place, path) {
+  writer_->drop_from(next_step);
   read_last();
   // In the run's folder, where the store is.
   log_ =
-      std::make_unique<RunLog>(writer_.database(), std::filesystem::path(path).parent_path().string(), spec_.loggers);
+      std::make_unique<RunLog>(writer_->database(), std::filesystem::path(path).parent_path().string(), spec_.loggers);
 }
 
 void Recorder::read_last() {
-  const auto ends = writer_.first_and_last();
+  const auto ends = writer_->first_and_last();
   if (!ends) return;
   last_step_ = ends->second;
-  first_ = writer_.circuit(ends->first);
-  last_ = writer_.circuit(last_step_);
+  first_ = writer_->circuit(ends->first);
+  last_ = writer_->circuit(last_step_);
   // A kill between two checkpoints may have left scores that were for the earlier one.
-  for (const int64_t step : writer_.steps_with_scores()) {
-    if (step < last_step_ && !spec_.scores.keeps(step)) writer_.keep_scores(step, nullptr);
+  for (const int64_t step : writer_->steps_with_scores()) {
+    if (step < last_step_ && !spec_.scores.keeps(step)) writer_->keep_scores(step, nullptr);
   }
-  last_scores_ = writer_.scores(last_step_, graph_.n_edges());
+  last_scores_ = writer_->scores(last_step_, graph_.n_edges());
   if (last_scores_.empty()) return;
   last_ranks_ = ranks_of(last_scores_);
   if (!spec_.scores.keeps(last_step_)) for_resume_ = last_step_;
 }
 
 void Recorder::before_checkpoint() {
+  if (!writer_) return;
   if (last_scores_.empty() || for_resume_ == last_step_ || spec_.scores.keeps(last_step_)) return;
-  writer_.keep_scores(last_step_, &last_scores_);
+  writer_->keep_scores(last_step_, &last_scores_);
 }
 
 void Recorder::after_checkpoint() {
-  if (for_resume_ && *for_resume_ != last_step_) writer_.keep_scores(*for_resume_, nullptr);
+  if (!writer_) return;
+  if (for_resume_ && *for_resume_ != last_step_) writer_->keep_scores(*for_resume_, nullptr);
   for_resume_.reset();
   if (!last_scores_.empty() && !spec_.scores.keeps(last_step_)) for_resume_ = last_step_;
 }
 
 void Recorder::discovery(const DiscoveryRecord& found, int64_t trainable_parameters, int64_t all_parameters) {
+  if (!writer_) {
+    last_ = found.circuit;
+    return;
+  }
   const CircuitNodes nodes = nodes_of(graph_, found.circuit);
   std::vector<double> ranks = ranks_of(found.scores.values);
   DiscoveryRow row;
@@ -89,7 +95,7 @@ void Recorder::discovery(const DiscoveryRecord& found, int64_t trainable_paramet
   row.sum_rule_error = found.sum_rule_error;
   row.seconds = found.seconds;
   auto [up, down] = strengths(graph_, found.circuit, found.scores);
-  writer_.discovery(
+  writer_->discovery(
       {row, found.circuit, found.scores.values, spec_.scores.keeps(found.step), std::move(up), std::move(down)});
   if (!first_) first_ = found.circuit;
   last_ = found.circuit;
@@ -100,6 +106,7 @@ void Recorder::discovery(const DiscoveryRecord& found, int64_t trainable_paramet
 }
 
 void Recorder::step(const StepRecord& done) {
+  if (!writer_) return;
   StepRow row;
   row.step = done.step;
   row.loss = done.loss;
@@ -109,17 +116,19 @@ void Recorder::step(const StepRecord& done) {
   row.target_tokens = done.target_tokens;
   row.trainable_parameters = done.trainable_parameters;
   row.seconds = done.seconds;
-  writer_.step(row, done.norms);
+  writer_->step(row, done.norms);
   log_->step(done.step);
 }
 
 void Recorder::evaluation(int64_t step, const std::map<std::string, double>& values) {
-  writer_.evaluation(step, values);
+  if (!writer_) return;
+  writer_->evaluation(step, values);
   log_->evaluation(step);
 }
 
 Recorder::Totals Recorder::totals() {
-  const auto [seconds, largest] = writer_.seconds_and_largest();
+  if (!writer_) return {};
+  const auto [seconds, largest] = writer_->seconds_and_largest();
   return {seconds, largest};
 }
 

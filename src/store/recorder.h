@@ -52,6 +52,8 @@ class Recorder {
   // Opens a run's store to go on from `next_step`: rows of that step and later are dropped, and
   // evaluations later than it. The logs, beside the store, follow.
   Recorder(const std::string& path, const Graph& graph, int64_t next_step, RecorderSpec spec = {});
+  // Writes nothing: of a rank that knows what the first one records. last: the last discovery's circuit.
+  Recorder(const Graph& graph, std::optional<Circuit> last) : graph_(graph), last_(std::move(last)) {}
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
@@ -64,10 +66,14 @@ class Recorder {
   // last one, so those stay in the store until there is a later checkpoint.
   void before_checkpoint();
   void after_checkpoint();
-  void meta(const std::string& key, const std::string& value) { writer_.meta(key, value); }
+  void meta(const std::string& key, const std::string& value) {
+    if (writer_) writer_->meta(key, value);
+  }
 
-  // Values of one evaluation step, by name.
-  std::map<std::string, double> evaluations(int64_t step) { return writer_.evaluations(step); }
+  // Values of one evaluation step, by name; none of a recorder that writes nothing.
+  std::map<std::string, double> evaluations(int64_t step) {
+    return writer_ ? writer_->evaluations(step) : std::map<std::string, double>();
+  }
   struct Totals {
     double seconds = 0;             // of all steps, whoever ran them
     int64_t largest_trainable = 0;  // parameters trained at one step
@@ -81,7 +87,7 @@ class Recorder {
   void read_last();
   const RecorderSpec spec_;
   const Graph graph_;
-  RunWriter writer_;
+  std::optional<RunWriter> writer_;
   std::unique_ptr<RunLog> log_;
   std::optional<Circuit> first_, last_;
   int64_t last_step_ = -1;

@@ -27,6 +27,7 @@ class SliceGradients : public WeightSink {
 
   // In the order of the slices given; undefined where no backward reached the slice's tensor.
   const std::vector<at::Tensor>& gradients() const { return gradients_; }
+  std::vector<at::Tensor> take() { return std::move(gradients_); }
   // ‖g‖₂ of each, in that order; 0 where undefined.
   std::vector<double> norms() const;
 

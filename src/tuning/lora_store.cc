@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/scalar_tensor.h>
@@ -17,6 +18,7 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "tuning/elementwise.h"
 
 namespace circuit {
 namespace {
@@ -79,10 +81,45 @@ AdapterReaches reach_of(const Model& model, const std::vector<Slice>& slices) {
   return reaches;
 }
 
+namespace {
+
+// out = base + scale · change, and base's own bytes where there is no change.
+template <class W, class C>
+void add_change(const at::Tensor& out, const at::Tensor& base, const at::Tensor& change, double scale) {
+  const auto factor = static_cast<C>(scale);
+  const auto row = [=](W* __restrict o, const C* __restrict c, const W* __restrict w, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+      const C d = c[i] * factor;
+      o[i] = d == 0 ? w[i] : static_cast<W>(static_cast<C>(w[i]) + d);
+    }
+  };
+  for_rows<W, C>(row, out, change, base);
+}
+
+// merged(), written to `out`, in one pass over the weights: they are many times what the adapter is.
+void merge_into(const at::Tensor& out, const at::Tensor& base, const at::Tensor& a, const at::Tensor& b, double scale,
+                bool transposed) {
+  const at::Tensor change = transposed ? at::mm(b, a) : at::mm(a.t(), b.t());
+  const bool walks = walks_by_rows(out) && walks_by_rows(base) && walks_by_rows(change) && out.dim() == 2;
+  const auto types = std::make_pair(base.scalar_type(), change.scalar_type());
+  if (walks && types == std::make_pair(at::kFloat, at::kFloat)) {
+    add_change<float, float>(out, base, change, scale);
+  } else if (walks && types == std::make_pair(at::kBFloat16, at::kFloat)) {
+    add_change<at::BFloat16, float>(out, base, change, scale);
+  } else if (walks && types == std::make_pair(at::kDouble, at::kDouble)) {
+    add_change<double, double>(out, base, change, scale);
+  } else {
+    const at::Tensor scaled = change * scale;
+    out.copy_(at::where(scaled == 0, base, (base.to(scaled.scalar_type()) + scaled).to(base.scalar_type())));
+  }
+}
+
+}  // namespace
+
 at::Tensor merged(const at::Tensor& base, const at::Tensor& a, const at::Tensor& b, double scale, bool transposed) {
-  const at::Tensor change = (transposed ? at::mm(b, a) : at::mm(a.t(), b.t())).mul_(scale);
-  const at::Tensor sum = (base.to(change.scalar_type()) + change).to(base.scalar_type());
-  return at::where(change == 0, base, sum);
+  at::Tensor out = at::empty_like(base);
+  merge_into(out, base, a, b, scale, transposed);
+  return out;
 }
 
 LoraStore::LoraStore(Model& model, const LoraSpec& spec, const AdapterReaches* reaches) : model_(model), spec_(spec) {
@@ -178,18 +215,29 @@ class LoraStore::Sink : public WeightSink {
   LoraStore& owner_;
 };
 
-WeightSink& LoraStore::begin_step() {
+WeightSink& LoraStore::begin_batch() {
   sink_ = std::make_shared<Sink>(*this);
   return *sink_;
 }
 
-UpdateNorms LoraStore::update(const OptimizerSpec& spec, double lr, double clip, Detail detail) {
+std::vector<at::Tensor> LoraStore::take_gradients() {
+  sink_.reset();
+  std::vector<at::Tensor> gradients;
+  for (Adapter& adapter : adapters_) {
+    for (at::Tensor* gradient : {&adapter.a_gradient, &adapter.b_gradient}) {
+      gradients.push_back(std::move(*gradient));
+      *gradient = at::Tensor();
+    }
+  }
+  return gradients;
+}
+
+UpdateNorms LoraStore::update(const OptimizerSpec& spec, double lr, double clip, Detail detail,
+                              std::vector<at::Tensor> gradients) {
   UpdateNorms norms;
   double squares = 0;
   const auto norm_of = [](const at::Tensor& t) { return t.defined() ? at::linalg_vector_norm(t).item<double>() : 0.0; };
-  for (const Adapter& adapter : adapters_) {
-    squares += std::pow(norm_of(adapter.a_gradient), 2) + std::pow(norm_of(adapter.b_gradient), 2);
-  }
+  for (const at::Tensor& gradient : gradients) squares += std::pow(norm_of(gradient), 2);
   norms.gradient = std::sqrt(squares);
   UpdateStep step;
   step.lr = lr;
@@ -198,26 +246,26 @@ UpdateNorms LoraStore::update(const OptimizerSpec& spec, double lr, double clip,
   const Optimizer& optimizer = find_optimizer(spec.kind);
   for (size_t i = 0; i < adapters_.size(); ++i) {
     Adapter& adapter = adapters_[i];
-    if (!adapter.a_gradient.defined()) continue;
-    const double gradient = std::hypot(norm_of(adapter.a_gradient), norm_of(adapter.b_gradient));
+    const at::Tensor& of_a = gradients[2 * i];
+    const at::Tensor& of_b = gradients[2 * i + 1];
+    if (!of_a.defined()) continue;
+    const double gradient = std::hypot(norm_of(of_a), norm_of(of_b));
     at::Tensor before;
     if (detail == Detail::kPerSlice) before = model_.parameter(adapter.layer.tensor).clone();
-    optimizer.update(spec, step, adapter.a, adapter.a_gradient, &adapter.a_state);
-    optimizer.update(spec, step, adapter.b, adapter.b_gradient, &adapter.b_state);
-    adapter.a_gradient = adapter.b_gradient = at::Tensor();
+    optimizer.update(spec, step, adapter.a, of_a, &adapter.a_state);
+    optimizer.update(spec, step, adapter.b, of_b, &adapter.b_state);
     merge(adapter);
     if (detail == Detail::kGlobal) continue;
     norms.slices.push_back(static_cast<int64_t>(i));
     norms.slice_gradients.push_back(step.scale * gradient);
     norms.slice_updates.push_back(norm_of(before.sub_(model_.parameter(adapter.layer.tensor))));
   }
-  sink_.reset();
   return norms;
 }
 
 void LoraStore::merge(const Adapter& adapter) {
-  model_.writable(adapter.layer.tensor)
-      .copy_(merged(adapter.base, adapter.a, adapter.b, scale(), adapter.layer.transposed));
+  merge_into(model_.writable(adapter.layer.tensor), adapter.base, adapter.a, adapter.b, scale(),
+             adapter.layer.transposed);
 }
 
 int64_t LoraStore::state_bytes() const {

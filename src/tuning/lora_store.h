@@ -49,8 +49,11 @@ class LoraStore : public ParameterStore {
   int64_t touched_parameters() const override { return current_parameters(); }
   int64_t changed_parameters() const override;
 
-  WeightSink& begin_step() override;
-  UpdateNorms update(const OptimizerSpec& spec, double lr, double clip, Detail detail) override;
+  WeightSink& begin_batch() override;
+  // ∂A and ∂B of every adapter in turn.
+  std::vector<at::Tensor> take_gradients() override;
+  UpdateNorms update(const OptimizerSpec& spec, double lr, double clip, Detail detail,
+                     std::vector<at::Tensor> gradients) override;
   int64_t state_bytes() const override;
 
   NamedTensors value_tensors() const override;

@@ -50,7 +50,7 @@ TEST_P(Lora, GradientsAreCentralDifferences) {
   };
   ForwardCache run = forward(model, batch.tokens, Keep::kBackward);
   const Loss at_point = nll_loss(model, run.x_final, batch.targets, LossGradient::kStream);
-  weight_gradients(model, batch.tokens, run, at_point, 1, store.begin_step());
+  weight_gradients(model, batch.tokens, run, at_point, 1, store.begin_batch());
   constexpr double kEps = 1e-5;
   // Truncation error of a central difference is O(eps²) times a third derivative of order 10.
   constexpr double kTolerance = 1e-6;

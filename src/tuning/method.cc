@@ -23,9 +23,13 @@ int64_t Trained::write_adapters(const std::string&, const std::string& folder) c
   fail(folder, "the method trains the model's own parameters: there are no adapters.");
 }
 
-// In the model's dtype, in float32 where several add up (SliceGradients: micro-batches, replay, lookups of embeddings).
+// In the model's dtype, in float32 where several add up (SliceGradients: lookups of embeddings); beside those of a
+// batch stand the sums of the batches before it, at most one at each height of the tree (ranks/tree_sum.h).
 int64_t TuningMethod::gradient_bytes(const StateShape& s, const TuningSettings& tuning) const {
-  return s.trained * (s.summed || tuning.slices.train_embeddings ? 4 : s.element);
+  const int64_t of_batch = s.summed || tuning.slices.train_embeddings ? 4 : s.element;
+  int64_t sums = 0;
+  for (int64_t n = s.batches; n > 1; n /= 2) ++sums;
+  return s.trained * (of_batch + 4 * sums);
 }
 
 // The optimiser's states, and a master where the model's dtype is not float32.

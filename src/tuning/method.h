@@ -41,7 +41,8 @@ struct StateShape {
   int64_t held = 0;     // parameters that have been trained: what of them is kept stays
   int64_t element = 4;  // bytes of one in the model
   int64_t states = 0;   // of the optimiser, a parameter
-  bool summed = false;  // gradients of several backwards add up: micro-batches, replay
+  int64_t batches = 1;  // whose gradients add up: micro-batches, replay
+  bool summed = false;  // gradients of a backward add up: of an embedding and of the unembedding that is tied to it
   int64_t weights = 0;  // bytes of the model
 };
 

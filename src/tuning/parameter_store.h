@@ -43,14 +43,34 @@ class ParameterStore {
   // Parameters of the model in which a change by this store can be.
   virtual int64_t changed_parameters() const = 0;
 
-  // Gradients of one update are shown to this sink, backward by backward; update consumes them.
-  virtual WeightSink& begin_step() = 0;
+  // Gradients of one micro-batch are shown to this sink, backward by backward …
+  virtual WeightSink& begin_batch() = 0;
+  // … and taken: the same number and shapes of every one, undefined where no backward reached an entry. They may be
+  // added up with those of others.
+  virtual std::vector<at::Tensor> take_gradients() = 0;
+  // Which rank updates what each of them belongs to, and alone keeps its state (ZeRO, Rajbhandari et al. 2020, arXiv
+  // 1910.02054, stages 1 and 2). Empty: all ranks do the same.
+  virtual std::vector<int> owners() const { return {}; }
   enum class Detail { kGlobal, kPerSlice };
-  // Clips by the global norm (clip 0: no clipping) and updates. Throws Error on a gradient that is not finite.
-  virtual UpdateNorms update(const OptimizerSpec& spec, double lr, double clip, Detail detail) = 0;
+  // Clips by the global norm (clip 0: no clipping) and updates. gradients: of the whole step, each on its owner at
+  // least. Afterwards all ranks have the new values. Throws Error on a gradient that is not finite.
+  virtual UpdateNorms update(const OptimizerSpec& spec, double lr, double clip, Detail detail,
+                             std::vector<at::Tensor> gradients) = 0;
 
-  // Bytes of optimiser state and of values held beside the model's, now.
+  // Bytes of optimiser state and of values held beside the model's, now, on this rank.
   virtual int64_t state_bytes() const = 0;
+
+  // While it lives, the first rank has the state of all (for a checkpoint). All ranks make one at the same time.
+  class Collected {
+   public:
+    explicit Collected(ParameterStore& store) : store_(store) { store_.collect(); }
+    ~Collected() { store_.drop_collected(); }
+    Collected(const Collected&) = delete;
+    Collected& operator=(const Collected&) = delete;
+
+   private:
+    ParameterStore& store_;
+  };
 
   // Checkpoint tensors: values, by a name that starts with the tensor's name in the files and "[", and their state.
   virtual NamedTensors value_tensors() const = 0;
@@ -63,6 +83,8 @@ class ParameterStore {
   virtual std::map<std::string, at::Tensor> changed_tensors(const Checkpoint& base) const = 0;
 
  protected:
+  virtual void collect() {}
+  virtual void drop_collected() {}
   friend class RoundedModel;
   // Views on the model's parameters that this store has changed, to be written to, with their tensor's name in the
   // files.

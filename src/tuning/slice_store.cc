@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/heap.h"
+#include "ranks/communicator.h"
 #include "tuning/euclidean_norm.h"
 
 namespace circuit {
@@ -23,8 +25,41 @@ std::vector<Slice> whole_tensors(const Model& model) {
   return slices;
 }
 
+namespace {
+
+// Evenly by parameters, the largest first, so that every rank has of every layer.
+std::vector<int> even_owners(const std::vector<Slice>& table, int ranks) {
+  if (ranks == 1) return {};
+  std::vector<size_t> order(table.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return table[a].parameters > table[b].parameters; });
+  std::vector<int64_t> load(ranks);
+  std::vector<int> owners(table.size());
+  for (const size_t id : order) {
+    const auto least = std::min_element(load.begin(), load.end());
+    owners[id] = static_cast<int>(least - load.begin());
+    *least += table[id].parameters;
+  }
+  return owners;
+}
+
+}  // namespace
+
 SliceStore::SliceStore(Model& model, std::vector<Slice> table, std::vector<double> rates)
-    : model_(model), table_(std::move(table)), rates_(std::move(rates)) {}
+    : model_(model),
+      table_(std::move(table)),
+      rates_(std::move(rates)),
+      owner_of_(even_owners(table_, world().count())) {}
+
+bool SliceStore::is_own(int64_t id) const { return owner_of_.empty() || owner_of_[id] == world().rank(); }
+
+std::vector<int> SliceStore::owners() const {
+  std::vector<int> owners;
+  if (owner_of_.empty()) return owners;
+  for (const int64_t id : current_) owners.push_back(owner_of_[id]);
+  return owners;
+}
 
 std::vector<Slice> SliceStore::current_slices() const {
   std::vector<Slice> slices;
@@ -57,7 +92,7 @@ void make_room(int64_t numbers) {
 void SliceStore::enter(int64_t id) {
   SliceState& state = states_[id];
   const bool needs_master = model_.dtype() != at::kFloat && model_.dtype() != at::kDouble;
-  if (needs_master && !state.master.defined()) {
+  if (needs_master && !state.master.defined() && is_own(id)) {
     state.master = view_of(id).to(at::kFloat).contiguous();
   }
 }
@@ -91,31 +126,68 @@ int64_t SliceStore::largest_slice() const {
   return most;
 }
 
-SliceGradients& SliceStore::begin_step() { return gradients_.emplace(model_, current_slices()); }
+SliceGradients& SliceStore::begin_batch() { return gradients_.emplace(model_, current_slices()); }
 
-UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip, Detail detail) {
-  const SliceGradients& gradients = *gradients_;
+std::vector<at::Tensor> SliceStore::take_gradients() {
+  std::vector<at::Tensor> gradients = gradients_->take();
+  gradients_.reset();
+  return gradients;
+}
+
+std::vector<double> SliceStore::gradient_lengths(const std::vector<at::Tensor>& gradients) const {
+  constexpr double kUnreached = -1;
+  std::vector<double> lengths;
+  for (const at::Tensor& g : gradients) lengths.push_back(g.defined() ? euclidean_norm(g) : kUnreached);
+  if (owner_of_.empty()) return lengths;
+  const at::Tensor own = at::tensor(lengths, at::kDouble);
+  const std::vector<at::Tensor> all = gather(world(), "lengths of gradients", pack({own}));
+  for (size_t i = 0; i < lengths.size(); ++i) lengths[i] = unpack(all[owner_of_[current_[i]]])[0].data_ptr<double>()[i];
+  return lengths;
+}
+
+void SliceStore::share_values(const std::vector<double>& lengths, std::vector<double>* changes) {
+  if (owner_of_.empty()) return;
+  std::vector<at::Tensor> own{at::tensor(*changes, at::kDouble)};
+  for (size_t i = 0; i < current_.size(); ++i) {
+    if (lengths[i] >= 0 && is_own(current_[i])) own.push_back(view_of(current_[i]));
+  }
+  const std::vector<at::Tensor> all = gather(world(), "new values", pack(own));
+  std::vector<std::vector<at::Tensor>> of_rank;
+  for (const at::Tensor& bytes : all) of_rank.push_back(unpack(bytes));
+  std::vector<size_t> next(of_rank.size(), 1);
+  for (size_t i = 0; i < current_.size(); ++i) {
+    const int owner = owner_of_[current_[i]];
+    if (lengths[i] < 0) continue;
+    (*changes)[i] = of_rank[owner][0].data_ptr<double>()[i];
+    const at::Tensor& value = of_rank[owner][next[owner]++];
+    if (!is_own(current_[i])) writable_view_of(current_[i]).copy_(value);
+  }
+}
+
+UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip, Detail detail,
+                               std::vector<at::Tensor> gradients) {
   UpdateNorms norms;
-  const std::vector<double> lengths = gradients.norms();
-  norms.gradient = std::sqrt(std::inner_product(lengths.begin(), lengths.end(), lengths.begin(), 0.0));
+  const std::vector<double> lengths = gradient_lengths(gradients);
+  double squares = 0;
+  for (const double length : lengths) squares += length < 0 ? 0 : length * length;
+  norms.gradient = std::sqrt(squares);
   const double factor = clip_factor(norms.gradient, clip);
   const Optimizer& optimizer = find_optimizer(spec.kind);
   int64_t first_updates = 0;
-  for (const int64_t id : current_) first_updates += states_.at(id).updates > 0 ? 0 : table_[id].parameters;
+  for (const int64_t id : current_)
+    first_updates += states_.at(id).updates > 0 || !is_own(id) ? 0 : table_[id].parameters;
   make_room(first_updates * optimizer.states);
   // One for all slices: glibc before 2.38 puts no aligned block where one of its size was, and each would stay a hole.
   at::Tensor scratch;
+  std::vector<double> changes(current_.size());
   for (size_t i = 0; i < current_.size(); ++i) {
-    const at::Tensor& gradient = gradients.gradients()[i];
-    if (!gradient.defined()) continue;
     const int64_t id = current_[i];
+    if (lengths[i] < 0 || !is_own(id)) continue;
     SliceState& state = states_[id];
     const at::Tensor view = writable_view_of(id);
     const at::Tensor weight = state.master.defined() ? state.master : view;
     at::Tensor before;
     if (detail == Detail::kPerSlice) {
-      norms.slices.push_back(id);
-      norms.slice_gradients.push_back(factor * lengths[i]);
       if (!scratch.defined()) scratch = at::empty({largest_slice()}, weight.options());
       before = scratch.narrow(0, 0, weight.numel()).view(weight.sizes()).copy_(weight);
     }
@@ -124,16 +196,49 @@ UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip
     step.lr = rates_.empty() ? lr : lr * rates_[id];
     step.weight_decay = bias && !spec.decay_biases ? 0 : spec.weight_decay;
     step.scale = factor;
-    optimizer.update(spec, step, weight, gradient, &state);
+    optimizer.update(spec, step, weight, gradients[i], &state);
+    gradients[i] = at::Tensor();
     if (state.master.defined()) view.copy_(state.master);
-    if (detail == Detail::kPerSlice) {
-      norms.slice_updates.push_back(euclidean_norm(before.sub_(weight)));
+    if (detail == Detail::kPerSlice) changes[i] = euclidean_norm(before.sub_(weight));
+  }
+  share_values(lengths, &changes);
+  if (detail == Detail::kPerSlice) {
+    for (size_t i = 0; i < current_.size(); ++i) {
+      if (lengths[i] < 0) continue;
+      norms.slices.push_back(current_[i]);
+      norms.slice_gradients.push_back(factor * lengths[i]);
+      norms.slice_updates.push_back(changes[i]);
     }
   }
-  gradients_.reset();
+  gradients.clear();
   make_room(first_updates * optimizer.states);
   return norms;
 }
+
+void SliceStore::collect() {
+  if (owner_of_.empty()) return;
+  std::vector<at::Tensor> own;
+  for (const auto& [id, state] : states_) {
+    if (!is_own(id)) continue;
+    for (const at::Tensor& t : {state.master, state.first, state.second}) own.push_back(t);
+    own.push_back(at::scalar_tensor(state.updates, at::kLong));
+  }
+  std::vector<at::Tensor> outgoing(world().count(), at::empty({0}, at::kByte));
+  outgoing[0] = pack(own);
+  const std::vector<at::Tensor> incoming = world().exchange("the state of slices", std::move(outgoing));
+  if (!world().leads()) return;
+  std::vector<std::vector<at::Tensor>> of_rank;
+  for (const at::Tensor& bytes : incoming) of_rank.push_back(unpack(bytes));
+  std::vector<size_t> next(of_rank.size());
+  for (const auto& [id, state] : states_) {
+    const std::vector<at::Tensor>& from = of_rank[owner_of_[id]];
+    size_t& at = next[owner_of_[id]];
+    collected_[id] = {from[at], from[at + 1], from[at + 2], from[at + 3].item<int64_t>()};
+    at += 4;
+  }
+}
+
+void SliceStore::drop_collected() { collected_.clear(); }
 
 int64_t SliceStore::state_bytes() const {
   int64_t bytes = 0;
@@ -152,7 +257,7 @@ std::string SliceStore::key_of(int64_t id) const {
 
 NamedTensors SliceStore::value_tensors() const {
   NamedTensors tensors;
-  for (const auto& [id, state] : states_) {
+  for (const auto& [id, state] : collected_.empty() ? states_ : collected_) {
     tensors.emplace_back(key_of(id), state.master.defined() ? state.master : view_of(id));
   }
   return tensors;
@@ -160,7 +265,7 @@ NamedTensors SliceStore::value_tensors() const {
 
 NamedTensors SliceStore::state_tensors() const {
   NamedTensors tensors;
-  for (const auto& [id, state] : states_) {
+  for (const auto& [id, state] : collected_.empty() ? states_ : collected_) {
     tensors.emplace_back(key_of(id) + ".updates", at::scalar_tensor(state.updates, at::kLong));
     if (state.first.defined()) tensors.emplace_back(key_of(id) + ".first", state.first);
     if (state.second.defined()) tensors.emplace_back(key_of(id) + ".second", state.second);
@@ -186,7 +291,7 @@ void SliceStore::restore(const TensorFile& values, const TensorFile* states, con
     view.copy_(value);
     // Pages that are copied already are memory held twice.
     values.release(entry.name);
-    if (states == nullptr) continue;
+    if (states == nullptr || !is_own(id)) continue;
     const auto load = [&](const std::string& suffix) {
       const std::string name = entry.name + suffix;
       if (!states->contains(name)) return at::Tensor();

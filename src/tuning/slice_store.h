@@ -32,9 +32,12 @@ class SliceStore : public ParameterStore {
   void select(std::vector<int64_t> ids, OnReturn on_return);
   void select_all();
 
-  // Gradients of the current slices.
-  SliceGradients& begin_step() override;
-  UpdateNorms update(const OptimizerSpec& spec, double lr, double clip, Detail detail) override;
+  // Gradients of the current slices, in their order.
+  SliceGradients& begin_batch() override;
+  std::vector<at::Tensor> take_gradients() override;
+  std::vector<int> owners() const override;
+  UpdateNorms update(const OptimizerSpec& spec, double lr, double clip, Detail detail,
+                     std::vector<at::Tensor> gradients) override;
 
   int64_t state_bytes() const override;
   // Values of all slices ever selected (masters where there are any), and their state.
@@ -46,6 +49,8 @@ class SliceStore : public ParameterStore {
   std::map<std::string, at::Tensor> changed_tensors(const Checkpoint& base) const override;
 
  protected:
+  void collect() override;
+  void drop_collected() override;
   std::vector<std::pair<std::string, at::Tensor>> changed_views() override;
 
  private:
@@ -53,13 +58,20 @@ class SliceStore : public ParameterStore {
   at::Tensor view_of(int64_t id) const { return slice_view(model_, table_[id]); }
   at::Tensor writable_view_of(int64_t id) { return writable_slice(model_, table_[id]); }
   void enter(int64_t id);
+  bool is_own(int64_t id) const;
+  // ‖g‖ of the current slices on every rank; −1: no backward reached it.
+  std::vector<double> gradient_lengths(const std::vector<at::Tensor>& gradients) const;
+  // The owners' values and how far they moved, on every rank.
+  void share_values(const std::vector<double>& lengths, std::vector<double>* changes);
   int64_t largest_slice() const;  // parameters
 
   Model& model_;
   std::vector<Slice> table_;
   std::vector<double> rates_;
   std::vector<int64_t> current_;
-  std::map<int64_t, SliceState> states_;  // slices ever selected
+  std::map<int64_t, SliceState> states_;  // slices ever selected; without tensors where another rank owns them
+  std::vector<int> owner_of_;             // by id; empty: one rank
+  std::map<int64_t, SliceState> collected_;
   std::optional<SliceGradients> gradients_;
 };
 

@@ -1,6 +1,7 @@
 #include "tuning/trainer.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 
 #include <chrono>
@@ -9,6 +10,8 @@
 #include <set>
 
 #include "core/error.h"
+#include "ranks/shares.h"
+#include "ranks/tree_sum.h"
 #include "task/readout_penalty.h"
 
 namespace circuit {
@@ -23,6 +26,24 @@ ExampleList all_of(const std::vector<ExampleList>& parts) {
   return all;
 }
 
+// What the first rank scored, on every rank.
+void share_result(ScoreResult* result) {
+  if (world().is_alone()) return;
+  at::Tensor own = at::empty({0}, at::kByte);
+  if (world().leads()) {
+    const auto examples = static_cast<double>(result->examples);
+    own = pack({at::tensor(result->scores.values, at::kFloat),
+                at::tensor({result->metric, examples, result->sum_rule_error}, at::kDouble)});
+  }
+  const std::vector<at::Tensor> parts = unpack(gather(world(), "scores of the first batch", own)[0]);
+  const auto* scores = parts[0].data_ptr<float>();
+  const auto* numbers = parts[1].data_ptr<double>();
+  result->scores.values.assign(scores, scores + parts[0].numel());
+  result->metric = numbers[0];
+  result->examples = static_cast<int64_t>(numbers[1]);
+  result->sum_rule_error = numbers[2];
+}
+
 }  // namespace
 
 struct Trainer::Step {
@@ -31,6 +52,7 @@ struct Trainer::Step {
   std::vector<ExampleBatch> batches;  // those, then replayed ones
   int64_t target_tokens = 0, readouts = 0;
   double loss_sum = 0;  // Σ nll · weight, and the regulariser on the same scale
+  TreeSum gradients;    // of this rank's batches
   double metric = std::numeric_limits<double>::quiet_NaN();
   double learning_rate = 0;
   // What discovery leaves for the loss: the forward of the first batch, and its backward.
@@ -91,7 +113,9 @@ void Trainer::discover(Step* step, TuneObserver& observer) {
   ScoreResult result;
   const bool shares =
       d.batches == 0 && spec_.batches.accumulation == 1 && d.scorer.score_run != nullptr && !spec_.recompute;
-  if (shares) {
+  if (shares && !share_of(1, world()).has(0)) {
+    // The one batch is another rank's.
+  } else if (shares) {
     step->shared = forward(model_, step->batches[0].tokens, Keep::kBackwardAndNodeOutputs);
     step->has_shared = true;
     ScoreSpec score = d.score;
@@ -106,6 +130,7 @@ void Trainer::discover(Step* step, TuneObserver& observer) {
         all_of(d.batches > 0 ? drawn_batches(spec_.batches, step->number, d.batches) : step->examples);
     result = d.scorer.score(model_, *graph_, examples, d.score, {});
   }
+  if (shares) share_result(&result);
   Rng rng = Rng(spec_.batches.seed).split("selection " + std::to_string(step->number));
   Choice choice = policy_->choose(step->number, result.scores, rng);
   slices_->select(std::move(choice.slices), d.on_return);
@@ -114,44 +139,56 @@ void Trainer::discover(Step* step, TuneObserver& observer) {
                          result.sum_rule_error, seconds_since(start)});
 }
 
-void Trainer::add_loss(Step* step, const ExampleBatch& batch, ForwardCache run, WeightSink& sink) {
+double Trainer::add_loss(const Step& step, const ExampleBatch& batch, ForwardCache run, WeightSink& sink) {
   const LossGradient wanted =
       sink.wants(model_.layout().unembedding) ? LossGradient::kStreamAndUnembedding : LossGradient::kStream;
   run.read_rows = batch.targets.rows;
   Loss loss = nll_loss(model_, run.x_final, batch.targets, wanted);
   const at::Tensor terms = batch.targets.weights.defined() ? loss.nll * batch.targets.weights : loss.nll;
-  step->loss_sum += terms.sum().item<double>();
+  double sum = terms.sum().item<double>();
   if (spec_.regulariser > 0 && batch.n_readouts() > 0) {
     // On the scale of the loss's sum, which is divided by the number of target tokens at last.
     const double weight =
-        spec_.regulariser * static_cast<double>(step->target_tokens) / static_cast<double>(step->readouts);
+        spec_.regulariser * static_cast<double>(step.target_tokens) / static_cast<double>(step.readouts);
     const ReadoutPenalty penalty = readout_penalty(model_, batch, run.x_final, wanted);
-    step->loss_sum += weight * penalty.sum;
+    sum += weight * penalty.sum;
     loss = with_penalty(std::move(loss), penalty, weight);
     run.read_rows = at::Tensor();
   }
-  if (!std::isfinite(step->loss_sum)) return;
-  weight_gradients(model_, batch.tokens, run, loss, 1.0 / static_cast<double>(step->target_tokens), sink);
+  if (std::isfinite(sum))
+    weight_gradients(model_, batch.tokens, run, loss, 1.0 / static_cast<double>(step.target_tokens), sink);
+  return sum;
 }
 
-void Trainer::learn(Step* step, WeightSink& sink) {
-  const Keep keep = spec_.recompute ? Keep::kStreams : Keep::kBackward;
-  for (size_t i = 0; i < step->batches.size(); ++i) {
-    const ExampleBatch& batch = step->batches[i];
-    if (batch.n_targets() == 0 || !std::isfinite(step->loss_sum)) continue;
-    if (i == 0 && step->recorded) {
-      // Σ M = −Σ nll: the gradients are there already.
-      step->loss_sum -= step->metric * static_cast<double>(batch.examples);
-      if (!std::isfinite(step->loss_sum)) return;
-      step->recorded->show(model_, batch.tokens, step->shared, -1.0 / static_cast<double>(step->target_tokens), sink);
-      step->recorded.reset();
-      step->shared = ForwardCache();
-      continue;
+double Trainer::learn_batch(Step* step, size_t i, WeightSink& sink) {
+  const ExampleBatch& batch = step->batches[i];
+  if (batch.n_targets() == 0) return 0;
+  if (i == 0 && step->recorded) {
+    // Σ M = −Σ nll: the gradients are there already.
+    const double sum = -step->metric * static_cast<double>(batch.examples);
+    if (std::isfinite(sum)) {
+      const double scale = -1.0 / static_cast<double>(step->target_tokens);
+      step->recorded->show(model_, batch.tokens, step->shared, scale, sink);
     }
-    const bool shared = i == 0 && step->has_shared;
-    const at::Tensor rows = spec_.regulariser > 0 ? at::Tensor() : batch.targets.rows;
-    add_loss(step, batch, shared ? std::move(step->shared) : forward(model_, batch.tokens, keep, {rows}), sink);
+    step->recorded.reset();
+    step->shared = ForwardCache();
+    return sum;
   }
+  const Keep keep = spec_.recompute ? Keep::kStreams : Keep::kBackward;
+  const bool shared = i == 0 && step->has_shared;
+  const at::Tensor rows = spec_.regulariser > 0 ? at::Tensor() : batch.targets.rows;
+  return add_loss(*step, batch, shared ? std::move(step->shared) : forward(model_, batch.tokens, keep, {rows}), sink);
+}
+
+// Every rank learns from a share of the micro-batches; what they add up to is known once all have.
+void Trainer::learn(Step* step) {
+  const Share share = share_of(static_cast<int64_t>(step->batches.size()), world());
+  std::vector<double> losses;
+  for (int64_t i = share.first; i < share.last; ++i) {
+    losses.push_back(learn_batch(step, static_cast<size_t>(i), store_.begin_batch()));
+    step->gradients.add(i, store_.take_gradients());
+  }
+  for (const double loss : joined(world(), "losses", losses)) step->loss_sum += loss;
 }
 
 void Trainer::check_loss(const Step& step, TuneObserver& observer) const {
@@ -180,6 +217,7 @@ void Trainer::check_update(const Step& step, const UpdateNorms& norms, TuneObser
 
 void Trainer::step(int64_t s, TuneObserver& observer) {
   const Clock::time_point start = Clock::now();
+  const int64_t sent = world().sent_bytes();
   Step step;
   step.number = s;
   step.examples = task_batches(spec_.batches, s);
@@ -196,13 +234,15 @@ void Trainer::step(int64_t s, TuneObserver& observer) {
   const bool discovers = discovers_at(s);
   if (discovers) discover(&step, observer);
   step.learning_rate = learning_rate(spec_.schedule, s);
-  learn(&step, store_.begin_step());
+  learn(&step);
   check_loss(step, observer);
   const auto detail = discovers ? ParameterStore::Detail::kPerSlice : ParameterStore::Detail::kGlobal;
-  const UpdateNorms norms = store_.update(spec_.optimizer, step.learning_rate, spec_.clip, detail);
+  std::vector<at::Tensor> gradients = step.gradients.finish_at(world(), "gradients", store_.owners());
+  const UpdateNorms norms =
+      store_.update(spec_.optimizer, step.learning_rate, spec_.clip, detail, std::move(gradients));
   check_update(step, norms, observer);
   observer.on_step({s, step.loss(), step.metric, step.learning_rate, step.target_tokens, store_.current_parameters(),
-                    norms, seconds_since(start)});
+                    norms, seconds_since(start), world().sent_bytes() - sent});
 }
 
 void Trainer::run(int64_t first_step, TuneObserver& observer) {

@@ -58,6 +58,7 @@ struct StepEvent {
   int64_t trainable_parameters;
   UpdateNorms norms;  // per slice on discovery steps only
   double seconds;
+  int64_t sent_bytes = 0;  // to other ranks, by this one
 };
 
 // A step that ends the run: its loss is not finite, or above the bound.
@@ -101,8 +102,10 @@ class Trainer {
   // Whether the metric's gradient is the loss's, but for a factor: then one backward serves both.
   bool metric_is_loss() const;
   void discover(Step* step, TuneObserver& observer);
-  void learn(Step* step, WeightSink& sink);
-  void add_loss(Step* step, const ExampleBatch& batch, ForwardCache run, WeightSink& sink);
+  void learn(Step* step);
+  // Shows a micro-batch's gradients; gives its share of the loss's sum.
+  double learn_batch(Step* step, size_t batch, WeightSink& sink);
+  double add_loss(const Step& step, const ExampleBatch& batch, ForwardCache run, WeightSink& sink);
   void check_loss(const Step& step, TuneObserver& observer) const;
   void check_update(const Step& step, const UpdateNorms& norms, TuneObserver& observer) const;
   void step(int64_t s, TuneObserver& observer);

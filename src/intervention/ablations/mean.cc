@@ -18,9 +18,8 @@ class Mean : public AblatedOutputs {
 
 std::unique_ptr<const AblatedOutputs> prepare(const Model& model, const std::vector<const Example*>& reference,
                                               int64_t batch, MlpForm form) {
-  MeanOutputs mean;
-  for_outputs(model, reference, batch, form,
-              [&](const NodeOutputs& outputs, const ExampleBatch& /*batch*/) { mean.add(outputs); });
+  const MeanOutputs mean = mean_of_reference(
+      model, reference, batch, form, [](NodeOutputs outputs, const ExampleBatch& /*batch*/) { return outputs; });
   return std::make_unique<Mean>(each_node(mean.mean(model.dtype()), [](const at::Tensor& t) {
     return t.view({1, -1});
   }));

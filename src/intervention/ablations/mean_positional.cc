@@ -33,11 +33,11 @@ void equal_lengths(const std::vector<const Example*>& examples, const Architectu
 std::unique_ptr<const AblatedOutputs> prepare(const Model& model, const std::vector<const Example*>& reference,
                                               int64_t batch, MlpForm form) {
   equal_lengths(reference, model.architecture());
-  MeanOutputs mean;
-  for_outputs(model, reference, batch, form, [&](const NodeOutputs& outputs, const ExampleBatch& b) {
-    // One row per sequence; a row's mean over sequences is the mean at each position.
-    mean.add(each_node(outputs, [&](const at::Tensor& t) { return t.reshape({b.examples, -1}); }));
-  });
+  // One row per sequence; a row's mean over sequences is the mean at each position.
+  const MeanOutputs mean =
+      mean_of_reference(model, reference, batch, form, [](const NodeOutputs& outputs, const ExampleBatch& b) {
+        return each_node(outputs, [&](const at::Tensor& t) { return t.reshape({b.examples, -1}); });
+      });
   const int64_t length = reference.empty() ? 0 : static_cast<int64_t>(reference[0]->ids.size());
   return std::make_unique<MeanPositional>(each_node(mean.mean(model.dtype()), [&](const at::Tensor& t) {
     return t.view({length, -1});

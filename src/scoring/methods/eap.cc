@@ -35,11 +35,11 @@ class Attribution {
   // What the forward must work at the last layer.
   ReadRows reads(const ScoreBatch& batch) const { return {batch.read_rows, takes_own_mean(model_, spec_)}; }
 
-  void add(const ScoreBatch& batch, ForwardCache& run) {
+  void add(const ScoreBatch& batch, ForwardCache& run, ScoreResult* result) {
     NodeOutputs ablated;
     if (ablated_) ablated = ablated_->of(batch.examples, batch.clean, {batch.read_rows});
     at::Tensor d_final;
-    add_metric(model_, batch, spec_.metric, run.x_final, ablated, rule_, &d_final, &result_);
+    add_metric(model_, batch, spec_.metric, run.x_final, ablated, rule_, &d_final, result);
     NodeOutputs outputs = node_outputs(model_.architecture(), run, form_);
     release_node_outputs(&run);
     if (ablated_) outputs = difference(std::move(outputs), std::move(ablated));
@@ -48,10 +48,7 @@ class Attribution {
     scores_.add(batch.clean.tokens, run, d_final, std::move(outputs), part);
   }
 
-  ScoreResult finish() {
-    circuit::finish(scores_, spec_, &result_);
-    return result_;
-  }
+  EdgeAccumulator& scores() { return scores_; }
 
  private:
   const Model& model_;
@@ -60,17 +57,19 @@ class Attribution {
   MlpForm form_;
   EdgeAccumulator scores_;
   std::shared_ptr<const AblatedOutputs> ablated_;
-  ScoreResult result_;
 };
 
 ScoreResult attribute(Rule rule, const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
                       const ScoreSpec& spec, const ProgressCallback& progress) {
   Attribution attribution(rule, model, graph, examples, spec);
-  for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
-    ForwardCache run = forward(model, batch.clean.tokens, Keep::kBackwardAndNodeOutputs, attribution.reads(batch));
-    attribution.add(batch, run);
-  });
-  return attribution.finish();
+  ScoreResult result;
+  sum_batches(
+      model, examples, spec, progress, &attribution.scores(), &result, [&](const ScoreBatch& batch, ScoreResult* one) {
+        ForwardCache run = forward(model, batch.clean.tokens, Keep::kBackwardAndNodeOutputs, attribution.reads(batch));
+        attribution.add(batch, run, one);
+      });
+  finish(attribution.scores(), spec, &result);
+  return result;
 }
 
 ScoreResult score(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
@@ -92,8 +91,10 @@ ScoreResult score_run(const Model& model, const Graph& graph, const std::vector<
   whole.read_rows = rows_read(spec.metric, batch);
   whole.scored_rows = scored_rows(batch, spec.positions);
   run.read_rows = whole.read_rows;
-  attribution.add(whole, run);
-  return attribution.finish();
+  ScoreResult result;
+  attribution.add(whole, run, &result);
+  finish(attribution.scores(), spec, &result);
+  return result;
 }
 
 }  // namespace

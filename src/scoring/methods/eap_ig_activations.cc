@@ -53,13 +53,12 @@ ScoreResult score_blocks(Blocks which, const Model& model, const Graph& graph,
   const std::vector<HeldBlock> blocks = blocks_of(model.architecture(), graph);
   const auto gradients =
       static_cast<double>(kIgSteps.of(spec.own)) * (which == Blocks::kAll ? static_cast<double>(blocks.size()) : 1);
-  ScoreResult result;
-  for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
+  const auto add = [&](const ScoreBatch& batch, ScoreResult* one_batch) {
     const TokenBatch& tokens = batch.clean.tokens;
     const ReadRows reads{batch.read_rows};
     const ForwardCache clean = forward(model, tokens, Keep::kBackwardAndNodeOutputs);
     const NodeOutputs without = ablated->of(batch.examples, batch.clean);
-    add_metric(model, batch, spec.metric, clean.x_final, without, Rule::kGradient, nullptr, &result);
+    add_metric(model, batch, spec.metric, clean.x_final, without, Rule::kGradient, nullptr, one_batch);
     const NodeOutputs with = node_outputs(model.architecture(), clean, form);
     const NodeOutputs outputs = difference(with, without);
     for (const HeldBlock& held : blocks) {
@@ -77,7 +76,9 @@ ScoreResult score_blocks(Blocks which, const Model& model, const Graph& graph,
       if (which == Blocks::kOwn) part.upstream = &held.nodes;
       scores.add_runs(tokens, outputs, part, kIgSteps.of(spec.own), next);
     }
-  });
+  };
+  ScoreResult result;
+  sum_batches(model, examples, spec, progress, &scores, &result, add);
   finish(scores, spec, &result);
   return result;
 }

@@ -27,8 +27,7 @@ ScoreResult score_points(const std::vector<Point>& points, const std::string& me
   EdgeAccumulator scores(model, graph, {Subtract::kNothing, Rule::kGradient, spec.tile_tokens, spec.spans});
   const auto ablated = ablated_outputs(model, graph, examples, spec);
   const MlpForm form = mlp_form(graph);
-  ScoreResult result;
-  for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
+  const auto add = [&](const ScoreBatch& batch, ScoreResult* one_batch) {
     const TokenBatch& tokens = batch.clean.tokens;
     ExampleBatch corrupted =
         make_example_batch(batch.examples, model.architecture(), model.device(), Side::kCounterfactual);
@@ -46,7 +45,7 @@ ScoreResult score_points(const std::vector<Point>& points, const std::string& me
     NodeOutputs without = ablated->of(batch.examples, batch.clean, {batch.read_rows, everywhere});
     at::Tensor d_clean;
     add_metric(model, batch, spec.metric, clean.x_final, without, Rule::kGradient, shared ? &d_clean : nullptr,
-               &result);
+               one_batch);
     NodeOutputs with = node_outputs(model.architecture(), clean, form);
     if (shared) {
       release_node_outputs(&clean);
@@ -69,7 +68,9 @@ ScoreResult score_points(const std::vector<Point>& points, const std::string& me
     };
     scores.add_runs(tokens, difference(std::move(with), std::move(without)), part_of(batch),
                     static_cast<int64_t>(points.size()), next);
-  });
+  };
+  ScoreResult result;
+  sum_batches(model, examples, spec, progress, &scores, &result, add);
   finish(scores, spec, &result);
   return result;
 }

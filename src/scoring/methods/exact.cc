@@ -1,6 +1,8 @@
 // exact: M(clean) − M(edge ablated), one edge at a time; and the same of some edges, to judge other methods by.
 #include "scoring/exact.h"
 
+#include <ATen/ops/zeros.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -16,34 +18,39 @@ ExactEffects exact_effects(const Model& model, const Graph& graph, const std::ve
                            const ScoreSpec& spec, const std::vector<int64_t>& edges, const ProgressCallback& progress) {
   const auto ablated = ablated_outputs(model, graph, examples, spec);
   ExactEffects result;
-  std::vector<double>& sums = result.effects;
-  sums.resize(edges.size());
   const auto total = static_cast<int64_t>(examples.size() * edges.size());
   int64_t done = 0;
-  for_batches(model, examples, spec, {}, [&](const ScoreBatch& batch) {
+  const auto add = [&](const ScoreBatch& batch, ScoreResult* one) {
+    at::Tensor lost = at::zeros({static_cast<int64_t>(edges.size())}, at::kDouble);
+    at::Tensor rounding = at::zeros({1}, at::kDouble);
     const NodeOutputs outputs = ablated->of(batch.examples, batch.clean);
     CircuitRunner runner(model, graph, batch.clean.tokens, outputs);
     std::vector<bool> present(graph.n_edges(), true);
     const auto run = [&] { return metric_sum(model, batch.clean, spec.metric, runner.run(present), nullptr); };
     const at::Tensor whole = runner.run(present);
     const double clean = metric_sum(model, batch.clean, spec.metric, whole, nullptr);
-    result.metric += clean;
-    for (const double r : metric_rounding(model, batch.clean, spec.metric, whole)) result.rounding += r;
+    one->metric = clean;
+    one->examples = batch.clean.examples;
+    for (const double r : metric_rounding(model, batch.clean, spec.metric, whole)) *rounding.data_ptr<double>() += r;
     for (size_t i = 0; i < edges.size(); ++i) {
       present[edges[i]] = false;
-      sums[i] += clean - run();
+      lost.data_ptr<double>()[i] = clean - run();
       present[edges[i]] = true;
       done += batch.clean.examples;
       if (progress) progress(done / static_cast<int64_t>(edges.size()), total / static_cast<int64_t>(edges.size()));
     }
-  });
+    return std::vector<at::Tensor>{lost, rounding};
+  };
+  ScoreResult metric;
+  const std::vector<at::Tensor> sums = sum_batches(model, examples, spec, {}, &metric, add);
   const auto n = static_cast<double>(examples.size());
   for (size_t i = 0; i < edges.size(); ++i) {
-    sums[i] /= n;
-    if (!std::isfinite(sums[i])) fail("scoring", "the effect of edge {} is not finite.", graph.edge_name(edges[i]));
+    result.effects.push_back(sums[0].data_ptr<double>()[i] / n);
+    if (!std::isfinite(result.effects[i]))
+      fail("scoring", "the effect of edge {} is not finite.", graph.edge_name(edges[i]));
   }
-  result.metric /= n;
-  result.rounding /= n;
+  result.metric = metric.metric / n;
+  result.rounding = sums[1].item<double>() / n;
   return result;
 }
 

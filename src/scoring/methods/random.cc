@@ -10,11 +10,12 @@ ScoreResult score(const Model& model, const Graph& graph, const std::vector<cons
                   const ScoreSpec& spec, const ProgressCallback& progress) {
   if (examples.empty()) fail("scoring", "there are no examples to score on.");
   ScoreResult result;
-  for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
+  sum_batches(model, examples, spec, progress, &result, [&](const ScoreBatch& batch, ScoreResult* one) {
     const ForwardCache run = forward(model, batch.clean.tokens, Keep::kNothing, {batch.read_rows});
-    result.metric += metric_sum(model, batch.clean, spec.metric, run.x_final, nullptr);
+    one->metric = metric_sum(model, batch.clean, spec.metric, run.x_final, nullptr);
+    one->examples = batch.clean.examples;
+    return std::vector<at::Tensor>();
   });
-  result.examples = static_cast<int64_t>(examples.size());
   result.metric /= static_cast<double>(result.examples);
   Rng rng = Rng(spec.seed).split("random scores");
   for (int64_t e = 0; e < graph.n_edges(); ++e)

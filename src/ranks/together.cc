@@ -1,0 +1,47 @@
+#include "ranks/together.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "core/log.h"
+#include "io/files.h"
+#include "ranks/gloo_world.h"
+
+namespace circuit {
+namespace {
+
+constexpr int kFailure = 1;
+
+// Of a rank whose results are rank 0's too.
+void say_nothing() {
+  std::fflush(stdout);
+  if (std::freopen("/dev/null", "w", stdout) == nullptr) std::fclose(stdout);
+  set_silent();
+  write_no_files();
+}
+
+}  // namespace
+
+int run_together(const Ranks& ranks, const std::string& what, const std::function<int()>& work) {
+  if (ranks.count == 1) return work();
+  const Rendezvous rendezvous = rendezvous_of([](const char* name) -> const char* { return std::getenv(name); });
+  const std::unique_ptr<JoinedWorld> joined = join_world(ranks, rendezvous);
+  const WorldScope scope(*joined);
+  try {
+    agree(*joined, "command line", what);
+    if (!joined->leads()) say_nothing();
+    const int code = work();
+    joined->finish();
+    return code;
+  } catch (const RanksError&) {
+    throw;
+  } catch (const std::exception& error) {
+    const std::string line = error.what();
+    joined->leave(line.substr(0, line.find('\n')));
+    if (joined->leads()) throw;
+    // Rank 0 fails as this one does, or hears of it.
+    return kFailure;
+  }
+}
+
+}  // namespace circuit

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "io/files.h"
+#include "io/json.h"
 #include "tests/refusal.h"
 #include "tests/tiny_run.h"
 #include "tests/variables.h"
@@ -138,6 +139,25 @@ TEST_F(Ranks, GoOnWithAnotherNumber) {
   job.wait();
   output_of(runs_.scratch(), "second", 2, runs_.resume("parts"));
   expect_equal_runs("whole", "parts");
+}
+
+// What travels in a step: each rank's part of the gradients to their owners, and its own new values to all.
+TEST_F(Ranks, SendTheSlicesAndLittleMore) {
+  const std::string examples = CIRCUIT_SOURCE_DIR "/examples/";
+  const TinyRuns runs({}, {"model.path=" + examples + "books-4l", "data.train=" + examples + "agreement/dev.jsonl",
+                           "data.dev=", "data.test=", "discovery.ablation=mean", "selection.n=100", "tuning.batch=2",
+                           "tuning.accumulation=4", "tuning.steps=3", "evaluation.every=3"});
+  for (const int count : {2, 4}) {
+    const std::string name = "sent-" + std::to_string(count);
+    Arguments arguments = runs.tune(name, {"tuning.method=fixed"});
+    arguments.emplace_back("--json");
+    const Json json = parse_json(output_of(runs.scratch(), name, count, arguments), name);
+    const int64_t trained = query(runs.run(name), "SELECT trainable_parameters FROM steps WHERE step = 1");
+    // Four micro-batches: on two ranks a sum of two each, on four a single one; float32 either way.
+    const double expected = 2.0 * 4 * static_cast<double>(trained) * (count - 1) / count;
+    const double sent = json.at("sent_bytes").get<double>() / json.at("steps").get<double>();
+    EXPECT_NEAR(sent / expected, 1, 0.05) << count;
+  }
 }
 
 // A run that the test can stop in the middle.

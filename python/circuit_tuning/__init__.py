@@ -18,6 +18,7 @@ from .errors import CircuitError, InputError, InternalError, OutOfMemory, UsageE
 from .evaluation import Evaluation, evaluate
 from .model import Graph, Model
 from .optimizer import CircuitAdamW
+from .ranks import Ranks
 from .run import Analyses, Analysis, Run, Step, Tuning, analyse, tune
 from .scores import Scores, discover
 from .table import Table
@@ -40,6 +41,7 @@ __all__ = [
     "InternalError",
     "Model",
     "OutOfMemory",
+    "Ranks",
     "Records",
     "Run",
     "Scores",

@@ -11,6 +11,7 @@ import torch
 
 from ._engine import call, error_of
 from .errors import InternalError, OutOfMemory, UsageError
+from .ranks import current
 
 _POLL_MS = 100
 # Whether work shows a bar; None: where the standard error is a terminal or the code runs in a notebook.
@@ -18,6 +19,8 @@ show_progress: Optional[bool] = None
 
 
 def _bar_wanted() -> bool:
+    if (ranks := current()) is not None and ranks.rank > 0:
+        return False
     if show_progress is not None:
         return show_progress
     return sys.stderr.isatty() or "ipykernel" in sys.modules

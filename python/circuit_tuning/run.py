@@ -20,6 +20,7 @@ from .circuit import Circuit
 from .data import Records, Source, Texts, records
 from .errors import InputError, UsageError
 from .model import Graph, Model
+from .ranks import current
 from .table import Table
 
 if TYPE_CHECKING:
@@ -242,8 +243,11 @@ def tune(
         file = chosen.pop(name, None)
         if file is not None:
             given[name] = Texts(file) if name in _TEXTS else records(file)
+    ranks = current()
+    leads = ranks is None or ranks.rank == 0
     if path is None:
-        path = os.path.join(tempfile.mkdtemp(prefix="circuit-run-"), "run")
+        path = os.path.join(tempfile.mkdtemp(prefix="circuit-run-"), "run") if leads else ""
+        path = path if ranks is None else ranks.from_first(path)
     folder = os.path.abspath(os.fspath(path))
     for key in ("ungrouped", "mlp_block"):
         chosen.setdefault("discovery_" + key, model._form[key])
@@ -254,13 +258,19 @@ def tune(
     kept: List[Any] = list(given.values())
     places = {r.path: r.name if r.name != "records" else key for key, r in given.items()}
     base = folder + ".base"
-    if resume:
-        Run(folder)
-        if model.hf is not None:
-            _take_base(model, base)
-    else:
-        # Records of values get a place beside the run, so that it can be resumed and its data checked.
-        toml("tune", values)
+    values["model_path"] = base if model.hf is not None else model.folder
+    copies: Dict[str, str] = {}
+    for key, r in given.items():
+        if r.name == "records":
+            inside = os.path.join(base if model.hf is not None else folder + ".data", f"circuit-{key}{Path(r.path).suffix}")
+            copies[inside] = r.path
+            places[inside] = key
+            values[f"data_{key}"] = inside
+        else:
+            values[f"data_{key}"] = os.path.abspath(r.path)
+
+    def begin() -> None:
+        toml("tune", {**chosen, "run_path": folder})
         if os.path.exists(folder):
             raise InputError(f"[path] {folder} is there already. Choose another, or give resume=True.")
         os.makedirs(os.path.dirname(folder), exist_ok=True)
@@ -268,21 +278,23 @@ def tune(
             if os.path.exists(base):
                 raise InputError(f"[path] {base} is there already, of another run. Remove it, or choose another path.")
             save(model, base)
-    values["model_path"] = base if model.hf is not None else model.folder
-    for key, r in given.items():
-        if r.name == "records":
-            inside = os.path.join(base if model.hf is not None else folder + ".data", f"circuit-{key}{Path(r.path).suffix}")
-            if not resume:
-                os.makedirs(os.path.dirname(inside), exist_ok=True)
-                Path(inside).write_bytes(Path(r.path).read_bytes())
-            places[inside] = key
-            values[f"data_{key}"] = inside
-        else:
-            values[f"data_{key}"] = os.path.abspath(r.path)
+        # Records of values get a place beside the run, so that it can be resumed and its data checked.
+        for inside, source in copies.items():
+            os.makedirs(os.path.dirname(inside), exist_ok=True)
+            Path(inside).write_bytes(Path(source).read_bytes())
+
+    if resume:
+        Run(folder)
+        if model.hf is not None:
+            _take_base(model, base)
+    elif ranks is None:
+        begin()
+    else:
+        ranks.first_does(begin)
     text = toml("tune", values)
     total = int(chosen.get("steps") or keywords("tune")["steps"]["default"])
     engine = model.engine()
-    made = [] if resume else [base] if model.hf is not None else [folder + ".data"]
+    made = [] if resume or not leads else [base] if model.hf is not None else [folder + ".data"]
     return Tuning(folder, lambda: engine.tune(text, resume, model.threads), places, total, made, (model, kept))
 
 

@@ -15,8 +15,7 @@ struct Launcher {
   const char* count;
 };
 
-// A batch script that starts the program without srun has SLURM_NTASKS too, and SLURM_PROCID 0: there the step's own
-// number of tasks is missing, so it comes first and SLURM_NTASKS stands for launchers that only look like Slurm.
+// SLURM_NTASKS stands for launchers that only look like Slurm.
 constexpr std::array<Launcher, 5> kLaunchers{{{"RANK", "WORLD_SIZE"},
                                               {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
                                               {"PMI_RANK", "PMI_SIZE"},
@@ -40,6 +39,9 @@ Ranks ranks_of(const std::function<const char*(const char*)>& variable) {
   for (const Launcher& launcher : kLaunchers) {
     const char* rank = variable(launcher.rank);
     const char* count = variable(launcher.count);
+    // A batch script that starts the program without srun has SLURM_NTASKS too, and SLURM_PROCID 0, but is no step.
+    const bool in_script = variable("SLURM_JOB_ID") != nullptr && variable("SLURM_STEP_ID") == nullptr;
+    if (std::strcmp(launcher.count, "SLURM_NTASKS") == 0 && in_script) continue;
     if (rank == nullptr && count == nullptr) continue;
     if (rank == nullptr || count == nullptr) {
       // Slurm sets either in shells that start nothing in parallel.

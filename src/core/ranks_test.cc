@@ -43,6 +43,12 @@ TEST(Ranks, AreWhatTheLauncherSays) {
   }
   // A shell within an allocation.
   EXPECT_EQ(of({{"SLURM_NTASKS", "8"}}).count, 1);
+  // A batch script without srun, and one of its steps.
+  const Environment script{{"SLURM_JOB_ID", "7"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "8"}};
+  EXPECT_EQ(of(script).count, 1);
+  Environment step = script;
+  step["SLURM_STEP_ID"] = "0";
+  EXPECT_EQ(of(step).count, 8);
   // torchrun below Slurm.
   EXPECT_EQ(of({{"RANK", "1"}, {"WORLD_SIZE", "2"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "9"}}).count, 2);
 }

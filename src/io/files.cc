@@ -7,7 +7,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -129,11 +128,12 @@ bool file_exists(const std::string& path) {
 
 namespace {
 
-std::atomic<bool> writes_no_files{false};
+thread_local bool writes_no_files = false;
 
 }  // namespace
 
-void write_no_files() { writes_no_files = true; }
+NoFiles::NoFiles() : before_(writes_no_files) { writes_no_files = true; }
+NoFiles::~NoFiles() { writes_no_files = before_; }
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   std::error_code none;

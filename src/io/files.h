@@ -63,9 +63,18 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
-// From here on nothing is written to any file or folder: for processes whose results another one writes. Calls do as if
-// they had.
-void write_no_files();
+// While it lives, this thread writes no file and no folder, and calls that would do as if they had: of a process whose
+// results another one writes.
+class NoFiles {
+ public:
+  NoFiles();
+  ~NoFiles();
+  NoFiles(const NoFiles&) = delete;
+  NoFiles& operator=(const NoFiles&) = delete;
+
+ private:
+  const bool before_;
+};
 
 // AtomicFile for content at hand.
 void write_file(const std::string& path, std::string_view content);

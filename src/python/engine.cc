@@ -10,6 +10,7 @@
 #include "io/outputs.h"
 #include "model/live_tensors.h"
 #include "python/graph_json.h"
+#include "python/ranks.h"
 #include "python/requests.h"
 #include "run/run_inputs.h"
 #include "run/run_text.h"
@@ -102,7 +103,7 @@ Engine::TaskPointer Engine::start(Task::Work work, Stopping stopping, int64_t th
           ~Free() { busy = false; }
         } const free{*busy};
         apply_compute(compute);
-        return work(task);
+        return work_of_rank(work, task);
       },
       stopping);
 }

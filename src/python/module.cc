@@ -7,6 +7,7 @@
 #include "dynamics/analysis_text.h"
 #include "python/engine.h"
 #include "python/graph_json.h"
+#include "python/ranks.h"
 #include "python/requests.h"
 #include "run/run_states.h"
 #include "store/query_text.h"
@@ -77,6 +78,8 @@ TORCH_LIBRARY(circuit_tuning, m) {
       .def("draw", &Engine::draw)
       .def("slices", &Engine::slices);
   m.def("start", start);
+  m.def("join_ranks", join_ranks);
+  m.def("leave_ranks", leave_ranks);
   m.def("settings", declared_settings);
   m.def("analyse", analyse);
   m.def("analysis_names", analysis_names);

@@ -193,8 +193,7 @@ TEST(Rendezvous, IsWhereTheLauncherSays) {
                                        {"TORCHELASTIC_RESTART_COUNT", "2"},
                                        {"CIRCUIT_RANKS_TIMEOUT", "9"}});
   EXPECT_EQ(torchrun.host, "node7");
-  EXPECT_EQ(torchrun.port, 1234);
-  EXPECT_TRUE(torchrun.agent_serves);
+  EXPECT_EQ(torchrun.port, 1235);
   EXPECT_EQ(torchrun.attempt, "2");
   EXPECT_EQ(torchrun.timeout, std::chrono::seconds(9));
   EXPECT_EQ(meeting({{"MASTER_ADDR", "a"}}).port, 29500);

@@ -2,10 +2,12 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 
 #include "core/log.h"
 #include "io/files.h"
 #include "ranks/gloo_world.h"
+#include "ranks/joined_world.h"
 
 namespace circuit {
 namespace {
@@ -17,7 +19,6 @@ void say_nothing() {
   std::fflush(stdout);
   if (std::freopen("/dev/null", "w", stdout) == nullptr) std::fclose(stdout);
   set_silent();
-  write_no_files();
 }
 
 }  // namespace
@@ -25,11 +26,15 @@ void say_nothing() {
 int run_together(const Ranks& ranks, const std::string& what, const std::function<int()>& work) {
   if (ranks.count == 1) return work();
   const Rendezvous rendezvous = rendezvous_of([](const char* name) -> const char* { return std::getenv(name); });
-  const std::unique_ptr<JoinedWorld> joined = join_world(ranks, rendezvous);
+  const std::shared_ptr<JoinedWorld> joined = join_world(ranks, rendezvous);
   const WorldScope scope(*joined);
   try {
     agree(*joined, "command line", what);
-    if (!joined->leads()) say_nothing();
+    std::optional<NoFiles> no_files;
+    if (!joined->leads()) {
+      say_nothing();
+      no_files.emplace();
+    }
     const int code = work();
     joined->finish();
     return code;

@@ -10,7 +10,7 @@
 #include "core/progress.h"
 #include "core/setting_name.h"
 #include "io/files.h"
-#include "ranks/communicator.h"
+#include "ranks/shares.h"
 #include "report/run_page/run_page.h"
 #include "run/circuit_quality.h"
 #include "run/interrupt.h"
@@ -217,6 +217,9 @@ class Execution {
     summary.largest_trainable = observer.largest_trainable();
     summary.best_step = observer.state().best_step.value_or(observer.state().step);
     summary.interrupted = observer.was_interrupted();
+    summary.ranks = world().count();
+    for (const double sent : joined(world(), "bytes sent", {static_cast<double>(observer.sent_bytes())}))
+      summary.sent_bytes += static_cast<int64_t>(sent) / world().count();
     return summary;
   }
 

@@ -62,8 +62,9 @@ void RunObserver::on_step(const StepEvent& event) {
                   event.trainable_parameters,
                   {norms.gradient, norms.slices, norms.slice_gradients, norms.slice_updates},
                   event.seconds});
-  last_ = {event.step + 1, event.loss, event.metric, event.learning_rate, last_.edges, event.trainable_parameters,
-           event.seconds,  {}};
+  last_ = {event.step + 1, event.loss, event.metric,    event.learning_rate, last_.edges, event.trainable_parameters,
+           event.seconds,  {},         event.sent_bytes};
+  sent_bytes_ += event.sent_bytes;
   seconds_ += event.seconds;
   largest_trainable_ = std::max(largest_trainable_, event.trainable_parameters);
 }
@@ -116,6 +117,7 @@ void RunObserver::show(int64_t done) {
   if (config_.method().finds_circuits()) {
     detail += fmt::format("  {} {:+.2f}  {} edges", config_.discovery.score.metric, metric_, last_.edges);
   }
+  if (last_.sent_bytes > 0) detail += fmt::format("  {} sent", format_bytes(static_cast<double>(last_.sent_bytes)));
   progress_.update(done, detail + fmt::format("  {:.1f}% trainable", share));
 }
 

@@ -30,7 +30,8 @@ class RunObserver : public TuneObserver {
   void watch(const Trainer& trainer) { trainer_ = &trainer; }
 
   const RunState& state() const { return state_; }
-  double seconds() const { return seconds_; }  // of the steps seen
+  double seconds() const { return seconds_; }         // of the steps seen
+  int64_t sent_bytes() const { return sent_bytes_; }  // to other ranks, in their steps
   int64_t largest_trainable() const { return largest_trainable_; }
   bool was_interrupted() const { return was_interrupted_; }
 
@@ -58,6 +59,7 @@ class RunObserver : public TuneObserver {
   double metric_ = 0;  // of the last discovery
   double seconds_ = 0;
   int64_t largest_trainable_ = 0;
+  int64_t sent_bytes_ = 0;
   bool said_fewer_ = false;
   bool was_interrupted_ = false;
 };

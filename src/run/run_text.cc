@@ -35,22 +35,29 @@ std::string run_text(const RunConfig& config, const RunSummary& s) {
   text += fmt::format("{} of {} parameters touched ({:.1f} %), at most {:.1f} % in one step\n",
                       with_commas(s.touched_parameters), with_commas(s.all_parameters), share(s.touched_parameters),
                       share(s.largest_trainable));
+  if (s.ranks > 1) {
+    text += fmt::format(
+        "{} ranks; each sent about {} a step to the others\n", s.ranks,
+        format_bytes(static_cast<double>(s.sent_bytes) / static_cast<double>(std::max<int64_t>(1, s.steps))));
+  }
   text += fmt::format("report: {}/report.html\n", config.run.path);
   return text;
 }
 
 Json run_json(const RunConfig& config, const RunSummary& s) {
-  return {{"run", config.run.path},
-          {"method", config.tuning.method},
-          {"before", numbers_json(s.before)},
-          {"after", numbers_json(s.after)},
-          {"steps", s.steps},
-          {"best_step", s.best_step},
-          {"touched_parameters", s.touched_parameters},
-          {"all_parameters", s.all_parameters},
-          {"largest_trainable", s.largest_trainable},
-          {"seconds", s.seconds},
-          {"report", config.run.path + "/report.html"}};
+  Json json{{"run", config.run.path},
+            {"method", config.tuning.method},
+            {"before", numbers_json(s.before)},
+            {"after", numbers_json(s.after)},
+            {"steps", s.steps},
+            {"best_step", s.best_step},
+            {"touched_parameters", s.touched_parameters},
+            {"all_parameters", s.all_parameters},
+            {"largest_trainable", s.largest_trainable},
+            {"seconds", s.seconds},
+            {"report", config.run.path + "/report.html"}};
+  if (s.ranks > 1) json.update({{"ranks", s.ranks}, {"sent_bytes", s.sent_bytes}});
+  return json;
 }
 
 std::string dry_run_text(const DryRun& d) {

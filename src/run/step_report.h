@@ -16,7 +16,8 @@ struct StepReport {
   int64_t edges = 0;  // of the circuit; 0 without one
   int64_t trainable_parameters = 0;
   double seconds = 0;
-  Evaluation evaluation;  // after the update; empty: none was due
+  Evaluation evaluation;   // after the update; empty: none was due
+  int64_t sent_bytes = 0;  // by this rank to others
 };
 
 using StepHook = std::function<void(const StepReport&)>;

@@ -25,32 +25,29 @@ std::vector<Slice> whole_tensors(const Model& model) {
   return slices;
 }
 
-namespace {
-
-// Evenly by parameters, the largest first, so that every rank has of every layer.
-std::vector<int> even_owners(const std::vector<Slice>& table, int ranks) {
-  if (ranks == 1) return {};
-  std::vector<size_t> order(table.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return table[a].parameters > table[b].parameters; });
-  std::vector<int64_t> load(ranks);
-  std::vector<int> owners(table.size());
-  for (const size_t id : order) {
-    const auto least = std::min_element(load.begin(), load.end());
-    owners[id] = static_cast<int>(least - load.begin());
-    *least += table[id].parameters;
+SliceStore::SliceStore(Model& model, std::vector<Slice> table, std::vector<double> rates)
+    : model_(model), table_(std::move(table)), rates_(std::move(rates)) {
+  if (!world().is_alone()) {
+    owner_of_.assign(table_.size(), kNobody);
+    load_.assign(world().count(), 0);
   }
-  return owners;
 }
 
-}  // namespace
-
-SliceStore::SliceStore(Model& model, std::vector<Slice> table, std::vector<double> rates)
-    : model_(model),
-      table_(std::move(table)),
-      rates_(std::move(rates)),
-      owner_of_(even_owners(table_, world().count())) {}
+// To the rank that has the fewest parameters so far, the largest first; the same on all ranks.
+void SliceStore::find_owners(const std::vector<int64_t>& ids) {
+  if (owner_of_.empty()) return;
+  std::vector<int64_t> order;
+  for (const int64_t id : ids) {
+    if (owner_of_[id] == kNobody) order.push_back(id);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return table_[a].parameters > table_[b].parameters; });
+  for (const int64_t id : order) {
+    const auto least = std::min_element(load_.begin(), load_.end());
+    owner_of_[id] = static_cast<int>(least - load_.begin());
+    *least += table_[id].parameters;
+  }
+}
 
 bool SliceStore::is_own(int64_t id) const { return owner_of_.empty() || owner_of_[id] == world().rank(); }
 
@@ -110,6 +107,7 @@ void SliceStore::select(std::vector<int64_t> ids, OnReturn on_return) {
   int64_t entering = 0;
   for (const int64_t id : ids) entering += states_.count(id) > 0 ? 0 : table_[id].parameters;
   make_room(entering);
+  find_owners(ids);
   for (const int64_t id : ids) enter(id);
   current_ = std::move(ids);
 }
@@ -277,6 +275,14 @@ void SliceStore::restore(const TensorFile& values, const TensorFile* states, con
   std::map<std::string, int64_t> ids;
   for (int64_t id = 0; id < static_cast<int64_t>(table_.size()); ++id) ids[key_of(id)] = id;
   states_.clear();
+  std::vector<int64_t> known = current;
+  for (const TensorEntry& entry : values.header().tensors) {
+    if (const auto found = ids.find(entry.name); found != ids.end()) known.push_back(found->second);
+  }
+  known.erase(std::remove_if(known.begin(), known.end(),
+                             [&](int64_t id) { return id < 0 || id >= static_cast<int64_t>(table_.size()); }),
+              known.end());
+  find_owners(known);
   for (const TensorEntry& entry : values.header().tensors) {
     const auto found = ids.find(entry.name);
     if (found == ids.end()) fail(values.path(), "'{}' is not a slice of this model.", entry.name);

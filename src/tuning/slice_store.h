@@ -58,6 +58,7 @@ class SliceStore : public ParameterStore {
   at::Tensor view_of(int64_t id) const { return slice_view(model_, table_[id]); }
   at::Tensor writable_view_of(int64_t id) { return writable_slice(model_, table_[id]); }
   void enter(int64_t id);
+  void find_owners(const std::vector<int64_t>& ids);
   bool is_own(int64_t id) const;
   // ‖g‖ of the current slices on every rank; −1: no backward reached it.
   std::vector<double> gradient_lengths(const std::vector<at::Tensor>& gradients) const;
@@ -70,7 +71,9 @@ class SliceStore : public ParameterStore {
   std::vector<double> rates_;
   std::vector<int64_t> current_;
   std::map<int64_t, SliceState> states_;  // slices ever selected; without tensors where another rank owns them
-  std::vector<int> owner_of_;             // by id; empty: one rank
+  static constexpr int kNobody = -1;
+  std::vector<int> owner_of_;  // by id, from the first time it is selected on; empty: one rank
+  std::vector<int64_t> load_;  // parameters that each rank owns
   std::map<int64_t, SliceState> collected_;
   std::optional<SliceGradients> gradients_;
 };

@@ -3,10 +3,11 @@ function(circuit_optimise target level)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O${level}>)
 endfunction()
 
-# Folders of methods: a file each, whose functions bear the same names. They are compiled alone; the other files of a room
-# eight at a time, which takes a third of the time (CIRCUIT_UNITY; off in the presets dev and tidy).
+# Files of a room are compiled a dozen at a time, which takes a third of the time (CIRCUIT_UNITY; off in the presets dev and
+# tidy): their unnamed namespaces are one, so a method's functions are named after it (score_eap, select_greedy). Alone are
+# those with compile options of their own, and parts that are alike down to their functions' names.
 option(CIRCUIT_UNITY "compile files of a room together" OFF)
-set(circuit_alone "/(ablations|analyses|answer_scorers|blocks|importers|loggers|methods|metrics|nodes|optimizers)/")
+set(circuit_alone "/(blocks|loggers|nodes|optimizers)/")
 
 # circuit_unit(NAME PCH LIBS...): src/NAME as one static library, its *_test.cc as one test program, with the
 # precompiled header PCH (precompiled.cmake). One test program per folder, not per test: a program linked with libtorch
@@ -19,7 +20,7 @@ function(circuit_unit name pch)
   add_library(circuit_${name} STATIC ${sources})
   target_link_libraries(circuit_${name} PUBLIC circuit_options ${ARGN})
   target_precompile_headers(circuit_${name} REUSE_FROM circuit_pch_${pch})
-  set_target_properties(circuit_${name} PROPERTIES UNITY_BUILD ${CIRCUIT_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+  set_target_properties(circuit_${name} PROPERTIES UNITY_BUILD ${CIRCUIT_UNITY} UNITY_BUILD_BATCH_SIZE 12)
   set(alone ${sources})
   list(FILTER alone INCLUDE REGEX ${circuit_alone})
   set_source_files_properties(${alone} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)

@@ -37,7 +37,7 @@ class Ranks:
 
         if not dist.is_available() or not dist.is_initialized():
             raise UsageError("[ranks] call torch.distributed.init_process_group first: it says who the ranks are.")
-        group = self.group if self.group is not None else dist.group.WORLD
+        group: Any = self.group if self.group is not None else dist.group.WORLD
         self.rank: int = dist.get_rank(group)
         self.count: int = dist.get_world_size(group)
         device = f"cuda:{torch.cuda.current_device()}" if dist.get_backend(group) == "nccl" else "cpu"
@@ -57,7 +57,7 @@ class Ranks:
         import torch.distributed as dist
 
         box = [text]
-        group = self.group if self.group is not None else dist.group.WORLD
+        group: Any = self.group if self.group is not None else dist.group.WORLD
         dist.broadcast_object_list(box, src=dist.get_global_rank(group, 0), group=group)
         return box[0]
 

@@ -19,7 +19,7 @@ def work(out):
     found = ct.evaluate(m, data / "dev.jsonl", scores.top(100), ablation="mean", curve=False, redundancy=0)
     ct.tune(m, data / "train.jsonl", path=out, method="circuit", every=2, steps=4, n=100, batch=4, accumulation=4, lr=1e-3,
             evaluation_every=4, discovery_ablation="mean").finish()
-    return scores.values, found.faithfulness.value, {k: v.detach().clone() for k, v in hf.state_dict().items()}
+    return scores.values, found.faithfulness, {k: v.detach().clone() for k, v in hf.state_dict().items()}
 
 
 if __name__ == "__main__":

@@ -34,21 +34,9 @@ std::string shown(const std::string& value) {
   return value.size() <= kMost ? value : value.substr(0, kMost) + "…";
 }
 
-// Writes and reads plain numbers at a place that moves on.
-template <class T>
-void put(char** at, T value) {
-  std::memcpy(*at, &value, sizeof value);
-  *at += sizeof value;
-}
-template <class T>
-T take(const char** at) {
-  T value;
-  std::memcpy(&value, *at, sizeof value);
-  *at += sizeof value;
-  return value;
-}
-
 constexpr int64_t kUndefined = -1;
+constexpr int64_t kAlign = 64;
+int64_t aligned(int64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
 }  // namespace
 
@@ -68,40 +56,53 @@ std::string text_of(const at::Tensor& bytes) {
   return {reinterpret_cast<const char*>(bytes.data_ptr<uint8_t>()), static_cast<size_t>(bytes.numel())};
 }
 
+// A header of 64-bit numbers (how many tensors; of each its type and sizes), then the values, each at a multiple of
+// kAlign bytes: unpacked tensors are views.
 at::Tensor pack(const std::vector<at::Tensor>& tensors) {
+  std::vector<int64_t> header{static_cast<int64_t>(tensors.size())};
   std::vector<at::Tensor> plain;
-  int64_t size = sizeof(int64_t);
   for (const at::Tensor& t : tensors) {
     plain.push_back(t.defined() ? t.to(at::kCPU).contiguous() : t);
-    size += static_cast<int64_t>(sizeof(int64_t));
-    if (t.defined())
-      size += static_cast<int64_t>((1 + t.dim()) * sizeof(int64_t)) + static_cast<int64_t>(plain.back().nbytes());
-  }
-  at::Tensor bytes = at::empty({size}, at::kByte);
-  char* at = reinterpret_cast<char*>(bytes.data_ptr<uint8_t>());
-  put(&at, static_cast<int64_t>(plain.size()));
-  for (const at::Tensor& t : plain) {
-    put(&at, t.defined() ? static_cast<int64_t>(t.scalar_type()) : kUndefined);
+    header.push_back(t.defined() ? static_cast<int64_t>(t.scalar_type()) : kUndefined);
     if (!t.defined()) continue;
-    put(&at, t.dim());
-    for (const int64_t s : t.sizes()) put(&at, s);
+    header.push_back(t.dim());
+    header.insert(header.end(), t.sizes().begin(), t.sizes().end());
+  }
+  const auto header_bytes = static_cast<int64_t>(header.size() * sizeof(int64_t));
+  int64_t size = aligned(header_bytes);
+  for (const at::Tensor& t : plain) size += t.defined() ? aligned(static_cast<int64_t>(t.nbytes())) : 0;
+  at::Tensor bytes = at::empty({size}, at::kByte);
+  auto* at = bytes.data_ptr<uint8_t>();
+  std::memcpy(at, header.data(), header_bytes);
+  at += aligned(header_bytes);
+  for (const at::Tensor& t : plain) {
+    if (!t.defined()) continue;
     if (t.nbytes() > 0) std::memcpy(at, t.data_ptr(), t.nbytes());
-    at += t.nbytes();
+    at += aligned(static_cast<int64_t>(t.nbytes()));
   }
   return bytes;
 }
 
 std::vector<at::Tensor> unpack(const at::Tensor& bytes) {
-  const char* at = reinterpret_cast<const char*>(bytes.data_ptr<uint8_t>());
-  std::vector<at::Tensor> tensors(take<int64_t>(&at));
-  for (at::Tensor& t : tensors) {
-    const auto type = take<int64_t>(&at);
+  const auto* next = reinterpret_cast<const int64_t*>(bytes.data_ptr<uint8_t>());
+  std::vector<at::Tensor> tensors(*next++);
+  std::vector<std::pair<size_t, std::vector<int64_t>>> shapes;
+  std::vector<at::ScalarType> types(tensors.size());
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const int64_t type = *next++;
     if (type == kUndefined) continue;
-    std::vector<int64_t> sizes(take<int64_t>(&at));
-    for (int64_t& s : sizes) s = take<int64_t>(&at);
-    t = at::empty(sizes, static_cast<at::ScalarType>(type));
-    if (t.nbytes() > 0) std::memcpy(t.data_ptr(), at, t.nbytes());
-    at += t.nbytes();
+    types[i] = static_cast<at::ScalarType>(type);
+    const int64_t dims = *next++;
+    shapes.emplace_back(i, std::vector<int64_t>(next, next + dims));
+    next += dims;
+  }
+  int64_t offset = aligned(reinterpret_cast<const uint8_t*>(next) - bytes.data_ptr<uint8_t>());
+  for (const auto& [i, sizes] : shapes) {
+    int64_t count = 1;
+    for (const int64_t s : sizes) count *= s;
+    const auto size = count * static_cast<int64_t>(at::elementSize(types[i]));
+    tensors[i] = size == 0 ? at::empty(sizes, types[i]) : bytes.narrow(0, offset, size).view(types[i]).view(sizes);
+    offset += aligned(size);
   }
   return tensors;
 }

@@ -64,7 +64,8 @@ bool any_of(Communicator& ranks, const std::string& what, bool own);
 // Throws Error, on all ranks, naming the first whose value is another than rank 0's.
 void agree(Communicator& ranks, const std::string& what, const std::string& value);
 
-// Tensors as bytes and back: shapes, dtypes, and which are undefined. From the CPU, to it.
+// Tensors as bytes, on the CPU, and back: shapes, dtypes, and which are undefined. What is unpacked are views of the
+// bytes, which begin at a multiple of 16 bytes.
 at::Tensor pack(const std::vector<at::Tensor>& tensors);
 std::vector<at::Tensor> unpack(const at::Tensor& bytes);
 at::Tensor bytes_of(const std::string& text);

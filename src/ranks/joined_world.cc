@@ -109,9 +109,11 @@ std::vector<at::Tensor> JoinedWorld::payload(const std::vector<at::Tensor>& outg
     size_out += sizes[r];
     size_in += incoming[r];
   }
-  const at::Tensor to = at::empty({size_out}, at::kByte);
+  const auto whole = std::find(sizes.begin(), sizes.end(), size_out);
+  const bool to_one = size_out > 0 && whole != sizes.end();
+  const at::Tensor to = to_one ? outgoing[whole - sizes.begin()] : at::empty({size_out}, at::kByte);
   int64_t offset = 0;
-  for (int r = 0; r < count; ++r) {
+  for (int r = 0; r < count && !to_one; ++r) {
     if (sizes[r] > 0) std::memcpy(to.data_ptr<uint8_t>() + offset, outgoing[r].data_ptr(), sizes[r]);
     offset += sizes[r];
   }

@@ -1,6 +1,7 @@
 #include "ranks/tree_sum.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
@@ -72,18 +73,25 @@ std::vector<at::Tensor> TreeSum::finish_at(Communicator& ranks, const std::strin
   if (ranks.is_alone()) return fold();
   std::vector<at::Tensor> outgoing;
   for (int r = 0; r < ranks.count(); ++r) {
-    outgoing.push_back(owners.empty() && r > 0 ? outgoing[0] : packed(owners, r));
+    const bool again = owners.empty() && r > 0 && r != ranks.rank() && outgoing[0].numel() > 0;
+    outgoing.push_back(r == ranks.rank() ? at::empty({0}, at::kByte) : again ? outgoing[0] : packed(owners, r));
   }
   at::Device device = at::kCPU;
-  for (const Node& node : nodes_) {
-    for (const at::Tensor& t : node.values) {
-      if (t.defined()) device = t.device();
+  std::vector<Node> own = std::move(nodes_);
+  for (Node& node : own) {
+    for (size_t i = 0; i < node.values.size(); ++i) {
+      if (!owners.empty() && owners[i] != ranks.rank()) node.values[i] = at::Tensor();
+      if (node.values[i].defined()) device = node.values[i].device();
     }
   }
   const std::vector<at::Tensor> incoming = ranks.exchange(what, std::move(outgoing));
   nodes_.clear();
-  for (const at::Tensor& bytes : incoming) {
-    const std::vector<at::Tensor> all = unpack(bytes);
+  for (int r = 0; r < ranks.count(); ++r) {
+    if (r == ranks.rank()) {
+      for (Node& node : own) push(std::move(node));
+      continue;
+    }
+    const std::vector<at::Tensor> all = unpack(incoming[r]);
     for (size_t at = 0; at < all.size();) {
       const auto* place = all[at].data_ptr<int64_t>();
       Node node{place[0], place[1], {all.begin() + at + 1, all.begin() + at + 1 + place[2]}};

@@ -149,16 +149,17 @@ void SliceStore::share_values(const std::vector<double>& lengths, std::vector<do
   for (size_t i = 0; i < current_.size(); ++i) {
     if (lengths[i] >= 0 && is_own(current_[i])) own.push_back(view_of(current_[i]));
   }
-  const std::vector<at::Tensor> all = gather(world(), "new values", pack(own));
+  std::vector<at::Tensor> outgoing(world().count(), pack(own));
+  outgoing[world().rank()] = at::empty({0}, at::kByte);
+  const std::vector<at::Tensor> all = world().exchange("new values", std::move(outgoing));
   std::vector<std::vector<at::Tensor>> of_rank;
-  for (const at::Tensor& bytes : all) of_rank.push_back(unpack(bytes));
+  for (const at::Tensor& bytes : all) of_rank.push_back(bytes.numel() > 0 ? unpack(bytes) : std::vector<at::Tensor>());
   std::vector<size_t> next(of_rank.size(), 1);
   for (size_t i = 0; i < current_.size(); ++i) {
     const int owner = owner_of_[current_[i]];
-    if (lengths[i] < 0) continue;
+    if (lengths[i] < 0 || owner == world().rank()) continue;
     (*changes)[i] = of_rank[owner][0].data_ptr<double>()[i];
-    const at::Tensor& value = of_rank[owner][next[owner]++];
-    if (!is_own(current_[i])) writable_view_of(current_[i]).copy_(value);
+    writable_view_of(current_[i]).copy_(of_rank[owner][next[owner]++]);
   }
 }
 

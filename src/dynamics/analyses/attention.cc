@@ -63,7 +63,7 @@ Looks looks_of(const Model& model, const ModelStates& states) {
   return looks;
 }
 
-AnalysisResult run(const AnalysisInput& input) {
+AnalysisResult run_attention(const AnalysisInput& input) {
   ModelStates& states = *input.states;
   const Graph& graph = states.graph();
   std::vector<Looks> along;
@@ -112,7 +112,7 @@ AnalysisResult run(const AnalysisInput& input) {
 }  // namespace
 
 Analysis attention_analysis() {
-  return {"attention", "attention of every head from the readouts to marked spans", true, run};
+  return {"attention", "attention of every head from the readouts to marked spans", true, run_attention};
 }
 
 }  // namespace circuit

@@ -42,7 +42,7 @@ std::vector<Series> series_of(const Graph& graph, const std::vector<const Record
   return all;
 }
 
-AnalysisResult run(const AnalysisInput& input) {
+AnalysisResult run_change_points(const AnalysisInput& input) {
   const std::vector<RecordedDiscovery>& all = input.run.discoveries();
   std::vector<int64_t> steps;
   for (const RecordedDiscovery& d : all) steps.push_back(d.step);
@@ -98,7 +98,7 @@ AnalysisResult run(const AnalysisInput& input) {
 }  // namespace
 
 Analysis change_points_analysis() {
-  return {"change-points", "steps at which metric, circuit or a node's strength jumps", false, run};
+  return {"change-points", "steps at which metric, circuit or a node's strength jumps", false, run_change_points};
 }
 
 }  // namespace circuit

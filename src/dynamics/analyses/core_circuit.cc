@@ -31,7 +31,7 @@ Circuit core_of(const std::vector<int64_t>& count, size_t discoveries) {
   return core;
 }
 
-AnalysisResult run(const AnalysisInput& input) {
+AnalysisResult run_core_circuit(const AnalysisInput& input) {
   const Graph& graph = input.run.graph();
   const std::vector<RecordedDiscovery>& d = input.run.discoveries();
   if (d.size() < 2) fail("core-circuit", "the run has one discovery: its circuit is the core.");
@@ -98,7 +98,7 @@ AnalysisResult run(const AnalysisInput& input) {
 
 Analysis core_circuit_analysis() {
   return {"core-circuit", "edges in at least 90 % of discoveries, and whether the core is reused or replaced", false,
-          run};
+          run_core_circuit};
 }
 
 }  // namespace circuit

@@ -23,7 +23,7 @@ std::vector<double> attribution(const Model& model, const Graph& graph, const Mo
   return values;
 }
 
-AnalysisResult run(const AnalysisInput& input) {
+AnalysisResult run_direct_logit(const AnalysisInput& input) {
   ModelStates& states = *input.states;
   const Graph& graph = states.graph();
   std::vector<std::vector<double>> values;  // [states, upstream nodes]
@@ -56,7 +56,8 @@ AnalysisResult run(const AnalysisInput& input) {
 }  // namespace
 
 Analysis direct_logit_analysis() {
-  return {"direct-logit", "what each node writes straight into the metric, at every checkpoint", true, run};
+  return {"direct-logit", "what each node writes straight into the metric, at every checkpoint", true,
+          run_direct_logit};
 }
 
 }  // namespace circuit

@@ -18,7 +18,7 @@ const RecordedDiscovery& discovery_of(const RecordedRun& run, int64_t step) {
   return *found;
 }
 
-AnalysisResult run(const AnalysisInput& input) {
+AnalysisResult run_faithfulness(const AnalysisInput& input) {
   ModelStates& states = *input.states;
   const Graph& graph = states.graph();
   std::vector<const RecordedDiscovery*> found;
@@ -95,7 +95,7 @@ AnalysisResult run(const AnalysisInput& input) {
 }  // namespace
 
 Analysis faithfulness_analysis() {
-  return {"faithfulness", "circuits along training on the model of their time and of others", true, run};
+  return {"faithfulness", "circuits along training on the model of their time and of others", true, run_faithfulness};
 }
 
 }  // namespace circuit

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kLags = 60;
 
-AnalysisResult run(const AnalysisInput& input) {
+AnalysisResult run_half_life(const AnalysisInput& input) {
   const std::vector<RecordedDiscovery>& d = input.run.discoveries();
   if (d.size() < 2) fail("half-life", "the run has one discovery: there is nothing to compare it with.");
   std::vector<Circuit> circuits;
@@ -59,6 +59,6 @@ AnalysisResult run(const AnalysisInput& input) {
 
 }  // namespace
 
-Analysis half_life_analysis() { return {"half-life", "how long edges stay in the circuit", false, run}; }
+Analysis half_life_analysis() { return {"half-life", "how long edges stay in the circuit", false, run_half_life}; }
 
 }  // namespace circuit

@@ -8,42 +8,42 @@
 namespace circuit {
 namespace {
 
-struct Series {
+struct NodeSeries {
   std::string node;
   std::vector<float> values;  // [discoveries]
 };
 
-std::vector<Series> node_series(const RecordedRun& run) {
-  std::vector<Series> all;
+std::vector<NodeSeries> node_series(const RecordedRun& run) {
+  std::vector<NodeSeries> all;
   const Graph& graph = run.graph();
   for (int64_t u = 0; u < graph.n_upstream(); ++u) {
-    Series s{graph.upstream_name(u), {}};
+    NodeSeries s{graph.upstream_name(u), {}};
     for (const RecordedDiscovery& d : run.discoveries()) s.values.push_back(d.upstream_strength[u]);
     all.push_back(std::move(s));
   }
   for (int64_t v = 0; v < graph.n_downstream(); ++v) {
     // A writer and a reader may share a name ("m3"): the reader's is told apart.
-    Series s{graph.downstream_name(v) + " (reads)", {}};
+    NodeSeries s{graph.downstream_name(v) + " (reads)", {}};
     for (const RecordedDiscovery& d : run.discoveries()) s.values.push_back(d.downstream_strength[v]);
     all.push_back(std::move(s));
   }
   return all;
 }
 
-AnalysisResult run(const AnalysisInput& input) {
+AnalysisResult run_node_strength(const AnalysisInput& input) {
   const std::vector<RecordedDiscovery>& discoveries = input.run.discoveries();
-  std::vector<Series> all = node_series(input.run);
-  const auto last = [](const Series& s) { return s.values.back(); };
-  std::stable_sort(all.begin(), all.end(), [&](const Series& a, const Series& b) { return last(a) > last(b); });
+  std::vector<NodeSeries> all = node_series(input.run);
+  const auto last = [](const NodeSeries& s) { return s.values.back(); };
+  std::stable_sort(all.begin(), all.end(), [&](const NodeSeries& a, const NodeSeries& b) { return last(a) > last(b); });
   AnalysisTable table{"node_strength",
                       "nodes by strength at the end",
                       {"node", "first", "last", "change", "mean", "largest", "at_step"},
                       {}};
   double gained = 0;
   double lost = 0;
-  const Series* riser = nullptr;
-  const Series* faller = nullptr;
-  for (const Series& s : all) {
+  const NodeSeries* riser = nullptr;
+  const NodeSeries* faller = nullptr;
+  for (const NodeSeries& s : all) {
     const auto top = static_cast<size_t>(std::max_element(s.values.begin(), s.values.end()) - s.values.begin());
     if (s.values[top] == 0) continue;
     double mean = 0;
@@ -73,7 +73,7 @@ AnalysisResult run(const AnalysisInput& input) {
   }
   AnalysisTable along{
       "node_strength_series", "strength of every node at every discovery", {"step", "node", "strength"}, {}};
-  for (const Series& s : all) {
+  for (const NodeSeries& s : all) {
     for (size_t d = 0; d < discoveries.size(); ++d) {
       if (s.values[d] != 0) along.rows.push_back({discoveries[d].step, s.node, s.values[d]});
     }
@@ -86,7 +86,8 @@ AnalysisResult run(const AnalysisInput& input) {
 }  // namespace
 
 Analysis node_strength_analysis() {
-  return {"node-strength", "strength of every node over time: sum of |S| of the circuit's edges at it", false, run};
+  return {"node-strength", "strength of every node over time: sum of |S| of the circuit's edges at it", false,
+          run_node_strength};
 }
 
 }  // namespace circuit

@@ -26,7 +26,7 @@ at::Tensor value_matrix(const LayerWeights& w, int64_t g) {
   return at::mm(down * norm_scale(w.latent.kv_norm), own);
 }
 
-AnalysisResult run(const AnalysisInput& input) {
+AnalysisResult run_ov_drift(const AnalysisInput& input) {
   ModelStates& states = *input.states;
   const int64_t last = states.steps().back();
   const Architecture& a = states.base().architecture();
@@ -77,7 +77,7 @@ AnalysisResult run(const AnalysisInput& input) {
 
 Analysis ov_drift_analysis() {
   return {"ov-drift", "singular values of the change of W_V W_O per head, and its alignment with the readouts", true,
-          run};
+          run_ov_drift};
 }
 
 }  // namespace circuit

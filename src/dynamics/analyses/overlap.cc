@@ -32,7 +32,7 @@ Shared shared(const Graph& graph, const Circuit& a, const Circuit& b) {
   return s;
 }
 
-AnalysisResult run(const AnalysisInput& input) {
+AnalysisResult run_overlap(const AnalysisInput& input) {
   const Graph& graph = input.run.graph();
   const std::vector<RecordedDiscovery>& d = input.run.discoveries();
   if (d.size() < 2) fail("overlap", "the run has one discovery: there is nothing to compare it with.");
@@ -75,7 +75,7 @@ AnalysisResult run(const AnalysisInput& input) {
 }  // namespace
 
 Analysis overlap_analysis() {
-  return {"overlap", "circuits against the previous, first and last one, and against chance", false, run};
+  return {"overlap", "circuits against the previous, first and last one, and against chance", false, run_overlap};
 }
 
 }  // namespace circuit

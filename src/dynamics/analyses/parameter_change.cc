@@ -16,7 +16,7 @@ double norm(const at::Tensor& t) {
   return at::linalg_vector_norm(t, 2, c10::nullopt, false, at::kDouble).item<double>();
 }
 
-AnalysisResult run(const AnalysisInput& input) {
+AnalysisResult run_parameter_change(const AnalysisInput& input) {
   ModelStates& states = *input.states;
   const int64_t last = states.steps().back();
   const Model& before = states.base();
@@ -63,7 +63,8 @@ AnalysisResult run(const AnalysisInput& input) {
 }  // namespace
 
 Analysis parameter_change_analysis() {
-  return {"parameter-change", "how far every slice moved from the base, and the path its steps took", true, run};
+  return {"parameter-change", "how far every slice moved from the base, and the path its steps took", true,
+          run_parameter_change};
 }
 
 }  // namespace circuit

@@ -19,7 +19,7 @@ std::vector<float> magnitudes(const ScoreSeries& series, size_t point) {
   return values;
 }
 
-AnalysisResult run(const AnalysisInput& input) {
+AnalysisResult run_rank_correlation(const AnalysisInput& input) {
   const ScoreSeries& series = input.run.scores();
   if (series.points() < 2) {
     fail("rank-correlation", "the run has {} equally spaced discoveries with scores, expected at least 2.",
@@ -62,7 +62,7 @@ AnalysisResult run(const AnalysisInput& input) {
 }  // namespace
 
 Analysis rank_correlation_analysis() {
-  return {"rank-correlation", "whether the order of edges by |S| holds along training", false, run};
+  return {"rank-correlation", "whether the order of edges by |S| holds along training", false, run_rank_correlation};
 }
 
 }  // namespace circuit

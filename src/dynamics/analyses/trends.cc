@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kLeastPoints = 8;  // below, no line can be told from a walk
 
-AnalysisResult run(const AnalysisInput& input) {
+AnalysisResult run_trends(const AnalysisInput& input) {
   const Graph& graph = input.run.graph();
   const ScoreSeries& series = input.run.scores();
   if (series.points() < kLeastPoints) {
@@ -63,7 +63,7 @@ AnalysisResult run(const AnalysisInput& input) {
 }  // namespace
 
 Analysis trends_analysis() {
-  return {"trends", "edges that strengthened or weakened, with slope, r and significance", false, run};
+  return {"trends", "edges that strengthened or weakened, with slope, r and significance", false, run_trends};
 }
 
 }  // namespace circuit

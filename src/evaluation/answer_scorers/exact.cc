@@ -6,7 +6,7 @@
 namespace circuit {
 namespace {
 
-Judgement judge(const AnswerRecord& record, const std::string& text) {
+Judgement judge_exact(const AnswerRecord& record, const std::string& text) {
   Judgement j;
   j.answer = trimmed(text);
   j.parsed = !j.answer.empty();
@@ -15,14 +15,16 @@ Judgement judge(const AnswerRecord& record, const std::string& text) {
   return j;
 }
 
-std::vector<Measure> measures(const std::vector<AnswerRecord>&, const std::vector<Judgement>& judgements, Rng& rng) {
+std::vector<Measure> exact_measures(const std::vector<AnswerRecord>&, const std::vector<Judgement>& judgements,
+                                    Rng& rng) {
   return {mean_measure("accuracy", marks_of(judgements, "accuracy"), rng), unparsed_share(judgements, rng)};
 }
 
 }  // namespace
 
 AnswerScorer exact_answer_scorer() {
-  return {"exact", "the text up to a line break is one of the answers", {"\n"}, need_answers, judge, measures};
+  return {"exact",       "the text up to a line break is one of the answers", {"\n"}, need_answers, judge_exact,
+          exact_measures};
 }
 
 }  // namespace circuit

@@ -40,7 +40,7 @@ std::string last_label(const std::string& text, const std::vector<std::string>& 
   return last;
 }
 
-void check(const AnswerRecord& record) {
+void check_label(const AnswerRecord& record) {
   if (record.labels.empty()) fail(record.place, "labels: is missing or empty; scorer 'label' needs the closed set.");
   for (const std::string& label : record.labels) {
     if (label.empty()) fail(record.place, "labels: one is empty.");
@@ -58,7 +58,7 @@ void check(const AnswerRecord& record) {
        joined(labels, [](const std::string& label) { return label; }));
 }
 
-Judgement judge(const AnswerRecord& record, const std::string& text) {
+Judgement judge_label(const AnswerRecord& record, const std::string& text) {
   Judgement j;
   j.answer = last_label(text, record.labels);
   j.parsed = !j.answer.empty();
@@ -88,8 +88,8 @@ double macro_f1(const std::vector<AnswerRecord>& records, const std::vector<Judg
   return occurring > 0 ? sum / static_cast<double>(occurring) : std::numeric_limits<double>::quiet_NaN();
 }
 
-std::vector<Measure> measures(const std::vector<AnswerRecord>& records, const std::vector<Judgement>& judgements,
-                              Rng& rng) {
+std::vector<Measure> label_measures(const std::vector<AnswerRecord>& records, const std::vector<Judgement>& judgements,
+                                    Rng& rng) {
   const Estimate f1 = estimate(static_cast<int64_t>(records.size()), rng, [&](const std::vector<int64_t>& sample) {
     return macro_f1(records, judgements, sample);
   });
@@ -101,7 +101,8 @@ std::vector<Measure> measures(const std::vector<AnswerRecord>& records, const st
 }  // namespace
 
 AnswerScorer label_answer_scorer() {
-  return {"label", "the last label that the text names; macro F1 and accuracy", {}, check, judge, measures};
+  return {"label",       "the last label that the text names; macro F1 and accuracy", {}, check_label, judge_label,
+          label_measures};
 }
 
 }  // namespace circuit

@@ -13,7 +13,7 @@ std::optional<std::string> number_of(const std::string& text) {
   return marked ? marked : last_number(text);
 }
 
-void check(const AnswerRecord& record) {
+void check_number(const AnswerRecord& record) {
   need_answers(record);
   for (const std::string& answer : record.answers) {
     if (!number_of(answer))
@@ -21,7 +21,7 @@ void check(const AnswerRecord& record) {
   }
 }
 
-Judgement judge(const AnswerRecord& record, const std::string& text) {
+Judgement judge_number(const AnswerRecord& record, const std::string& text) {
   Judgement j;
   const std::optional<std::string> found = number_of(text);
   j.parsed = found.has_value();
@@ -33,7 +33,8 @@ Judgement judge(const AnswerRecord& record, const std::string& text) {
   return j;
 }
 
-std::vector<Measure> measures(const std::vector<AnswerRecord>&, const std::vector<Judgement>& judgements, Rng& rng) {
+std::vector<Measure> number_measures(const std::vector<AnswerRecord>&, const std::vector<Judgement>& judgements,
+                                     Rng& rng) {
   return {mean_measure("accuracy", marks_of(judgements, "accuracy"), rng),
           mean_measure("accuracy_marked", marks_of(judgements, "accuracy_marked"), rng),
           unparsed_share(judgements, rng)};
@@ -42,7 +43,7 @@ std::vector<Measure> measures(const std::vector<AnswerRecord>&, const std::vecto
 }  // namespace
 
 AnswerScorer number_answer_scorer() {
-  return {"number", "the number after ####, else the last one", {}, check, judge, measures};
+  return {"number", "the number after ####, else the last one", {}, check_number, judge_number, number_measures};
 }
 
 }  // namespace circuit

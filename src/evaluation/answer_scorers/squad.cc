@@ -84,9 +84,9 @@ bool declines(const std::vector<std::string>& tokens) {
   return phrases.count(tokens) > 0;
 }
 
-void check(const AnswerRecord&) {}
+void check_squad(const AnswerRecord&) {}
 
-Judgement judge(const AnswerRecord& record, const std::string& text) {
+Judgement judge_squad(const AnswerRecord& record, const std::string& text) {
   Judgement j;
   std::vector<std::string> found = answer_tokens(text);
   if (declines(found)) found.clear();
@@ -101,8 +101,8 @@ Judgement judge(const AnswerRecord& record, const std::string& text) {
   return j;
 }
 
-std::vector<Measure> measures(const std::vector<AnswerRecord>& records, const std::vector<Judgement>& judgements,
-                              Rng& rng) {
+std::vector<Measure> squad_measures(const std::vector<AnswerRecord>& records, const std::vector<Judgement>& judgements,
+                                    Rng& rng) {
   std::vector<Measure> all{mean_measure("exact", marks_of(judgements, "exact"), rng),
                            mean_measure("f1", marks_of(judgements, "f1"), rng)};
   for (const bool answered : {true, false}) {
@@ -122,7 +122,9 @@ std::vector<Measure> measures(const std::vector<AnswerRecord>& records, const st
 }  // namespace
 
 AnswerScorer squad_answer_scorer() {
-  return {"squad", "exact match and F1 of SQuAD 2.0, with and without an answer", {"\n"}, check, judge, measures};
+  return {"squad",     "exact match and F1 of SQuAD 2.0, with and without an answer",
+          {"\n"},      check_squad,
+          judge_squad, squad_measures};
 }
 
 }  // namespace circuit

@@ -21,8 +21,9 @@ class Counterfactual : public AblatedOutputs {
   MlpForm form_;
 };
 
-std::unique_ptr<const AblatedOutputs> prepare(const Model& model, const std::vector<const Example*>& /*reference*/,
-                                              int64_t /*batch*/, MlpForm form) {
+std::unique_ptr<const AblatedOutputs> prepare_counterfactual(const Model& model,
+                                                             const std::vector<const Example*>& /*reference*/,
+                                                             int64_t /*batch*/, MlpForm form) {
   return std::make_unique<Counterfactual>(model, form);
 }
 
@@ -33,7 +34,8 @@ void has_counterfactual(const std::vector<const Example*>& examples, const Archi
 }  // namespace
 
 Ablation counterfactual_ablation() {
-  return {"counterfactual", "the node's output on the record's counterfactual", prepare, has_counterfactual};
+  return {"counterfactual", "the node's output on the record's counterfactual", prepare_counterfactual,
+          has_counterfactual};
 }
 
 }  // namespace circuit

@@ -16,8 +16,8 @@ class Mean : public AblatedOutputs {
   NodeOutputs mean_;  // [1, …]
 };
 
-std::unique_ptr<const AblatedOutputs> prepare(const Model& model, const std::vector<const Example*>& reference,
-                                              int64_t batch, MlpForm form) {
+std::unique_ptr<const AblatedOutputs> prepare_mean(const Model& model, const std::vector<const Example*>& reference,
+                                                   int64_t batch, MlpForm form) {
   const MeanOutputs mean = mean_of_reference(
       model, reference, batch, form, [](NodeOutputs outputs, const ExampleBatch& /*batch*/) { return outputs; });
   return std::make_unique<Mean>(each_node(mean.mean(model.dtype()), [](const at::Tensor& t) {
@@ -28,7 +28,7 @@ std::unique_ptr<const AblatedOutputs> prepare(const Model& model, const std::vec
 }  // namespace
 
 Ablation mean_ablation() {
-  return {"mean", "the node's mean output over the records' tokens", prepare, check_nothing, true};
+  return {"mean", "the node's mean output over the records' tokens", prepare_mean, check_nothing, true};
 }
 
 }  // namespace circuit

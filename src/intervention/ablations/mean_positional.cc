@@ -30,8 +30,9 @@ void equal_lengths(const std::vector<const Example*>& examples, const Architectu
   }
 }
 
-std::unique_ptr<const AblatedOutputs> prepare(const Model& model, const std::vector<const Example*>& reference,
-                                              int64_t batch, MlpForm form) {
+std::unique_ptr<const AblatedOutputs> prepare_mean_positional(const Model& model,
+                                                              const std::vector<const Example*>& reference,
+                                                              int64_t batch, MlpForm form) {
   equal_lengths(reference, model.architecture());
   // One row per sequence; a row's mean over sequences is the mean at each position.
   const MeanOutputs mean =
@@ -47,8 +48,8 @@ std::unique_ptr<const AblatedOutputs> prepare(const Model& model, const std::vec
 }  // namespace
 
 Ablation mean_positional_ablation() {
-  return {"mean-positional", "the node's mean output at each position, of records of equal length", prepare,
-          equal_lengths};
+  return {"mean-positional", "the node's mean output at each position, of records of equal length",
+          prepare_mean_positional, equal_lengths};
 }
 
 }  // namespace circuit

@@ -27,13 +27,13 @@ class Zero : public AblatedOutputs {
   NodeOutputs zeros_;
 };
 
-std::unique_ptr<const AblatedOutputs> prepare(const Model& model, const std::vector<const Example*>& /*reference*/,
-                                              int64_t /*batch*/, MlpForm form) {
+std::unique_ptr<const AblatedOutputs> prepare_zero(const Model& model, const std::vector<const Example*>& /*reference*/,
+                                                   int64_t /*batch*/, MlpForm form) {
   return std::make_unique<Zero>(model, form);
 }
 
 }  // namespace
 
-Ablation zero_ablation() { return {"zero", "nothing", prepare}; }
+Ablation zero_ablation() { return {"zero", "nothing", prepare_zero}; }
 
 }  // namespace circuit

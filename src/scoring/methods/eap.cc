@@ -72,8 +72,8 @@ ScoreResult attribute(Rule rule, const Model& model, const Graph& graph, const s
   return result;
 }
 
-ScoreResult score(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
-                  const ScoreSpec& spec, const ProgressCallback& progress) {
+ScoreResult score_eap(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
+                      const ScoreSpec& spec, const ProgressCallback& progress) {
   return attribute(Rule::kGradient, model, graph, examples, spec, progress);
 }
 
@@ -100,7 +100,7 @@ ScoreResult score_run(const Model& model, const Graph& graph, const std::vector<
 }  // namespace
 
 Scorer eap_scorer() {
-  return {"eap", "edge attribution patching: gradient at the clean input", score, false, true, {1, 1}, score_run};
+  return {"eap", "edge attribution patching: gradient at the clean input", score_eap, false, true, {1, 1}, score_run};
 }
 
 Scorer relp_scorer() {

@@ -56,8 +56,8 @@ ExactEffects exact_effects(const Model& model, const Graph& graph, const std::ve
 
 namespace {
 
-ScoreResult score(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
-                  const ScoreSpec& spec, const ProgressCallback& progress) {
+ScoreResult score_exact(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
+                        const ScoreSpec& spec, const ProgressCallback& progress) {
   if (examples.empty()) fail("scoring", "there are no examples to score on.");
   if (spec.positions != Positions::kAll)
     fail("scoring", "method exact ablates an edge at every position: use positions all.");
@@ -80,7 +80,7 @@ ScoreResult score(const Model& model, const Graph& graph, const std::vector<cons
 }  // namespace
 
 Scorer exact_scorer() {
-  return {"exact", "metric lost when one edge is ablated, edge by edge: slow", score, false, false, {0, 0}};
+  return {"exact", "metric lost when one edge is ablated, edge by edge: slow", score_exact, false, false, {0, 0}};
 }
 
 }  // namespace circuit

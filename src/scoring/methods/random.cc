@@ -6,8 +6,8 @@
 namespace circuit {
 namespace {
 
-ScoreResult score(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
-                  const ScoreSpec& spec, const ProgressCallback& progress) {
+ScoreResult score_random(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
+                         const ScoreSpec& spec, const ProgressCallback& progress) {
   if (examples.empty()) fail("scoring", "there are no examples to score on.");
   ScoreResult result;
   sum_batches(model, examples, spec, progress, &result, [&](const ScoreBatch& batch, ScoreResult* one) {
@@ -25,6 +25,6 @@ ScoreResult score(const Model& model, const Graph& graph, const std::vector<cons
 
 }  // namespace
 
-Scorer random_scorer() { return {"random", "uniform random scores: a control", score, false, false, {0, 0}}; }
+Scorer random_scorer() { return {"random", "uniform random scores: a control", score_random, false, false, {0, 0}}; }
 
 }  // namespace circuit

@@ -45,7 +45,7 @@ class Candidates {
   std::priority_queue<std::pair<double, int64_t>> queue_;
 };
 
-Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
+Circuit select_greedy(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
   const std::vector<double> strength = strengths(input, spec);
   Candidates candidates(input.graph, strength);
   candidates.open(input.graph.logits());
@@ -62,7 +62,7 @@ Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
 }  // namespace
 
 Selector greedy_selector() {
-  return {"greedy", "N edges grown from logits, each the strongest into the circuit so far", select};
+  return {"greedy", "N edges grown from logits, each the strongest into the circuit so far", select_greedy};
 }
 
 }  // namespace circuit

@@ -16,7 +16,7 @@ Circuit first_of(const std::vector<int64_t>& order, int64_t n) {
   return circuit;
 }
 
-Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
+Circuit select_param_budget(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
   const double budget = kBudget.of(spec.own);
   // Written so that NaN is refused too.
   if (!(budget > 0 && budget <= 1)) {
@@ -45,7 +45,7 @@ Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
 Selector param_budget_selector() {
   return {"param-budget",
           "the most edges of largest |score| whose trainable share stays within the budget",
-          select,
+          select_param_budget,
           {&kBudget}};
 }
 

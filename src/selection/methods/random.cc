@@ -6,7 +6,7 @@
 namespace circuit {
 namespace {
 
-Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng& rng) {
+Circuit select_random(const SelectionInput& input, const SelectionSpec& spec, Rng& rng) {
   const Circuit top = top_edges_selector().select(input, spec, rng);
   const int64_t target = input.slices.parameters(input.slices.of_circuit(top, spec.policy));
   CircuitNodes nodes{std::vector<bool>(input.graph.n_upstream()), std::vector<bool>(input.graph.n_downstream())};
@@ -28,7 +28,7 @@ Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng& rng)
 }  // namespace
 
 Selector random_selector() {
-  return {"random", "control: uniform edges with the trainable size of top-edges N", select};
+  return {"random", "control: uniform edges with the trainable size of top-edges N", select_random};
 }
 
 }  // namespace circuit

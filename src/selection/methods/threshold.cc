@@ -12,7 +12,7 @@ namespace {
 
 const Parameter<double> kThreshold("threshold", 0, "Least |score| of kind threshold.", 0, 1e12);
 
-Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
+Circuit select_threshold(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
   const double given = kThreshold.of(spec.own);
   if (!std::isfinite(given) || given < 0) {
     throw UsageError(fmt::format("[selection] threshold: found {}, expected a number of at least 0.", given));
@@ -31,7 +31,7 @@ Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
 }  // namespace
 
 Selector threshold_selector() {
-  return {"threshold", "the edges whose |score| reaches the threshold", select, {&kThreshold}};
+  return {"threshold", "the edges whose |score| reaches the threshold", select_threshold, {&kThreshold}};
 }
 
 }  // namespace circuit

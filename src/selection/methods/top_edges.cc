@@ -5,12 +5,12 @@
 namespace circuit {
 namespace {
 
-Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
+Circuit select_top_edges(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
   return strongest(strengths(input, spec), spec.n);
 }
 
 }  // namespace
 
-Selector top_edges_selector() { return {"top-edges", "the N edges of largest |score|", select}; }
+Selector top_edges_selector() { return {"top-edges", "the N edges of largest |score|", select_top_edges}; }
 
 }  // namespace circuit

@@ -7,7 +7,7 @@
 namespace circuit {
 namespace {
 
-Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
+Circuit select_top_edges_weighted(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
   if (spec.signed_scores) {
     throw UsageError(
         "[selection] top-edges-weighted: ranks by products of |score|, it has no signed form. "
@@ -35,7 +35,8 @@ Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
 }  // namespace
 
 Selector top_edges_weighted_selector() {
-  return {"top-edges-weighted", "the N edges of largest |score| times the summed |score| at both ends", select};
+  return {"top-edges-weighted", "the N edges of largest |score| times the summed |score| at both ends",
+          select_top_edges_weighted};
 }
 
 }  // namespace circuit

@@ -11,7 +11,7 @@
 namespace circuit {
 namespace {
 
-Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
+Circuit select_top_nodes(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
   const Graph& graph = input.graph;
   strengths(input, spec);  // refuses what no ranking can stand on
   std::vector<double> strength = node_scores(graph, input.scores);
@@ -36,6 +36,8 @@ Circuit select(const SelectionInput& input, const SelectionSpec& spec, Rng&) {
 
 }  // namespace
 
-Selector top_nodes_selector() { return {"top-nodes", "all edges among the n nodes of largest |summed score|", select}; }
+Selector top_nodes_selector() {
+  return {"top-nodes", "all edges among the n nodes of largest |summed score|", select_top_nodes};
+}
 
 }  // namespace circuit

@@ -74,7 +74,7 @@ void import_row(const CsvRow& row, const ImportOptions& options, const EmitRecor
   ++(reason ? report->refused[*reason] : report->counts[reading.rule]);
 }
 
-ImportReport import_all(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
+ImportReport import_bug(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
   ImportReport report;
   for (const std::string& path : files) {
     const MappedFile file(path);
@@ -93,7 +93,7 @@ Importer bug_importer() {
           "auto",
           TokenizerUse::kOptional,
           RecordKind::kReadouts,
-          import_all};
+          import_bug};
 }
 
 }  // namespace circuit

@@ -84,7 +84,8 @@ class ContextHub {
   const EmitRecord& emit_;
 };
 
-ImportReport import_all(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
+ImportReport import_contexthub(const std::vector<std::string>& files, const ImportOptions& options,
+                               const EmitRecord& emit) {
   ContextHub importer(options, emit);
   for (const std::string& path : files) {
     const Json entries = read_json(path);
@@ -104,7 +105,7 @@ Importer contexthub_importer() {
           "auto",
           TokenizerUse::kNone,
           RecordKind::kQuestions,
-          import_all};
+          import_contexthub};
 }
 
 }  // namespace circuit

@@ -70,7 +70,8 @@ std::string refusal(const std::string& clean, const std::string& corrupted, cons
   return "";
 }
 
-ImportReport import_all(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
+ImportReport import_eap_ig_csv(const std::vector<std::string>& files, const ImportOptions& options,
+                               const EmitRecord& emit) {
   ImportReport report;
   for (const std::string& path : files) {
     const MappedFile file(path);
@@ -105,7 +106,7 @@ Importer eap_ig_csv_importer() {
           "always",
           TokenizerUse::kOptional,
           RecordKind::kReadouts,
-          import_all};
+          import_eap_ig_csv};
 }
 
 }  // namespace circuit

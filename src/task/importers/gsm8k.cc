@@ -27,7 +27,7 @@ std::string final_number(const std::string& answer) {
   return "";
 }
 
-ImportReport import_all(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
+ImportReport import_gsm8k(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
   ImportReport report;
   for (const std::string& path : files) {
     const MappedFile file(path);
@@ -62,7 +62,7 @@ Importer gsm8k_importer() {
           "auto",
           TokenizerUse::kNone,
           RecordKind::kQuestions,
-          import_all};
+          import_gsm8k};
 }
 
 }  // namespace circuit

@@ -62,7 +62,7 @@ class Squad {
   const EmitRecord& emit_;
 };
 
-ImportReport import_all(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
+ImportReport import_squad(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
   Squad importer(options, emit);
   for (const std::string& path : files) {
     const Json root = read_json(path);
@@ -87,7 +87,7 @@ Importer squad_importer() {
           "auto",
           TokenizerUse::kNone,
           RecordKind::kQuestions,
-          import_all};
+          import_squad};
 }
 
 }  // namespace circuit

@@ -99,7 +99,8 @@ class SubjectVerb {
   const EmitRecord& emit_;
 };
 
-ImportReport import_all(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
+ImportReport import_subject_verb(const std::vector<std::string>& files, const ImportOptions& options,
+                                 const EmitRecord& emit) {
   SubjectVerb importer(*options.tokenizer, emit);
   for (const std::string& path : files) {
     const MappedFile file(path);
@@ -119,7 +120,7 @@ Importer subject_verb_importer() {
           "never",
           TokenizerUse::kNeeded,
           RecordKind::kReadouts,
-          import_all};
+          import_subject_verb};
 }
 
 }  // namespace circuit

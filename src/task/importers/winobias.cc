@@ -56,7 +56,8 @@ bool are_opposites(const std::string& a, const std::string& b) {
   return male == "himself" && female == "herself";
 }
 
-ImportReport import_all(const std::vector<std::string>& files, const ImportOptions& options, const EmitRecord& emit) {
+ImportReport import_winobias(const std::vector<std::string>& files, const ImportOptions& options,
+                             const EmitRecord& emit) {
   const std::vector<Line> lines = read_lines(files[0]);
   const std::vector<Line> partners = read_lines(files[1]);
   if (lines.size() != partners.size()) {
@@ -109,7 +110,7 @@ Importer winobias_importer() {
           "auto",
           TokenizerUse::kOptional,
           RecordKind::kReadouts,
-          import_all};
+          import_winobias};
 }
 
 }  // namespace circuit

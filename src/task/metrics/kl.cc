@@ -11,8 +11,8 @@
 namespace circuit {
 namespace {
 
-MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
-                     MetricGradient gradient) {
+MetricValues compute_kl(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
+                        MetricGradient gradient) {
   const std::vector<double> weights = readout_weights(batch, "kl");
   if (!batch.full.defined()) fail("kl", "metric kl compares a run with the whole model's, and there is none here.");
   if (batch.full.size(0) != batch.n_readouts()) {
@@ -49,7 +49,7 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
 }  // namespace
 
 Metric kl_metric() {
-  return {"kl", "minus KL(full || run) of the next token at the readouts", compute, Reads::kReadouts, true};
+  return {"kl", "minus KL(full || run) of the next token at the readouts", compute_kl, Reads::kReadouts, true};
 }
 
 }  // namespace circuit

@@ -15,8 +15,8 @@ namespace circuit {
 namespace {
 
 // Values of rows first … first + count − 1 into `values`; returns ∂/∂y of their sum, [count, d_model], if wanted.
-at::Tensor work_part(const Model& model, const Answers& answers, const at::Tensor& y, int64_t first, bool wanted,
-                     MetricValues* result) {
+at::Tensor work_log_prob(const Model& model, const Answers& answers, const at::Tensor& y, int64_t first, bool wanted,
+                         MetricValues* result) {
   const at::Tensor logits = head_logits(model, y);  // [count, vocab]
   const at::Tensor log_probs = at::_log_softmax(logits, 1, false);
   at::Tensor others = at::full_like(log_probs, -std::numeric_limits<double>::infinity(), at::kCPU);
@@ -34,8 +34,8 @@ at::Tensor work_part(const Model& model, const Answers& answers, const at::Tenso
   return head_d_y(model, head_logits_backward(model, logits, d_logits));
 }
 
-MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
-                     MetricGradient gradient) {
+MetricValues compute_log_prob(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
+                              MetricGradient gradient) {
   const Answers answers = answer_tokens(batch);
   const int64_t n = answers.rows.size(0);
   if (n == 0) fail(batch.places[0], "the record has neither readouts nor target tokens, which metric log_prob reads.");
@@ -45,7 +45,7 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
   MetricValues result;
   result.values.resize(batch.examples);
   for_logit_parts(model, n, [&](int64_t first, int64_t count) {
-    const at::Tensor d = work_part(model, answers, head.y.narrow(0, first, count), first, wanted, &result);
+    const at::Tensor d = work_log_prob(model, answers, head.y.narrow(0, first, count), first, wanted, &result);
     if (wanted) d_y.narrow(0, first, count).copy_(d);
   });
   if (wanted) result.d_final = head_backward(model, head, d_y, batch.tokens.tokens(), rule_of(gradient));
@@ -55,7 +55,7 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
 }  // namespace
 
 Metric log_prob_metric() {
-  return {"log_prob", "log-probability of the answer, summed over its tokens", compute, Reads::kAnswer};
+  return {"log_prob", "log-probability of the answer, summed over its tokens", compute_log_prob, Reads::kAnswer};
 }
 
 }  // namespace circuit

@@ -24,8 +24,8 @@ std::vector<double> to_doubles(const at::Tensor& tensor) {
   return {t.data_ptr<double>(), t.data_ptr<double>() + t.numel()};
 }
 
-MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
-                     MetricGradient gradient) {
+MetricValues compute_logit_diff(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
+                                MetricGradient gradient) {
   const std::vector<double> weights = readout_weights(batch, "logit_diff");
   const HeadInput head = readout_input(model, x_final, batch.readout_rows);
   const TokenLogits found = differences(model, batch, head.y);
@@ -43,7 +43,9 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
 
 }  // namespace
 
-Metric logit_diff_metric() { return {"logit_diff", "mean logit of correct minus mean logit of wrong", compute}; }
+Metric logit_diff_metric() {
+  return {"logit_diff", "mean logit of correct minus mean logit of wrong", compute_logit_diff};
+}
 
 AnswerWeights answer_weights(const Model& model, const ExampleBatch& batch, const std::string& who) {
   std::vector<int64_t> ids;

@@ -7,8 +7,8 @@
 namespace circuit {
 namespace {
 
-MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
-                     MetricGradient gradient) {
+MetricValues compute_nll(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
+                         MetricGradient gradient) {
   if (batch.n_targets() == 0) fail("nll", "the batch has no target tokens.");
   const Loss loss = nll_loss(model, x_final, batch.targets,
                              gradient == MetricGradient::kNone ? LossGradient::kNone : LossGradient::kStream);
@@ -26,7 +26,7 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
 }  // namespace
 
 Metric nll_metric() {
-  return {"nll", "log-likelihood of the target tokens (minus their summed nll)", compute, Reads::kTargets};
+  return {"nll", "log-likelihood of the target tokens (minus their summed nll)", compute_nll, Reads::kTargets};
 }
 
 }  // namespace circuit

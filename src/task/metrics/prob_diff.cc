@@ -10,8 +10,8 @@ namespace circuit {
 namespace {
 
 // Values of rows first … first + count − 1, weighted, into `result`; returns ∂/∂y of their sum, if wanted.
-at::Tensor work_part(const Model& model, const ExampleBatch& batch, const std::vector<double>& weights,
-                     const at::Tensor& y, int64_t first, bool wanted, MetricValues* result) {
+at::Tensor work_prob_diff(const Model& model, const ExampleBatch& batch, const std::vector<double>& weights,
+                          const at::Tensor& y, int64_t first, bool wanted, MetricValues* result) {
   const int64_t count = y.size(0);
   const at::Tensor logits = head_logits(model, y);  // [count, vocab]
   const at::Tensor probs = at::softmax(logits, 1);
@@ -37,8 +37,8 @@ at::Tensor work_part(const Model& model, const ExampleBatch& batch, const std::v
   return head_d_y(model, head_logits_backward(model, logits, probs * (signs - differences.to(y.scalar_type())) * w));
 }
 
-MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
-                     MetricGradient gradient) {
+MetricValues compute_prob_diff(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
+                               MetricGradient gradient) {
   const std::vector<double> weights = readout_weights(batch, "prob_diff");
   const HeadInput head = readout_input(model, x_final, batch.readout_rows);
   const bool wanted = gradient != MetricGradient::kNone;
@@ -46,7 +46,7 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
   MetricValues result;
   result.values.resize(batch.examples);
   for_logit_parts(model, batch.n_readouts(), [&](int64_t first, int64_t count) {
-    const at::Tensor d = work_part(model, batch, weights, head.y.narrow(0, first, count), first, wanted, &result);
+    const at::Tensor d = work_prob_diff(model, batch, weights, head.y.narrow(0, first, count), first, wanted, &result);
     if (wanted) d_y.narrow(0, first, count).copy_(d);
   });
   if (wanted) result.d_final = head_backward(model, head, d_y, batch.tokens.tokens(), rule_of(gradient));
@@ -56,7 +56,8 @@ MetricValues compute(const Model& model, const ExampleBatch& batch, const at::Te
 }  // namespace
 
 Metric prob_diff_metric() {
-  return {"prob_diff", "probability of correct minus probability of wrong", compute, Reads::kReadouts, false, true};
+  return {"prob_diff", "probability of correct minus probability of wrong", compute_prob_diff, Reads::kReadouts, false,
+          true};
 }
 
 }  // namespace circuit

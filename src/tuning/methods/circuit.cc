@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-class Method : public CircuitMethod {
+class CircuitTuning : public CircuitMethod {
  public:
   const char* name() const override { return "circuit"; }
   const char* help() const override { return "the circuit's slices"; }
@@ -13,7 +13,7 @@ class Method : public CircuitMethod {
 }  // namespace
 
 const TuningMethod& circuit_method() {
-  static const Method method;
+  static const CircuitTuning method;
   return method;
 }
 

@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-class Method : public CircuitMethod {
+class ComplementMethod : public CircuitMethod {
  public:
   const char* name() const override { return "complement"; }
   const char* help() const override { return "everything but the circuit"; }
@@ -14,7 +14,7 @@ class Method : public CircuitMethod {
 }  // namespace
 
 const TuningMethod& complement_method() {
-  static const Method method;
+  static const ComplementMethod method;
   return method;
 }
 

@@ -4,7 +4,7 @@
 namespace circuit {
 namespace {
 
-class Method : public CircuitMethod {
+class FixedMethod : public CircuitMethod {
  public:
   const char* name() const override { return "fixed"; }
   const char* help() const override { return "the first circuit throughout"; }
@@ -14,7 +14,7 @@ class Method : public CircuitMethod {
 }  // namespace
 
 const TuningMethod& fixed_method() {
-  static const Method method;
+  static const FixedMethod method;
   return method;
 }
 

@@ -18,7 +18,7 @@ class WholeModel : public Trained {
   SliceStore store_;
 };
 
-class Method : public TuningMethod {
+class FullMethod : public TuningMethod {
  public:
   const char* name() const override { return "full"; }
   const char* help() const override { return "every parameter"; }
@@ -36,7 +36,7 @@ class Method : public TuningMethod {
 }  // namespace
 
 const TuningMethod& full_method() {
-  static const Method method;
+  static const FullMethod method;
   return method;
 }
 

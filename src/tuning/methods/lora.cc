@@ -57,7 +57,7 @@ class Adapters : public Trained {
   LoraStore store_;
 };
 
-class Method : public TuningMethod {
+class LoraMethod : public TuningMethod {
  public:
   const char* name() const override { return kName; }
   const char* help() const override { return "adapters"; }
@@ -102,7 +102,7 @@ class Method : public TuningMethod {
 }  // namespace
 
 const TuningMethod& lora_method() {
-  static const Method method;
+  static const LoraMethod method;
   return method;
 }
 

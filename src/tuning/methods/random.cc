@@ -5,7 +5,7 @@
 namespace circuit {
 namespace {
 
-class Method : public CircuitMethod {
+class RandomMethod : public CircuitMethod {
  public:
   const char* name() const override { return "random"; }
   const char* help() const override { return "a random one of its size"; }
@@ -22,7 +22,7 @@ class Method : public CircuitMethod {
 }  // namespace
 
 const TuningMethod& random_method() {
-  static const Method method;
+  static const RandomMethod method;
   return method;
 }
 

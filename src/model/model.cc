@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "model/bf16_products.h"
 #include "model/families/family.h"
 #include "model/finite.h"
 #include "model/model_files.h"
@@ -247,6 +248,8 @@ Model Model::over(const Architecture& architecture, std::map<std::string, at::Te
 }
 
 void Model::make_views() {
+  const at::Tensor& first = parameters_.begin()->second;
+  if (first.scalar_type() == at::kBFloat16 && first.is_cpu()) sum_bf16_products_in_float32();
   embedding_ = parameters_.at(layout_.embedding);
   positions_ = parameter_or_none(parameters_, layout_.positions);
   if (positions_.defined())

@@ -2,17 +2,6 @@
 
 #include <circuit/version.h>
 
-#include <algorithm>
-#include <charconv>
-#include <cstdlib>
-#include <cstring>
-#include <filesystem>
-#include <thread>
-
-#include "core/error.h"
-#include "ranks/joined_world.h"
-
-#ifdef CIRCUIT_GLOO
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <sys/socket.h>
@@ -22,69 +11,16 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
-#endif
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "core/error.h"
+#include "ranks/joined_world.h"
 
 namespace circuit {
-namespace {
-
-int number_of(const char* name, const char* text, int least, int most) {
-  int value = 0;
-  const char* end = text + std::strlen(text);
-  const auto [stop, error] = std::from_chars(text, end, value);
-  if (error != std::errc() || stop != end || value < least || value > most)
-    fail(name, "found '{}' in the environment, expected a whole number from {} to {}.", text, least, most);
-  return value;
-}
-
-// The name of this job where its launcher says that one machine holds all of its ranks; else empty.
-std::string job_on_one_machine(const std::function<const char*(const char*)>& variable) {
-  const auto value = [&](const char* name) { return std::string(variable(name) == nullptr ? "" : variable(name)); };
-  const std::string all = value("OMPI_COMM_WORLD_SIZE");
-  if (!all.empty() && all == value("OMPI_COMM_WORLD_LOCAL_SIZE")) {
-    for (const char* job : {"PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid"}) {
-      if (!value(job).empty()) return value(job);
-    }
-  }
-  if (!value("SLURM_JOB_ID").empty() && value("SLURM_STEP_NUM_NODES") == "1")
-    return value("SLURM_JOB_ID") + "." + value("SLURM_STEP_ID");
-  return {};
-}
-
-}  // namespace
-
-Rendezvous rendezvous_of(const std::function<const char*(const char*)>& variable) {
-  constexpr int kDefaultPort = 29500;
-  constexpr int kPorts = 65535;
-  constexpr int kDay = 24 * 3600;
-  Rendezvous r;
-  if (const char* text = variable("CIRCUIT_RANKS_TIMEOUT"))
-    r.timeout = std::chrono::seconds(number_of("CIRCUIT_RANKS_TIMEOUT", text, 1, kDay));
-  if (const char* restarts = variable("TORCHELASTIC_RESTART_COUNT")) r.attempt = restarts;
-  if (const char* host = variable("MASTER_ADDR")) {
-    r.host = host;
-    const char* port = variable("MASTER_PORT");
-    r.port = port == nullptr ? kDefaultPort : number_of("MASTER_PORT", port, 1, kPorts - 1);
-    const char* agent = variable("TORCHELASTIC_USE_AGENT_STORE");
-    if (agent != nullptr && std::string(agent) == "True") ++r.port;
-    return r;
-  }
-  if (const char* file = variable("CIRCUIT_RENDEZVOUS")) {
-    r.file = file;
-    return r;
-  }
-  const std::string job = job_on_one_machine(variable);
-  if (job.empty()) {
-    fail(
-        "MASTER_ADDR",
-        "is not in the environment, so the ranks do not know where to meet. Set it and MASTER_PORT (torchrun does), or "
-        "CIRCUIT_RENDEZVOUS to a file that all ranks see.");
-  }
-  const char* folder = variable("TMPDIR");
-  r.file = std::string(folder == nullptr ? "/tmp" : folder) + "/circuit-ranks-" + job;
-  return r;
-}
-
-#ifdef CIRCUIT_GLOO
 namespace {
 
 using std::chrono::milliseconds;
@@ -208,14 +144,5 @@ std::shared_ptr<JoinedWorld> join_world(const Ranks& ranks, const Rendezvous& r)
   agree(*joined, "version", CIRCUIT_VERSION);
   return joined;
 }
-#else
-std::shared_ptr<JoinedWorld> join_world(const Ranks& ranks, const Rendezvous&) {
-  fail("ranks",
-       "this build has no Gloo, so its {} ranks cannot work together: use one for Debian's libtorch, or "
-       "torch.distributed "
-       "in Python.",
-       ranks.count);
-}
-#endif
 
 }  // namespace circuit

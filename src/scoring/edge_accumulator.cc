@@ -5,7 +5,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 
@@ -284,30 +283,6 @@ void EdgeAccumulator::contract(const NodeOutputs& outputs, const std::vector<Lay
     for_ranges(count, parallel, work);
     for (int64_t w = 0; w < count; ++w) sums.add_(scratch[w].sums);
   }
-}
-
-std::vector<at::Tensor> EdgeAccumulator::take() {
-  std::vector<at::Tensor> all;
-  for (at::Tensor* sum : sums()) {
-    all.push_back(*sum);
-    if (sum->defined()) *sum = at::zeros_like(*sum);
-  }
-  for (at::Tensor& sum : mean_.take()) all.push_back(std::move(sum));
-  return all;
-}
-
-void EdgeAccumulator::give(std::vector<at::Tensor> all) {
-  size_t next = 0;
-  for (at::Tensor* sum : sums()) *sum = std::move(all[next++]);
-  mean_.give({all.begin() + static_cast<int64_t>(next), all.end()});
-}
-
-std::vector<at::Tensor*> EdgeAccumulator::sums() {
-  std::vector<at::Tensor*> all{&sums_, &reader_sums_, &direct_, &input_gradient_sum_};
-  for (std::vector<at::Tensor>* kind : {&z_gradient_sums_, &mlp_gradient_sums_}) {
-    for (at::Tensor& sum : *kind) all.push_back(&sum);
-  }
-  return all;
 }
 
 EdgeAccumulator::Tile EdgeAccumulator::make_tile(int64_t tile, const NodeRange& range,

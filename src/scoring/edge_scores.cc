@@ -3,6 +3,7 @@
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <cmath>
@@ -40,6 +41,30 @@ void EdgeAccumulator::subtract_mean(at::Tensor* sums, at::Tensor* direct) const 
              mlp_gradient_sums_[l]);
   }
   sums->sub_(at::mm(ablated, reader_sums_.t()));
+}
+
+std::vector<at::Tensor> EdgeAccumulator::take() {
+  std::vector<at::Tensor> all;
+  for (at::Tensor* sum : sums()) {
+    all.push_back(*sum);
+    if (sum->defined()) *sum = at::zeros_like(*sum);
+  }
+  for (at::Tensor& sum : mean_.take()) all.push_back(std::move(sum));
+  return all;
+}
+
+void EdgeAccumulator::give(std::vector<at::Tensor> all) {
+  size_t next = 0;
+  for (at::Tensor* sum : sums()) *sum = std::move(all[next++]);
+  mean_.give({all.begin() + static_cast<int64_t>(next), all.end()});
+}
+
+std::vector<at::Tensor*> EdgeAccumulator::sums() {
+  std::vector<at::Tensor*> all{&sums_, &reader_sums_, &direct_, &input_gradient_sum_};
+  for (std::vector<at::Tensor>* kind : {&z_gradient_sums_, &mlp_gradient_sums_}) {
+    for (at::Tensor& sum : *kind) all.push_back(&sum);
+  }
+  return all;
 }
 
 EdgeScores EdgeAccumulator::finish(int64_t examples, double* sum_rule_error) const {

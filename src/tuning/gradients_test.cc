@@ -154,9 +154,7 @@ TEST_P(Families, GradientsInBf16PointWhereThoseInFloat64Do) {
   const at::Tensor wide = gradients(at::kDouble);
   const at::Tensor half = gradients(at::kBFloat16);
   const double cosine = ((wide * half).sum() / (wide.norm() * half.norm())).item<double>();
-  // BF16 rounds to 3 digits, which two tiny layers amplify; a ReLU may open or close by it: 0.9935 of OPT on a
-  // processor without BF16 instructions.
-  constexpr double kLeastCosine = 0.99;
+  constexpr double kLeastCosine = 0.995;  // BF16 rounds to 3 digits, and two tiny layers amplify that
   EXPECT_GT(cosine, kLeastCosine);
 }
 

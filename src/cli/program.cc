@@ -56,7 +56,7 @@ int run(int argc, char** argv) {
   const std::string name = program.get_subcommands()[0]->get_name();
   if (name == "sweep") return chosen();
   if (name == "discover" || name == "evaluate" || name == "score" || name == "tune")
-    return run_together(ranks, fmt::format("{}", fmt::join(argv + 1, argv + argc, " ")), chosen);
+    return run_together(ranks, {argv + 1, argv + argc}, chosen);
   return ranks.rank == 0 ? chosen() : 0;
 }
 

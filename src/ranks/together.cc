@@ -23,13 +23,15 @@ void say_nothing() {
 
 }  // namespace
 
-int run_together(const Ranks& ranks, const std::string& what, const std::function<int()>& work) {
+int run_together(const Ranks& ranks, const std::vector<std::string>& arguments, const std::function<int()>& work) {
   if (ranks.count == 1) return work();
   const Rendezvous rendezvous = rendezvous_of([](const char* name) -> const char* { return std::getenv(name); });
   const std::shared_ptr<JoinedWorld> joined = join_world(ranks, rendezvous);
   const WorldScope scope(*joined);
   try {
-    agree(*joined, "command line", what);
+    std::string line;
+    for (const std::string& argument : arguments) line += (line.empty() ? "" : " ") + argument;
+    agree(*joined, "command line", line);
     std::optional<NoFiles> no_files;
     if (!joined->leads()) {
       say_nothing();
@@ -41,8 +43,8 @@ int run_together(const Ranks& ranks, const std::string& what, const std::functio
   } catch (const RanksError&) {
     throw;
   } catch (const std::exception& error) {
-    const std::string line = error.what();
-    joined->leave(line.substr(0, line.find('\n')));
+    const std::string why = error.what();
+    joined->leave(why.substr(0, why.find('\n')));
     if (joined->leads()) throw;
     // Rank 0 fails as this one does, or hears of it.
     return kFailure;

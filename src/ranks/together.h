@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "core/ranks.h"
 
@@ -12,6 +13,6 @@ namespace circuit {
 // arguments, which must be the same on all ranks. Gives work's exit code. With one rank it is work() alone. Throws what
 // work throws, having told the others, and RanksError where they fail; of another rank than the first every error is
 // one, since rank 0 says the others.
-int run_together(const Ranks& ranks, const std::string& what, const std::function<int()>& work);
+int run_together(const Ranks& ranks, const std::vector<std::string>& arguments, const std::function<int()>& work);
 
 }  // namespace circuit

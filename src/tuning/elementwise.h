@@ -45,6 +45,7 @@ template <class F>
 bool with_types(const at::Tensor& weight, const at::Tensor& gradient, F f) {
   const at::ScalarType w = weight.scalar_type();
   const at::ScalarType g = gradient.scalar_type();
+  // NOLINTNEXTLINE(bugprone-branch-clone): each calls it with other types.
   if (w == at::kFloat && g == at::kFloat) {
     f(float(), float());
   } else if (w == at::kFloat && g == at::kBFloat16) {

@@ -61,7 +61,6 @@ class Ranks:
         dist.broadcast_object_list(box, src=dist.get_global_rank(group, 0), group=group)
         return box[0]
 
-
     def first_does(self, work: Callable[[], None]) -> None:
         """`work` on the first rank, which the others wait for; its error is raised on all."""
         error: Optional[Exception] = None

@@ -22,7 +22,9 @@ constexpr std::array<Launcher, 5> kLaunchers{{{"RANK", "WORLD_SIZE"},
                                               {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"},
                                               {"SLURM_PROCID", "SLURM_NTASKS"}}};
 
-int number(const char* name, const char* text, int least, int most) {
+}  // namespace
+
+int environment_number(const char* name, const char* text, int least, int most) {
   int value = 0;
   const char* end = text + std::strlen(text);
   const auto [stop, error] = std::from_chars(text, end, value);
@@ -31,8 +33,6 @@ int number(const char* name, const char* text, int least, int most) {
   }
   return value;
 }
-
-}  // namespace
 
 Ranks ranks_of(const std::function<const char*(const char*)>& variable) {
   constexpr int kMost = 1 << 20;
@@ -51,8 +51,8 @@ Ranks ranks_of(const std::function<const char*(const char*)>& variable) {
            rank == nullptr ? launcher.count : launcher.rank);
     }
     Ranks ranks;
-    ranks.count = number(launcher.count, count, 1, kMost);
-    ranks.rank = number(launcher.rank, rank, 0, ranks.count - 1);
+    ranks.count = environment_number(launcher.count, count, 1, kMost);
+    ranks.rank = environment_number(launcher.rank, rank, 0, ranks.count - 1);
     return ranks;
   }
   return {};

@@ -18,4 +18,7 @@ struct Ranks {
 Ranks ranks_of(const std::function<const char*(const char*)>& variable);
 Ranks ranks_of_environment();
 
+// A variable's text as a whole number. Throws Error naming the variable, what was found and the bounds.
+int environment_number(const char* name, const char* text, int least, int most);
+
 }  // namespace circuit

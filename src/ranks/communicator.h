@@ -32,7 +32,7 @@ class Communicator {
   // to oneself is given as it is. what: what is exchanged, the same on all ranks, for messages. Throws Error naming the
   // rank that is gone, silent, stopped with an error, or at another exchange.
   virtual std::vector<at::Tensor> exchange(const std::string& what, std::vector<at::Tensor> outgoing) = 0;
-  // Payload sent to other ranks so far, without headers.
+  // Bytes given to other ranks so far, without the sizes that go before each exchange.
   virtual int64_t sent_bytes() const = 0;
 
   bool leads() const { return rank() == 0; }
@@ -53,7 +53,7 @@ class CIRCUIT_API WorldScope {
   Communicator* before_;
 };
 
-// Every rank's `own`, in their order.
+// Of these, all throw what exchange() throws. Every rank's `own`, in their order.
 std::vector<std::string> gather(Communicator& ranks, const std::string& what, const std::string& own);
 std::vector<at::Tensor> gather(Communicator& ranks, const std::string& what, const at::Tensor& own);  // uint8 [n]
 // The first rank's `own`.
@@ -65,7 +65,8 @@ bool any_of(Communicator& ranks, const std::string& what, bool own);
 void agree(Communicator& ranks, const std::string& what, const std::string& value);
 
 // Tensors as bytes, on the CPU, and back: shapes, dtypes, and which are undefined. What is unpacked are views of the
-// bytes, which begin at a multiple of 16 bytes.
+// bytes and keep them; values begin at multiples of 64 bytes of the packed tensor.
+// uint8 [n].
 at::Tensor pack(const std::vector<at::Tensor>& tensors);
 std::vector<at::Tensor> unpack(const at::Tensor& bytes);
 at::Tensor bytes_of(const std::string& text);

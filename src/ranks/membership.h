@@ -26,13 +26,14 @@ class Membership {
   Membership(const Membership&) = delete;
   Membership& operator=(const Membership&) = delete;
 
-  // This rank goes to its n-th exchange, of `what`.
+  // This rank goes to its n-th exchange, of `what`. Throws std::exception when the store is gone.
   void at(int64_t number, const std::string& what);
   // Why this rank stops; the first time counts.
   void leave(const std::string& why);
   // Waits until all have left, or for so long.
   void wait_for_others(std::chrono::milliseconds most);
-  // One line on who keeps exchange `number` from happening. failure: what the transport says. Takes a few beats.
+  // Never throws, as leave and wait_for_others do not. One line on who keeps exchange `number` from happening. failure:
+  // what the transport says. Takes a few beats.
   std::string explain(int64_t number, const std::string& what, const std::string& failure);
 
  private:

@@ -6,9 +6,8 @@ namespace circuit {
 
 std::shared_ptr<JoinedWorld> join_world(const Ranks& ranks, const Rendezvous&) {
   fail("ranks",
-       "this build has no Gloo, so its {} ranks cannot work together: use one for Debian's libtorch, or "
-       "torch.distributed "
-       "in Python.",
+       "this build has no Gloo, so its {} ranks cannot work together. Use one for Debian's libtorch, or "
+       "torch.distributed in Python.",
        ranks.count);
 }
 

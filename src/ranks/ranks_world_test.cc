@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -205,7 +206,7 @@ TEST(Rendezvous, IsWhereTheLauncherSays) {
                 .file,
             "/t/circuit-ranks-j1");
   EXPECT_EQ(meeting({{"SLURM_JOB_ID", "5"}, {"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NUM_NODES", "1"}}).file,
-            "/tmp/circuit-ranks-5.0");
+            (std::filesystem::temp_directory_path() / "circuit-ranks-5.0").string());
 }
 
 TEST(Rendezvous, ThatIsMissingOrWrongIsSaid) {

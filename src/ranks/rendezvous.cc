@@ -1,21 +1,10 @@
-#include <algorithm>
-#include <charconv>
-#include <cstring>
+#include <filesystem>
 
 #include "core/error.h"
 #include "ranks/gloo_world.h"
 
 namespace circuit {
 namespace {
-
-int number_of(const char* name, const char* text, int least, int most) {
-  int value = 0;
-  const char* end = text + std::strlen(text);
-  const auto [stop, error] = std::from_chars(text, end, value);
-  if (error != std::errc() || stop != end || value < least || value > most)
-    fail(name, "found '{}' in the environment, expected a whole number from {} to {}.", text, least, most);
-  return value;
-}
 
 // The name of this job where its launcher says that one machine holds all of its ranks; else empty.
 std::string job_on_one_machine(const std::function<const char*(const char*)>& variable) {
@@ -39,12 +28,12 @@ Rendezvous rendezvous_of(const std::function<const char*(const char*)>& variable
   constexpr int kDay = 24 * 3600;
   Rendezvous r;
   if (const char* text = variable("CIRCUIT_RANKS_TIMEOUT"))
-    r.timeout = std::chrono::seconds(number_of("CIRCUIT_RANKS_TIMEOUT", text, 1, kDay));
+    r.timeout = std::chrono::seconds(environment_number("CIRCUIT_RANKS_TIMEOUT", text, 1, kDay));
   if (const char* restarts = variable("TORCHELASTIC_RESTART_COUNT")) r.attempt = restarts;
   if (const char* host = variable("MASTER_ADDR")) {
     r.host = host;
     const char* port = variable("MASTER_PORT");
-    r.port = port == nullptr ? kDefaultPort : number_of("MASTER_PORT", port, 1, kPorts - 1);
+    r.port = port == nullptr ? kDefaultPort : environment_number("MASTER_PORT", port, 1, kPorts - 1);
     const char* agent = variable("TORCHELASTIC_USE_AGENT_STORE");
     if (agent != nullptr && std::string(agent) == "True") ++r.port;
     return r;
@@ -61,7 +50,8 @@ Rendezvous rendezvous_of(const std::function<const char*(const char*)>& variable
         "CIRCUIT_RENDEZVOUS to a file that all ranks see.");
   }
   const char* folder = variable("TMPDIR");
-  r.file = std::string(folder == nullptr ? "/tmp" : folder) + "/circuit-ranks-" + job;
+  const std::filesystem::path temporary = folder == nullptr ? std::filesystem::temp_directory_path() : folder;
+  r.file = (temporary / ("circuit-ranks-" + job)).string();
   return r;
 }
 

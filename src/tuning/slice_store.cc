@@ -138,8 +138,10 @@ std::vector<double> SliceStore::gradient_lengths(const std::vector<at::Tensor>& 
   for (const at::Tensor& g : gradients) lengths.push_back(g.defined() ? euclidean_norm(g) : kUnreached);
   if (owner_of_.empty()) return lengths;
   const at::Tensor own = at::tensor(lengths, at::kDouble);
-  const std::vector<at::Tensor> all = gather(world(), "lengths of gradients", pack({own}));
-  for (size_t i = 0; i < lengths.size(); ++i) lengths[i] = unpack(all[owner_of_[current_[i]]])[0].data_ptr<double>()[i];
+  std::vector<at::Tensor> of_rank;
+  for (const at::Tensor& bytes : gather(world(), "lengths of gradients", pack({own})))
+    of_rank.push_back(unpack(bytes)[0]);
+  for (size_t i = 0; i < lengths.size(); ++i) lengths[i] = of_rank[owner_of_[current_[i]]].data_ptr<double>()[i];
   return lengths;
 }
 

@@ -7,10 +7,9 @@
 #include "cli/validators.h"
 #include "core/error.h"
 #include "core/progress.h"
-#include "evaluation/ability.h"
+#include "evaluation/ability_text.h"
 #include "io/files.h"
 #include "io/outputs.h"
-#include "store/number_json.h"
 #include "task/open_model.h"
 
 namespace circuit {
@@ -18,38 +17,12 @@ namespace {
 
 struct ScoreArguments {
   CommonOptions common;
-  std::string model, out;
+  std::string model, out, against, mask_words_of;
   std::vector<std::string> files;
   std::string bos = "auto";
-  std::vector<std::string> stops;
+  std::vector<std::string> stops, mask_words;
   AbilitySpec spec;
 };
-
-Json to_json(const std::string& path, const FileScore& score) {
-  Json json = {{"file", path}, {"kind", score.kind}};
-  for (const auto& [name, count] : score.counts) json[name] = count;
-  for (const Measure& m : score.measures) {
-    json[m.name] = number_json(m.value);
-    if (m.interval) json["intervals"][m.name] = {m.interval->low, m.interval->high};
-  }
-  for (const auto& [name, values] : score.by) json[name + "_by"] = values;
-  if (!score.decoding.is_null()) json["decoding"] = score.decoding;
-  return json;
-}
-
-void print(const std::string& path, const FileScore& score) {
-  fmt::print("{} ({})\n", path, score.kind);
-  for (const auto& [name, count] : score.counts) fmt::print("  {:<34} {}\n", name, count);
-  for (const Measure& m : score.measures) {
-    const std::string interval =
-        m.interval ? fmt::format("  ({:.4f} to {:.4f})", m.interval->low, m.interval->high) : "";
-    fmt::print("  {:<34} {:.6f}{}\n", m.name, m.value, interval);
-  }
-  for (const auto& [measure, values] : score.by) {
-    for (const auto& [name, value] : values) fmt::print("  {:<34} {:.4f}\n", measure + " " + name, value);
-  }
-  if (!score.decoding.is_null()) fmt::print("  {:<34} {}\n", "decoding", score.decoding.dump());
-}
 
 int run(const ScoreArguments& o) {
   apply_common(o.common);
@@ -61,11 +34,16 @@ int run(const ScoreArguments& o) {
     spec.stops->erase(std::remove(spec.stops->begin(), spec.stops->end(), ""), spec.stops->end());
   }
   std::vector<std::string> inputs = o.files;
-  inputs.push_back(o.model);
+  inputs.insert(inputs.end(), {o.model, o.against, o.mask_words_of});
   check_outputs(inputs, {{"--out", o.out}});
   std::optional<AtomicFile> out;
   if (!o.out.empty()) out.emplace(o.out);
   const OpenModel open(o.model, o.common);
+  std::optional<OpenModel> base;
+  if (!o.against.empty()) spec.base = &base.emplace(o.against, o.common).model;
+  spec.mask.words.insert(o.mask_words.begin(), o.mask_words.end());
+  if (!o.mask_words_of.empty()) mask_words_of(o.mask_words_of, open.tokenizer, &spec.mask);
+  check_left_out(o.files, open.tokenizer, spec);
   Json results = Json::array();
   for (const std::string& path : o.files) {
     Progress progress("score", 1000);
@@ -73,8 +51,8 @@ int run(const ScoreArguments& o) {
       progress.update(done * 1000 / std::max<int64_t>(1, total));
     });
     progress.clear();
-    results.push_back(to_json(path, score));
-    if (!o.common.json) print(path, score);
+    results.push_back(ability_json(path, score));
+    if (!o.common.json) fmt::print("{}", ability_text(path, score));
     if (!out) continue;
     for (const Json& prediction : score.predictions) out->write(prediction.dump() + "\n");
   }
@@ -96,7 +74,9 @@ void add_score(CLI::App& program, Action* chosen) {
       "records, or text.\n"
       "docs/general-ability.md says what each number is.\n"
       "Records with occupation and gender (circuit import winobias) also get prejudice risk and signed bias.\n"
-      "Example:\n  circuit score examples/books-4l examples/agreement/untouched.txt examples/agreement/test.jsonl");
+      "Example:\n  circuit score examples/books-4l examples/agreement/untouched.txt examples/agreement/test.jsonl\n"
+      "  circuit score tuned examples/agreement/untouched.txt --against examples/books-4l --mask-words-of "
+      "examples/agreement/test.jsonl");
   command->add_option("MODEL", o->model, "Hugging Face model directory, or GGUF file")->required();
   command->add_option("FILE", o->files, "files to score")->required();
   command->add_option("--window", o->spec.window, "tokens in a window of text (default: the model's positions)")
@@ -110,6 +90,11 @@ void add_score(CLI::App& program, Action* chosen) {
       ->add_option("--stop", o->stops,
                    "text that ends a generation, may stand several times; \"\": none (default: the scorer's)")
       ->allow_extra_args(false);
+  command->add_option("--leave-out", o->spec.leave_out, "groups of minimal pairs (BLiMP's paradigms) not scored");
+  CLI::Option* against = command->add_option("--against", o->against, "base model: KL(base || MODEL) and top-1 agreement");
+  command->add_flag("--mask-readouts", o->spec.mask.readouts, "do not compare where records have readouts")->needs(against);
+  command->add_option("--mask-words", o->mask_words, "do not compare at these words")->delimiter(',')->needs(against);
+  command->add_option("--mask-words-of", o->mask_words_of, "nor at the answers of these records")->needs(against);
   command->add_option("--out", o->out,
                       "also write the predictions of pairs, choices and generation tasks (JSON Lines)");
   add_common(*command, &o->common);

@@ -47,12 +47,14 @@ class Parameter : public AnyParameter {
  public:
   // low > high: any number.
   Parameter(const char* name, T fallback, const char* help, double low = 0, double high = -1,
-            Setting::Ends ends = Setting::Ends::kIncluded)
-      : name_(name), fallback_(std::move(fallback)), help_(help), low_(low), high_(high), ends_(ends) {}
+            Setting::Ends ends = Setting::Ends::kIncluded, const char* since = "0.1")
+      : name_(name), fallback_(std::move(fallback)), help_(help), low_(low), high_(high), ends_(ends), since_(since) {}
 
   const char* name() const override { return name_; }
   void declare(Settings* settings, Parameters* values) const override {
-    settings->add(name_, values->place(std::string(name_), fallback_), help_).range(low_, high_).ends = ends_;
+    Setting& setting = settings->add(name_, values->place(std::string(name_), fallback_), help_);
+    setting.range(low_, high_).since_version(since_);
+    setting.ends = ends_;
   }
   T of(const Parameters& values) const { return values.value(std::string(name_), fallback_); }
   void set(Parameters* values, T value) const { *values->place(std::string(name_), fallback_) = std::move(value); }
@@ -63,6 +65,7 @@ class Parameter : public AnyParameter {
   const char* help_;
   double low_, high_;
   Setting::Ends ends_;
+  const char* since_;
 };
 
 using ParameterList = std::vector<const AnyParameter*>;

@@ -1,8 +1,11 @@
 #include "evaluation/ability.h"
 
+#include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "core/error.h"
+#include "core/setting_name.h"
 #include "evaluation/bias.h"
 #include "evaluation/generation_task.h"
 #include "evaluation/sequence_nll.h"
@@ -28,6 +31,17 @@ void check_length(const Job& job, const std::vector<int64_t>& ids, const std::st
   fail(place, "the text has {} tokens, the model has {} positions. Shorten it.", ids.size(), a.n_positions);
 }
 
+void add_divergence(const Job& job, std::vector<ComparedSequence> sequences, FileScore* score) {
+  check_comparable(*job.spec.base, job.model, job.path);
+  Rng rng = job.rng();
+  const BaseStreams base(*job.spec.base, std::move(sequences), job.spec.batch, job.path, job.progress);
+  const Divergence d = base.compare(job.model, rng, job.progress);
+  score->counts.emplace_back("compared", d.compared);
+  score->counts.emplace_back("masked", d.masked);
+  score->measures.push_back({"kl", d.kl.value, d.kl.interval});
+  score->measures.push_back({"top1_agreement", d.top1_agreement.value, d.top1_agreement.interval});
+}
+
 FileScore score_text(const Job& job) {
   const EncodedText text = read_text(job.path, job.tokenizer, job.spec.begin_token);
   const int64_t window = job.spec.window > 0 ? job.spec.window : job.model.architecture().n_positions;
@@ -40,20 +54,30 @@ FileScore score_text(const Job& job) {
                     {"perplexity", std::exp(r.nll), {}},
                     {"nats_per_byte", r.nll_byte, {}},
                     {"perplexity_per_byte", std::exp(r.nll_byte), {}}};
+  if (job.spec.base != nullptr) {
+    add_divergence(job, compared_text(job.model.architecture(), text, window, job.tokenizer, job.spec.mask), &score);
+  }
   return score;
 }
 
 FileScore score_pairs(const Job& job) {
-  const auto pairs = read_minimal_pairs(job.path, job.tokenizer, job.spec.begin_token);
+  std::vector<MinimalPair> pairs = read_minimal_pairs(job.path, job.tokenizer, job.spec.begin_token);
+  const std::set<std::string> left_out(job.spec.leave_out.begin(), job.spec.leave_out.end());
+  const auto all = static_cast<int64_t>(pairs.size());
+  pairs.erase(std::remove_if(pairs.begin(), pairs.end(),
+                             [&](const MinimalPair& pair) { return left_out.count(pair.group) > 0; }),
+              pairs.end());
+  FileScore score;
+  score.kind = "minimal pairs";
+  score.counts = {{"pairs", static_cast<int64_t>(pairs.size())}};
+  if (!left_out.empty()) score.counts.emplace_back("left_out", all - static_cast<int64_t>(pairs.size()));
+  if (pairs.empty()) return score;  // a share of nothing is no number
   for (const MinimalPair& pair : pairs) {
     check_length(job, pair.good, pair.place);
     check_length(job, pair.bad, pair.place);
   }
   const PairsResult r = evaluate_pairs(job.model, pairs, job.spec.batch, job.progress);
   Rng rng = job.rng();
-  FileScore score;
-  score.kind = "minimal pairs";
-  score.counts = {{"pairs", r.pairs}};
   score.measures = {mean_measure("accuracy", r.right, rng)};
   if (!r.accuracy_by.empty()) score.by["accuracy"] = r.accuracy_by;
   for (size_t i = 0; i < pairs.size(); ++i) {
@@ -140,15 +164,32 @@ FileScore score_examples(const Job& job) {
     score.measures.push_back({"perplexity", std::exp(r.nll), {}});
   }
   if (speak_of_occupations(data.examples)) add_bias(job, data.examples, &score);
+  if (job.spec.base != nullptr) {
+    add_divergence(job, compared_records(data.examples, job.tokenizer, job.spec.mask), &score);
+  }
   return score;
 }
 
 }  // namespace
 
+void check_left_out(const std::vector<std::string>& files, const LazyTokenizer& tokenizer, const AbilitySpec& spec) {
+  std::set<std::string> unknown(spec.leave_out.begin(), spec.leave_out.end());
+  for (const std::string& path : files) {
+    if (unknown.empty()) return;
+    if (file_kind(path) != FileKind::kMinimalPairs) continue;
+    for (const MinimalPair& pair : read_minimal_pairs(path, tokenizer, spec.begin_token)) unknown.erase(pair.group);
+  }
+  if (!unknown.empty()) fail(setting("leave_out"), "'{}' is no group of minimal pairs in these files.", *unknown.begin());
+}
+
 FileScore score_file(const Model& model, const LazyTokenizer& tokenizer, const std::string& path,
                      const AbilitySpec& spec, const EvaluationProgress& progress) {
   const Job job{model, tokenizer, path, spec, progress};
-  switch (file_kind(path)) {
+  const FileKind kind = file_kind(path);
+  if (spec.base != nullptr && !is_compared(kind)) {
+    fail(path, "a base is compared on text and on records; this file holds neither. Leave {} out.", setting("against"));
+  }
+  switch (kind) {
     case FileKind::kText:
       return score_text(job);
     case FileKind::kMinimalPairs:

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "evaluation/divergence.h"
 #include "evaluation/evaluation.h"
 #include "evaluation/measure.h"
 #include "io/json.h"
@@ -21,6 +22,9 @@ struct AbilitySpec {
   int64_t max_tokens = 256;                       // generated for a record
   std::optional<std::vector<std::string>> stops;  // text that ends a generation; absent: the scorer's own
   uint64_t seed = 0;                              // of the bootstrap
+  std::vector<std::string> leave_out;             // groups of minimal pairs that are not scored
+  const Model* base = nullptr;  // what text and records are compared with (divergence.h); null: nothing
+  MaskSpec mask;                // of that comparison
 };
 
 struct FileScore {
@@ -34,8 +38,14 @@ struct FileScore {
 };
 
 // Reads and scores a file of any kind that file_kind tells. Throws Error "file:line" for a record that cannot be used,
-// before any work.
+// before any work, and for a file of a kind that is not compared where there is a base.
 FileScore score_file(const Model& model, const LazyTokenizer& tokenizer, const std::string& path,
                      const AbilitySpec& spec, const EvaluationProgress& progress = {});
+
+// Throws Error naming a group to leave out that no pair of the files has.
+void check_left_out(const std::vector<std::string>& files, const LazyTokenizer& tokenizer, const AbilitySpec& spec);
+
+// Whether files of this kind are compared with a base.
+inline bool is_compared(FileKind kind) { return kind == FileKind::kText || kind == FileKind::kExamples; }
 
 }  // namespace circuit

@@ -18,6 +18,18 @@ void EvaluationSettings::declare(Settings* s) {
          "that find circuits; 0: not.")
       .at_least(0)
       .in("records");
+  s->add("kl", &kl,
+         "Also KL(base || tuned) and top-1 agreement, in nats per token: of untouched text (untouched/kl) and of text "
+         "and records in evaluation.files (ability/NAME/kl).")
+      .since_version("0.3");
+  s->add("mask_words", &mask_words, "Words that evaluation.kl does not compare; a list, or one text with commas.")
+      .since_version("0.3");
+  s->add("mask_task", &mask_task,
+         "Whether evaluation.kl leaves out the words that readouts of data.train answer, and readouts themselves.")
+      .since_version("0.3");
+  s->add("leave_out", &leave_out,
+         "Groups of minimal pairs in evaluation.files that are not scored, such as BLiMP's paradigms.")
+      .since_version("0.3");
 }
 
 }  // namespace circuit

@@ -18,6 +18,10 @@ struct EvaluationSettings {
   std::vector<std::string> files;
   int64_t max_tokens = 256;     // generated for a record of those
   int64_t circuit_records = 0;  // dev records on which the circuit is measured; 0: it is not
+  bool kl = false;              // untouched text, and text and records of the files, against the base
+  std::vector<std::string> mask_words;  // not compared
+  bool mask_task = false;               // nor the words and readouts of the training records
+  std::vector<std::string> leave_out;   // groups of minimal pairs of the files
 
   void declare(Settings* settings);
 };

@@ -26,7 +26,7 @@ void add_task(const std::string& split, const Dataset& data, const RunConfig& c,
 }
 
 // The files of evaluation.files: "ability/blimp/accuracy".
-void add_ability(const RunConfig& c, const OpenModel& open, Evaluation* values) {
+void add_ability(const RunConfig& c, const OpenModel& open, const Reference* reference, Evaluation* values) {
   AbilitySpec spec;
   spec.begin_token = c.data.bos;
   spec.batch = c.evaluation.batch;
@@ -34,6 +34,10 @@ void add_ability(const RunConfig& c, const OpenModel& open, Evaluation* values) 
   spec.metric = c.discovery.score.metric;
   spec.max_tokens = c.evaluation.max_tokens;
   for (const std::string& file : c.evaluation.files) {
+    const FileKind kind = file_kind(file);
+    spec.leave_out = kind == FileKind::kMinimalPairs ? c.evaluation.leave_out : std::vector<std::string>();
+    spec.base = reference != nullptr && is_compared(kind) ? &reference->base() : nullptr;
+    if (reference != nullptr) spec.mask = reference->mask();
     const FileScore score = score_file(open.model, open.tokenizer, file, spec, stop_if_interrupted);
     for (const Measure& m : score.measures) (*values)["ability/" + ability_name(file) + "/" + m.name] = m.value;
   }
@@ -47,14 +51,19 @@ Evaluation evaluate_run(const RunConfig& config, const TuneModel& model, Paramet
   Evaluation values;
   if (data.dev) add_task("dev", *data.dev, config, model.open.model, &values);
   if (data.test && splits == Splits::kAll) add_task("test", *data.test, config, model.open.model, &values);
-  if (!data.untouched.ids.empty()) {
+  if (!data.untouched.ids.empty() && data.reference) {
+    const Divergence d = data.reference->of_text(model.open.model, data.untouched, model.open.tokenizer);
+    values["untouched/kl"] = d.kl.value;
+    values["untouched/top1_agreement"] = d.top1_agreement.value;
+    values["untouched/perplexity"] = std::exp(d.nll);
+  } else if (!data.untouched.ids.empty()) {
     const int64_t positions = model.open.model.architecture().n_positions;
     const int64_t window = config.evaluation.window > 0 ? config.evaluation.window : positions;
     const TextResult r =
         evaluate_text(model.open.model, data.untouched, window, config.evaluation.batch, stop_if_interrupted);
     values["untouched/perplexity"] = std::exp(r.nll);
   }
-  if (splits == Splits::kAll) add_ability(config, model.open, &values);
+  if (splits == Splits::kAll) add_ability(config, model.open, data.reference.get(), &values);
   for (const auto& [name, value] : values) {
     if (!std::isnan(value)) continue;
     fail("tune", "evaluation: {} is not finite. Lower optimizer.lr, set optimizer.clip, or check the model's weights.",

@@ -39,6 +39,7 @@ PolicySpec policy_spec(const RunConfig& c, const TuneModel& model, const TuneDat
                                                      : find_selector(c.selection.kind);
   spec.steps = c.tuning.steps;
   spec.smoothing = c.discovery.smoothing;
+  spec.choice = model.choice;
   c.method().shape(&spec);
   return spec;
 }
@@ -61,6 +62,7 @@ TunerSpec tuner_spec(const RunConfig& c, const TuneModel& model, const TuneData&
   spec.batches.train = &data.train.examples;
   if (!data.replay.empty()) {
     spec.batches.replay = &data.replay;
+    spec.replay_masked = data.replay_masked;
     // By tokens, as the loss counts: a window is many times as long as a record.
     const double records = static_cast<double>(c.tuning.batches.batch * c.tuning.batches.accumulation);
     spec.batches.replay_records =
@@ -70,6 +72,7 @@ TunerSpec tuner_spec(const RunConfig& c, const TuneModel& model, const TuneData&
   spec.schedule = c.optimizer.schedule;
   spec.schedule.steps = c.tuning.steps;
   spec.clip = c.optimizer.clip;
+  if (data.reference) spec.base = &data.reference->base();
   return spec;
 }
 
@@ -98,7 +101,8 @@ TuneMemory tune_memory(const RunConfig& config, const TuneModel& model, const Tu
       plan_memory(weights.architecture(), weights.parameter_count(), pass, tuning.batches.batch, longest, element);
   TuneMemory memory;
   memory.program = model.program;
-  memory.weights = loss.weights;
+  // The base beside what is tuned.
+  memory.weights = reads_base(config) ? 2 * loss.weights : loss.weights;
   if (scores_edges(config)) {
     const TunerSpec spec = tuner_spec(config, model, data);
     const ScorePlan score = plan_score(weights, model.graph, spec.discovery.scorer, spec.discovery.score, longest);
@@ -110,7 +114,7 @@ TuneMemory tune_memory(const RunConfig& config, const TuneModel& model, const Tu
   shape.element = element;
   shape.states = find_optimizer(config.optimizer.rule.kind).states;
   shape.batches = tuning.batches.accumulation + (config.data.replay.empty() ? 0 : 1);
-  shape.weights = memory.weights;
+  shape.weights = loss.weights;
   memory.step = loss.activations + config.method().gradient_bytes(shape, tuning);
   memory.state = config.method().state_bytes(shape);
   return memory;

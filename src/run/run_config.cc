@@ -60,6 +60,15 @@ void check_config(const RunConfig& c, const std::string& place) {
     if (!names.insert(name).second) fail(place, "evaluation.files: two are called '{}'. Rename one.", name);
     if (!file_exists(file)) fail(file, "evaluation.files: there is no such file.");
   }
+  if (c.evaluation.kl && c.data.untouched.empty() && c.evaluation.files.empty()) {
+    fail(place, "evaluation.kl needs a text to compare on: data.untouched, or text or records in evaluation.files.");
+  }
+  if (c.tuning.anchor_replay > 0 && c.data.replay.empty()) {
+    fail(place, "tuning.anchor_replay needs data.replay, the text that it holds to the base.");
+  }
+  if (!c.evaluation.kl && (c.evaluation.mask_task || !c.evaluation.mask_words.empty())) {
+    fail(place, "evaluation.mask_words and evaluation.mask_task are of evaluation.kl, which is off.");
+  }
   if (c.evaluation.patience > 0 && c.data.dev.empty()) {
     fail(place, "evaluation.patience needs data.dev, whose metric it watches.");
   }

@@ -4,8 +4,10 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "evaluation/ability.h"
 #include "model/live_tensors.h"
 #include "task/text_windows.h"
+#include "task/word_mask.h"
 
 namespace circuit {
 namespace {
@@ -73,6 +75,9 @@ TuneModel::TuneModel(const RunConfig& config, OpenModel opened)
     : open(std::move(opened)),
       graph(config.discovery.graph.graph(open.model.architecture())),
       table(graph, open.model),
+      choice(config.policy.slices == "circuit" ? nullptr
+                                               : find_slice_choice(config.policy.slices)
+                                                     .make(open.model, open.checkpoint, table, config.policy.own)),
       program(
           resident_beside(open.model.parameter_count() * static_cast<int64_t>(open.model.embedding().element_size()))) {
 }
@@ -93,15 +98,27 @@ TuneData::TuneData(const RunConfig& config, const OpenModel& open) {
   if (!files.replay.empty()) {
     replay = read_text_windows(files.replay, open.tokenizer, open.model.architecture(), files.window, files.bos);
     log_info("{}: {} windows of text to replay", files.replay, replay.size());
+    if (config.tuning.anchor_replay > 0) {
+      const std::set<std::string> words = readout_words(open.tokenizer.get(), train.examples);
+      for (const Example& e : replay) replay_masked.push_back(tokens_of_words(open.tokenizer.get(), e.ids, words));
+    }
   }
-  if (files.untouched.empty()) return;
-  untouched = read_text(files.untouched, open.tokenizer, files.bos);
+  if (!files.untouched.empty()) untouched = read_text(files.untouched, open.tokenizer, files.bos);
+  AbilitySpec abilities;
+  abilities.begin_token = files.bos;
+  abilities.leave_out = config.evaluation.leave_out;
+  check_left_out(config.evaluation.files, open.tokenizer, abilities);
+  if (reads_base(config)) reference = std::make_unique<Reference>(config, open, train);
 }
 
 int64_t longest_record(const Dataset& data) {
   size_t longest = 1;
   for (const Example& e : data.examples) longest = std::max(longest, e.ids.size());
   return static_cast<int64_t>(longest);
+}
+
+bool reads_base(const RunConfig& config) {
+  return config.evaluation.kl || config.tuning.anchor > 0 || config.tuning.anchor_replay > 0;
 }
 
 bool scores_edges(const RunConfig& config) {

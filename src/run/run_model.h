@@ -2,11 +2,13 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "graph/slices.h"
+#include "run/reference.h"
 #include "run/run_config.h"
 #include "task/open_model.h"
 
@@ -19,9 +21,11 @@ struct TuneModel {
   OpenModel open;
   Graph graph;
   SliceTable table;
+  // Which slices are trained; null: the circuit's.
+  std::shared_ptr<const SliceChoice> choice;
   int64_t program;  // bytes that the process held beside the weights when they had been read
   // As its method sees it.
-  MethodInput input(const RunConfig& config) { return {open.model, graph, table, config.tuning, config.optimizer}; }
+  MethodInput input(const RunConfig& config) { return {open.model, graph, table, config.tuning, config.optimizer, choice.get()}; }
 
  private:
   TuneModel(const RunConfig& config, OpenModel opened);
@@ -33,13 +37,18 @@ struct TuneData {
   Dataset train;
   std::optional<Dataset> dev, test;
   std::vector<Example> replay;  // windows of general text
+  std::vector<std::vector<bool>> replay_masked;  // of each, tokens of the words that the task's readouts answer
   EncodedText untouched;        // no ids: none
+  std::unique_ptr<Reference> reference;  // null: nothing reads the base
 };
 
 // A file as a run of this configuration reads its records.
 Dataset read_run_records(const std::string& path, const RunConfig& config, const OpenModel& open);
 
 int64_t longest_record(const Dataset& data);  // tokens
+
+// Whether the base is read beside the model that is tuned.
+bool reads_base(const RunConfig& config);
 
 // Whether a circuit is found at any time.
 bool scores_edges(const RunConfig& config);

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "model/rows.h"
 #include "scoring/both_visitors.h"
+#include "scoring/device_contraction.h"
 
 namespace circuit {
 namespace {
@@ -254,7 +255,8 @@ at::Tensor EdgeAccumulator::direct(const Block& block, const at::Tensor& d_strea
 
 int64_t EdgeAccumulator::tile_size(const NodeRange& range, int64_t positions) const {
   if (spec_.tile_tokens > 0) return std::min(spec_.tile_tokens, positions);
-  return std::min(positions, tile_positions(position_bytes(model_, slots_, range.count)));
+  const int64_t bytes = position_bytes(model_, slots_, range.count);
+  return std::min(positions, model_.device().is_cpu() ? tile_positions(bytes) : tile_positions_on_device(bytes));
 }
 
 void EdgeAccumulator::contract(const NodeOutputs& outputs, const std::vector<LayerGradients>& gradients,
@@ -355,6 +357,10 @@ void EdgeAccumulator::contract_tile(const NodeOutputs& outputs, const std::vecto
       }
     }
     if (last) down.select(1, readers - 1).copy_(d_logits.narrow(0, part.first, part.count));
+    if (!up.is_cpu()) {
+      contract_on_device(up.narrow(1, 0, visible), down, part.spans, sums);
+      continue;
+    }
     for (int64_t t = 0; t < part.count; ++t) {
       const at::Tensor a_t = up[t].narrow(0, 0, visible);
       const at::Tensor g_t = down[t].t();

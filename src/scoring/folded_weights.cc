@@ -40,7 +40,8 @@ FoldedReaders fold(at::ScalarType type, const at::Tensor& w, const at::Tensor& b
   if (w.is_cpu()) {
     at::parallel_for(0, w.size(1), 1, work);
   } else {
-    work(0, w.size(1));
+    f.weight.copy_(w.permute({1, 2, 0})).mul_(gamma);
+    if (norm.spec.kind == NormKind::kLayerNorm) f.weight.sub_(f.weight.mean(2, true));
   }
   f.constant = constant_of(type, w, b, norm);
   return f;

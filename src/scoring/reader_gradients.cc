@@ -67,6 +67,12 @@ void ReaderGradients::add(ReaderGradients other) {
 }
 
 void head_products(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& scale) {
+  if (!out.is_cpu()) {
+    at::Tensor by_head = out.transpose(0, 1);
+    at::bmm_out(by_head, a.transpose(0, 1), b);
+    if (scale.defined()) out.mul_(scale);
+    return;
+  }
   for (int64_t h = 0; h < out.size(1); ++h) {
     at::Tensor target = out.select(1, h);
     at::mm_out(target, a.select(1, h), b[h]);

@@ -1,7 +1,6 @@
 #include "task/readout_penalty.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
 
 #include "model/wide.h"
@@ -9,9 +8,9 @@
 
 namespace circuit {
 
-ReadoutPenalty readout_penalty(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
-                               LossGradient gradient) {
-  ReadoutPenalty penalty;
+LossTerm readout_penalty(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
+                         LossGradient gradient) {
+  LossTerm penalty;
   penalty.head = head_input(model, x_final, batch.readout_rows);
   const AnswerWeights answers = answer_weights(model, batch, "the regulariser");
   const TokenLogits found = token_logits(model, penalty.head.y, answers.owners, answers.ids, answers.weights);
@@ -24,20 +23,10 @@ ReadoutPenalty readout_penalty(const Model& model, const ExampleBatch& batch, co
   penalty.d_unembedding = at::zeros(model.unembedding().sizes(), factors.options());
   penalty.d_unembedding.index_add_(0, answers.ids,
                                    wide(penalty.head.y).index_select(0, answers.owners) * factors.unsqueeze(1));
+  if (model.unembedding_bias().defined()) {
+    penalty.d_bias = at::zeros({model.unembedding().size(0)}, factors.options()).index_add_(0, answers.ids, factors);
+  }
   return penalty;
-}
-
-Loss with_penalty(Loss loss, const ReadoutPenalty& penalty, double weight) {
-  const auto joined = [](const at::Tensor& a, const at::Tensor& b) { return a.defined() ? at::cat({a, b}) : b; };
-  const NormStats& more = penalty.head.stats;
-  loss.head.rows = joined(loss.head.rows, penalty.head.rows);
-  loss.head.x = joined(loss.head.x, penalty.head.x);
-  loss.head.y = joined(loss.head.y, penalty.head.y);
-  if (more.mean.defined()) loss.head.stats.mean = joined(loss.head.stats.mean, more.mean);
-  loss.head.stats.rstd = joined(loss.head.stats.rstd, more.rstd);
-  loss.d_y = joined(loss.d_y, penalty.d_y * weight);
-  if (loss.d_unembedding.defined()) loss.d_unembedding.add_(penalty.d_unembedding, weight);
-  return loss;
 }
 
 }  // namespace circuit

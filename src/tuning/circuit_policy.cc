@@ -37,6 +37,12 @@ CircuitNodes matching(const Graph& graph, const std::vector<std::string>& patter
 }  // namespace
 
 void PolicySettings::declare(Settings* s) {
+  std::string help = "Which slices are trained, as many parameters as the circuit's have: ";
+  for (const SliceChoiceKind& kind : slice_choices()) {
+    help += kind.name + " (" + kind.help + ")" + (&kind == &slice_choices().back() ? "." : ", ");
+  }
+  s->add("slices", &slices, help).one_of(choices_of(slice_choices())).since_version("0.3");
+  declare_parameters(slice_choices(), s, &own);
   s->add("schedule", &size,
          {{"constant", SizeSchedule::kConstant},
           {"linear", SizeSchedule::kLinear},
@@ -149,7 +155,7 @@ void CircuitPolicy::widen(Rng& rng, CircuitNodes* nodes) const {
   }
 }
 
-Choice CircuitPolicy::choose(int64_t step, const EdgeScores& scores, Rng& rng) {
+Choice CircuitPolicy::choose(int64_t step, const EdgeScores& scores, Rng& rng, const std::vector<double>& gradients) {
   EdgeScores seen = smoothed(scores);
   // A score of zero is never selected.
   for (int64_t e = 0; e < graph_.n_edges(); ++e) {
@@ -171,11 +177,16 @@ Choice CircuitPolicy::choose(int64_t step, const EdgeScores& scores, Rng& rng) {
     nodes.downstream[v] = (nodes.downstream[v] || always_.downstream[v]) && !never_.downstream[v];
   }
   choice.slices = table_.of_nodes(nodes, spec_.selection.policy);
-  if (spec_.train == PolicySpec::Train::kCircuit) return choice;
+  if (spec_.train == PolicySpec::Train::kCircuit && spec_.choice == nullptr) return choice;
   CircuitNodes most = no_nodes(graph_);
   for (size_t u = 0; u < most.upstream.size(); ++u) most.upstream[u] = !never_.upstream[u];
   for (size_t v = 0; v < most.downstream.size(); ++v) most.downstream[v] = !never_.downstream[v];
   const std::vector<int64_t> all = table_.of_nodes(most, spec_.selection.policy);
+  if (spec_.choice != nullptr) {
+    Rng own = rng.split("slices");
+    choice.slices = spec_.choice->choose({table_, choice.slices, all, gradients}, own);
+  }
+  if (spec_.train == PolicySpec::Train::kCircuit) return choice;
   std::vector<int64_t> rest;
   std::set_difference(all.begin(), all.end(), choice.slices.begin(), choice.slices.end(), std::back_inserter(rest));
   choice.slices = std::move(rest);

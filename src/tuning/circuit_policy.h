@@ -8,6 +8,7 @@
 
 #include "core/rng.h"
 #include "selection/selector.h"
+#include "tuning/slice_choice.h"
 
 namespace circuit {
 
@@ -18,6 +19,8 @@ struct PolicySettings {
   int64_t n_final = 0;                          // … to this one at the last step
   int64_t leave_rank = 0;   // an edge of the last circuit stays while it is among so many strongest; 0: off
   double extra_random = 0;  // r: share of the nodes outside the circuit trained too, drawn at every discovery
+  std::string slices = "circuit";  // which are trained, of slice_choices()
+  Parameters own;                  // of those
   std::vector<std::string> always, never;  // node names, * for any characters: trained in any case; never, nor edges
 
   void declare(Settings* settings);
@@ -27,6 +30,7 @@ struct PolicySpec : PolicySettings {
   Selector selector;
   SelectionSpec selection;
   enum class Train { kCircuit, kComplement } train = Train::kCircuit;  // the circuit's slices, or all but those
+  std::shared_ptr<const SliceChoice> choice;  // null: the circuit's
   bool once = false;     // the first circuit stays (methods fixed and random)
   int64_t steps = 0;     // of the run
   double smoothing = 0;  // α: selection sees S̄ ← α S̄ + (1 − α) S, S̄ = S at first
@@ -48,8 +52,9 @@ class CircuitPolicy {
   // Throws UsageError naming a pattern that no node has, or a setting out of its range.
   CircuitPolicy(const Graph& graph, const SliceTable& table, PolicySpec spec);
 
-  // rng: of this discovery. Throws what the selector throws.
-  Choice choose(int64_t step, const EdgeScores& scores, Rng& rng);
+  bool reads_gradients() const { return spec_.choice != nullptr && spec_.choice->reads_gradients(); }
+  // rng: of this discovery; gradients: of every slice, where it reads them. Throws what the selector throws.
+  Choice choose(int64_t step, const EdgeScores& scores, Rng& rng, const std::vector<double>& gradients = {});
 
   int64_t n_at(int64_t step) const;
   const PolicyState& state() const { return state_; }

@@ -1,7 +1,9 @@
 #include "tuning/euclidean_norm.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/stack.h>
 
 #include <algorithm>
 #include <array>
@@ -61,6 +63,25 @@ double euclidean_norm(const at::Tensor& t) {
   if (rows.scalar_type() == at::kDouble) return norm_by_rows<double>(rows);
   if (rows.scalar_type() == at::kBFloat16) return norm_by_rows<at::BFloat16>(rows);
   return norm_by_rows<float>(rows);
+}
+
+std::vector<double> euclidean_norms(const std::vector<at::Tensor>& all, double undefined) {
+  std::vector<double> norms(all.size(), undefined);
+  std::vector<at::Tensor> on_device;
+  std::vector<size_t> place;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (!all[i].defined()) continue;
+    if (all[i].is_cpu()) {
+      norms[i] = euclidean_norm(all[i]);
+      continue;
+    }
+    on_device.push_back(all[i].to(wide(all[i].scalar_type())));
+    place.push_back(i);
+  }
+  if (on_device.empty()) return norms;
+  const at::Tensor found = at::stack(at::_foreach_norm(on_device)).to(at::kDouble).to(at::kCPU);
+  for (size_t i = 0; i < place.size(); ++i) norms[place[i]] = found.data_ptr<double>()[i];
+  return norms;
 }
 
 }  // namespace circuit

@@ -26,6 +26,12 @@ std::map<std::string, int64_t> unit_dimensions(const Layout& layout) {
   return dims;
 }
 
+// aᵀ b, on a device with the unit's dimension outermost: parts of it are then dense, and kernels take many at once.
+at::Tensor product(const at::Tensor& a, const at::Tensor& b, int64_t unit_dim) {
+  if (a.is_cpu() || unit_dim == 0) return at::mm(a.t(), b);
+  return at::mm(b.t(), a).t();
+}
+
 template <class Parts>
 at::Tensor columns(const at::Tensor& rows, const Parts& parts, int64_t offset) {
   std::vector<at::Tensor> chosen;
@@ -80,7 +86,7 @@ void SliceGradients::linear(const TensorRef& ref, Units units, int64_t first, co
   // inputᵀ d_out, of the chosen columns of one side; as the file has it: [out, in] where transposed.
   const at::Tensor in = units == Units::kInputs ? columns(input, parts, first) : input;
   const at::Tensor out = units == Units::kOutputs ? columns(d_out, parts, first) : d_out;
-  const at::Tensor all = ref.transposed ? at::mm(out.t(), in) : at::mm(in.t(), out);
+  const at::Tensor all = ref.transposed ? product(out, in, ref.unit_dim) : product(in, out, ref.unit_dim);
   int64_t offset = 0;
   for (const Part& p : parts) {
     give(p.slice, all.narrow(ref.unit_dim, offset, p.length));

@@ -6,6 +6,7 @@
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
@@ -19,6 +20,8 @@
 #include "core/error.h"
 #include "core/rng.h"
 #include "tuning/elementwise.h"
+#include "tuning/euclidean_norm.h"
+#include "tuning/foreach.h"
 
 namespace circuit {
 namespace {
@@ -235,31 +238,44 @@ std::vector<at::Tensor> LoraStore::take_gradients() {
 UpdateNorms LoraStore::update(const OptimizerSpec& spec, double lr, double clip, Detail detail,
                               std::vector<at::Tensor> gradients) {
   UpdateNorms norms;
+  const std::vector<double> lengths = euclidean_norms(gradients, 0);
   double squares = 0;
-  const auto norm_of = [](const at::Tensor& t) { return t.defined() ? at::linalg_vector_norm(t).item<double>() : 0.0; };
-  for (const at::Tensor& gradient : gradients) squares += std::pow(norm_of(gradient), 2);
+  for (const double length : lengths) squares += length * length;
   norms.gradient = std::sqrt(squares);
   UpdateStep step;
   step.lr = lr;
   step.weight_decay = spec.weight_decay;
   step.scale = clip_factor(norms.gradient, clip);
   const Optimizer& optimizer = find_optimizer(spec.kind);
+  std::vector<SliceUpdate> updates;
+  std::vector<size_t> updated;
   for (size_t i = 0; i < adapters_.size(); ++i) {
     Adapter& adapter = adapters_[i];
-    const at::Tensor& of_a = gradients[2 * i];
-    const at::Tensor& of_b = gradients[2 * i + 1];
-    if (!of_a.defined()) continue;
-    const double gradient = std::hypot(norm_of(of_a), norm_of(of_b));
+    if (!gradients[2 * i].defined()) continue;
+    updates.push_back({step, adapter.a, std::move(gradients[2 * i]), &adapter.a_state});
+    updates.push_back({step, adapter.b, std::move(gradients[2 * i + 1]), &adapter.b_state});
+    updated.push_back(i);
+  }
+  if (!model_.device().is_cpu() && optimizer.changes != nullptr && !updates.empty()) {
+    const std::vector<at::Tensor> changes = optimizer.changes(spec, updates);
+    add_changes(updates, changes);
+  } else {
+    for (const SliceUpdate& u : updates) optimizer.update(spec, u.step, u.weight, u.gradient, u.state);
+  }
+  std::vector<at::Tensor> moved;  // ‖Δw‖ of each, where it is
+  for (const size_t i : updated) {
+    const Adapter& adapter = adapters_[i];
     at::Tensor before;
     if (detail == Detail::kPerSlice) before = model_.parameter(adapter.layer.tensor).clone();
-    optimizer.update(spec, step, adapter.a, of_a, &adapter.a_state);
-    optimizer.update(spec, step, adapter.b, of_b, &adapter.b_state);
     merge(adapter);
     if (detail == Detail::kGlobal) continue;
     norms.slices.push_back(static_cast<int64_t>(i));
-    norms.slice_gradients.push_back(step.scale * gradient);
-    norms.slice_updates.push_back(norm_of(before.sub_(model_.parameter(adapter.layer.tensor))));
+    norms.slice_gradients.push_back(step.scale * std::hypot(lengths[2 * i], lengths[2 * i + 1]));
+    moved.push_back(at::linalg_vector_norm(before.sub_(model_.parameter(adapter.layer.tensor))));
   }
+  if (moved.empty()) return norms;
+  const at::Tensor all = at::stack(moved).to(at::kDouble).to(at::kCPU);
+  norms.slice_updates.assign(all.data_ptr<double>(), all.data_ptr<double>() + all.numel());
   return norms;
 }
 

@@ -20,6 +20,7 @@ struct MethodInput {
   const SliceTable& table;
   const TuningSettings& tuning;
   const OptimizerSettings& optimizer;
+  const SliceChoice* choice = nullptr;  // which slices; null: the circuit's
 };
 
 // What is trained in one run.

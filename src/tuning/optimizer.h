@@ -36,6 +36,13 @@ struct UpdateStep {
   double scale = 1;  // of the gradient
 };
 
+// One of several updates that are made together.
+struct SliceUpdate {
+  UpdateStep step;
+  at::Tensor weight, gradient;  // as of a single one
+  SliceState* state = nullptr;
+};
+
 struct Optimizer {
   std::string name;
   // One update in place. weight: the slice (its master, where there is one); gradient: same shape, its dtype or BF16,
@@ -43,6 +50,9 @@ struct Optimizer {
   void (*update)(const OptimizerSpec& spec, const UpdateStep& step, const at::Tensor& weight,
                  const at::Tensor& gradient, SliceState* state);
   int states;  // tensors of state per slice, for memory plans
+  // What the updates add to their weights, of each in its gradient's layout; states move on, weights stay. For devices,
+  // where a kernel a slice costs more than its work. Null: one after the other.
+  std::vector<at::Tensor> (*changes)(const OptimizerSpec& spec, const std::vector<SliceUpdate>& updates) = nullptr;
 };
 
 const std::vector<Optimizer>& optimizers();

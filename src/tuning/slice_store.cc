@@ -13,6 +13,7 @@
 #include "core/heap.h"
 #include "ranks/communicator.h"
 #include "tuning/euclidean_norm.h"
+#include "tuning/foreach.h"
 
 namespace circuit {
 
@@ -134,8 +135,7 @@ std::vector<at::Tensor> SliceStore::take_gradients() {
 
 std::vector<double> SliceStore::gradient_lengths(const std::vector<at::Tensor>& gradients) const {
   constexpr double kUnreached = -1;
-  std::vector<double> lengths;
-  for (const at::Tensor& g : gradients) lengths.push_back(g.defined() ? euclidean_norm(g) : kUnreached);
+  std::vector<double> lengths = euclidean_norms(gradients, kUnreached);
   if (owner_of_.empty()) return lengths;
   const at::Tensor own = at::tensor(lengths, at::kDouble);
   std::vector<at::Tensor> of_rank;
@@ -165,6 +165,32 @@ void SliceStore::share_values(const std::vector<double>& lengths, std::vector<do
   }
 }
 
+// Returns ‖Δw‖ of each, where asked for.
+std::vector<double> SliceStore::update_in_turn(const Optimizer& optimizer, const OptimizerSpec& spec, Detail detail,
+                                               std::vector<SliceUpdate>* updates) const {
+  // One for all slices: glibc before 2.38 puts no aligned block where one of its size was, and each would stay a hole.
+  at::Tensor scratch;
+  std::vector<double> changes;
+  for (SliceUpdate& u : *updates) {
+    at::Tensor before;
+    if (detail == Detail::kPerSlice) {
+      if (!scratch.defined()) scratch = at::empty({largest_slice()}, u.weight.options());
+      before = scratch.narrow(0, 0, u.weight.numel()).view(u.weight.sizes()).copy_(u.weight);
+    }
+    optimizer.update(spec, u.step, u.weight, u.gradient, u.state);
+    u.gradient = at::Tensor();
+    if (detail == Detail::kPerSlice) changes.push_back(euclidean_norm(before.sub_(u.weight)));
+  }
+  return changes;
+}
+
+std::vector<double> SliceStore::update_together(const Optimizer& optimizer, const OptimizerSpec& spec, Detail detail,
+                                                const std::vector<SliceUpdate>& updates) {
+  const std::vector<at::Tensor> changes = optimizer.changes(spec, updates);
+  add_changes(updates, changes);
+  return detail == Detail::kPerSlice ? euclidean_norms(changes, 0) : std::vector<double>();
+}
+
 UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip, Detail detail,
                                std::vector<at::Tensor> gradients) {
   UpdateNorms norms;
@@ -178,29 +204,28 @@ UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip
   for (const int64_t id : current_)
     first_updates += states_.at(id).updates > 0 || !is_own(id) ? 0 : table_[id].parameters;
   make_room(first_updates * optimizer.states);
-  // One for all slices: glibc before 2.38 puts no aligned block where one of its size was, and each would stay a hole.
-  at::Tensor scratch;
-  std::vector<double> changes(current_.size());
+  std::vector<SliceUpdate> updates;
+  std::vector<size_t> updated;
   for (size_t i = 0; i < current_.size(); ++i) {
     const int64_t id = current_[i];
     if (lengths[i] < 0 || !is_own(id)) continue;
     SliceState& state = states_[id];
     const at::Tensor view = writable_view_of(id);
-    const at::Tensor weight = state.master.defined() ? state.master : view;
-    at::Tensor before;
-    if (detail == Detail::kPerSlice) {
-      if (!scratch.defined()) scratch = at::empty({largest_slice()}, weight.options());
-      before = scratch.narrow(0, 0, weight.numel()).view(weight.sizes()).copy_(weight);
-    }
-    const bool bias = view.dim() == 1;
-    UpdateStep step;
-    step.lr = rates_.empty() ? lr : lr * rates_[id];
-    step.weight_decay = bias && !spec.decay_biases ? 0 : spec.weight_decay;
-    step.scale = factor;
-    optimizer.update(spec, step, weight, gradients[i], &state);
-    gradients[i] = at::Tensor();
-    if (state.master.defined()) view.copy_(state.master);
-    if (detail == Detail::kPerSlice) changes[i] = euclidean_norm(before.sub_(weight));
+    SliceUpdate u{{}, state.master.defined() ? state.master : view, std::move(gradients[i]), &state};
+    u.step.lr = rates_.empty() ? lr : lr * rates_[id];
+    u.step.weight_decay = view.dim() == 1 && !spec.decay_biases ? 0 : spec.weight_decay;
+    u.step.scale = factor;
+    updates.push_back(std::move(u));
+    updated.push_back(i);
+  }
+  const bool together = !model_.device().is_cpu() && optimizer.changes != nullptr && !updates.empty();
+  const std::vector<double> lengths_of_changes = together ? update_together(optimizer, spec, detail, updates)
+                                                          : update_in_turn(optimizer, spec, detail, &updates);
+  std::vector<double> changes(current_.size());
+  for (size_t i = 0; i < lengths_of_changes.size(); ++i) changes[updated[i]] = lengths_of_changes[i];
+  for (const size_t i : updated) {
+    const SliceState& state = states_[current_[i]];
+    if (state.master.defined()) writable_view_of(current_[i]).copy_(state.master);
   }
   share_values(lengths, &changes);
   if (detail == Detail::kPerSlice) {

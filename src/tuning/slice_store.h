@@ -63,6 +63,10 @@ class SliceStore : public ParameterStore {
   // ‖g‖ of the current slices on every rank; −1: no backward reached it.
   std::vector<double> gradient_lengths(const std::vector<at::Tensor>& gradients) const;
   // The owners' values and how far they moved, on every rank.
+  std::vector<double> update_in_turn(const Optimizer& optimizer, const OptimizerSpec& spec, Detail detail,
+                                     std::vector<SliceUpdate>* updates) const;
+  static std::vector<double> update_together(const Optimizer& optimizer, const OptimizerSpec& spec, Detail detail,
+                                             const std::vector<SliceUpdate>& updates);
   void share_values(const std::vector<double>& lengths, std::vector<double>* changes);
   int64_t largest_slice() const;  // parameters
 

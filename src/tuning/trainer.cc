@@ -12,7 +12,10 @@
 #include "core/error.h"
 #include "ranks/shares.h"
 #include "ranks/tree_sum.h"
+#include "task/anchor.h"
 #include "task/readout_penalty.h"
+#include "tuning/euclidean_norm.h"
+#include "tuning/gradients.h"
 
 namespace circuit {
 namespace {
@@ -49,7 +52,8 @@ void share_result(ScoreResult* result) {
 struct Trainer::Step {
   int64_t number = 0;
   std::vector<ExampleList> examples;  // of the task
-  std::vector<ExampleBatch> batches;  // those, then replayed ones
+  std::vector<ExampleList> replayed;
+  std::vector<ExampleBatch> batches;  // of the task's examples, then of replayed ones
   int64_t target_tokens = 0, readouts = 0;
   double loss_sum = 0;  // Σ nll · weight, and the regulariser on the same scale
   TreeSum gradients;    // of this rank's batches
@@ -60,6 +64,7 @@ struct Trainer::Step {
   bool has_shared = false;
   std::unique_ptr<RecordedBackward> recorded;
 
+  bool replays(size_t batch) const { return batch >= examples.size(); }
   double loss() const { return loss_sum / static_cast<double>(target_tokens); }
 };
 
@@ -72,6 +77,7 @@ Trainer::Trainer(const Model& model, ParameterStore& store, TunerSpec spec)
 Trainer::Trainer(const Model& model, const Graph& graph, const SliceTable& table, SliceStore& store, TunerSpec spec)
     : Trainer(model, store, std::move(spec)) {
   graph_ = &graph;
+  table_ = &table;
   slices_ = &store;
   policy_ = std::make_unique<CircuitPolicy>(graph, table, spec_.discovery.policy);
 }
@@ -87,7 +93,7 @@ bool Trainer::discovers_at(int64_t step) const {
 
 bool Trainer::metric_is_loss() const {
   const SlicePolicy& trained = spec_.discovery.policy.selection.policy;
-  const bool plain = spec_.readout_weight == 1 && !spec_.readout_only && spec_.regulariser == 0;
+  const bool plain = spec_.readout_weight == 1 && !spec_.readout_only && spec_.regulariser == 0 && spec_.anchor == 0;
   // The head's own gradients are made with the loss, not with a metric.
   return spec_.discovery.score.metric.name == "nll" && plain && !trained.train_norms && !trained.train_unembedding;
 }
@@ -132,30 +138,95 @@ void Trainer::discover(Step* step, TuneObserver& observer) {
   }
   if (shares) share_result(&result);
   Rng rng = Rng(spec_.batches.seed).split("selection " + std::to_string(step->number));
-  Choice choice = policy_->choose(step->number, result.scores, rng);
+  const std::vector<double> gradients =
+      policy_->reads_gradients() ? gradients_of_slices(*step) : std::vector<double>();
+  Choice choice = policy_->choose(step->number, result.scores, rng, gradients);
   slices_->select(std::move(choice.slices), d.on_return);
   step->metric = result.metric;
   observer.on_discovery({step->number, result.scores, choice.circuit, result.metric, result.examples,
                          result.sum_rule_error, seconds_since(start)});
 }
 
-double Trainer::add_loss(const Step& step, const ExampleBatch& batch, ForwardCache run, WeightSink& sink) {
+std::vector<double> Trainer::gradients_of_slices(const Step& step) {
+  TreeSum sum;
+  const Share share = share_of(static_cast<int64_t>(step.batches.size()), world());
+  for (int64_t i = share.first; i < share.last; ++i) {
+    const ExampleBatch& batch = step.batches[i];
+    SliceGradients sink(model_, table_->slices());
+    if (batch.n_targets() > 0) {
+      const Keep keep = spec_.recompute ? Keep::kStreams : Keep::kBackward;
+      const auto at = static_cast<size_t>(i);
+      add_loss(step, at, forward(model_, batch.tokens, keep, {read_rows(step, at)}), sink);
+    }
+    sum.add(i, sink.take());
+  }
+  std::vector<double> norms;
+  for (const at::Tensor& g : sum.finish(world(), "gradients of every slice")) {
+    norms.push_back(g.defined() ? euclidean_norm(g) : 0);
+  }
+  return norms;
+}
+
+double Trainer::anchor_of(const Step& step, size_t batch) const {
+  return step.replays(batch) ? spec_.anchor_replay : spec_.anchor;
+}
+
+at::Tensor Trainer::read_rows(const Step& step, size_t batch) const {
+  const bool more = spec_.regulariser > 0 || anchor_of(step, batch) > 0;
+  return more ? at::Tensor() : step.batches[batch].targets.rows;
+}
+
+at::Tensor Trainer::anchored_rows(const Step& step, size_t i) const {
+  const ExampleBatch& batch = step.batches[i];
+  std::vector<bool> free(batch.tokens.tokens());
+  for (int64_t r = 0; r < batch.n_readouts(); ++r) {
+    free[batch.tokens.starts[batch.readout_example[r]] + batch.readouts[r].position - 1] = true;
+  }
+  if (step.replays(i)) {
+    const ExampleList& examples = step.replayed[i - step.examples.size()];
+    for (size_t e = 0; e < examples.size(); ++e) {
+      const std::vector<bool>& masked = spec_.replay_masked[examples[e] - spec_.batches.replay->data()];
+      for (size_t t = 1; t < masked.size(); ++t) {
+        if (masked[t]) free[batch.tokens.starts[e] + static_cast<int64_t>(t) - 1] = true;
+      }
+    }
+  }
+  std::vector<int64_t> rows;
+  for (size_t row = 0; row < free.size(); ++row) {
+    if (!free[row]) rows.push_back(static_cast<int64_t>(row));
+  }
+  return at::tensor(rows, at::kLong).to(model_.device());
+}
+
+double Trainer::add_loss(const Step& step, size_t i, ForwardCache run, WeightSink& sink) {
+  const ExampleBatch& batch = step.batches[i];
   const LossGradient wanted =
       sink.wants(model_.layout().unembedding) ? LossGradient::kStreamAndUnembedding : LossGradient::kStream;
-  run.read_rows = batch.targets.rows;
-  Loss loss = nll_loss(model_, run.x_final, batch.targets, wanted);
-  const at::Tensor terms = batch.targets.weights.defined() ? loss.nll * batch.targets.weights : loss.nll;
-  double sum = terms.sum().item<double>();
+  run.read_rows = read_rows(step, i);
+  const double anchor = anchor_of(step, i);
+  Loss loss;
+  double sum = 0;
+  // What is replayed is learned, or held to the base.
+  if (!step.replays(i) || anchor == 0) {
+    loss = nll_loss(model_, run.x_final, batch.targets, wanted);
+    const at::Tensor terms = batch.targets.weights.defined() ? loss.nll * batch.targets.weights : loss.nll;
+    sum = terms.sum().item<double>();
+  }
+  const auto add = [&](const LossTerm& term, double weight) {
+    sum += weight * term.sum;
+    loss = with_term(std::move(loss), term, weight);
+  };
   if (spec_.regulariser > 0 && batch.n_readouts() > 0) {
     // On the scale of the loss's sum, which is divided by the number of target tokens at last.
     const double weight =
         spec_.regulariser * static_cast<double>(step.target_tokens) / static_cast<double>(step.readouts);
-    const ReadoutPenalty penalty = readout_penalty(model_, batch, run.x_final, wanted);
-    sum += weight * penalty.sum;
-    loss = with_penalty(std::move(loss), penalty, weight);
-    run.read_rows = at::Tensor();
+    add(readout_penalty(model_, batch, run.x_final, wanted), weight);
   }
-  if (std::isfinite(sum))
+  if (anchor > 0) {
+    const at::Tensor rows = anchored_rows(step, i);
+    if (rows.size(0) > 0) add(anchor_term(*spec_.base, model_, batch.tokens, run.x_final, rows, wanted), anchor);
+  }
+  if (std::isfinite(sum) && loss.d_y.defined())
     weight_gradients(model_, batch.tokens, run, loss, 1.0 / static_cast<double>(step.target_tokens), sink);
   return sum;
 }
@@ -176,8 +247,8 @@ double Trainer::learn_batch(Step* step, size_t i, WeightSink& sink) {
   }
   const Keep keep = spec_.recompute ? Keep::kStreams : Keep::kBackward;
   const bool shared = i == 0 && step->has_shared;
-  const at::Tensor rows = spec_.regulariser > 0 ? at::Tensor() : batch.targets.rows;
-  return add_loss(*step, batch, shared ? std::move(step->shared) : forward(model_, batch.tokens, keep, {rows}), sink);
+  return add_loss(*step, i,
+                  shared ? std::move(step->shared) : forward(model_, batch.tokens, keep, {read_rows(*step, i)}), sink);
 }
 
 // Every rank learns from a share of the micro-batches; what they add up to is known once all have.
@@ -221,8 +292,9 @@ void Trainer::step(int64_t s, TuneObserver& observer) {
   Step step;
   step.number = s;
   step.examples = task_batches(spec_.batches, s);
+  step.replayed = replay_batches(spec_.batches, s);
   std::vector<ExampleList> parts = step.examples;
-  for (ExampleList& part : replay_batches(spec_.batches, s)) parts.push_back(std::move(part));
+  parts.insert(parts.end(), step.replayed.begin(), step.replayed.end());
   for (const ExampleList& part : parts) {
     step.batches.push_back(make_example_batch(part, model_.architecture(), model_.device()));
     // Replayed text has no readouts: its tokens count as they are.

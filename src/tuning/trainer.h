@@ -37,6 +37,8 @@ struct TunerSpec : TrainSettings {
   OptimizerSpec optimizer;
   Schedule schedule;
   double clip = 0;
+  const Model* base = nullptr;  // where the loss has an anchor
+  std::vector<std::vector<bool>> replay_masked;  // by replayed record and token: not anchored
 };
 
 struct DiscoveryEvent {
@@ -102,10 +104,17 @@ class Trainer {
   // Whether the metric's gradient is the loss's, but for a factor: then one backward serves both.
   bool metric_is_loss() const;
   void discover(Step* step, TuneObserver& observer);
+  // ‖∂loss/∂slice‖₂ of every slice of the table, of the step's batches.
+  std::vector<double> gradients_of_slices(const Step& step);
   void learn(Step* step);
   // Shows a micro-batch's gradients; gives its share of the loss's sum.
   double learn_batch(Step* step, size_t batch, WeightSink& sink);
-  double add_loss(const Step& step, const ExampleBatch& batch, ForwardCache run, WeightSink& sink);
+  double add_loss(const Step& step, size_t batch, ForwardCache run, WeightSink& sink);
+  // The anchor's weight on a batch; rows of it whose prediction is anchored.
+  double anchor_of(const Step& step, size_t batch) const;
+  at::Tensor anchored_rows(const Step& step, size_t batch) const;
+  // Of what a loss of this batch reads the last stream; undefined: all.
+  at::Tensor read_rows(const Step& step, size_t batch) const;
   void check_loss(const Step& step, TuneObserver& observer) const;
   void check_update(const Step& step, const UpdateNorms& norms, TuneObserver& observer) const;
   void step(int64_t s, TuneObserver& observer);
@@ -115,6 +124,7 @@ class Trainer {
   ParameterStore& store_;
   TunerSpec spec_;
   const Graph* graph_ = nullptr;  // with circuits
+  const SliceTable* table_ = nullptr;
   SliceStore* slices_ = nullptr;
   std::unique_ptr<CircuitPolicy> policy_;
 };

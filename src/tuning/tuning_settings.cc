@@ -34,6 +34,16 @@ void TuningSettings::declare(Settings* s) {
   s->add("readout_only", &readout_only, "The loss counts readout tokens only.");
   s->add("regulariser", &regulariser, "b: adds b times the mean |logit difference| at readouts to the loss.")
       .range(0, 1e6);
+  s->add("anchor", &anchor,
+         "b: adds b times KL(base || model) to the loss at every token of the records that is no readout, so that only "
+         "what the readouts teach may change.")
+      .range(0, 1e6)
+      .since_version("0.3");
+  s->add("anchor_replay", &anchor_replay,
+         "b: replayed text counts b times its KL(base || model) instead of its likelihood, but for the words that "
+         "readouts of data.train answer; 0: its likelihood.")
+      .range(0, 1e6)
+      .since_version("0.3");
   s->add("match_parameters", &match_parameters,
          "lora: take the rank whose parameters come nearest to those of the first circuit. Other methods as they are: "
          "random has its size anyway.");

@@ -18,6 +18,8 @@ struct TrainSettings {
   double readout_weight = 1;  // factor of the loss terms of readout tokens
   bool readout_only = false;  // the loss counts readout tokens only
   double regulariser = 0;     // β of β · mean |logit difference|
+  double anchor = 0;          // β of β · KL(base ‖ model) where the task's records have no readout
+  double anchor_replay = 0;   // β′ of the same on replayed text, in the place of its likelihood
   double max_loss = 0;        // nats per target token above which the run stops; 0: no bound
   bool recompute = false;     // activations are made again in the backward instead of kept
 };

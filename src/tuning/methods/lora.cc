@@ -18,15 +18,25 @@ const Parameter<double> kAlpha("alpha", 16, "Adapters count alpha / rank times; 
 const Parameter<std::vector<std::string>> kTargets(
     "targets", {"all-linear"},
     "Linear layers by the last part of their name, as PEFT's target_modules; or all-linear.");
-const Parameter<bool> kCircuit("circuit", false, "Adapt only what the first circuit's heads and MLPs own.");
+const Parameter<bool> kCircuit("circuit", false, "Adapt only what the first circuit's heads and MLPs own (or what selection.slices chooses).");
 
 constexpr const char* kName = "lora";
 
 const Parameters& own(const TuningSettings& tuning) { return tuning.own_of(kName); }
 
+// Of what the first circuit owns, or of as much that is chosen in its place.
 AdapterReaches reach_of_circuit(const MethodInput& input, const Circuit& circuit) {
+  std::vector<int64_t> ids = input.table.of_circuit(circuit, SlicePolicy());
+  if (input.choice != nullptr) {
+    if (input.choice->reads_gradients())
+      fail("selection.slices", "adapters are made before there is a gradient: choose by another reason.");
+    const CircuitNodes every{std::vector<bool>(input.graph.n_upstream(), true),
+                             std::vector<bool>(input.graph.n_downstream(), true)};
+    Rng rng = Rng(static_cast<uint64_t>(input.tuning.batches.seed)).split("selection 0").split("slices");
+    ids = input.choice->choose({input.table, ids, input.table.of_nodes(every, SlicePolicy()), {}}, rng);
+  }
   std::vector<Slice> slices;
-  for (const int64_t id : input.table.of_circuit(circuit, SlicePolicy())) slices.push_back(input.table[id]);
+  for (const int64_t id : ids) slices.push_back(input.table[id]);
   return reach_of(input.model, slices);
 }
 

@@ -1,11 +1,17 @@
 // AdamW (Loshchilov, Hutter 2019): decoupled decay, bias correction by the slice's own update count.
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_addcmul.h>
+#include <ATen/ops/_foreach_div.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_sqrt.h>
 #include <ATen/ops/sqrt.h>
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
 
 #include "tuning/elementwise.h"
+#include "tuning/foreach.h"
 #include "tuning/optimizer.h"
 
 namespace circuit {
@@ -66,8 +72,32 @@ void update(const OptimizerSpec& spec, const UpdateStep& step, const at::Tensor&
   with_operations(f, weight, gradient.to(weight.scalar_type()), state);
 }
 
+std::vector<at::Tensor> changes(const OptimizerSpec& spec, const std::vector<SliceUpdate>& updates) {
+  const std::vector<at::Tensor> g = scaled_gradients(updates);
+  const std::vector<at::Tensor> first = states_of(updates, &SliceState::first, g);
+  const std::vector<at::Tensor> second = states_of(updates, &SliceState::second, g);
+  for (const SliceUpdate& u : updates) ++u.state->updates;
+  const auto corrected = [](double beta, const SliceUpdate& u) {
+    return 1 - std::pow(beta, static_cast<double>(u.state->updates));
+  };
+  at::_foreach_mul_(first, spec.beta1);
+  at::_foreach_add_(first, g, 1 - spec.beta1);
+  at::_foreach_mul_(second, spec.beta2);
+  at::_foreach_addcmul_(second, g, g, 1 - spec.beta2);
+  const std::vector<at::Tensor> roots = at::_foreach_sqrt(second);
+  at::_foreach_mul_(roots, factors_of(updates, [&](const SliceUpdate& u) {
+                      return 1 / std::sqrt(corrected(spec.beta2, u));
+                    }));
+  at::_foreach_add_(roots, spec.epsilon);
+  std::vector<at::Tensor> change = at::_foreach_div(first, roots);
+  at::_foreach_mul_(
+      change, factors_of(updates, [&](const SliceUpdate& u) { return -u.step.lr / corrected(spec.beta1, u); }));
+  decay(updates, change, [](const UpdateStep& step) { return -step.lr * step.weight_decay; });
+  return change;
+}
+
 }  // namespace
 
-Optimizer adamw() { return {"adamw", update, 2}; }
+Optimizer adamw() { return {"adamw", update, 2, changes}; }
 
 }  // namespace circuit

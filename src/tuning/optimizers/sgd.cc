@@ -1,8 +1,11 @@
 // SGD with momentum as torch.optim.SGD: g ← g + λw; m ← μm + g (first m = g); w ← w − lr·m.
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/zeros.h>
 
 #include "tuning/elementwise.h"
+#include "tuning/foreach.h"
 #include "tuning/optimizer.h"
 
 namespace circuit {
@@ -55,8 +58,21 @@ void update(const OptimizerSpec& spec, const UpdateStep& step, const at::Tensor&
   with_operations(step, spec.momentum, weight, gradient.to(weight.scalar_type()), state);
 }
 
+std::vector<at::Tensor> changes(const OptimizerSpec& spec, const std::vector<SliceUpdate>& updates) {
+  std::vector<at::Tensor> g = scaled_gradients(updates);
+  for (const SliceUpdate& u : updates) ++u.state->updates;
+  decay(updates, g, [](const UpdateStep& step) { return step.weight_decay; });
+  std::vector<at::Tensor> moved = g;
+  if (spec.momentum != 0) {
+    moved = states_of(updates, &SliceState::first, g);
+    at::_foreach_mul_(moved, spec.momentum);
+    at::_foreach_add_(moved, g, 1);
+  }
+  return at::_foreach_mul(moved, factors_of(updates, [](const SliceUpdate& u) { return -u.step.lr; }));
+}
+
 }  // namespace
 
-Optimizer sgd() { return {"sgd", update, 1}; }
+Optimizer sgd() { return {"sgd", update, 1, changes}; }
 
 }  // namespace circuit

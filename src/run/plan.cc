@@ -122,7 +122,8 @@ TuneMemory tune_memory(const RunConfig& config, const TuneModel& model, const Tu
 
 FirstCircuit find_first_circuit(const RunConfig& config, const TuneModel& model, const TuneData& data) {
   const auto start = std::chrono::steady_clock::now();
-  const TunerSpec spec = tuner_spec(config, model, data);
+  TunerSpec spec = tuner_spec(config, model, data);
+  spec.discovery.policy.choice = nullptr;  // the circuit's own slices: another choice has their size
   ExampleList examples;
   for (const ExampleList& part : task_batches(spec.batches, 0))
     examples.insert(examples.end(), part.begin(), part.end());

@@ -7,7 +7,9 @@
 namespace circuit {
 
 Reference::Reference(const RunConfig& config, const OpenModel& open, const Dataset& train)
-    : config_(config), base_(Model::load(open.checkpoint, {open.model.dtype(), open.model.device()})) {
+    // From the files anew: a model stays on the file's memory where it can, and one that is tuned writes to it.
+    : config_(config),
+      base_(Model::load(Checkpoint::open(config.model.path), {open.model.dtype(), open.model.device()})) {
   const EvaluationSettings& e = config.evaluation;
   mask_.words.insert(e.mask_words.begin(), e.mask_words.end());
   if (!e.mask_task) return;

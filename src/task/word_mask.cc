@@ -23,27 +23,53 @@ std::string trimmed(const std::string& text) {
   return text.substr(begin, text.find_last_not_of(kWhite) - begin + 1);
 }
 
+// Of an id that no token has (padding of an embedding) nothing.
+std::string text_of_token(const Tokenizer& tokenizer, int64_t id) {
+  return tokenizer.decode({id}, SpecialTokens::kAdd, UnknownIds::kNothing).empty() ? "" : tokenizer.token_text(id);
+}
+
+// The text of tokens one after the other, and where each ends in it. Tokens that make a character together end with it:
+// a token of some bytes of a character has no text of its own.
+std::string text_of(const Tokenizer& tokenizer, const std::vector<int64_t>& ids, std::vector<size_t>* ends) {
+  constexpr const char* kNoCharacter = "\xEF\xBF\xBD";
+  constexpr size_t kBytesOfCharacter = 4;
+  std::string text;
+  for (size_t i = 0; i < ids.size();) {
+    std::string part = text_of_token(tokenizer, ids[i]);
+    size_t count = 1;
+    while (part.find(kNoCharacter) != std::string::npos && count < kBytesOfCharacter && i + count < ids.size()) {
+      ++count;
+      const auto first = ids.begin() + static_cast<int64_t>(i);
+      std::string together =
+          tokenizer.decode({first, first + static_cast<int64_t>(count)}, SpecialTokens::kAdd, UnknownIds::kNothing);
+      if (together.find(kNoCharacter) == std::string::npos) part = std::move(together);
+    }
+    // No character, however many: a byte that is none.
+    if (part.find(kNoCharacter) != std::string::npos) count = 1;
+    text += part;
+    for (size_t t = 0; t < count; ++t) ends->push_back(text.size());
+    i += count;
+  }
+  return text;
+}
+
 }  // namespace
 
 std::vector<bool> tokens_of_words(const Tokenizer& tokenizer, const std::vector<int64_t>& ids,
                                   const std::set<std::string>& words) {
   std::vector<bool> masked(ids.size());
   if (words.empty()) return masked;
-  std::string text;
-  std::vector<size_t> end;  // of each token in it
-  for (const int64_t id : ids) {
-    text += tokenizer.token_text(id);
-    end.push_back(text.size());
-  }
+  std::vector<size_t> end;
+  const std::string text = text_of(tokenizer, ids, &end);
   for (const std::string& word : words) {
     for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
       if (!stands_alone(text, at, at + word.size())) continue;
       // The first token that ends behind the word's begin, and all up to the one that reaches its end.
       auto token = std::upper_bound(end.begin(), end.end(), at);
-      for (; token != end.end(); ++token) {
-        masked[token - end.begin()] = true;
-        if (*token >= at + word.size()) break;
-      }
+      const auto last = std::lower_bound(token, end.end(), at + word.size());
+      // Tokens of one character end together.
+      const auto behind = last == end.end() ? last : std::upper_bound(last, end.end(), *last);
+      for (; token != behind; ++token) masked[token - end.begin()] = true;
     }
   }
   return masked;
@@ -59,7 +85,7 @@ std::set<std::string> readout_words(const Tokenizer& tokenizer, const std::vecto
   }
   std::set<std::string> words;
   for (const int64_t id : ids) {
-    std::string word = trimmed(tokenizer.token_text(id));
+    std::string word = trimmed(text_of_token(tokenizer, id));
     if (!word.empty()) words.insert(std::move(word));
   }
   return words;

@@ -25,7 +25,7 @@ std::string trimmed(const std::string& text) {
 
 // Of an id that no token has (padding of an embedding) nothing.
 std::string text_of_token(const Tokenizer& tokenizer, int64_t id) {
-  return tokenizer.decode({id}, SpecialTokens::kAdd, UnknownIds::kNothing).empty() ? "" : tokenizer.token_text(id);
+  return tokenizer.has(id) ? tokenizer.token_text(id) : "";
 }
 
 // The text of tokens one after the other, and where each ends in it. Tokens that make a character together end with it:

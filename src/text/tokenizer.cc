@@ -165,6 +165,7 @@ std::string Tokenizer::token_text(int64_t id) const {
 }
 
 std::optional<int64_t> Tokenizer::id_of(const std::string& token) const { return parts_->id_of(token); }
+bool Tokenizer::has(int64_t id) const { return parts_->token_of(id) != nullptr; }
 bool Tokenizer::is_special(int64_t id) const {
   const AddedToken* token = parts_->added.find(id);
   return token != nullptr && token->special;

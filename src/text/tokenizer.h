@@ -63,6 +63,8 @@ class Tokenizer {
   // As the vocabulary or the added tokens write it. Throws Error for an unknown id.
   const std::string& written_as(int64_t id) const { return token_of(id); }
 
+  // Whether some token has this id.
+  bool has(int64_t id) const;
   // Whether a token is an added one flagged special.
   bool is_special(int64_t id) const;
 

@@ -31,10 +31,14 @@ void print(const SweepArguments& o, const Sweeper& sweeper) {
   const Sweep& sweep = sweeper.sweep();
   if (o.common.json) {
     Json json = sweep_json(sweep);
+    if (!sweeper.comparison().baseline.empty())
+      json["comparison"] = comparison_json(sweeper.arms(), sweeper.comparison());
     json.update({{"sweep", o.spec.out}, {"csv", sweeper.file("sweep.csv")}, {"page", sweeper.file("sweep.html")}});
     fmt::print("{}\n", json.dump(1, ' ', false, Json::error_handler_t::replace));
     return;
   }
+  const std::vector<Arm> arms = sweeper.arms();
+  if (!arms.empty()) fmt::print("{}\n", comparison_table(arms, sweeper.comparison()));
   fmt::print("{}* on the Pareto front of {} against {}; ± half the 95 % t interval over {}\npage: {}\nruns: {}\n",
              sweep_table(sweep), sweep.target.empty() ? "nothing" : sweep.target, sweep.cost, kReplicateKey,
              sweeper.file("sweep.html"), sweeper.file("sweep.csv"));
@@ -73,6 +77,9 @@ void add_sweep(CLI::App& program, Action* chosen) {
       "runs/n\n"
       "  circuit sweep examples/agreement/circuit.toml --grid tuning.method=circuit,full,lora \\\n"
       "    --set tuning.steps=100 --target test/accuracy --cost change_norm -o runs/methods --dry-run\n"
+      "  circuit sweep tune.toml --grid tuning.method=circuit,full,lora --grid optimizer.lr=1e-4,3e-4 --grid "
+      "tuning.seed=0,1,2 \\\n"
+      "    --target dev/metric --cost untouched/kl --at 1 --baseline tuning.method=lora --free optimizer.lr -o runs/fair\n"
       "  mpirun -n 4 circuit sweep examples/agreement/circuit.toml --grid tuning.seed=0,1,2,3 -o runs/seeds --threads "
       "1");
   command->add_option("CONFIG", o->spec.config, "configuration (TOML), as for tune")->required();
@@ -88,6 +95,11 @@ void add_sweep(CLI::App& program, Action* chosen) {
       ->required();
   command->add_option("--target", o->spec.target, "number to gain (default: test/metric, or dev/metric)");
   command->add_option("--cost", o->spec.cost, "number it costs (default: untouched/perplexity, or change_norm)");
+  command->add_option("--at", o->spec.at, "value of the target: the cost where each run first reaches it is cost_at_target");
+  command->add_option("--baseline", o->spec.comparison.baseline,
+                      "key=value: the other conditions against this one, paired by seed");
+  command->add_option("--free", o->spec.comparison.free, "keys of which every arm takes its best value")->delimiter(',');
+  command->add_option("--margin", o->spec.comparison.margin, "share within which two arms are equal (default: 0.15)");
   command->add_flag("--dry-run", o->dry_run, "check everything and print the runs; write nothing");
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/heap.h"
 #include "core/log.h"
+#include "core/peak_memory.h"
 #include "core/progress.h"
 #include "core/setting_name.h"
 #include "io/files.h"
@@ -46,7 +47,8 @@ Json summary_json(const RunSummary& s) {
           {"touched_share", static_cast<double>(s.touched_parameters) / static_cast<double>(s.all_parameters)},
           {"all_parameters", s.all_parameters},
           {"largest_trainable", s.largest_trainable},
-          {"seconds", s.seconds}};
+          {"seconds", s.seconds},
+          {"peak_memory", s.peak_memory}};
 }
 
 void hold_gradient(const RunConfig& config, TuneModel& model, const TuneData& data) {
@@ -217,6 +219,7 @@ class Execution {
     summary.largest_trainable = observer.largest_trainable();
     summary.best_step = observer.state().best_step.value_or(observer.state().step);
     summary.interrupted = observer.was_interrupted();
+    summary.peak_memory = peak_memory();
     summary.ranks = world().count();
     for (const double sent : joined(world(), "bytes sent", {static_cast<double>(observer.sent_bytes())}))
       summary.sent_bytes += static_cast<int64_t>(sent) / world().count();
@@ -271,6 +274,7 @@ std::unique_ptr<Trained> stored_parameters(const RunConfig& config, const std::s
 }
 
 RunSummary execute_run(RunConfig config, const ComputeSpec& compute, Checks checks, const RunHost& host) {
+  reset_peak_memory();
   return Execution(std::move(config), compute, host).run(checks);
 }
 

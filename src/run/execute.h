@@ -28,6 +28,7 @@ struct RunSummary {
   int64_t largest_trainable = 0;  // at one step
   double seconds = 0;             // of training steps, evaluations left out
   bool interrupted = false;
+  int64_t peak_memory = 0;  // bytes that the process held at most
   int ranks = 1;
   int64_t sent_bytes = 0;  // to other ranks by each on average, in its steps
 };

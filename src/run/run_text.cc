@@ -35,6 +35,7 @@ std::string run_text(const RunConfig& config, const RunSummary& s) {
   text += fmt::format("{} of {} parameters touched ({:.1f} %), at most {:.1f} % in one step\n",
                       with_commas(s.touched_parameters), with_commas(s.all_parameters), share(s.touched_parameters),
                       share(s.largest_trainable));
+  text += fmt::format("{} of memory at most\n", format_bytes(static_cast<double>(s.peak_memory)));
   if (s.ranks > 1) {
     text += fmt::format(
         "{} ranks; each sent about {} a step to the others\n", s.ranks,
@@ -55,6 +56,7 @@ Json run_json(const RunConfig& config, const RunSummary& s) {
             {"all_parameters", s.all_parameters},
             {"largest_trainable", s.largest_trainable},
             {"seconds", s.seconds},
+            {"peak_memory", s.peak_memory},
             {"report", config.run.path + "/report.html"}};
   if (s.ranks > 1) json.update({{"ranks", s.ranks}, {"sent_bytes", s.sent_bytes}});
   return json;

@@ -22,6 +22,7 @@
 #include "store/run_lock.h"
 #include "store/run_reader.h"
 #include "sweep/change_norm.h"
+#include "sweep/cost_at_target.h"
 #include "sweep/sweep_file.h"
 #include "tuning/run_checkpoint.h"
 
@@ -52,6 +53,8 @@ void read_result(const std::string& path, ComputeSpec options, SweepRun* run) {
                               require(summary, "all_parameters", place).get<double>();
   run->after[kSecondsPerStep] =
       require(summary, "seconds", place).get<double>() / require(summary, "steps", place).get<double>();
+  // Runs of version 0.2 did not say it.
+  if (summary.contains("peak_memory")) run->after[kPeakMemory] = summary["peak_memory"].get<double>();
   const RunConfig config = stored_config(path);
   options.dtype = "f32";  // the checkpoint's values are float32 whatever the run computed in
   TuneModel model(config, options);
@@ -79,7 +82,7 @@ std::string one_line(const std::string& text) { return text.substr(0, text.find(
 
 // Names whose data the configuration does not give would never come; those it does give are held against the first run.
 void check_number_name(const std::string& option, const std::string& name, const RunConfig& c) {
-  for (const char* own : {kTouchedShare, kLargestShare, kChangeNorm, kSecondsPerStep}) {
+  for (const char* own : {kTouchedShare, kLargestShare, kChangeNorm, kSecondsPerStep, kPeakMemory}) {
     if (name == own) return;
   }
   if (name.substr(name.rfind('/') + 1) == "signed_bias") {
@@ -92,8 +95,8 @@ void check_number_name(const std::string& option, const std::string& name, const
   if (first == "ability" && !c.evaluation.files.empty()) return;
   fail(option,
        "{} is not measured with this configuration. There are names as dev/metric, test/accuracy, "
-       "untouched/perplexity, ability/FILE/accuracy (of data.* and evaluation.files), {}, {}, {} and {}.",
-       name, kTouchedShare, kLargestShare, kChangeNorm, kSecondsPerStep);
+       "untouched/perplexity, ability/FILE/accuracy (of data.* and evaluation.files), {}, {}, {}, {} and {}.",
+       name, kTouchedShare, kLargestShare, kChangeNorm, kSecondsPerStep, kPeakMemory);
 }
 
 }  // namespace
@@ -111,6 +114,10 @@ Sweeper::Sweeper(SweepSpec spec)
   sweep_.cost = !spec_.cost.empty() ? spec_.cost : !c.data.untouched.empty() ? "untouched/perplexity" : kChangeNorm;
   if (!sweep_.target.empty()) check_number_name(setting("target"), sweep_.target, c);
   check_number_name(setting("cost"), sweep_.cost, c);
+  if (spec_.at && sweep_.target.empty())
+    throw UsageError(fmt::format("[{}] there is no target that would reach it.", setting("at")));
+  spec_.comparison.number = spec_.at ? kCostAtTarget : sweep_.cost;
+  arms();  // a baseline that is none is found before a run begins
   for (size_t i = 0; i < plan_.cells.size(); ++i) {
     SweepRun& run = sweep_.runs[i];
     // A folder that was removed is run again.
@@ -223,8 +230,22 @@ void Sweeper::execute(const SweepCell& cell, SweepRun* state) {
   log_warning("{} failed: {}", cell.name, state->reason);
 }
 
-void Sweeper::write() const {
+void Sweeper::find_costs_at_target() {
+  for (SweepRun& run : sweep_.runs) {
+    run.after.erase(kCostAtTarget);
+    if (!spec_.at || run.status != RunStatus::kFinished) continue;
+    if (const auto cost = cost_at_target(file(run.name), sweep_.target, sweep_.cost, *spec_.at))
+      run.after[kCostAtTarget] = *cost;
+  }
+}
+
+std::vector<Arm> Sweeper::arms() const {
+  return spec_.comparison.baseline.empty() ? std::vector<Arm>() : compare_arms(sweep_, spec_.comparison);
+}
+
+void Sweeper::write() {
   if (spec_.ranks.rank != 0) return;
+  find_costs_at_target();
   write_sweep_file(file("sweep.json"), plan_, spec_.compute.dtype, sweep_);
   write_file(file("sweep.csv"), sweep_csv(sweep_));
   write_file(file("sweep.html"), render_sweep(sweep_));

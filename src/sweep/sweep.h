@@ -4,12 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/ranks.h"
 #include "model/compute.h"
-#include "report/sweep_page/sweep_table.h"
+#include "report/sweep_page/sweep_comparison.h"
 #include "sweep/sweep_plan.h"
 
 namespace circuit {
@@ -20,6 +21,8 @@ struct SweepSpec {
   std::vector<std::string> grid;  // key=value,value,…
   std::string out;                // folder
   std::string target, cost;       // numbers by name; empty: what the configuration measures
+  std::optional<double> at;       // of the target: cost_at_target is the cost there
+  ComparisonSpec comparison;      // without a baseline: none; its number is cost_at_target, or the cost
   ComputeSpec compute;
   Ranks ranks;  // rank 0 writes sweep.json, .csv and .html
 };
@@ -35,6 +38,9 @@ class Sweeper {
   void fail_if_a_run_failed() const;
 
   const Sweep& sweep() const { return sweep_; }
+  // As the specification asks for it; empty without a baseline.
+  std::vector<Arm> arms() const;
+  const ComparisonSpec& comparison() const { return spec_.comparison; }
   size_t open() const { return open_.size(); }  // runs to do
   int64_t most_steps() const;                   // of a run
   std::string file(const std::string& name) const { return spec_.out + "/" + name; }
@@ -46,10 +52,11 @@ class Sweeper {
   void execute(const SweepCell& cell, SweepRun* state);
   bool is_alone() const { return spec_.ranks.count == 1; }
   std::string claim(const SweepCell& cell) const { return file(".claims/") + cell.name; }
-  void write() const;
+  void write();
+  void find_costs_at_target();
   void check_measured() const;
 
-  const SweepSpec spec_;
+  SweepSpec spec_;
   const SweepPlan plan_;
   Sweep sweep_;
   std::vector<size_t> open_;  // cells to run, by index

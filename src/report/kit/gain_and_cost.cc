@@ -13,11 +13,11 @@ bool ends_with(const std::string& text, const std::string& end) {
 }  // namespace
 
 bool lower_is_better(const std::string& number) {
-  for (const char* name : {kTouchedShare, kLargestShare, kChangeNorm, kSecondsPerStep}) {
+  for (const char* name : {kTouchedShare, kLargestShare, kChangeNorm, kSecondsPerStep, kPeakMemory, kCostAtTarget}) {
     if (number == name) return true;
   }
   for (const char* end :
-       {"/perplexity", "/perplexity_per_byte", "/nats_per_token", "/nats_per_byte", "/prejudice_risk"}) {
+       {"/perplexity", "/perplexity_per_byte", "/nats_per_token", "/nats_per_byte", "/prejudice_risk", "/kl"}) {
     if (ends_with(number, end)) return true;
   }
   return false;

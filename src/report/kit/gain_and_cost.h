@@ -7,7 +7,7 @@
 
 namespace circuit {
 
-// By name: evaluations ("dev/metric"), and the four below.
+// By name: evaluations ("dev/metric"), and those below.
 using Numbers = std::map<std::string, double>;
 
 // Numbers of a run that are no evaluation, by the names that tables and axes use.
@@ -16,8 +16,11 @@ constexpr const char* kTouchedShare = "touched_share";  // of the parameters, ch
 constexpr const char* kLargestShare = "largest_trainable_share";  // of the parameters, trained at one step: 0 … 1
 constexpr const char* kChangeNorm = "change_norm";  // ‖ΔW‖₂ over all parameters, best step against base
 constexpr const char* kSecondsPerStep = "seconds_per_step";
+constexpr const char* kPeakMemory = "peak_memory";  // bytes, of the process while it ran
+// The sweep's cost where its target first reaches a value, between evaluations of a run on a straight line.
+constexpr const char* kCostAtTarget = "cost_at_target";
 
-// Perplexities, nats, prejudice risk, shares of parameters, the change's norm and times: smaller is better. All else:
+// Perplexities, nats, divergences, prejudice risk, shares of parameters, the change's norm and times: smaller is better. All else:
 // larger is.
 bool lower_is_better(const std::string& number);
 

@@ -156,15 +156,16 @@ std::string notes_html(const Sweep& sweep) {
       "in "
       "{} only: mean ± t(n − 1) s / √n. One run has none. It speaks of the seeds, not of the records.</dd>"
       "<dt>before</dt><dd>the base model; other values are of the best step on dev (without dev: the last)</dd>"
-      "<dt>front</dt><dd>of {} against {}; for perplexities, nats, prejudice risk, shares of parameters, norms and "
-      "times lower is better, "
+      "<dt>front</dt><dd>of {} against {}; for perplexities, nats, divergences, prejudice risk, shares of parameters, norms, "
+      "memory and times lower is better, "
       "for all else higher</dd>"
       "<dt>{}</dt><dd>share of the parameters that the best step has changed</dd>"
       "<dt>{}</dt><dd>largest share of the parameters trained at one step</dd>"
       "<dt>{}</dt><dd>Euclidean norm of the change of all parameters, as an export would hold them</dd>"
-      "<dt>{}</dt><dd>training only, evaluations left out</dd></dl>",
+      "<dt>{}</dt><dd>training only, evaluations left out</dd>"
+      "<dt>{}</dt><dd>bytes that the process held at most while it ran</dd></dl>",
       kReplicateKey, escape_html(sweep.target.empty() ? "nothing" : sweep.target), escape_html(sweep.cost),
-      kTouchedShare, kLargestShare, kChangeNorm, kSecondsPerStep);
+      kTouchedShare, kLargestShare, kChangeNorm, kSecondsPerStep, kPeakMemory);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ struct SweepRun {
   RunStatus status = RunStatus::kWaiting;
   std::string reason;  // of a failure, one line
   Numbers before;      // evaluations of the base model
-  Numbers after;       // the same of the best step, and the four numbers above
+  Numbers after;       // the same of the best step, and its own numbers
 };
 
 struct Sweep {
@@ -51,7 +51,7 @@ std::vector<std::string> condition_keys(const Sweep& sweep);
 // In the order in which the runs meet them, with on_front set for those that have both target and cost.
 std::vector<Condition> conditions_of(const Sweep& sweep);
 
-// Names of numbers in the order of tables: target, cost, other evaluations, then the four of a run.
+// Names of numbers in the order of tables: target, cost, other evaluations, then those of a run.
 std::vector<std::string> number_names(const Sweep& sweep);
 
 }  // namespace circuit

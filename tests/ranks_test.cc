@@ -26,12 +26,12 @@ class Job {
   void start(const Arguments& arguments) {
     for (int r = 0; r < count_; ++r) start(r, arguments);
   }
-  void start(int rank, const Arguments& arguments) {
+  void start(int rank, const Arguments& arguments, uint64_t file_bytes = 0) {
     const Variables launched({{"RANK", std::to_string(rank)},
                               {"WORLD_SIZE", std::to_string(count_)},
                               {"CIRCUIT_RENDEZVOUS", file_},
                               {"CIRCUIT_RANKS_TIMEOUT", timeout_}});
-    ranks_.push_back(std::make_unique<Program>(arguments));
+    ranks_.push_back(std::make_unique<Program>(arguments, file_bytes));
   }
   Program& rank(int r) { return *ranks_[r]; }
   std::vector<ProgramResult> wait() {
@@ -114,12 +114,16 @@ TEST_F(Ranks, TuneTheSameRuns) {
                                       {"tuning.method=lora"},
                                       {"tuning.method=random"},
                                       {"tuning.method=fixed"},
-                                      {"tuning.method=complement"}};
+                                      {"tuning.method=complement"},
+                                      {"selection.slices=gradient-norm"},
+                                      {"evaluation.kl=true", "data.untouched=" + data("untouched.txt"),
+                                       "evaluation.window=6", "tuning.anchor=0.5"}};
+  write_file(data("untouched.txt"), "the cat sat on the mat and the dog sat on the cat and the mat");
   for (size_t m = 0; m < methods.size(); ++m) {
     const std::string name = "m" + std::to_string(m);
     const ProgramResult alone = run_program(runs_.tune(name, methods[m]));
     ASSERT_EQ(alone.exit_code, 0) << alone.err;
-    for (const int count : {2, 3}) {
+    for (const int count : kCounts) {
       SCOPED_TRACE(testing::Message() << methods[m][0] << " on " << count);
       const std::string many = name + "-" + std::to_string(count);
       output_of(runs_.scratch(), many, count, runs_.tune(many, methods[m]));
@@ -210,6 +214,22 @@ TEST_F(Ranks, OfAJobThatFailsPrintOneLine) {
   }
   EXPECT_THAT(all, HasSubstr("bad.jsonl:1"));
   EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 1) << all;
+}
+
+// Rank 0 alone writes: of a disk that is full there the others hear by name.
+TEST_F(Ranks, OfAFullDiskAreNamed) {
+  Job job(runs_.scratch(), "full", 3, "20");
+  constexpr uint64_t kLittle = 4096;
+  for (int r = 0; r < 3; ++r) job.start(r, runs_.tune("full"), r == 0 ? kLittle : 0);
+  const std::vector<ProgramResult> results = job.wait();
+  std::string all;
+  for (const ProgramResult& result : results) {
+    EXPECT_EQ(result.exit_code, 1);
+    all += result.err;
+  }
+  EXPECT_THAT(all, HasSubstr("cannot write"));
+  EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 1) << all;
+  EXPECT_FALSE(file_exists(runs_.run("full")));
 }
 
 TEST_F(Ranks, DoNotWaitForEver) {

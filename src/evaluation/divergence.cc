@@ -48,6 +48,13 @@ at::Tensor stream_at(const Model& model, const Predicted& p) {
   return forward(model, p.tokens, Keep::kNothing).x_final.index_select(0, p.rows);
 }
 
+// Rows of two distributions and what is made of them that a CPU's cache holds; on a device all.
+int64_t rows_in_cache(const at::Tensor& logits) {
+  constexpr int64_t kCached = int64_t{1} << 20;
+  const int64_t row_bytes = logits.size(1) * static_cast<int64_t>(logits.element_size());
+  return logits.is_cpu() ? std::max<int64_t>(8, kCached / row_bytes) : std::max<int64_t>(1, logits.size(0));
+}
+
 // Per row of two models' last streams: KL(base ‖ tuned), whether both have the same likeliest token, and the tuned
 // model's −log p of `ids`. [3, n] float64 on the CPU.
 at::Tensor compare_rows(const Model& base, const at::Tensor& x_base, const Model& tuned, const at::Tensor& x_tuned,
@@ -56,12 +63,19 @@ at::Tensor compare_rows(const Model& base, const at::Tensor& x_base, const Model
   const at::Tensor y_tuned = norm_forward(tuned.final_norm(), wide(x_tuned), nullptr);
   std::vector<at::Tensor> parts;
   for_logit_parts(tuned, ids.size(0), [&](int64_t first, int64_t count) {
-    const at::Tensor p = at::_log_softmax(head_logits(base, y_base.narrow(0, first, count)), 1, false);
-    const at::Tensor q = at::_log_softmax(head_logits(tuned, y_tuned.narrow(0, first, count)), 1, false);
-    const at::Tensor kl = (p.exp() * (p - q)).sum(1, false, at::kDouble);
-    const at::Tensor same = p.argmax(1).eq(q.argmax(1)).to(at::kDouble);
-    const at::Tensor nll = q.gather(1, ids.narrow(0, first, count).unsqueeze(1)).squeeze(1).neg().to(at::kDouble);
-    parts.push_back(at::stack({kl, same, nll}).to(at::kCPU));
+    const at::Tensor of_base = head_logits(base, y_base.narrow(0, first, count));
+    const at::Tensor of_tuned = head_logits(tuned, y_tuned.narrow(0, first, count));
+    const int64_t some = rows_in_cache(of_base);
+    for (int64_t row = 0; row < count; row += some) {
+      const int64_t rows = std::min(some, count - row);
+      const at::Tensor p = at::_log_softmax(of_base.narrow(0, row, rows), 1, false);
+      const at::Tensor q = at::_log_softmax(of_tuned.narrow(0, row, rows), 1, false);
+      const at::Tensor kl = (p.exp() * (p - q)).sum(1, false, at::kDouble);
+      const at::Tensor same = p.argmax(1).eq(q.argmax(1)).to(at::kDouble);
+      const at::Tensor of_rows = ids.narrow(0, first + row, rows).unsqueeze(1);
+      const at::Tensor nll = q.gather(1, of_rows).squeeze(1).neg().to(at::kDouble);
+      parts.push_back(at::stack({kl, same, nll}).to(at::kCPU));
+    }
   });
   return at::cat(parts, 1).contiguous();
 }

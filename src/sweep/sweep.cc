@@ -248,7 +248,7 @@ void Sweeper::write() {
   find_costs_at_target();
   write_sweep_file(file("sweep.json"), plan_, spec_.compute.dtype, sweep_);
   write_file(file("sweep.csv"), sweep_csv(sweep_));
-  write_file(file("sweep.html"), render_sweep(sweep_));
+  write_file(file("sweep.html"), render_sweep(sweep_, arms(), spec_.comparison));
 }
 
 // Throws Error for axes that the finished runs do not have.

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "report/sweep_page/sweep_page.h"
 
 namespace circuit {
 namespace {
@@ -89,6 +90,14 @@ TEST(Arms, SayWhatIsMissing) {
   EXPECT_EQ(arm_of(arms, "fixed").missing, 0);
   EXPECT_THAT(comparison_table(arms, against_lora()), HasSubstr("not known"));
   EXPECT_TRUE(comparison_json(arms, against_lora())["arms"][0]["ratio"].is_null());
+}
+
+TEST(Arms, StandOnThePage) {
+  const Sweep sweep = of_costs({{"lora", "1", {1, 1, 1}}, {"full", "1", {3, 3.1, 2.9}}});
+  const std::string page = render_sweep(sweep, compare_arms(sweep, against_lora()), against_lora());
+  EXPECT_THAT(page, HasSubstr("Each at its best, against tuning.method=lora"));
+  EXPECT_THAT(page, HasSubstr(">more</td>"));
+  EXPECT_THAT(render_sweep(sweep), testing::Not(HasSubstr("Each at its best")));
 }
 
 TEST(Arms, RefuseABaselineThatIsNone) {

@@ -129,6 +129,28 @@ std::string conditions_html(const Sweep& sweep, const std::vector<Condition>& co
   return section("conditions", "The conditions", head, rows);
 }
 
+std::string arms_html(const std::vector<Arm>& arms, const ComparisonSpec& spec) {
+  if (arms.empty()) return "";
+  std::string head, rows;
+  for (const std::string& title :
+       {std::string("arm"), std::string("at"), spec.number, std::string("runs without it"), "ratio to " + spec.baseline,
+        std::string("95 % interval"), fmt::format("within {:g} %", 100 * spec.margin)}) {
+    head += sort_heading(title);
+  }
+  for (const Arm& a : arms) {
+    const bool held = a.pairs > 0;
+    rows += (held ? "<tr>" : "<tr class=\"marked\">") + row_heading(a.label, escape_html(a.label)) +
+            cell_html(a.chosen, escape_html(a.chosen)) +
+            cell_html(fmt::format("{}", a.value.mean), with_interval(a.value)) +
+            cell_html(std::to_string(a.missing), a.missing > 0 ? fmt::format("{} of {}", a.missing, a.runs) : "") +
+            cell_html(held ? fmt::format("{}", a.ratio) : "", held ? format_value(a.ratio) : "") +
+            cell_html("", a.interval ? fmt::format("{} to {}", format_value(a.interval->low), format_value(a.interval->high))
+                                     : "") +
+            cell_html(held ? to_string(a.verdict) : "", held ? to_string(a.verdict) : "") + "</tr>\n";
+  }
+  return section("arms", "Each at its best, against " + escape_html(spec.baseline), head, rows);
+}
+
 std::string runs_html(const Sweep& sweep) {
   const std::vector<std::string> names = main_numbers(sweep);
   std::string head = sort_heading("run"), rows;
@@ -170,7 +192,7 @@ std::string notes_html(const Sweep& sweep) {
 
 }  // namespace
 
-std::string render_sweep(const Sweep& sweep) {
+std::string render_sweep(const Sweep& sweep, const std::vector<Arm>& arms, const ComparisonSpec& spec) {
   const std::vector<Condition> conditions = conditions_of(sweep);
   const Json scatter = scatter_spec(sweep, conditions);
   const std::vector<SweepChart> keys = key_charts(sweep, conditions);
@@ -181,7 +203,7 @@ std::string render_sweep(const Sweep& sweep) {
                                 best_sentence(sweep, conditions, sweep.target) +
                                 best_sentence(sweep, conditions, sweep.cost) + "</p>";
   const std::string main = lead_section(sentences) + "\n" + charts_html(sweep, scatter, keys) + "\n" +
-                           conditions_html(sweep, conditions) + runs_html(sweep) + "\n" +
+                           arms_html(arms, spec) + conditions_html(sweep, conditions) + runs_html(sweep) + "\n" +
                            closing_section("How to read it", notes_html(sweep));
   return page_html({"circuit sweep",
                     sweep.name,

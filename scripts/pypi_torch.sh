@@ -24,7 +24,13 @@ checks=$!
 if [ $# -eq 0 ]; then
   set -- model_test intervention_test scoring_test tuning_test
 fi
-cmake --build $build --target circuit circuit_library families_test text_test "$@"
+cmake --build $build --target circuit circuit_library "$@"
+# What is made anew is read by the tests that `make test` built, where it did.
+fresh=build/release
+if [ ! -x $fresh/tests/families_test ] || [ ! -x $fresh/src/text/text_test ]; then
+  fresh=$build
+  cmake --build $build --target families_test text_test
+fi
 wait $checks || { cat $build/checks.log >&2; exit 1; }
 tail -3 $build/checks.log
 built=$((SECONDS - start))
@@ -38,12 +44,12 @@ ctest --test-dir $build -R "$pattern" --parallel "$CMAKE_BUILD_PARALLEL_LEVEL" -
 ./scripts/embed.sh $build
 rm -rf $build/families
 "$venv/bin/python" tools/family_fixtures.py $build/families 2>$build/families.log || { tail -5 $build/families.log >&2; exit 1; }
-CIRCUIT_FAMILY_FIXTURES=$PWD/$build/families $build/tests/families_test --gtest_brief=1
+CIRCUIT_FAMILY_FIXTURES=$PWD/$build/families $fresh/tests/families_test --gtest_brief=1
 "$venv/bin/python" tools/check_exports.py --binary $build/circuit
 # A hundred chat templates, 25 conversations each.
 rm -rf $build/chat
 mkdir $build/chat
 cp "$("$venv/bin/python" -c 'import os, trl; print(os.path.dirname(trl.__file__))')"/chat_templates/*.jinja $build/chat
 "$venv/bin/python" tools/chat_fixtures.py $build/chat $build/chat/conversations.jsonl --conversations 25
-CIRCUIT_JINJA_CASES=$PWD/$build/chat/conversations.jsonl $build/src/text/text_test --gtest_brief=1 --gtest_filter='JinjaCases.*'
+CIRCUIT_JINJA_CASES=$PWD/$build/chat/conversations.jsonl $fresh/src/text/text_test --gtest_brief=1 --gtest_filter='JinjaCases.*'
 echo "pypi: packages installed in $installed s, ours in $packaged s, checked and tests built in $built s, run in $((SECONDS - start)) s"

@@ -74,6 +74,10 @@ class TuneSettings(TypedDict, total=False):
     tuning_readout_only: bool
     regulariser: float
     tuning_regulariser: float
+    anchor: float
+    tuning_anchor: float
+    anchor_replay: float
+    tuning_anchor_replay: float
     match_parameters: bool
     tuning_match_parameters: bool
     max_loss: float
@@ -109,6 +113,10 @@ class TuneSettings(TypedDict, total=False):
     selection_budget: float
     signed: bool
     selection_signed: bool
+    slices: Literal["circuit", "random-stratified", "gradient-norm", "oracle"]
+    selection_slices: Literal["circuit", "random-stratified", "gradient-norm", "oracle"]
+    tuned_model: str
+    selection_tuned_model: str
     schedule: Literal["constant", "linear", "geometric"]
     selection_schedule: Literal["constant", "linear", "geometric"]
     n_final: int
@@ -175,6 +183,14 @@ class TuneSettings(TypedDict, total=False):
     evaluation_max_tokens: int
     circuit_records: int
     evaluation_circuit_records: int
+    kl: bool
+    evaluation_kl: bool
+    mask_words: Union[str, Sequence[str]]
+    evaluation_mask_words: Union[str, Sequence[str]]
+    mask_task: bool
+    evaluation_mask_task: bool
+    leave_out: Union[str, Sequence[str]]
+    evaluation_leave_out: Union[str, Sequence[str]]
     run_path: str
     keep_scores: Literal["all", "every", "last"]
     run_keep_scores: Literal["all", "every", "last"]

@@ -113,7 +113,8 @@ TEST_P(HandedOver, GivesWhatItsPageSays) {
   restore_links(folder);
   if (!GetParam().steps.empty()) {
     const std::regex steps("tuning\\.steps=[0-9]+");
-    write_file(folder + "/cmd", std::regex_replace(read_file(folder + "/cmd"), steps, "tuning.steps=" + GetParam().steps));
+    write_file(folder + "/cmd",
+               std::regex_replace(read_file(folder + "/cmd"), steps, "tuning.steps=" + GetParam().steps));
   }
   const bool wants_numpy = fs::exists(folder + "/half.py") || fs::exists(folder + "/nan.py");
   if (wants_numpy && std::system("/usr/bin/python3 -c 'import numpy' 2>/dev/null") != 0) {

@@ -10,8 +10,8 @@
 namespace circuit {
 namespace {
 
-const Settings kShort{"tuning.steps=12",      "selection.n=6",       "tuning.batch=2",   "optimizer.lr=0.02",
-                      "optimizer.kind=adamw", "discovery.every=4",   "evaluation.every=12"};
+const Settings kShort{"tuning.steps=12",      "selection.n=6",     "tuning.batch=2",     "optimizer.lr=0.02",
+                      "optimizer.kind=adamw", "discovery.every=4", "evaluation.every=12"};
 
 void expect_success(const Arguments& arguments) {
   const ProgramResult result = run_program(arguments);
@@ -72,8 +72,9 @@ TEST_F(Controls, FollowAnOracle) {
   expect_success(runs_.tune("whole", oracle));
   EXPECT_GT(most_trained(runs_.run("whole")), 0);
   expect_no_run(runs_.scratch(), runs_.tune("none", {"selection.slices=oracle"}), {"selection.tuned_model"});
-  expect_no_run(runs_.scratch(), runs_.tune("none", {"selection.slices=oracle", "selection.tuned_model=" + runs_.model()}),
-                 {"does not differ from the base"});
+  expect_no_run(runs_.scratch(),
+                runs_.tune("none", {"selection.slices=oracle", "selection.tuned_model=" + runs_.model()}),
+                {"does not differ from the base"});
 }
 
 TEST_F(Controls, GiveAdaptersOtherHeads) {
@@ -82,23 +83,25 @@ TEST_F(Controls, GiveAdaptersOtherHeads) {
   expect_success(runs_.tune("random", joined(adapters, {"selection.slices=random-stratified"})));
   EXPECT_NE(checkpoints_of(runs_.run("random")), checkpoints_of(runs_.run("circuit")));
   expect_no_run(runs_.scratch(), runs_.tune("none", joined(adapters, {"selection.slices=gradient-norm"})),
-                 {"selection.slices", "before there is a gradient"});
+                {"selection.slices", "before there is a gradient"});
 }
 
 TEST_F(Controls, AnchorsHoldAModelToItsBase) {
   const std::string untouched = text("untouched.txt", "the cat saw a dog and the dog saw a cat while it sat on a mat");
   const std::string replay = text("replay.txt", "a dog ran to the cat and then the cat ran to a dog as it did before");
-  const Settings compared{"data.untouched=" + untouched, "evaluation.kl=true", "tuning.method=full", "evaluation.window=8"};
+  const Settings compared{"data.untouched=" + untouched, "evaluation.kl=true", "tuning.method=full",
+                          "evaluation.window=8"};
   expect_success(runs_.tune("free", compared));
   expect_success(runs_.tune("anchored", joined(compared, {"tuning.anchor=3"})));
   expect_success(runs_.tune("held", joined(compared, {"data.replay=" + replay, "tuning.anchor_replay=3",
-                                                    "data.replay_share=1", "data.window=8"})));
+                                                      "data.replay_share=1", "data.window=8"})));
   const int64_t free = millionths("free", "untouched/kl");
   EXPECT_GT(free, 1000);
   EXPECT_LT(millionths("anchored", "untouched/kl"), free);
   EXPECT_LT(millionths("held", "untouched/kl"), free);
-  EXPECT_EQ(query(runs_.run("free"), "SELECT CAST(1e6 * value AS INTEGER) FROM evaluations WHERE step = 0 AND name = "
-                                     "'untouched/kl'"),
+  EXPECT_EQ(query(runs_.run("free"),
+                  "SELECT CAST(1e6 * value AS INTEGER) FROM evaluations WHERE step = 0 AND name = "
+                  "'untouched/kl'"),
             0);
   expect_no_run(runs_.scratch(), runs_.tune("none", {"tuning.anchor_replay=1"}), {"data.replay"});
   expect_no_run(runs_.scratch(), runs_.tune("none", {"evaluation.kl=true"}), {"evaluation.kl", "data.untouched"});
@@ -139,9 +142,10 @@ TEST_F(Controls, ScoresCompareWithABase) {
 
 // BLiMP's paradigms, by name.
 TEST_F(Controls, LeavePairsOutByName) {
-  const std::string pairs = text("pairs.jsonl", R"({"sentence_good": "the cat", "sentence_bad": "the zat", "UID": "one"})"
-                                                "\n"
-                                                R"({"sentence_good": "the dog", "sentence_bad": "the zog", "UID": "two"})");
+  const std::string pairs =
+      text("pairs.jsonl", R"({"sentence_good": "the cat", "sentence_bad": "the zat", "UID": "one"})"
+                          "\n"
+                          R"({"sentence_good": "the dog", "sentence_bad": "the zog", "UID": "two"})");
   const auto score = [&](const Arguments& names) {
     Arguments arguments{"score", runs_.model(), pairs, "--json"};
     for (const std::string& name : names) arguments.insert(arguments.end(), {"--leave-out", name});

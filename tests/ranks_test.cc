@@ -107,17 +107,17 @@ TEST_F(Ranks, EvaluateAndScoreTheSame) {
 }
 
 TEST_F(Ranks, TuneTheSameRuns) {
-  const std::vector<Settings> methods{{"tuning.method=circuit"},
-                                      {"tuning.method=circuit", "discovery.every=2", "discovery.batches=3"},
-                                      {"tuning.method=circuit", "tuning.accumulation=1", "discovery.metric=nll"},
-                                      {"tuning.method=full", "optimizer.clip=0.5"},
-                                      {"tuning.method=lora"},
-                                      {"tuning.method=random"},
-                                      {"tuning.method=fixed"},
-                                      {"tuning.method=complement"},
-                                      {"selection.slices=gradient-norm"},
-                                      {"evaluation.kl=true", "data.untouched=" + data("untouched.txt"),
-                                       "evaluation.window=6", "tuning.anchor=0.5"}};
+  const std::vector<Settings> methods{
+      {"tuning.method=circuit"},
+      {"tuning.method=circuit", "discovery.every=2", "discovery.batches=3"},
+      {"tuning.method=circuit", "tuning.accumulation=1", "discovery.metric=nll"},
+      {"tuning.method=full", "optimizer.clip=0.5"},
+      {"tuning.method=lora"},
+      {"tuning.method=random"},
+      {"tuning.method=fixed"},
+      {"tuning.method=complement"},
+      {"selection.slices=gradient-norm"},
+      {"evaluation.kl=true", "data.untouched=" + data("untouched.txt"), "evaluation.window=6", "tuning.anchor=0.5"}};
   write_file(data("untouched.txt"), "the cat sat on the mat and the dog sat on the cat and the mat");
   for (size_t m = 0; m < methods.size(); ++m) {
     const std::string name = "m" + std::to_string(m);

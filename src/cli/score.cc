@@ -91,8 +91,10 @@ void add_score(CLI::App& program, Action* chosen) {
                    "text that ends a generation, may stand several times; \"\": none (default: the scorer's)")
       ->allow_extra_args(false);
   command->add_option("--leave-out", o->spec.leave_out, "groups of minimal pairs (BLiMP's paradigms) not scored");
-  CLI::Option* against = command->add_option("--against", o->against, "base model: KL(base || MODEL) and top-1 agreement");
-  command->add_flag("--mask-readouts", o->spec.mask.readouts, "do not compare where records have readouts")->needs(against);
+  CLI::Option* against =
+      command->add_option("--against", o->against, "base model: KL(base || MODEL) and top-1 agreement");
+  command->add_flag("--mask-readouts", o->spec.mask.readouts, "do not compare where records have readouts")
+      ->needs(against);
   command->add_option("--mask-words", o->mask_words, "do not compare at these words")->delimiter(',')->needs(against);
   command->add_option("--mask-words-of", o->mask_words_of, "nor at the answers of these records")->needs(against);
   command->add_option("--out", o->out,

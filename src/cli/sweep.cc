@@ -79,7 +79,8 @@ void add_sweep(CLI::App& program, Action* chosen) {
       "    --set tuning.steps=100 --target test/accuracy --cost change_norm -o runs/methods --dry-run\n"
       "  circuit sweep tune.toml --grid tuning.method=circuit,full,lora --grid optimizer.lr=1e-4,3e-4 --grid "
       "tuning.seed=0,1,2 \\\n"
-      "    --target dev/metric --cost untouched/kl --at 1 --baseline tuning.method=lora --free optimizer.lr -o runs/fair\n"
+      "    --target dev/metric --cost untouched/kl --at 1 --baseline tuning.method=lora --free optimizer.lr -o "
+      "runs/fair\n"
       "  mpirun -n 4 circuit sweep examples/agreement/circuit.toml --grid tuning.seed=0,1,2,3 -o runs/seeds --threads "
       "1");
   command->add_option("CONFIG", o->spec.config, "configuration (TOML), as for tune")->required();
@@ -95,10 +96,12 @@ void add_sweep(CLI::App& program, Action* chosen) {
       ->required();
   command->add_option("--target", o->spec.target, "number to gain (default: test/metric, or dev/metric)");
   command->add_option("--cost", o->spec.cost, "number it costs (default: untouched/perplexity, or change_norm)");
-  command->add_option("--at", o->spec.at, "value of the target: the cost where each run first reaches it is cost_at_target");
+  command->add_option("--at", o->spec.at,
+                      "value of the target: the cost where each run first reaches it is cost_at_target");
   command->add_option("--baseline", o->spec.comparison.baseline,
                       "key=value: the other conditions against this one, paired by seed");
-  command->add_option("--free", o->spec.comparison.free, "keys of which every arm takes its best value")->delimiter(',');
+  command->add_option("--free", o->spec.comparison.free, "keys of which every arm takes its best value")
+      ->delimiter(',');
   command->add_option("--margin", o->spec.comparison.margin, "share within which two arms are equal (default: 0.15)");
   command->add_flag("--dry-run", o->dry_run, "check everything and print the runs; write nothing");
   add_common(*command, &o->common);

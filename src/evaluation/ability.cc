@@ -179,7 +179,8 @@ void check_left_out(const std::vector<std::string>& files, const LazyTokenizer& 
     if (file_kind(path) != FileKind::kMinimalPairs) continue;
     for (const MinimalPair& pair : read_minimal_pairs(path, tokenizer, spec.begin_token)) unknown.erase(pair.group);
   }
-  if (!unknown.empty()) fail(setting("leave_out"), "'{}' is no group of minimal pairs in these files.", *unknown.begin());
+  if (!unknown.empty())
+    fail(setting("leave_out"), "'{}' is no group of minimal pairs in these files.", *unknown.begin());
 }
 
 FileScore score_file(const Model& model, const LazyTokenizer& tokenizer, const std::string& path,

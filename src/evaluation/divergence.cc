@@ -163,7 +163,8 @@ Divergence BaseStreams::compare(const Model& tuned, Rng& rng, const EvaluationPr
     const Share of = sequences_of(sequences_, part, batch_);
     int64_t rows = 0;
     for (int64_t s = of.first; s < of.last; ++s)
-      rows += std::max<int64_t>(0, static_cast<int64_t>(sequences_[s].scored.ids.size()) - sequences_[s].scored.first_target);
+      rows += std::max<int64_t>(
+          0, static_cast<int64_t>(sequences_[s].scored.ids.size()) - sequences_[s].scored.first_target);
     int64_t row = 0;
     for (int64_t s = of.first; s < of.last; ++s) {
       const ComparedSequence& sequence = sequences_[s];

@@ -27,16 +27,17 @@ struct ComparedSequence {
   std::vector<bool> masked;  // by token; of those from first_target on only the others are compared
 };
 
-// Windows of a text as evaluate_text takes them, and records as evaluate_task does. tokenizer: read where words are masked.
+// Windows of a text as evaluate_text takes them, and records as evaluate_task does. tokenizer: read where words are
+// masked.
 std::vector<ComparedSequence> compared_text(const Architecture& architecture, const EncodedText& text, int64_t window,
                                             const LazyTokenizer& tokenizer, const MaskSpec& mask);
 std::vector<ComparedSequence> compared_records(const std::vector<Example>& examples, const LazyTokenizer& tokenizer,
                                                const MaskSpec& mask);
 
 struct Divergence {
-  Estimate kl;              // mean over compared tokens, nats; bootstrap over sequences
-  Estimate top1_agreement;  // share of them
-  double nll = 0;           // of the tuned model, mean over all tokens from first_target on, nats
+  Estimate kl;                       // mean over compared tokens, nats; bootstrap over sequences
+  Estimate top1_agreement;           // share of them
+  double nll = 0;                    // of the tuned model, mean over all tokens from first_target on, nats
   int64_t compared = 0, masked = 0;  // tokens
 };
 

@@ -64,7 +64,9 @@ TEST_F(Divergences, AreTheDefinition) {
       for (const Readout& r : e.readouts) masked = masked || r.position == t;
       if (masked) continue;
       for (size_t v = 0; v < p[t - 1].size(); ++v) kl += p[t - 1][v] * std::log(p[t - 1][v] / q[t - 1][v]);
-      const auto largest = [](const std::vector<double>& row) { return std::max_element(row.begin(), row.end()) - row.begin(); };
+      const auto largest = [](const std::vector<double>& row) {
+        return std::max_element(row.begin(), row.end()) - row.begin();
+      };
       same += largest(p[t - 1]) == largest(q[t - 1]) ? 1 : 0;
       ++compared;
     }

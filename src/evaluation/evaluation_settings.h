@@ -16,9 +16,9 @@ struct EvaluationSettings {
   int64_t batch = 32;    // sequences in one forward
   int64_t window = 0;    // tokens of untouched text; 0: the model's positions
   std::vector<std::string> files;
-  int64_t max_tokens = 256;     // generated for a record of those
-  int64_t circuit_records = 0;  // dev records on which the circuit is measured; 0: it is not
-  bool kl = false;              // untouched text, and text and records of the files, against the base
+  int64_t max_tokens = 256;             // generated for a record of those
+  int64_t circuit_records = 0;          // dev records on which the circuit is measured; 0: it is not
+  bool kl = false;                      // untouched text, and text and records of the files, against the base
   std::vector<std::string> mask_words;  // not compared
   bool mask_task = false;               // nor the words and readouts of the training records
   std::vector<std::string> leave_out;   // groups of minimal pairs of the files

@@ -75,9 +75,9 @@ TuneModel::TuneModel(const RunConfig& config, OpenModel opened)
     : open(std::move(opened)),
       graph(config.discovery.graph.graph(open.model.architecture())),
       table(graph, open.model),
-      choice(config.policy.slices == "circuit" ? nullptr
-                                               : find_slice_choice(config.policy.slices)
-                                                     .make(open.model, open.checkpoint, table, config.policy.own)),
+      choice(config.policy.slices == "circuit"
+                 ? nullptr
+                 : find_slice_choice(config.policy.slices).make(open.model, open.checkpoint, table, config.policy.own)),
       program(
           resident_beside(open.model.parameter_count() * static_cast<int64_t>(open.model.embedding().element_size()))) {
 }

@@ -25,7 +25,9 @@ struct TuneModel {
   std::shared_ptr<const SliceChoice> choice;
   int64_t program;  // bytes that the process held beside the weights when they had been read
   // As its method sees it.
-  MethodInput input(const RunConfig& config) { return {open.model, graph, table, config.tuning, config.optimizer, choice.get()}; }
+  MethodInput input(const RunConfig& config) {
+    return {open.model, graph, table, config.tuning, config.optimizer, choice.get()};
+  }
 
  private:
   TuneModel(const RunConfig& config, OpenModel opened);
@@ -36,10 +38,10 @@ struct TuneData {
   TuneData(const RunConfig& config, const OpenModel& open);
   Dataset train;
   std::optional<Dataset> dev, test;
-  std::vector<Example> replay;  // windows of general text
+  std::vector<Example> replay;                   // windows of general text
   std::vector<std::vector<bool>> replay_masked;  // of each, tokens of the words that the task's readouts answer
-  EncodedText untouched;        // no ids: none
-  std::unique_ptr<Reference> reference;  // null: nothing reads the base
+  EncodedText untouched;                         // no ids: none
+  std::unique_ptr<Reference> reference;          // null: nothing reads the base
 };
 
 // A file as a run of this configuration reads its records.

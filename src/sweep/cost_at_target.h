@@ -8,8 +8,8 @@
 
 namespace circuit {
 
-// Along evaluations (target, cost) in the order of steps: the cost where the target first reaches `at`, from the side it
-// began on, between two evaluations on a straight line. None where it never does, or was there at the first.
+// Along evaluations (target, cost) in the order of steps: the cost where the target first reaches `at`, from the side
+// it began on, between two evaluations on a straight line. None where it never does, or was there at the first.
 std::optional<double> cost_at(const std::vector<std::pair<double, double>>& evaluations, double at);
 
 // The same of a run's recorded evaluations; of names that were not both evaluated at a step nothing is taken.

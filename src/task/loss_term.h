@@ -13,7 +13,8 @@ struct LossTerm {
   at::Tensor d_bias;         // [vocab], float32 at least; undefined unless wanted, or where the logits have no bias
 };
 
-// loss + weight · term as one loss: the gradients of both, `nll` of the loss alone. Of a loss of no rows, weight · term.
+// loss + weight · term as one loss: the gradients of both, `nll` of the loss alone. Of a loss of no rows, weight ·
+// term.
 Loss with_term(Loss loss, const LossTerm& term, double weight);
 
 }  // namespace circuit

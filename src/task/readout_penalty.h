@@ -6,7 +6,8 @@
 
 namespace circuit {
 
-// Its sum over the batch's readouts. Throws Error naming a record whose readout lacks `correct` or `wrong`. The batch must have readouts.
+// Its sum over the batch's readouts. Throws Error naming a record whose readout lacks `correct` or `wrong`. The batch
+// must have readouts.
 LossTerm readout_penalty(const Model& model, const ExampleBatch& batch, const at::Tensor& x_final,
                          LossGradient gradient);
 

@@ -17,8 +17,8 @@ enum class SizeSchedule { kConstant, kLinear, kGeometric };
 struct PolicySettings {
   SizeSchedule size = SizeSchedule::kConstant;  // of N, from selection.n at step 0 …
   int64_t n_final = 0;                          // … to this one at the last step
-  int64_t leave_rank = 0;   // an edge of the last circuit stays while it is among so many strongest; 0: off
-  double extra_random = 0;  // r: share of the nodes outside the circuit trained too, drawn at every discovery
+  int64_t leave_rank = 0;          // an edge of the last circuit stays while it is among so many strongest; 0: off
+  double extra_random = 0;         // r: share of the nodes outside the circuit trained too, drawn at every discovery
   std::string slices = "circuit";  // which are trained, of slice_choices()
   Parameters own;                  // of those
   std::vector<std::string> always, never;  // node names, * for any characters: trained in any case; never, nor edges
@@ -30,7 +30,7 @@ struct PolicySpec : PolicySettings {
   Selector selector;
   SelectionSpec selection;
   enum class Train { kCircuit, kComplement } train = Train::kCircuit;  // the circuit's slices, or all but those
-  std::shared_ptr<const SliceChoice> choice;  // null: the circuit's
+  std::shared_ptr<const SliceChoice> choice;                           // null: the circuit's
   bool once = false;     // the first circuit stays (methods fixed and random)
   int64_t steps = 0;     // of the run
   double smoothing = 0;  // α: selection sees S̄ ← α S̄ + (1 − α) S, S̄ = S at first

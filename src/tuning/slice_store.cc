@@ -219,8 +219,8 @@ UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip
     updated.push_back(i);
   }
   const bool together = !model_.device().is_cpu() && optimizer.changes != nullptr && !updates.empty();
-  const std::vector<double> lengths_of_changes = together ? update_together(optimizer, spec, detail, updates)
-                                                          : update_in_turn(optimizer, spec, detail, &updates);
+  const std::vector<double> lengths_of_changes =
+      together ? update_together(optimizer, spec, detail, updates) : update_in_turn(optimizer, spec, detail, &updates);
   std::vector<double> changes(current_.size());
   for (size_t i = 0; i < lengths_of_changes.size(); ++i) changes[updated[i]] = lengths_of_changes[i];
   for (const size_t i : updated) {

@@ -138,8 +138,7 @@ void Trainer::discover(Step* step, TuneObserver& observer) {
   }
   if (shares) share_result(&result);
   Rng rng = Rng(spec_.batches.seed).split("selection " + std::to_string(step->number));
-  const std::vector<double> gradients =
-      policy_->reads_gradients() ? gradients_of_slices(*step) : std::vector<double>();
+  const std::vector<double> gradients = policy_->reads_gradients() ? gradients_of_slices(*step) : std::vector<double>();
   Choice choice = policy_->choose(step->number, result.scores, rng, gradients);
   slices_->select(std::move(choice.slices), d.on_return);
   step->metric = result.metric;

@@ -37,7 +37,7 @@ struct TunerSpec : TrainSettings {
   OptimizerSpec optimizer;
   Schedule schedule;
   double clip = 0;
-  const Model* base = nullptr;  // where the loss has an anchor
+  const Model* base = nullptr;                   // where the loss has an anchor
   std::vector<std::vector<bool>> replay_masked;  // by replayed record and token: not anchored
 };
 

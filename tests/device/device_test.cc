@@ -1,5 +1,5 @@
-// What computes, on a device that is not there (fake_device.h): the same numbers as on the CPU, no tensor of the wrong device,
-// no memory of the device touched by the host, and few launches and waits where a step is bound by them.
+// What computes, on a device that is not there (fake_device.h): the same numbers as on the CPU, no tensor of the wrong
+// device, no memory of the device touched by the host, and few launches and waits where a step is bound by them.
 #include <ATen/TensorOperators.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -200,7 +200,8 @@ StepCounts counts_of_step(const std::string& method, int64_t every) {
   Settings settings;
   tuning.declare(&settings);
   OptimizerSettings rates;
-  const std::unique_ptr<Trained> trained = find_tuning_method(method).make({model, graph, table, tuning, rates}, nullptr);
+  const std::unique_ptr<Trained> trained =
+      find_tuning_method(method).make({model, graph, table, tuning, rates}, nullptr);
   trained->begin();
   class EveryStep : public Watcher {
    public:
@@ -216,8 +217,8 @@ StepCounts counts_of_step(const std::string& method, int64_t every) {
 }
 
 std::string text_of(const FakeDeviceCounts& c) {
-  std::string text = fmt::format("{} launches, {} numbers and {} tensors waited for, {} sent", c.launches, c.items, c.to_host,
-                                 c.to_device);
+  std::string text = fmt::format("{} launches, {} numbers and {} tensors waited for, {} sent", c.launches, c.items,
+                                 c.to_host, c.to_device);
   std::multimap<int64_t, std::string, std::greater<>> most;
   for (const auto& [name, count] : c.by_operator) most.emplace(count, name);
   for (const auto& [count, name] : most) {

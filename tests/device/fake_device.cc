@@ -133,9 +133,8 @@ at::Tensor make(at::IntArrayRef sizes, at::IntArrayRef strides, at::ScalarType t
   const size_t bytes = elements * c10::elementSize(type);
   auto storage = c10::make_intrusive<c10::StorageImpl>(c10::StorageImpl::use_byte_size_t(), bytes,
                                                        memory.allocate(bytes), &memory, true);
-  at::Tensor t = at::detail::make_tensor<c10::TensorImpl>(c10::Storage(storage),
-                                                          c10::DispatchKeySet(c10::DispatchKey::PrivateUse1),
-                                                          c10::scalarTypeToTypeMeta(type));
+  at::Tensor t = at::detail::make_tensor<c10::TensorImpl>(
+      c10::Storage(storage), c10::DispatchKeySet(c10::DispatchKey::PrivateUse1), c10::scalarTypeToTypeMeta(type));
   t.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, strides);
   return t;
 }
@@ -193,7 +192,8 @@ bool is_fused(const std::vector<std::vector<at::Tensor>>& lists) {
   return true;
 }
 
-// One call of an operator: its tensors are seen by the host while the CPU's kernel works, and what it returns is brought here.
+// One call of an operator: its tensors are seen by the host while the CPU's kernel works, and what it returns is
+// brought here.
 class Call {
  public:
   Call(const c10::OperatorHandle& op, torch::jit::Stack* stack) : op_(op), stack_(*stack), name_(op.schema().name()) {}
@@ -238,8 +238,8 @@ class Call {
     const auto& argument = op_.schema().arguments()[i];
     if (!is_here(t)) {
       // As on a GPU: a number of the host may stand beside tensors of the device, and indices of a copy may not.
-      TORCH_CHECK(t.dim() == 0, "fake device: ", name_, " has its argument '", argument.name(), "', ", t.sizes(), ", on ",
-                  t.device());
+      TORCH_CHECK(t.dim() == 0, "fake device: ", name_, " has its argument '", argument.name(), "', ", t.sizes(),
+                  ", on ", t.device());
       return t;
     }
     const auto* alias = argument.alias_info();
@@ -284,7 +284,7 @@ class Call {
 void on_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) { Call(op, stack).run(); }
 
 at::Tensor view_of(const at::Tensor& self, at::IntArrayRef size, at::IntArrayRef stride,
-                      c10::optional<int64_t> offset) {
+                   c10::optional<int64_t> offset) {
   at::Tensor t = at::detail::make_tensor<c10::TensorImpl>(c10::TensorImpl::VIEW, c10::Storage(self.storage()),
                                                           self.key_set(), self.dtype());
   t.unsafeGetTensorImpl()->set_storage_offset(offset.value_or(self.storage_offset()));
@@ -295,8 +295,7 @@ at::Tensor view_of(const at::Tensor& self, at::IntArrayRef size, at::IntArrayRef
 // The sizes and strides of a view, from the same view of a tensor without memory.
 template <class View>
 at::Tensor viewed(const at::Tensor& self, const View& view) {
-  const at::Tensor shape =
-      view(at::empty_strided(self.sizes(), self.strides(), self.options().device(at::kMeta)));
+  const at::Tensor shape = view(at::empty_strided(self.sizes(), self.strides(), self.options().device(at::kMeta)));
   return view_of(self, shape.sizes(), shape.strides(), self.storage_offset());
 }
 
@@ -319,8 +318,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
 }
 
 void on_fault(int /*signal*/, siginfo_t* info, void* /*context*/) {
-  const char* text = Pages::all().has(info->si_addr) ? "fake device: host code touched the device's memory\n"
-                                                     : "segmentation fault\n";
+  const char* text =
+      Pages::all().has(info->si_addr) ? "fake device: host code touched the device's memory\n" : "segmentation fault\n";
   if (write(STDERR_FILENO, text, std::strlen(text)) < 0) _exit(2);
   signal(SIGSEGV, SIG_DFL);
 }

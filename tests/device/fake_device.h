@@ -1,6 +1,7 @@
 // A device that is not there: PrivateUse1 tensors whose memory no host code may touch outside an operator, and whose
-// operators refuse tensors of another device as CUDA's would. It finds device mix-ups and reads of device memory without a
-// GPU, and counts what a GPU would be asked for. Operators compute on the CPU, with its kernels. libtorch 1.13 only.
+// operators refuse tensors of another device as CUDA's would. It finds device mix-ups and reads of device memory
+// without a GPU, and counts what a GPU would be asked for. Operators compute on the CPU, with its kernels.
+// libtorch 1.13 only.
 #pragma once
 
 #include <c10/core/Device.h>

@@ -20,8 +20,8 @@ constexpr const char* kPeakMemory = "peak_memory";  // bytes, of the process whi
 // The sweep's cost where its target first reaches a value, between evaluations of a run on a straight line.
 constexpr const char* kCostAtTarget = "cost_at_target";
 
-// Perplexities, nats, divergences, prejudice risk, shares of parameters, the change's norm and times: smaller is better. All else:
-// larger is.
+// Perplexities, nats, divergences, prejudice risk, shares of parameters, the change's norm and times: smaller is
+// better. All else: larger is.
 bool lower_is_better(const std::string& number);
 
 // A condition as a point: both coordinates such that larger is better. True for those that no other point dominates

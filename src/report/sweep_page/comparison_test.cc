@@ -40,9 +40,10 @@ const Arm& arm_of(const std::vector<Arm>& arms, const std::string& method) {
 }
 
 TEST(Arms, TakeTheBestOfWhatIsFree) {
-  const auto arms = compare_arms(of_costs({{"lora", "1", {2, 2, 2}}, {"lora", "2", {1, 1.1, 0.9}},
-                                           {"full", "1", {3, 3, 3}}, {"full", "2", {9, 9, 9}}}),
-                                 against_lora());
+  const auto arms = compare_arms(
+      of_costs(
+          {{"lora", "1", {2, 2, 2}}, {"lora", "2", {1, 1.1, 0.9}}, {"full", "1", {3, 3, 3}}, {"full", "2", {9, 9, 9}}}),
+      against_lora());
   ASSERT_EQ(arms.size(), 2u);
   EXPECT_EQ(arms[0].label, "tuning.method = lora");
   EXPECT_EQ(arms[0].chosen, "optimizer.lr = 2");
@@ -71,8 +72,9 @@ TEST(Arms, AreEqualWithinAMarginByTwoOneSidedTests) {
 }
 
 TEST(Arms, AreNotKnownWhereTheSeedsDisagree) {
-  const auto arms = compare_arms(
-      of_costs({{"lora", "1", {1, 1, 1}}, {"full", "1", {0.5, 1, 2}}, {"fixed", "1", {0.5, 0.51, 0.49}}}), against_lora());
+  const auto arms =
+      compare_arms(of_costs({{"lora", "1", {1, 1, 1}}, {"full", "1", {0.5, 1, 2}}, {"fixed", "1", {0.5, 0.51, 0.49}}}),
+                   against_lora());
   EXPECT_EQ(arm_of(arms, "full").verdict, Verdict::kUnknown);
   EXPECT_EQ(arm_of(arms, "fixed").verdict, Verdict::kLess);
 }

@@ -17,16 +17,16 @@ namespace {
 size_t key_index(const Sweep& sweep, const std::string& key, const char* option) {
   const auto found = std::find(sweep.keys.begin(), sweep.keys.end(), key);
   if (found == sweep.keys.end() || key == kReplicateKey) {
-    throw UsageError(fmt::format("[{}] {} is no key of the grid that makes conditions. There are: {}.", setting(option), key,
-                                 circuit::joined(condition_keys(sweep), [](const std::string& k) { return k; })));
+    throw UsageError(fmt::format("[{}] {} is no key of the grid that makes conditions. There are: {}.", setting(option),
+                                 key, circuit::joined(condition_keys(sweep), [](const std::string& k) { return k; })));
   }
   return static_cast<size_t>(found - sweep.keys.begin());
 }
 
 // The runs of one arm at one value of its free keys.
 struct Choice {
-  std::vector<std::string> free;            // values
-  std::map<std::string, double> by_seed;    // the number
+  std::vector<std::string> free;          // values
+  std::map<std::string, double> by_seed;  // the number
   int64_t runs = 0, missing = 0;
 };
 
@@ -180,13 +180,12 @@ std::vector<Arm> compare_arms(const Sweep& sweep, const ComparisonSpec& spec) {
 }
 
 std::string comparison_table(const std::vector<Arm>& arms, const ComparisonSpec& spec) {
-  std::vector<std::vector<std::string>> rows{
-      {"arm", "at", spec.number, "without", "of " + spec.baseline, "95 %", fmt::format("within {:g} %", 100 * spec.margin)}};
+  std::vector<std::vector<std::string>> rows{{"arm", "at", spec.number, "without", "of " + spec.baseline, "95 %",
+                                              fmt::format("within {:g} %", 100 * spec.margin)}};
   for (const Arm& a : arms) {
     std::string value = fmt::format("{:.4g}", a.value.mean);
     if (a.value.interval) value += fmt::format(" ± {:.2g}", a.value.interval->high - a.value.mean);
-    const std::string interval =
-        a.interval ? fmt::format("{:.3f} to {:.3f}", a.interval->low, a.interval->high) : "";
+    const std::string interval = a.interval ? fmt::format("{:.3f} to {:.3f}", a.interval->low, a.interval->high) : "";
     const bool held = a.pairs > 0;
     rows.push_back({a.label, a.chosen, value, a.missing > 0 ? fmt::format("{} of {}", a.missing, a.runs) : "",
                     held ? fmt::format("{:.3f}", a.ratio) : "", interval, held ? to_string(a.verdict) : ""});
@@ -197,9 +196,9 @@ std::string comparison_table(const std::vector<Arm>& arms, const ComparisonSpec&
 Json comparison_json(const std::vector<Arm>& arms, const ComparisonSpec& spec) {
   Json list = Json::array();
   for (const Arm& a : arms) {
-    Json json = {{"arm", a.label},     {"chosen", a.chosen}, {"mean", a.value.mean}, {"runs", a.runs},
+    Json json = {{"arm", a.label},       {"chosen", a.chosen}, {"mean", a.value.mean}, {"runs", a.runs},
                  {"missing", a.missing}, {"pairs", a.pairs},   {"low", nullptr},       {"high", nullptr},
-                 {"ratio", nullptr},   {"verdict", nullptr}};
+                 {"ratio", nullptr},     {"verdict", nullptr}};
     if (a.pairs > 0) json.update({{"ratio", a.ratio}, {"verdict", to_string(a.verdict)}});
     if (a.interval) json.update({{"low", a.interval->low}, {"high", a.interval->high}});
     list.push_back(std::move(json));

@@ -1,5 +1,6 @@
 // The conditions of a sweep as arms, each at its best learning rate (or another key that is free), against one of them:
-// ratios of a number, paired by seed, and whether they are equal within a margin (two one-sided tests, Schuirmann 1987).
+// ratios of a number, paired by seed, and whether they are equal within a margin (two one-sided tests, Schuirmann
+// 1987).
 #pragma once
 
 #include <optional>

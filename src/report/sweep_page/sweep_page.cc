@@ -144,8 +144,9 @@ std::string arms_html(const std::vector<Arm>& arms, const ComparisonSpec& spec) 
             cell_html(fmt::format("{}", a.value.mean), with_interval(a.value)) +
             cell_html(std::to_string(a.missing), a.missing > 0 ? fmt::format("{} of {}", a.missing, a.runs) : "") +
             cell_html(held ? fmt::format("{}", a.ratio) : "", held ? format_value(a.ratio) : "") +
-            cell_html("", a.interval ? fmt::format("{} to {}", format_value(a.interval->low), format_value(a.interval->high))
-                                     : "") +
+            cell_html("", a.interval
+                              ? fmt::format("{} to {}", format_value(a.interval->low), format_value(a.interval->high))
+                              : "") +
             cell_html(held ? to_string(a.verdict) : "", held ? to_string(a.verdict) : "") + "</tr>\n";
   }
   return section("arms", "Each at its best, against " + escape_html(spec.baseline), head, rows);
@@ -178,7 +179,8 @@ std::string notes_html(const Sweep& sweep) {
       "in "
       "{} only: mean ± t(n − 1) s / √n. One run has none. It speaks of the seeds, not of the records.</dd>"
       "<dt>before</dt><dd>the base model; other values are of the best step on dev (without dev: the last)</dd>"
-      "<dt>front</dt><dd>of {} against {}; for perplexities, nats, divergences, prejudice risk, shares of parameters, norms, "
+      "<dt>front</dt><dd>of {} against {}; for perplexities, nats, divergences, prejudice risk, shares of parameters, "
+      "norms, "
       "memory and times lower is better, "
       "for all else higher</dd>"
       "<dt>{}</dt><dd>share of the parameters that the best step has changed</dd>"

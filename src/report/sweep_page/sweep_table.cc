@@ -104,7 +104,8 @@ std::vector<Condition> conditions_of(const Sweep& sweep) {
 }
 
 std::vector<std::string> number_names(const Sweep& sweep) {
-  const std::vector<std::string> own{kCostAtTarget, kTouchedShare, kLargestShare, kChangeNorm, kSecondsPerStep, kPeakMemory};
+  const std::vector<std::string> own{kCostAtTarget, kTouchedShare,   kLargestShare,
+                                     kChangeNorm,   kSecondsPerStep, kPeakMemory};
   std::set<std::string> measured;
   for (const SweepRun& run : sweep.runs) {
     for (const auto& [name, value] : run.after) measured.insert(name);

@@ -18,7 +18,8 @@ const Parameter<double> kAlpha("alpha", 16, "Adapters count alpha / rank times; 
 const Parameter<std::vector<std::string>> kTargets(
     "targets", {"all-linear"},
     "Linear layers by the last part of their name, as PEFT's target_modules; or all-linear.");
-const Parameter<bool> kCircuit("circuit", false, "Adapt only what the first circuit's heads and MLPs own (or what selection.slices chooses).");
+const Parameter<bool> kCircuit(
+    "circuit", false, "Adapt only what the first circuit's heads and MLPs own (or what selection.slices chooses).");
 
 constexpr const char* kName = "lora";
 

@@ -85,13 +85,12 @@ std::vector<at::Tensor> changes(const OptimizerSpec& spec, const std::vector<Sli
   at::_foreach_mul_(second, spec.beta2);
   at::_foreach_addcmul_(second, g, g, 1 - spec.beta2);
   const std::vector<at::Tensor> roots = at::_foreach_sqrt(second);
-  at::_foreach_mul_(roots, factors_of(updates, [&](const SliceUpdate& u) {
-                      return 1 / std::sqrt(corrected(spec.beta2, u));
-                    }));
+  at::_foreach_mul_(roots,
+                    factors_of(updates, [&](const SliceUpdate& u) { return 1 / std::sqrt(corrected(spec.beta2, u)); }));
   at::_foreach_add_(roots, spec.epsilon);
   std::vector<at::Tensor> change = at::_foreach_div(first, roots);
-  at::_foreach_mul_(
-      change, factors_of(updates, [&](const SliceUpdate& u) { return -u.step.lr / corrected(spec.beta1, u); }));
+  at::_foreach_mul_(change,
+                    factors_of(updates, [&](const SliceUpdate& u) { return -u.step.lr / corrected(spec.beta1, u); }));
   decay(updates, change, [](const UpdateStep& step) { return -step.lr * step.weight_decay; });
   return change;
 }

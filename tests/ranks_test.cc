@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
 #include <memory>
 
@@ -123,7 +124,9 @@ TEST_F(Ranks, TuneTheSameRuns) {
     const std::string name = "m" + std::to_string(m);
     const ProgramResult alone = run_program(runs_.tune(name, methods[m]));
     ASSERT_EQ(alone.exit_code, 0) << alone.err;
-    for (const int count : kCounts) {
+    // Every count for what the paper does and for its two baselines, and the last two.
+    const bool all = m == 0 || m == 3 || m == 4 || m + 2 >= methods.size();
+    for (const int count : all ? std::vector<int>{2, 3, 4, 7} : std::vector<int>{2, 3}) {
       SCOPED_TRACE(testing::Message() << methods[m][0] << " on " << count);
       const std::string many = name + "-" + std::to_string(count);
       output_of(runs_.scratch(), many, count, runs_.tune(many, methods[m]));
@@ -219,17 +222,18 @@ TEST_F(Ranks, OfAJobThatFailsPrintOneLine) {
 // Rank 0 alone writes: of a disk that is full there the others hear by name.
 TEST_F(Ranks, OfAFullDiskAreNamed) {
   Job job(runs_.scratch(), "full", 3, "20");
-  constexpr uint64_t kLittle = 4096;
+  constexpr uint64_t kLittle = 65536;  // of a file: too little for run.db
   for (int r = 0; r < 3; ++r) job.start(r, runs_.tune("full"), r == 0 ? kLittle : 0);
+  const auto begin = std::chrono::steady_clock::now();
   const std::vector<ProgramResult> results = job.wait();
-  std::string all;
+  // Neither the connections' end nor the timeout is waited for.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(15));
+  EXPECT_THAT(results[0].err, HasSubstr("run.db]"));
   for (const ProgramResult& result : results) {
     EXPECT_EQ(result.exit_code, 1);
-    all += result.err;
+    EXPECT_EQ(result.error_lines.size(), 1U) << result.err;
   }
-  EXPECT_THAT(all, HasSubstr("cannot write"));
-  EXPECT_EQ(std::count(all.begin(), all.end(), '\n'), 1) << all;
-  EXPECT_FALSE(file_exists(runs_.run("full")));
+  for (const int other : {1, 2}) EXPECT_THAT(results[other].err, HasSubstr("rank 0 of 3 stopped"));
 }
 
 TEST_F(Ranks, DoNotWaitForEver) {

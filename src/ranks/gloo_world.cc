@@ -72,8 +72,9 @@ class GlooWorld : public JoinedWorld {
     leave("its work is done");
     if (rank() != 0) return;
     // Who serves the store stays until the others have read what they need.
-    members_.wait_for_others(std::min<milliseconds>(rendezvous_.timeout, milliseconds(10'000)));
-    if (rendezvous_.file.empty()) return;
+    const bool heard = members_.wait_for_others(std::min<milliseconds>(rendezvous_.timeout, milliseconds(10'000)));
+    // Who has not heard looks for it there.
+    if (rendezvous_.file.empty() || !heard) return;
     std::error_code ignored;
     std::filesystem::remove(rendezvous_.file, ignored);
   }

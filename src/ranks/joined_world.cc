@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 
 // Deprecated in torch 2.15, whose other name for it 2.14 does not have.
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
@@ -72,8 +73,26 @@ at::Tensor JoinedWorld::all_to_all(const at::Tensor& to, int64_t size, std::vect
                                    std::vector<int64_t> to_each) {
   at::Tensor sent = to.to(spec_.device);
   at::Tensor received = at::empty({size}, sent.options());
-  group_->alltoall_base(received, sent, from_each, to_each)->wait();
+  wait_for(*group_->alltoall_base(received, sent, from_each, to_each));
   return received.to(at::kCPU);
+}
+
+// Who stops says so in the store, and may keep its connections until the others have heard.
+void JoinedWorld::wait_for(c10d::Work& work) {
+  constexpr milliseconds kLook{250};
+  if (!spec_.device.is_cpu()) {
+    work.wait();
+    return;
+  }
+  while (true) {
+    try {
+      work.wait(kLook);
+      return;
+    } catch (const std::exception&) {
+      if (work.isCompleted()) throw;
+    }
+    if (members_.has_other_left()) throw std::runtime_error("another rank has stopped");
+  }
 }
 
 // Bytes that come from each rank. All must be at the same exchange.

@@ -3,6 +3,7 @@
 
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/Store.hpp>
+#include <torch/csrc/distributed/c10d/Work.hpp>
 
 #include <chrono>
 #include <functional>
@@ -49,6 +50,7 @@ class JoinedWorld : public Communicator {
   [[noreturn]] void stop(const std::string& who);
   std::vector<int64_t> sizes_from_others(const std::string& what, const std::vector<at::Tensor>& outgoing);
   std::vector<at::Tensor> payload(const std::vector<at::Tensor>& outgoing, std::vector<int64_t> incoming);
+  void wait_for(c10d::Work& work);
   at::Tensor all_to_all(const at::Tensor& to, int64_t size, std::vector<int64_t> from_each,
                         std::vector<int64_t> to_each);
 

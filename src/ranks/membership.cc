@@ -13,6 +13,7 @@ namespace {
 
 // Beats a rank may miss before it counts as silent.
 constexpr int kMissed = 4;
+constexpr const char* kLeavers = "leavers";  // how many have left
 
 }  // namespace
 
@@ -51,12 +52,17 @@ void Membership::leave(const std::string& why) {
   if (left_) return;
   left_ = true;
   try {
-    store_.set(key("left", rank_), why);
+    store_.add(kLeavers, 1);
+    store_.set(key("left", rank_), why);  // the last word: who has heard it may take the store away
+    told_ = true;
   } catch (const std::exception&) {
   }
 }
 
-void Membership::wait_for_others(std::chrono::milliseconds most) {
+bool Membership::has_other_left() { return store_.add(kLeavers, 0) > (told_ ? 1 : 0); }
+
+bool Membership::wait_for_others(std::chrono::milliseconds most) {
+  if (!told_) return false;
   const auto end = std::chrono::steady_clock::now() + most;
   try {
     for (int r = 0; r < count_; ++r) {
@@ -65,6 +71,7 @@ void Membership::wait_for_others(std::chrono::milliseconds most) {
     }
   } catch (const std::exception&) {
   }
+  return true;
 }
 
 std::string Membership::who_left() {

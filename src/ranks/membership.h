@@ -30,8 +30,10 @@ class Membership {
   void at(int64_t number, const std::string& what);
   // Why this rank stops; the first time counts.
   void leave(const std::string& why);
-  // Waits until all have left, or for so long.
-  void wait_for_others(std::chrono::milliseconds most);
+  // Whether another one has: one look into the store. Throws std::exception when it is gone.
+  bool has_other_left();
+  // Waits until all have left, or for so long; not at all where they cannot hear of this one. Whether they have heard.
+  bool wait_for_others(std::chrono::milliseconds most);
   // Never throws, as leave and wait_for_others do not. One line on who keeps exchange `number` from happening. failure:
   // what the transport says. Takes a few beats.
   std::string explain(int64_t number, const std::string& what, const std::string& failure);
@@ -47,6 +49,7 @@ class Membership {
   const std::chrono::milliseconds beat_;
   std::atomic<bool> ends_{false};
   bool left_ = false;
+  bool told_ = false;  // the others can read that
   std::thread beats_;
 };
 

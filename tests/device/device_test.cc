@@ -70,7 +70,8 @@ TEST_P(OnADevice, ScoresAreTheCpus) {
     expect_alike(here.scores.values, cpu.scores.values, what);
     EXPECT_NEAR(here.metric, cpu.metric, kTolerance * std::max(1.0, std::fabs(cpu.metric))) << what;
   };
-  for (const int64_t block : {0, 7}) {
+  const bool all = std::string(GetParam()) == "gpt2" || std::string(GetParam()) == "gemma2";
+  for (const int64_t block : all ? std::vector<int64_t>{0, 7} : std::vector<int64_t>{0}) {
     const Graph graph(architecture_, KeyValueNodes::kGrouped, block);
     const Ablation& pairs = *find_ablation("counterfactual");
     for (const Scorer& scorer : scorers()) {

@@ -1,5 +1,6 @@
 #include "ranks/together.h"
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -25,6 +26,8 @@ void say_nothing() {
 
 int run_together(const Ranks& ranks, const std::vector<std::string>& arguments, const std::function<int()>& work) {
   if (ranks.count == 1) return work();
+  // Who writes to a rank that was just killed hears of it as an error, and says whom it lost.
+  std::signal(SIGPIPE, SIG_IGN);
   const Rendezvous rendezvous = rendezvous_of([](const char* name) -> const char* { return std::getenv(name); });
   const std::shared_ptr<JoinedWorld> joined = join_world(ranks, rendezvous);
   const WorldScope scope(*joined);

@@ -47,7 +47,8 @@ std::map<std::string, std::vector<std::string>> rows_of(const std::string& run) 
   std::map<std::string, std::vector<std::string>> all;
   for (const std::string table :
        {"meta", "edges", "slices", "steps", "discoveries", "circuit_edges", "slice_norms", "evaluations"}) {
-    const std::string where = table == "meta" ? " WHERE key NOT IN ('config', 'created', 'model', 'summary')" : "";
+    const std::string where =
+        table == "meta" ? " WHERE key NOT IN ('config', 'created', 'model', 'summary', 'peak_memory')" : "";
     Statement rows = db.prepare("SELECT * FROM " + table + where + " ORDER BY 1, 2");
     std::vector<std::string>& texts = all[table];
     while (rows.step()) {

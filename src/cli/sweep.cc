@@ -31,14 +31,12 @@ void print(const SweepArguments& o, const Sweeper& sweeper) {
   const Sweep& sweep = sweeper.sweep();
   if (o.common.json) {
     Json json = sweep_json(sweep);
-    if (!sweeper.comparison().baseline.empty())
-      json["comparison"] = comparison_json(sweeper.arms(), sweeper.comparison());
+    json["comparison"] = comparison_json(sweeper.arms(), sweeper.comparison());
     json.update({{"sweep", o.spec.out}, {"csv", sweeper.file("sweep.csv")}, {"page", sweeper.file("sweep.html")}});
     fmt::print("{}\n", json.dump(1, ' ', false, Json::error_handler_t::replace));
     return;
   }
-  const std::vector<Arm> arms = sweeper.arms();
-  if (!arms.empty()) fmt::print("{}\n", comparison_table(arms, sweeper.comparison()));
+  fmt::print("{}", comparison_table(sweeper.arms(), sweeper.comparison()));
   fmt::print("{}* on the Pareto front of {} against {}; ± half the 95 % t interval over {}\npage: {}\nruns: {}\n",
              sweep_table(sweep), sweep.target.empty() ? "nothing" : sweep.target, sweep.cost, kReplicateKey,
              sweeper.file("sweep.html"), sweeper.file("sweep.csv"));

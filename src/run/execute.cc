@@ -23,6 +23,7 @@
 #include "store/recorded_circuit.h"
 #include "store/recorder.h"
 #include "store/run_lock.h"
+#include "store/run_reader.h"
 #include "tuning/gradient_check.h"
 
 namespace circuit {
@@ -50,6 +51,8 @@ Json summary_json(const RunSummary& s) {
           {"seconds", s.seconds},
           {"peak_memory", s.peak_memory}};
 }
+
+int64_t number_of(const std::string& text) { return text.empty() ? 0 : std::stoll(text); }
 
 void hold_gradient(const RunConfig& config, TuneModel& model, const TuneData& data) {
   const TunerSpec spec = tuner_spec(config, model, data);
@@ -83,6 +86,7 @@ class Execution {
     check_ranks();
     const std::vector<int64_t> saved = fresh ? std::vector<int64_t>() : checkpoint_steps(config_.run.path);
     if (!world().is_alone()) agree(world(), "last checkpoint", std::to_string(saved.empty() ? 0 : saved.back()));
+    if (!fresh) peak_ = number_of(recorded_meta(config_.run.path, "peak_memory"));
     std::optional<RunLock> lock;
     if (fresh) {
       make_folder();
@@ -219,7 +223,10 @@ class Execution {
     summary.largest_trainable = observer.largest_trainable();
     summary.best_step = observer.state().best_step.value_or(observer.state().step);
     summary.interrupted = observer.was_interrupted();
-    summary.peak_memory = peak_memory();
+    // Of what went before, too, where a run goes on.
+    peak_ = std::max(peak_, peak_memory());
+    summary.peak_memory = peak_;
+    recorder->meta("peak_memory", std::to_string(peak_));
     summary.ranks = world().count();
     for (const double sent : joined(world(), "bytes sent", {static_cast<double>(observer.sent_bytes())}))
       summary.sent_bytes += static_cast<int64_t>(sent) / world().count();
@@ -261,6 +268,7 @@ class Execution {
   std::optional<FirstCircuit> first_;
   std::unique_ptr<Trained> trained_;
   Evaluation before_;
+  int64_t peak_ = 0;  // bytes held at most
 };
 
 }  // namespace

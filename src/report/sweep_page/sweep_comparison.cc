@@ -180,6 +180,7 @@ std::vector<Arm> compare_arms(const Sweep& sweep, const ComparisonSpec& spec) {
 }
 
 std::string comparison_table(const std::vector<Arm>& arms, const ComparisonSpec& spec) {
+  if (arms.empty()) return "";
   std::vector<std::vector<std::string>> rows{{"arm", "at", spec.number, "without", "of " + spec.baseline, "95 %",
                                               fmt::format("within {:g} %", 100 * spec.margin)}};
   for (const Arm& a : arms) {
@@ -190,10 +191,11 @@ std::string comparison_table(const std::vector<Arm>& arms, const ComparisonSpec&
     rows.push_back({a.label, a.chosen, value, a.missing > 0 ? fmt::format("{} of {}", a.missing, a.runs) : "",
                     held ? fmt::format("{:.3f}", a.ratio) : "", interval, held ? to_string(a.verdict) : ""});
   }
-  return format_table(rows);
+  return format_table(rows) + "\n";
 }
 
 Json comparison_json(const std::vector<Arm>& arms, const ComparisonSpec& spec) {
+  if (arms.empty()) return nullptr;
   Json list = Json::array();
   for (const Arm& a : arms) {
     Json json = {{"arm", a.label},       {"chosen", a.chosen}, {"mean", a.value.mean}, {"runs", a.runs},

@@ -42,7 +42,8 @@ struct Arm {
 // margin that is not above 0.
 std::vector<Arm> compare_arms(const Sweep& sweep, const ComparisonSpec& spec);
 
-// As a table for the terminal; and as JSON {"number", "margin", "arms": […]}.
+// As a table for the terminal, with an empty line behind it; and as JSON {"number", "baseline", "margin", "arms": […]}.
+// Without arms nothing, and null.
 std::string comparison_table(const std::vector<Arm>& arms, const ComparisonSpec& spec);
 Json comparison_json(const std::vector<Arm>& arms, const ComparisonSpec& spec);
 

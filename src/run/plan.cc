@@ -8,6 +8,7 @@
 #include "core/progress.h"
 #include "evaluation/target.h"
 #include "model/memory.h"
+#include "ranks/communicator.h"
 #include "scoring/memory.h"
 
 namespace circuit {
@@ -110,7 +111,8 @@ TuneMemory tune_memory(const RunConfig& config, const TuneModel& model, const Tu
   }
   StateShape shape;
   shape.trained = trained;
-  shape.held = held;
+  // States and masters of a slice are on the rank that owns it; adapters have theirs on all.
+  shape.held = config.method().trains_slices() ? (held + world().count() - 1) / world().count() : held;
   shape.element = element;
   shape.states = find_optimizer(config.optimizer.rule.kind).states;
   shape.batches = tuning.batches.accumulation + (config.data.replay.empty() ? 0 : 1);

@@ -28,7 +28,7 @@ struct TuneMemory {
 };
 // A warning with advice, where it is more than `limit` bytes.
 void warn_of_memory(const TuneMemory& memory, int64_t limit);
-// trained: parameters trained at a time; held: those trained so far, at least as many.
+// Of this rank. trained: parameters trained at a time; held: those trained so far, at least as many.
 TuneMemory tune_memory(const RunConfig& config, const TuneModel& model, const TuneData& data, int64_t trained,
                        int64_t held);
 

@@ -159,7 +159,7 @@ def tables():
 
 
 def check(path):
-    """Measured: {"cores", "parameters", "trained", "batches", "rows": [{"ranks", "seconds"}]}, the first alone."""
+    """Measured in float32: {"cores", "trained", "batches", "bandwidth", "rows": [{"ranks", "seconds"}]}, the first alone."""
     with open(path, encoding="utf-8") as file:
         measured = json.load(file)
     alone = measured["rows"][0]["seconds"]
@@ -169,7 +169,9 @@ def check(path):
         most = max(last - first for first, last in (share_of(measured["batches"], r, ranks) for r in range(ranks)))
         # Processes beyond the cores take turns: the whole work over the cores at least.
         work = alone * max(most / measured["batches"], 1 / measured["cores"])
-        sent = 8 * measured["trained"] * (ranks - 1) / ranks
+        ranges = [share_of(measured["batches"], r, ranks) for r in range(ranks)]
+        nodes = max(nodes_of_range(first, last) for first, last in ranges)
+        sent = 4 * (nodes + 1) * measured["trained"] * (ranks - 1) / ranks
         wire = sent * max(1, ranks / measured["cores"]) / measured["bandwidth"]
         seconds = work + wire
         worst = max(worst, abs(seconds / row["seconds"] - 1))

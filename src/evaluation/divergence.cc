@@ -195,8 +195,10 @@ void check_comparable(const Model& base, const Model& tuned, const std::string& 
   const int64_t of_base = base.architecture().vocab;
   const int64_t of_tuned = tuned.architecture().vocab;
   if (of_base == of_tuned) return;
-  fail(place, "it has {} tokens in its vocabulary, the model {}: their predictions cannot be compared.", of_base,
-       of_tuned);
+  fail(place,
+       "the base has {} tokens in its vocabulary, the model {}: their predictions cannot be compared. Give the base "
+       "that the model was tuned from.",
+       of_base, of_tuned);
 }
 
 }  // namespace circuit

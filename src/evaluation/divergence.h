@@ -16,7 +16,6 @@ namespace circuit {
 struct MaskSpec {
   bool readouts = false;        // of records: where a readout is
   std::set<std::string> words;  // tokens that reach into one of them
-  bool empty() const { return !readouts && words.empty(); }
 };
 
 // Also masks the words that the readouts of a file of records answer. Throws Error where it has none.

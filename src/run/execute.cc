@@ -2,6 +2,7 @@
 
 #include <ATen/ops/tensor.h>
 
+#include <cstdlib>
 #include <optional>
 
 #include "core/error.h"
@@ -52,7 +53,8 @@ Json summary_json(const RunSummary& s) {
           {"peak_memory", s.peak_memory}};
 }
 
-int64_t number_of(const std::string& text) { return text.empty() ? 0 : std::stoll(text); }
+// 0 where there is none.
+int64_t number_of(const std::string& text) { return std::strtoll(text.c_str(), nullptr, 10); }
 
 void hold_gradient(const RunConfig& config, TuneModel& model, const TuneData& data) {
   const TunerSpec spec = tuner_spec(config, model, data);

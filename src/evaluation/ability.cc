@@ -35,7 +35,7 @@ void add_divergence(const Job& job, std::vector<ComparedSequence> sequences, Fil
   check_comparable(*job.spec.base, job.model, job.path);
   Rng rng = job.rng();
   const BaseStreams base(*job.spec.base, std::move(sequences), job.spec.batch, job.path, job.progress);
-  const Divergence d = base.compare(job.model, rng, job.progress);
+  const Divergence d = base.compare(&job.model, rng, job.progress);
   score->counts.emplace_back("compared", d.compared);
   score->counts.emplace_back("masked", d.masked);
   score->measures.push_back({"kl", d.kl.value, d.kl.interval});

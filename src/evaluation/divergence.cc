@@ -139,14 +139,16 @@ BaseStreams::BaseStreams(const Model& base, std::vector<ComparedSequence> sequen
   }
 }
 
-Divergence BaseStreams::compare(const Model& tuned, Rng& rng, const EvaluationProgress& progress) const {
+Divergence BaseStreams::compare(const Model* tuned, Rng& rng, const EvaluationProgress& progress) const {
   const Share share = share_of(batches_of(sequences_, batch_), world());
   std::vector<double> own;
   for (int64_t part = share.first; part < share.last; ++part) {
     const Share of = sequences_of(sequences_, part, batch_);
-    const Predicted p = predicted(tuned, sequences_, of);
+    const Predicted p = predicted(base_, sequences_, of);
     if (p.ids.size(0) > 0) {
-      const at::Tensor rows = compare_rows(base_, streams_[part - share.first], tuned, stream_at(tuned, p), p.ids);
+      const at::Tensor& x_base = streams_[part - share.first];
+      const at::Tensor rows = compare_rows(base_, x_base, tuned == nullptr ? base_ : *tuned,
+                                           tuned == nullptr ? x_base : stream_at(*tuned, p), p.ids);
       const double* kl = rows.data_ptr<double>();
       own.insert(own.end(), kl, kl + rows.numel());
     }

@@ -47,8 +47,9 @@ class BaseStreams {
   // Throws Error where no token is left to compare.
   BaseStreams(const Model& base, std::vector<ComparedSequence> sequences, int64_t batch, const std::string& place,
               const EvaluationProgress& progress);
-  // tuned: of the base's vocabulary. Throws Error for logits that are not finite numbers.
-  Divergence compare(const Model& tuned, Rng& rng, const EvaluationProgress& progress) const;
+  // tuned: of the base's vocabulary; null: the base itself, whose streams are there. Throws Error for logits that are
+  // not finite numbers.
+  Divergence compare(const Model* tuned, Rng& rng, const EvaluationProgress& progress) const;
 
  private:
   const Model& base_;

@@ -48,7 +48,7 @@ TEST_F(Divergences, AreTheDefinition) {
   mask.readouts = true;
   Rng rng(1);
   const BaseStreams base(base_, compared_records(examples_, tokenizer_, mask), 3, "test", {});
-  const Divergence d = base.compare(tuned_, rng, {});
+  const Divergence d = base.compare(&tuned_, rng, {});
   double kl = 0;
   double same = 0;
   double nll = 0;
@@ -85,16 +85,21 @@ TEST_F(Divergences, AreTheDefinition) {
 TEST_F(Divergences, OfAModelFromItselfIsNothing) {
   Rng rng(1);
   const BaseStreams base(base_, compared_records(examples_, tokenizer_, {}), 4, "test", {});
-  const Divergence d = base.compare(base_, rng, {});
+  const Divergence d = base.compare(&base_, rng, {});
   EXPECT_NEAR(d.kl.value, 0, 1e-7);
   EXPECT_EQ(d.top1_agreement.value, 1);
   EXPECT_EQ(d.masked, 0);
+  // Without running it again.
+  Rng again(1);
+  const Divergence own = base.compare(nullptr, again, {});
+  EXPECT_EQ(own.kl.value, 0);
+  EXPECT_EQ(own.nll, d.nll);
 }
 
 TEST_F(Divergences, DoNotDependOnTheBatch) {
   const auto at_batch = [&](int64_t batch) {
     Rng rng(1);
-    return BaseStreams(base_, compared_records(examples_, tokenizer_, {}), batch, "test", {}).compare(tuned_, rng, {});
+    return BaseStreams(base_, compared_records(examples_, tokenizer_, {}), batch, "test", {}).compare(&tuned_, rng, {});
   };
   EXPECT_NEAR(at_batch(1).kl.value, at_batch(7).kl.value, 1e-6);
   EXPECT_EQ(at_batch(1).compared, at_batch(7).compared);
@@ -106,7 +111,7 @@ TEST_F(Divergences, OfATextAreOfItsWindows) {
   text.bytes = 30;
   Rng rng(1);
   const BaseStreams base(base_, compared_text(base_.architecture(), text, 8, tokenizer_, {}), 2, "test", {});
-  const Divergence d = base.compare(tuned_, rng, {});
+  const Divergence d = base.compare(&tuned_, rng, {});
   EXPECT_EQ(d.compared, 29);
   EXPECT_NEAR(d.nll, evaluate_text(tuned_, text, 8, 2).nll, 1e-5);
 }

@@ -1,5 +1,11 @@
 #include "evaluation/evaluation_settings.h"
 
+#include <charconv>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/setting_name.h"
+
 namespace circuit {
 
 void EvaluationSettings::declare(Settings* s) {
@@ -9,6 +15,10 @@ void EvaluationSettings::declare(Settings* s) {
          "Checkpoints kept: best (and the last, to go on from) or all.")
       .free_on_resume();
   s->add("patience", &patience, "Evaluations without a better dev metric that end the run; 0: never.").at_least(0);
+  s->add("stop_at", &stop_at,
+         "Dev metric, a number, at which the run ends; general text is then read only there, at the evaluation before and "
+         "at the first. Empty: none.")
+      .since_version("0.3");
   s->add("batch", &batch, "Sequences in one forward of an evaluation.").range(1, 1e6).in("sequences");
   s->add("window", &window, "Tokens in a window of untouched text; 0: the model's positions.").at_least(0).in("tokens");
   s->add("files", &files, "Files scored before and after, as circuit score does; a list, or one text with commas.");
@@ -30,6 +40,16 @@ void EvaluationSettings::declare(Settings* s) {
   s->add("leave_out", &leave_out,
          "Groups of minimal pairs in evaluation.files that are not scored, such as BLiMP's paradigms.")
       .since_version("0.3");
+}
+
+std::optional<double> EvaluationSettings::stop_metric() const {
+  if (stop_at.empty()) return {};
+  double value = 0;
+  const char* end = stop_at.data() + stop_at.size();
+  const auto [read, error] = std::from_chars(stop_at.data(), end, value);
+  if (error != std::errc() || read != end || !std::isfinite(value))
+    fail(setting("evaluation.stop_at"), "found '{}', expected a number, as '1.0', or nothing.", stop_at);
+  return value;
 }
 
 }  // namespace circuit

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ struct EvaluationSettings {
   int64_t every = 100;  // steps
   enum class Keep { kBest, kAll } keep = Keep::kBest;
   int64_t patience = 0;  // evaluations without a better dev metric that end the run; 0: never
+  std::string stop_at;   // a number: the dev metric that ends the run; empty: none does
   int64_t batch = 32;    // sequences in one forward
   int64_t window = 0;    // tokens of untouched text; 0: the model's positions
   std::vector<std::string> files;
@@ -24,6 +26,8 @@ struct EvaluationSettings {
   std::vector<std::string> leave_out;   // groups of minimal pairs of the files
 
   void declare(Settings* settings);
+  // stop_at as a number. Throws Error where it is none.
+  std::optional<double> stop_metric() const;
 };
 
 }  // namespace circuit

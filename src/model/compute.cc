@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/setting_name.h"
+#include "model/onednn_products.h"
 
 namespace circuit {
 namespace {
@@ -104,6 +105,7 @@ ComputeSpec in_float32(ComputeSpec spec) {
 void apply_compute(const ComputeSpec& spec) {
   at::set_num_threads(spec.threads > 0 ? spec.threads : physical_cores());
   load_options(spec);
+  use_onednn_products();
   warn_of_slow_blas();
 }
 

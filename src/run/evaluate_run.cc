@@ -46,17 +46,20 @@ void add_ability(const RunConfig& c, const OpenModel& open, const Reference* ref
 }  // namespace
 
 Evaluation evaluate_run(const RunConfig& config, const TuneModel& model, ParameterStore& store, const TuneData& data,
-                        Splits splits) {
+                        Splits splits, Weights weights) {
   const RoundedModel rounded(store, model.open.checkpoint);
   Evaluation values;
   if (data.dev) add_task("dev", *data.dev, config, model.open.model, &values);
   if (data.test && splits == Splits::kAll) add_task("test", *data.test, config, model.open.model, &values);
-  if (!data.untouched.ids.empty() && data.reference) {
-    const Divergence d = data.reference->of_text(model.open.model, data.untouched, model.open.tokenizer);
+  if (splits == Splits::kMetric || data.untouched.ids.empty()) {
+    // Nothing of it is asked, or there is none.
+  } else if (data.reference) {
+    const Model* tuned = weights == Weights::kBase ? nullptr : &model.open.model;
+    const Divergence d = data.reference->of_text(tuned, data.untouched, model.open.tokenizer);
     values["untouched/kl"] = d.kl.value;
     values["untouched/top1_agreement"] = d.top1_agreement.value;
     values["untouched/perplexity"] = std::exp(d.nll);
-  } else if (!data.untouched.ids.empty()) {
+  } else {
     const int64_t positions = model.open.model.architecture().n_positions;
     const int64_t window = config.evaluation.window > 0 ? config.evaluation.window : positions;
     const TextResult r =

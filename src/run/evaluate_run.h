@@ -13,9 +13,15 @@ namespace circuit {
 // Values by name ("dev/metric", "untouched/perplexity", …), as evaluations stores them.
 using Evaluation = std::map<std::string, double>;
 
-// Evaluates the weights as an export would hold them (rounded to the base's dtype). Throws Interrupted.
-enum class Splits { kDevelopment, kAll };
+enum class Splits {
+  kMetric,       // dev records
+  kDevelopment,  // and untouched text
+  kAll           // and test records and evaluation.files
+};
+enum class Weights { kBase, kTuned };
+// Evaluates the weights as an export would hold them (rounded to the base's dtype). kBase: they are the base's, which
+// reads untouched text once for both. Throws Interrupted.
 Evaluation evaluate_run(const RunConfig& config, const TuneModel& model, ParameterStore& store, const TuneData& data,
-                        Splits splits);
+                        Splits splits, Weights weights = Weights::kTuned);
 
 }  // namespace circuit

@@ -151,7 +151,7 @@ class Execution {
     const TunerSpec spec = tuner_spec(config_, *model_, data_);
     if (scores_edges(config_)) CircuitPolicy(model_->graph, model_->table, spec.discovery.policy);
     make_parameters();
-    before_ = evaluate_run(config_, *model_, trained_->store(), data_, Splits::kAll);
+    before_ = evaluate_run(config_, *model_, trained_->store(), data_, Splits::kAll, Weights::kBase);
     create_run(config_, compute_, *model_, trained_->store());
   }
 
@@ -175,7 +175,8 @@ class Execution {
   // Before the first step.
   void begin(Recorder* recorder) {
     if (!trained_) make_parameters();
-    if (before_.empty()) before_ = evaluate_run(config_, *model_, trained_->store(), data_, Splits::kAll);
+    if (before_.empty())
+      before_ = evaluate_run(config_, *model_, trained_->store(), data_, Splits::kAll, Weights::kBase);
     recorder->evaluation(0, before_);
     if (config_.method().is_made_of_first_circuit(config_.tuning)) {
       const ScoreResult& scores = first_->scores;
@@ -212,7 +213,7 @@ class Execution {
     RunObserver observer(config_, *model_, trained_->store(), data_, *recorder, state, memory_, hook_);
     const int64_t patience = config_.evaluation.patience;
     const bool exhausted = patience > 0 && state.evaluations_since_best >= patience;
-    if (!observer.catch_up() && !observer.was_interrupted() && !exhausted) {
+    if (!observer.catch_up() && !observer.was_interrupted() && !exhausted && !observer.is_at_its_metric()) {
       const std::unique_ptr<Trainer> trainer = trained_->trainer(tuner_spec(config_, *model_, data_));
       trainer->restore(state.policy);
       observer.watch(*trainer);
@@ -224,6 +225,7 @@ class Execution {
     summary.seconds = observer.seconds();
     summary.largest_trainable = observer.largest_trainable();
     summary.best_step = observer.state().best_step.value_or(observer.state().step);
+    at_its_metric_ = observer.is_at_its_metric();
     summary.interrupted = observer.was_interrupted();
     // Of what went before, too, where a run goes on.
     peak_ = std::max(peak_, peak_memory());
@@ -243,6 +245,12 @@ class Execution {
     const bool made_of_it = method.is_made_of_first_circuit(config_.tuning);
     const std::unique_ptr<Trained> trained =
         method.make(best.input(config_), made_of_it ? &recorder->last_circuit().value() : nullptr);
+    try {
+      if (at_its_metric_) evaluate_before(summary->best_step, best, trained->store(), recorder);
+    } catch (const Interrupted&) {
+      summary->interrupted = true;
+      return;
+    }
     load_values(config_.run.path, summary->best_step, best.open.checkpoint, trained->store());
     summary->touched_parameters = trained->store().changed_parameters();
     try {
@@ -261,6 +269,17 @@ class Execution {
     if (world().leads()) write_report(config_.run.path);
   }
 
+  // What general text had cost at the last checkpoint before the run came to evaluation.stop_at.
+  void evaluate_before(int64_t end, const TuneModel& model, ParameterStore& store, Recorder* recorder) const {
+    int64_t last = 0;
+    for (const int64_t step : checkpoint_steps(config_.run.path)) {
+      if (step < end) last = step;
+    }
+    if (last == 0) return;  // the first evaluation
+    load_values(config_.run.path, last, model.open.checkpoint, store);
+    recorder->evaluation(last, evaluate_run(config_, model, store, data_, Splits::kDevelopment));
+  }
+
   RunConfig config_;
   const ComputeSpec compute_;
   const int64_t memory_;  // bytes at hand before anything was loaded
@@ -270,6 +289,7 @@ class Execution {
   std::optional<FirstCircuit> first_;
   std::unique_ptr<Trained> trained_;
   Evaluation before_;
+  bool at_its_metric_ = false;
   int64_t peak_ = 0;  // bytes held at most
 };
 

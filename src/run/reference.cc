@@ -19,7 +19,7 @@ Reference::Reference(const RunConfig& config, const OpenModel& open, const Datas
   mask_.words.insert(words.begin(), words.end());
 }
 
-Divergence Reference::of_text(const Model& tuned, const EncodedText& text, const LazyTokenizer& tokenizer) {
+Divergence Reference::of_text(const Model* tuned, const EncodedText& text, const LazyTokenizer& tokenizer) {
   if (!streams_) {
     const int64_t positions = base_.architecture().n_positions;
     const int64_t window = config_.evaluation.window > 0 ? config_.evaluation.window : positions;

@@ -17,8 +17,8 @@ class Reference {
 
   const Model& base() const { return base_; }
   const MaskSpec& mask() const { return mask_; }
-  // Of the untouched text, which the base reads once.
-  Divergence of_text(const Model& tuned, const EncodedText& text, const LazyTokenizer& tokenizer);
+  // Of the untouched text, which the base reads once. tuned: null: the base itself.
+  Divergence of_text(const Model* tuned, const EncodedText& text, const LazyTokenizer& tokenizer);
 
  private:
   const RunConfig& config_;

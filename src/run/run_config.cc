@@ -72,6 +72,9 @@ void check_config(const RunConfig& c, const std::string& place) {
   if (c.evaluation.patience > 0 && c.data.dev.empty()) {
     fail(place, "evaluation.patience needs data.dev, whose metric it watches.");
   }
+  if (c.evaluation.stop_metric() && c.data.dev.empty()) {
+    fail(place, "evaluation.stop_at needs data.dev, whose metric it watches.");
+  }
   const bool constant = c.policy.size == SizeSchedule::kConstant;
   if (!constant && c.policy.n_final < 1) {
     fail(place, "selection.schedule {} needs selection.n_final, N at the last step.",

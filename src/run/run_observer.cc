@@ -122,7 +122,9 @@ void RunObserver::show(int64_t done) {
 }
 
 bool RunObserver::evaluate(int64_t done) {
-  Evaluation values = evaluate_run(config_, model_, store_, data_, Splits::kDevelopment);
+  const bool stops = config_.evaluation.stop_metric().has_value();
+  Evaluation values =
+      evaluate_run(config_, model_, store_, data_, stops ? Splits::kMetric : Splits::kDevelopment);
   if (config_.evaluation.circuit_records > 0 && recorder_.last_circuit()) {
     const RoundedModel rounded(store_, model_.open.checkpoint);
     add_circuit_quality(config_, model_, data_, *recorder_.last_circuit(), stop_if_interrupted, &values);
@@ -143,12 +145,19 @@ bool RunObserver::evaluate(int64_t done) {
     state_.best_step = done;
     state_.best_metric = metric->second;
     state_.evaluations_since_best = 0;
-    return false;
+    if (!is_at_its_metric()) return false;
+    log_info("step {}: dev metric {:.4g}: stopping.", done, state_.best_metric);
+    return true;
   }
   ++state_.evaluations_since_best;
   if (config_.evaluation.patience == 0 || state_.evaluations_since_best < config_.evaluation.patience) return false;
   log_info("step {}: no better dev metric in {} evaluations: stopping.", done, state_.evaluations_since_best);
   return true;
+}
+
+bool RunObserver::is_at_its_metric() const {
+  const std::optional<double> metric = config_.evaluation.stop_metric();
+  return metric && state_.best_step && state_.best_metric >= *metric;
 }
 
 void RunObserver::save(int64_t done) {
@@ -161,8 +170,13 @@ void RunObserver::save(int64_t done) {
   recorder_.after_checkpoint();
   if (config_.evaluation.keep == EvaluationSettings::Keep::kAll) return;
   // The best is the run's result; beside it the last stays, to go on from.
-  for (const int64_t step : checkpoint_steps(config_.run.path)) {
-    if (step != done && step != state_.best_step.value_or(done)) remove_checkpoint(config_.run.path, step);
+  const std::vector<int64_t> steps = checkpoint_steps(config_.run.path);
+  // With evaluation.stop_at also the one before, on whose other side the metric is reached.
+  const int64_t before =
+      config_.evaluation.stop_metric() && steps.size() > 1 ? steps[steps.size() - 2] : done;
+  for (const int64_t step : steps) {
+    if (step != done && step != before && step != state_.best_step.value_or(done))
+      remove_checkpoint(config_.run.path, step);
   }
 }
 

@@ -30,6 +30,8 @@ class RunObserver : public TuneObserver {
   void watch(const Trainer& trainer) { trainer_ = &trainer; }
 
   const RunState& state() const { return state_; }
+  // Whether evaluation.stop_at has been reached.
+  bool is_at_its_metric() const;
   double seconds() const { return seconds_; }         // of the steps seen
   int64_t sent_bytes() const { return sent_bytes_; }  // to other ranks, in their steps
   int64_t largest_trainable() const { return largest_trainable_; }

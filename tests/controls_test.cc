@@ -111,10 +111,11 @@ TEST_F(Controls, AnchorsHoldAModelToItsBase) {
 // Ends where the metric is reached; general text is read there and on the other side, to draw the line between them.
 TEST_F(Controls, AMetricEndsARun) {
   const std::string untouched = text("untouched.txt", "the cat saw a dog and the dog saw a cat while it sat on a mat");
-  const Settings settings{"data.untouched=" + untouched, "evaluation.kl=true", "evaluation.window=8",
-                          "tuning.steps=40", "evaluation.every=2", "tuning.method=full"};
+  const Settings settings{"data.untouched=" + untouched, "evaluation.kl=true", "evaluation.window=8", "tuning.steps=40",
+                          "evaluation.every=2",          "tuning.method=full"};
   expect_success(runs_.tune("whole", settings));
-  const std::string metric = "SELECT CAST(1e6 * value AS INTEGER) FROM evaluations WHERE name = 'dev/metric' AND step = ";
+  const std::string metric =
+      "SELECT CAST(1e6 * value AS INTEGER) FROM evaluations WHERE name = 'dev/metric' AND step = ";
   const int64_t goal = query(runs_.run("whole"), metric + "10");
   ASSERT_GT(goal, query(runs_.run("whole"), metric + "0"));
   expect_success(runs_.tune("stopped", joined(settings, {"evaluation.stop_at=" + std::to_string(double(goal) / 1e6)})));
@@ -129,8 +130,7 @@ TEST_F(Controls, AMetricEndsARun) {
   for (const int64_t step : {int64_t{0}, end - 2, end}) {
     const std::string at = " AND step = " + std::to_string(step);
     EXPECT_EQ(query(run, costs + at), 1) << step;
-    const std::string cost =
-        "SELECT CAST(1e6 * value AS INTEGER) FROM evaluations WHERE name = 'untouched/kl'" + at;
+    const std::string cost = "SELECT CAST(1e6 * value AS INTEGER) FROM evaluations WHERE name = 'untouched/kl'" + at;
     EXPECT_EQ(query(run, cost), query(runs_.run("whole"), cost)) << step;
   }
   expect_no_run(runs_.scratch(), runs_.tune("none", {"evaluation.stop_at=soon"}), {"evaluation.stop_at", "number"});

@@ -3,9 +3,9 @@
 
 namespace circuit {
 
-// From here on this thread's larger float32 products on the CPU (mm, addmm, bmm) are oneDNN's, where libtorch multiplies
-// with MKL and the processor is AMD's with AVX-512: MKL uses AVX2 there (104 instead of 225 GFLOP/s on a core). Other
-// threads, as a notebook's own, keep the kernels that they had. Sums are float32's in another order.
+// From here on this thread's larger float32 products on the CPU (mm, addmm, bmm) are oneDNN's, where libtorch
+// multiplies with MKL and the processor is AMD's with AVX-512: MKL uses AVX2 there (104 instead of 225 GFLOP/s on a
+// core). Other threads, as a notebook's own, keep the kernels that they had. Sums are float32's in another order.
 void use_onednn_products();
 
 // Whether this thread's are.

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "core/error.h"
+#include "python/kept_blocks.h"
 
 namespace circuit::python {
 
@@ -18,6 +19,7 @@ Task::~Task() {
 
 void Task::run(const Work& work) {
   const at::NoGradGuard no_grad;  // a live model's tensors would have their uses recorded
+  const KeptBlocks kept;
   const WatchedThread watched(*this);
   const auto fails = [&](const char* kind, const std::string& what) {
     say({{"event", "error"}, {"kind", kind}, {"message", what}});

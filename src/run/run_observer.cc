@@ -123,8 +123,7 @@ void RunObserver::show(int64_t done) {
 
 bool RunObserver::evaluate(int64_t done) {
   const bool stops = config_.evaluation.stop_metric().has_value();
-  Evaluation values =
-      evaluate_run(config_, model_, store_, data_, stops ? Splits::kMetric : Splits::kDevelopment);
+  Evaluation values = evaluate_run(config_, model_, store_, data_, stops ? Splits::kMetric : Splits::kDevelopment);
   if (config_.evaluation.circuit_records > 0 && recorder_.last_circuit()) {
     const RoundedModel rounded(store_, model_.open.checkpoint);
     add_circuit_quality(config_, model_, data_, *recorder_.last_circuit(), stop_if_interrupted, &values);
@@ -172,8 +171,7 @@ void RunObserver::save(int64_t done) {
   // The best is the run's result; beside it the last stays, to go on from.
   const std::vector<int64_t> steps = checkpoint_steps(config_.run.path);
   // With evaluation.stop_at also the one before, on whose other side the metric is reached.
-  const int64_t before =
-      config_.evaluation.stop_metric() && steps.size() > 1 ? steps[steps.size() - 2] : done;
+  const int64_t before = config_.evaluation.stop_metric() && steps.size() > 1 ? steps[steps.size() - 2] : done;
   for (const int64_t step : steps) {
     if (step != done && step != before && step != state_.best_step.value_or(done))
       remove_checkpoint(config_.run.path, step);

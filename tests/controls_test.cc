@@ -112,16 +112,19 @@ TEST_F(Controls, AnchorsHoldAModelToItsBase) {
 TEST_F(Controls, AMetricEndsARun) {
   const std::string untouched = text("untouched.txt", "the cat saw a dog and the dog saw a cat while it sat on a mat");
   const Settings settings{"data.untouched=" + untouched, "evaluation.kl=true", "evaluation.window=8", "tuning.steps=40",
-                          "evaluation.every=2",          "tuning.method=full"};
+                          "evaluation.every=2",          "tuning.method=full", "optimizer.lr=0.002"};
   expect_success(runs_.tune("whole", settings));
   const std::string metric =
       "SELECT CAST(1e6 * value AS INTEGER) FROM evaluations WHERE name = 'dev/metric' AND step = ";
-  const int64_t goal = query(runs_.run("whole"), metric + "10");
+  const int64_t goal =
+      query(runs_.run("whole"), "SELECT CAST(1e6 * max(value) AS INTEGER) FROM evaluations WHERE name = 'dev/metric'");
+  const int64_t there =
+      query(runs_.run("whole"), "SELECT step FROM evaluations WHERE name = 'dev/metric' ORDER BY value DESC LIMIT 1");
   ASSERT_GT(goal, query(runs_.run("whole"), metric + "0"));
   expect_success(runs_.tune("stopped", joined(settings, {"evaluation.stop_at=" + std::to_string(double(goal) / 1e6)})));
   const std::string run = runs_.run("stopped");
   const int64_t end = query(run, "SELECT max(step) FROM evaluations");
-  EXPECT_LE(end, 10);
+  EXPECT_LE(end, there);
   EXPECT_GE(query(run, metric + std::to_string(end)), goal - 1);
   EXPECT_LT(query(run, metric + std::to_string(end - 2)), goal);
   EXPECT_EQ(query(run, "SELECT count(*) FROM steps"), end);

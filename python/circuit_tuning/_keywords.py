@@ -175,6 +175,8 @@ class TuneSettings(TypedDict, total=False):
     evaluation_keep: Literal["best", "all"]
     patience: int
     evaluation_patience: int
+    stop_at: str
+    evaluation_stop_at: str
     evaluation_batch: int
     evaluation_window: int
     files: Union[str, Sequence[str]]

@@ -26,7 +26,7 @@ struct EvaluationSettings {
   std::vector<std::string> leave_out;   // groups of minimal pairs of the files
 
   void declare(Settings* settings);
-  // stop_at as a number. Throws Error where it is none.
+  // stop_at as a number; none where it is empty or is not one, which a checked configuration has not.
   std::optional<double> stop_metric() const;
 };
 

@@ -3,12 +3,9 @@
 
 namespace circuit {
 
-// Looks once whether this libtorch sums BF16 products on this processor in float32. libtorch 1.13 does where it has
-// oneDNN's kernels (AVX-512); elsewhere it sums in BF16, and a product over 768 terms is 16 % off, over a vocabulary
-// nothing is left of it. Then products of BF16 on the CPU are worked in float32 from here on, in the whole process.
+// Looks once whether this libtorch sums BF16 products on this processor in float32. libtorch 1.13 does in those that it
+// gives to oneDNN: large ones, and of AVX-512's processors. The others it sums in BF16, where a product over 768 terms
+// is 16 % off and over a vocabulary nothing is left. Those are worked in float32 from here on, in the whole process.
 void sum_bf16_products_in_float32();
-
-// Whether they had to be.
-bool are_bf16_products_mended();
 
 }  // namespace circuit

@@ -4,6 +4,5 @@
 namespace circuit {
 
 void sum_bf16_products_in_float32() {}
-bool are_bf16_products_mended() { return false; }
 
 }  // namespace circuit

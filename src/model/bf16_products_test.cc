@@ -24,7 +24,7 @@ using at::Tensor;
 struct Product {
   const char* name;
   std::function<Tensor(const Tensor& a, const Tensor& b, const Tensor& c)>
-      work;  // a [2, 8, K], b [2, K, 8], c [2, 8, 8]
+      work;  // a [2, n, K], b [2, K, n], c [2, n, n]
 };
 
 const std::vector<Product>& products() {
@@ -40,7 +40,7 @@ const std::vector<Product>& products() {
       {"bmm", [](const Tensor& a, const Tensor& b, const Tensor&) { return at::bmm(a, b); }},
       {"bmm.out",
        [](const Tensor& a, const Tensor& b, const Tensor&) {
-         Tensor out = at::empty({2, 8, 8}, a.options());
+         Tensor out = at::empty({2, a.size(1), a.size(1)}, a.options());
          return at::bmm_out(out, a, b).clone();
        }},
       {"matmul", [](const Tensor& a, const Tensor& b, const Tensor&) { return at::matmul(a, b); }},
@@ -60,16 +60,19 @@ const std::vector<Product>& products() {
 // Positive terms: a sum in BF16 stands still where it is 256 times what is added.
 TEST(Bf16Products, AreSummedInFloat32) {
   sum_bf16_products_in_float32();
-  constexpr int64_t kTerms = 4096;
   constexpr double kRounding = 1.0 / 256;  // of the result to BF16
-  const Tensor a = at::rand({2, 8, kTerms}).to(at::kBFloat16);
-  const Tensor b = at::rand({2, kTerms, 8}).to(at::kBFloat16);
-  const Tensor c = at::rand({2, 8, 8}).to(at::kBFloat16);
-  for (const Product& p : products()) {
-    const Tensor found = p.work(a, b, c);
-    EXPECT_EQ(found.scalar_type(), at::kBFloat16) << p.name;
-    const Tensor exact = p.work(a.to(at::kDouble), b.to(at::kDouble), c.to(at::kDouble));
-    EXPECT_LE(((found.to(at::kDouble) - exact).abs() / exact).max().item<double>(), kRounding) << p.name;
+  // Small products and large ones have kernels of their own.
+  for (const auto& [rows, terms] : {std::pair<int64_t, int64_t>{8, 4096}, {8, 70000}, {2, 1000}, {1, 768}}) {
+    const Tensor a = at::rand({2, rows, terms}).to(at::kBFloat16);
+    const Tensor b = at::rand({2, terms, rows}).to(at::kBFloat16);
+    const Tensor c = at::rand({2, rows, rows}).to(at::kBFloat16);
+    for (const Product& p : products()) {
+      const Tensor found = p.work(a, b, c);
+      EXPECT_EQ(found.scalar_type(), at::kBFloat16) << p.name;
+      const Tensor exact = p.work(a.to(at::kDouble), b.to(at::kDouble), c.to(at::kDouble));
+      EXPECT_LE(((found.to(at::kDouble) - exact).abs() / exact).max().item<double>(), kRounding)
+          << p.name << " of " << rows << " x " << terms;
+    }
   }
 }
 

@@ -72,8 +72,10 @@ void check_config(const RunConfig& c, const std::string& place) {
   if (c.evaluation.patience > 0 && c.data.dev.empty()) {
     fail(place, "evaluation.patience needs data.dev, whose metric it watches.");
   }
-  if (c.evaluation.stop_metric() && c.data.dev.empty()) {
-    fail(place, "evaluation.stop_at needs data.dev, whose metric it watches.");
+  if (!c.evaluation.stop_at.empty()) {
+    if (!c.evaluation.stop_metric())
+      fail(place, "evaluation.stop_at: found '{}', expected a number, as 1.0, or nothing.", c.evaluation.stop_at);
+    if (c.data.dev.empty()) fail(place, "evaluation.stop_at needs data.dev, whose metric it watches.");
   }
   const bool constant = c.policy.size == SizeSchedule::kConstant;
   if (!constant && c.policy.n_final < 1) {

@@ -97,6 +97,23 @@ TEST_P(Delta, OnTheBaseIsTheExportedModelAndOffItTheBase) {
   EXPECT_TRUE(snapshot(at("reverted")) == snapshot(runs_.model()));
 }
 
+// On the line from the base through what was tuned; off it again the base's bytes.
+TEST_P(Delta, Scaled) {
+  expect_success({"apply", runs_.model(), at("delta"), "--scale", "0", "-o", at("none")});
+  EXPECT_TRUE(snapshot(at("none")) == snapshot(runs_.model()));
+  expect_success({"apply", runs_.model(), at("delta"), "--scale", "1", "-o", at("all")});
+  EXPECT_TRUE(snapshot(at("all")) == snapshot(at("exported")));
+  expect_success({"apply", runs_.model(), at("delta"), "--scale", "0.25", "-o", at("quarter")});
+  EXPECT_FALSE(snapshot(at("quarter")) == snapshot(runs_.model()));
+  EXPECT_FALSE(snapshot(at("quarter")) == snapshot(at("exported")));
+  expect_success({"revert", at("quarter"), at("delta"), "--scale", "0.25", "-o", at("reverted")});
+  EXPECT_TRUE(snapshot(at("reverted")) == snapshot(runs_.model()));
+  expect_refused(runs_.scratch(), {"revert", at("quarter"), at("delta"), "-o", at("no")},
+                 {"is not what this delta made"});
+  expect_refused(runs_.scratch(), {"apply", runs_.model(), at("delta"), "--scale", "nan", "-o", at("no")}, {"--scale"},
+                 2);
+}
+
 TEST_P(Delta, HoldsTheSlicesThatWereSelectedAndNothingElse) {
   const std::string checkpoint = at("run") + "/checkpoints/step-000020/slices.safetensors";
   std::map<std::string, size_t> elements;

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/validators.h"
 #include "core/names.h"
 #include "io/outputs.h"
 
@@ -37,9 +38,10 @@ void add_options(CLI::App* command, ApplyArguments* o, const char* model) {
   command->add_option("MODEL", o->request.model, model)->required();
   command->add_option("DELTA", o->request.deltas, "deltas of circuit export --delta")->required();
   command->add_option("-o,--out", o->request.out, "folder to write; must not exist")->required();
-  command->add_option("--on-overlap", o->on_overlap,
-                      "what stands where slices of several deltas overlap: last, first, mean or sum (of the changes); "
-                      "default: refused");
+  command->add_option(
+      "--on-overlap", o->on_overlap,
+      "where slices of several deltas overlap: last, first, mean or sum (of the changes); else refused");
+  command->add_option("--scale", o->request.scale, "of the changes: 0 the base, 1 as tuned")->check(between(-10, 10));
   add_common(*command, &o->common);
 }
 
@@ -49,9 +51,8 @@ void add_apply(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<ApplyArguments>();
   CLI::App* command = program.add_subcommand("apply", "deltas (or LoRA adapters) on a model, several merged");
   command->footer(
-      "Examples:\n  circuit apply gpt2 delta -o tuned\n"
-      "  circuit apply gpt2 agreement gender --on-overlap mean -o both\n  circuit apply gpt2 adapter -o "
-      "merged");
+      "Examples:\n  circuit apply gpt2 delta -o tuned\n  circuit apply gpt2 delta --scale 0.7 -o partly\n"
+      "  circuit apply gpt2 agreement gender --on-overlap mean -o both\n  circuit apply gpt2 adapter -o merged");
   add_options(command, o.get(), "model directory the deltas were made for");
   command->callback([o, chosen] { *chosen = [o] { return run(*o, apply, "changed"); }; });
 }

@@ -11,6 +11,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "model/compute.h"
+#include "model/onednn_products.h"
+
 namespace circuit {
 namespace {
 
@@ -91,19 +94,14 @@ std::string blas_text() {
   using Text = const char* (*)();
   const auto core = reinterpret_cast<Text>(dlsym(RTLD_DEFAULT, "openblas_get_corename"));
   const auto config = reinterpret_cast<Text>(dlsym(RTLD_DEFAULT, "openblas_get_config"));
-  if (core == nullptr || config == nullptr) return at::hasMKL() ? at::get_mkl_version() : "not OpenBLAS";
+  if (core == nullptr || config == nullptr) {
+    use_onednn_products();
+    const std::string mkl = at::hasMKL() ? at::get_mkl_version() : "not OpenBLAS";
+    return are_products_onednn() ? "oneDNN, the smallest products: " + mkl : mkl;
+  }
   const std::string text = config();  // "OpenBLAS 0.3.21 NO_LAPACKE …"
   const std::string name = text.substr(0, text.find(' ', text.find(' ') + 1));
   return fmt::format("{}, core {} ({})", name, core(), chosen_by("core", "OPENBLAS_CORETYPE"));
-}
-
-// libtorch says which vector instructions it uses in the text of its configuration only.
-std::string capability_text() {
-  const std::string text = at::show_config();
-  const std::string key = "CPU capability usage: ";
-  const size_t begin = text.find(key);
-  if (begin == std::string::npos) return "unknown";
-  return text.substr(begin + key.size(), text.find('\n', begin) - begin - key.size());
 }
 
 std::string waiting_text() {
@@ -115,7 +113,7 @@ std::string waiting_text() {
 }  // namespace
 
 std::string kernels_text() {
-  return fmt::format("libtorch: {}, {}\nBLAS: {}\nOpenMP threads wait: {}", TORCH_VERSION, capability_text(),
+  return fmt::format("libtorch: {}, {}\nBLAS: {}\nOpenMP threads wait: {}", TORCH_VERSION, vector_instructions(),
                      blas_text(), waiting_text());
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
 #include <unistd.h>
@@ -100,6 +101,15 @@ ComputeSpec in_float32(ComputeSpec spec) {
     log_warning("{} {} is not followed: this command works in float32.", setting("dtype"), spec.dtype);
   spec.dtype = "f32";
   return spec;
+}
+
+std::string vector_instructions() {
+  // libtorch says it in the text of its configuration only.
+  const std::string text = at::show_config();
+  const std::string key = "CPU capability usage: ";
+  const size_t begin = text.find(key);
+  if (begin == std::string::npos) return "unknown";
+  return text.substr(begin + key.size(), text.find('\n', begin) - begin - key.size());
 }
 
 void apply_compute(const ComputeSpec& spec) {

@@ -27,6 +27,9 @@ int64_t resident_beside(int64_t weights);
 // checkpoints.
 ComputeSpec in_float32(ComputeSpec spec);
 
+// Vector instructions that libtorch uses, "AVX2"; "unknown" where it does not say.
+std::string vector_instructions();
+
 // Sets libtorch's threads; says in one line when the BLAS in use is a slow one. Throws as load_options does.
 void apply_compute(const ComputeSpec& spec);
 

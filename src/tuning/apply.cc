@@ -24,11 +24,16 @@ void add_adapters(const ApplyRequest& r, const std::vector<std::string>& adapter
   const OpenModel open(r.model, in_float32(r.compute));
   for (const std::string& folder : adapters) {
     for (auto& [name, tensor] : merge_adapter(base, open.model, folder)) {
+      if (r.scale != 1) tensor = scaled_change(base.tensor(name), tensor, r.scale);
       if (changed->emplace(name, std::move(tensor)).second) continue;
       fail(folder, "tensor '{}' is changed by another delta or adapter too. Apply this one to what the others make.",
            name);
     }
   }
+}
+
+void scale_all(double scale, std::vector<Delta>* deltas) {
+  for (Delta& delta : *deltas) delta = scaled(std::move(delta), scale);
 }
 
 }  // namespace
@@ -75,6 +80,11 @@ Applied apply(const ApplyRequest& r) {
   applied.overlaps = find_overlaps(base, applied.deltas);
   if (r.rule == OnOverlap::kRefuse && !applied.overlaps.empty()) log_info("{}", overlap_table(applied));
   auto changed = apply_deltas(base, applied.deltas, r.rule);
+  if (r.scale != 1) {
+    // Whole and undamaged, they are scaled.
+    scale_all(r.scale, &applied.deltas);
+    changed = apply_deltas(base, applied.deltas, r.rule);
+  }
   add_adapters(r, adapters, base, &changed);
   write_checkpoint(base, changed, r.out);
   applied.changed_tensors = static_cast<int64_t>(changed.size());
@@ -88,6 +98,7 @@ Applied revert(const ApplyRequest& r) {
     if (is_adapter(path)) fail(path, "an adapter holds no values of the base: it cannot be taken off again.");
     applied.deltas.push_back(read_delta(path));
   }
+  if (r.scale != 1) scale_all(r.scale, &applied.deltas);
   const auto reverted = revert_deltas(model, applied.deltas, r.rule);
   write_checkpoint(model, reverted, r.out);
   applied.changed_tensors = static_cast<int64_t>(reverted.size());

@@ -165,6 +165,22 @@ const std::vector<OverlapRule>& overlap_rules() {
   return kRules;
 }
 
+at::Tensor scaled_change(const at::Tensor& base, const at::Tensor& tuned, double scale) {
+  const at::Tensor from = base.to(at::kDouble);
+  const at::Tensor change = tuned.to(at::kDouble) - from;
+  return at::where(change == 0, base, (from + change * scale).to(base.scalar_type()));
+}
+
+Delta scaled(Delta delta, double scale) {
+  for (DeltaSlice& s : delta.slices) {
+    const at::Tensor from = exact(s);
+    s.value = scaled_change(s.base, from, scale);
+    if (s.master.defined()) s.master = scaled_change(s.base.to(at::kFloat), from, scale);
+  }
+  delta.result_sha256.clear();
+  return delta;
+}
+
 std::vector<Overlap> find_overlaps(const Checkpoint& model, const std::vector<Delta>& deltas) {
   const ByTensor all = by_tensor(deltas);
   check_model(model, all, deltas);
@@ -195,7 +211,8 @@ std::map<std::string, at::Tensor> apply_deltas(const Checkpoint& base, const std
     at::Tensor whole = with_slices(base.tensor(name), placed, rule);
     const bool alone = placed.front().delta == placed.back().delta;
     const Delta& delta = deltas[placed.front().delta];
-    if (alone && sha256_of(whole) != delta.result_sha256.at(name)) {
+    const auto result = delta.result_sha256.find(name);  // none of one that was scaled
+    if (alone && result != delta.result_sha256.end() && sha256_of(whole) != result->second) {
       fail(delta.name, "tensor '{}' does not become what the run made of it: the file is damaged.", name);
     }
     changed[name] = std::move(whole);

@@ -30,6 +30,12 @@ struct Overlap {
 // By disagreement, the largest first. Throws Error naming a slice that `model` does not have in that shape.
 std::vector<Overlap> find_overlaps(const Checkpoint& model, const std::vector<Delta>& deltas);
 
+// The same with its changes multiplied by `scale`: base + scale · (master − base) in float64, rounded once. It is no
+// longer held against what the run made of it.
+Delta scaled(Delta delta, double scale);
+// base + scale · (tuned − base) in float64, in the base's dtype; where both are equal the base's bytes.
+at::Tensor scaled_change(const at::Tensor& base, const at::Tensor& tuned, double scale);
+
 // Whole tensors of the model that the deltas make of `base`, by file name, in the base's dtype. Outside
 // overlaps every element is a delta's value, byte for byte; mean and sum are taken in float64 of the masters
 // and rounded once. Throws Error naming the tensor: `base` is not what a delta was made from, a delta is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import html
 import json
 import os
@@ -221,6 +222,12 @@ class Tuning(Run):
         return f"<Run {self.path}: {done} of {self.total} updates; iterate over it, or call finish()>"
 
 
+def _temporary() -> str:
+    folder = tempfile.mkdtemp(prefix="circuit-run-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return os.path.join(folder, "run")
+
+
 def tune(
     model: Model, train: Source, *, path: Optional[Union[str, "os.PathLike[str]"]] = None, resume: bool = False, **settings: Unpack[TuneSettings]
 ) -> Tuning:
@@ -230,7 +237,7 @@ def tune(
             print(step.loss)
 
     A transformers model is tuned in place: it holds the last step's weights. path: the run's folder, which must not exist;
-    None: a temporary one, in run.path. Beside the run, path.base keeps a copy of the model as it was, for its report, its
+    None: a temporary one, in run.path, which goes when Python ends. Beside the run, path.base keeps a copy of the model as it was, for its report, its
     exports and resuming. A model that was opened from a folder stays as it is; export the run.
 
     settings: every key of a run's configuration (docs/formats.md), by its name where it is the only one, else with its
@@ -246,7 +253,7 @@ def tune(
     ranks = current()
     leads = ranks is None or ranks.rank == 0
     if path is None:
-        path = os.path.join(tempfile.mkdtemp(prefix="circuit-run-"), "run") if leads else ""
+        path = _temporary() if leads else ""
         path = path if ranks is None else ranks.from_first(path)
     folder = os.path.abspath(os.fspath(path))
     for key in ("ungrouped", "mlp_block"):

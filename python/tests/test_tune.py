@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,6 +40,22 @@ def test_a_run_tunes_in_place_and_nothing_else(m, hf, rows, tmp_path):
         assert not (different & ~touched.get(name, torch.zeros_like(different))).any(), name
     assert changed > 0
     assert run.result["steps"] == 6 and "best_step" in run.result
+
+
+def test_a_temporary_run_goes_with_the_process():
+    code = f"""
+import circuit_tuning as ct
+from transformers import AutoModelForCausalLM
+run = ct.tune(ct.Model(AutoModelForCausalLM.from_pretrained({str(MODEL)!r})), [{{"text_ids": [5, 6, 7, 8]}}], steps=1, method="full", batch=1)
+run.finish()
+path = run.path
+del run
+print(ct.Run(path).path)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    path = Path(done.stdout.strip().splitlines()[-1]) if done.stdout else None
+    assert done.returncode == 0 and path, done.stderr
+    assert not path.exists() and not path.parent.exists()
 
 
 @pytest.mark.parametrize("method", ["circuit", "full", "random"])

@@ -20,7 +20,7 @@ using at::Scalar;
 using at::Tensor;
 
 // Below so many multiplications the call costs more than oneDNN saves.
-constexpr int64_t kWorthIt = int64_t{1} << 18;
+constexpr int64_t kWorthIt = int64_t{1} << 20;
 
 // Rows of a product whose other side may be copied once for them.
 constexpr int64_t kRowsWorthACopy = 8;

@@ -51,14 +51,18 @@ TEST_F(Controls, TrainNoMoreParametersThanTheCircuitHas) {
   const int64_t circuits = most_trained(runs_.run("circuit"));
   ASSERT_GT(circuits, 0);
   const std::string stratified = "selection.slices=random-stratified";
+  const std::string replay = text("general.txt", "a dog ran to the cat and then the cat ran to a dog as it did before");
+  const Settings contrastive{"selection.slices=contrastive", "data.replay=" + replay, "data.window=8"};
   for (const Settings& settings : {Settings{stratified}, Settings{stratified, "tuning.method=fixed"},
-                                   Settings{"selection.slices=gradient-norm"}}) {
+                                   Settings{"selection.slices=gradient-norm"}, contrastive}) {
     const std::string name = settings[0].substr(settings[0].find('=') + 1) + std::to_string(settings.size());
     expect_success(runs_.tune(name, settings));
     EXPECT_GT(most_trained(runs_.run(name)), 0) << name;
     EXPECT_LE(most_trained(runs_.run(name)), circuits) << name;
     EXPECT_NE(checkpoints_of(runs_.run(name)), checkpoints_of(runs_.run("circuit"))) << name;
   }
+  EXPECT_NE(checkpoints_of(runs_.run("contrastive3")), checkpoints_of(runs_.run("gradient-norm1")));
+  expect_no_run(runs_.scratch(), runs_.tune("none", {"selection.slices=contrastive"}), {"data.replay"});
   // One of every layer and kind stands for one: the sizes are the circuit's to the parameter.
   EXPECT_EQ(most_trained(runs_.run("random-stratified1")), circuits);
 }

@@ -109,6 +109,9 @@ TuneMemory tune_memory(const RunConfig& config, const TuneModel& model, const Tu
     const ScorePlan score = plan_score(weights, model.graph, spec.discovery.scorer, spec.discovery.score, longest);
     memory.discovery = score.total(tuning.batches.batch) - score.weights;
   }
+  // The gradients of every slice at once.
+  if (model.choice != nullptr && model.choice->reads_gradients())
+    memory.discovery = std::max(memory.discovery, loss.activations + loss.weights);
   StateShape shape;
   shape.trained = trained;
   // States and masters of a slice are on the rank that owns it; adapters have theirs on all.

@@ -66,6 +66,9 @@ void check_config(const RunConfig& c, const std::string& place) {
   if (c.tuning.anchor_replay > 0 && c.data.replay.empty()) {
     fail(place, "tuning.anchor_replay needs data.replay, the text that it holds to the base.");
   }
+  if (find_slice_choice(c.policy.slices).reads_general && c.data.replay.empty()) {
+    fail(place, "selection.slices = {} needs data.replay, the general text that it reads.", c.policy.slices);
+  }
   if (!c.evaluation.kl && (c.evaluation.mask_task || !c.evaluation.mask_words.empty())) {
     fail(place, "evaluation.mask_words and evaluation.mask_task are of evaluation.kl, which is off.");
   }

@@ -155,7 +155,7 @@ void CircuitPolicy::widen(Rng& rng, CircuitNodes* nodes) const {
   }
 }
 
-Choice CircuitPolicy::choose(int64_t step, const EdgeScores& scores, Rng& rng, const std::vector<double>& gradients) {
+Choice CircuitPolicy::choose(int64_t step, const EdgeScores& scores, Rng& rng, const SliceEvidence& evidence) {
   EdgeScores seen = smoothed(scores);
   // A score of zero is never selected.
   for (int64_t e = 0; e < graph_.n_edges(); ++e) {
@@ -184,7 +184,7 @@ Choice CircuitPolicy::choose(int64_t step, const EdgeScores& scores, Rng& rng, c
   const std::vector<int64_t> all = table_.of_nodes(most, spec_.selection.policy);
   if (spec_.choice != nullptr) {
     Rng own = rng.split("slices");
-    choice.slices = spec_.choice->choose({table_, choice.slices, all, gradients}, own);
+    choice.slices = spec_.choice->choose({table_, choice.slices, all, evidence}, own);
   }
   if (spec_.train == PolicySpec::Train::kCircuit) return choice;
   std::vector<int64_t> rest;

@@ -53,8 +53,9 @@ class CircuitPolicy {
   CircuitPolicy(const Graph& graph, const SliceTable& table, PolicySpec spec);
 
   bool reads_gradients() const { return spec_.choice != nullptr && spec_.choice->reads_gradients(); }
-  // rng: of this discovery; gradients: of every slice, where it reads them. Throws what the selector throws.
-  Choice choose(int64_t step, const EdgeScores& scores, Rng& rng, const std::vector<double>& gradients = {});
+  bool reads_general() const { return spec_.choice != nullptr && spec_.choice->reads_general(); }
+  // rng: of this discovery; evidence: where it reads it. Throws what the selector throws.
+  Choice choose(int64_t step, const EdgeScores& scores, Rng& rng, const SliceEvidence& evidence = {});
 
   int64_t n_at(int64_t step) const;
   const PolicyState& state() const { return state_; }

@@ -14,12 +14,19 @@
 
 namespace circuit {
 
+// What a choice asks of a backward; empty where it does not.
+struct SliceEvidence {
+  // ‖∂loss/∂slice‖₂ of every slice of the table on the discovery's records.
+  std::vector<double> gradients;
+  // Mean of ‖∂loss/∂slice‖₂² over single windows of general text (data.replay), an empirical Fisher information.
+  std::vector<double> general;
+};
+
 struct ChosenFrom {
   const SliceTable& table;
   const std::vector<int64_t>& circuit;  // ids of the circuit's slices, ascending
   const std::vector<int64_t>& all;      // ids of all that may be trained, ascending
-  // ‖∂loss/∂slice‖₂ of every slice of the table on the discovery's records; empty unless reads_gradients.
-  const std::vector<double>& gradients;
+  const SliceEvidence& evidence;
 };
 
 class SliceChoice {
@@ -28,6 +35,7 @@ class SliceChoice {
   // Ids, ascending. rng: of this discovery.
   virtual std::vector<int64_t> choose(const ChosenFrom& from, Rng& rng) const = 0;
   virtual bool reads_gradients() const { return false; }
+  virtual bool reads_general() const { return false; }
 };
 
 struct SliceChoiceKind {
@@ -37,6 +45,7 @@ struct SliceChoiceKind {
   std::unique_ptr<const SliceChoice> (*make)(const Model& base, const Checkpoint& files, const SliceTable& table,
                                              const Parameters& own);
   ParameterList parameters = {};
+  bool reads_general = false;  // general text, which a run must have
 };
 
 const std::vector<SliceChoiceKind>& slice_choices();
@@ -52,6 +61,7 @@ std::vector<int64_t> densest(const SliceTable& table, const std::vector<int64_t>
   METHOD(circuit_choice)              \
   METHOD(random_stratified_choice)    \
   METHOD(gradient_norm_choice)        \
+  METHOD(contrastive_choice)          \
   METHOD(oracle_choice)
 #define CIRCUIT_DECLARE(name) SliceChoiceKind name();
 CIRCUIT_SLICE_CHOICES(CIRCUIT_DECLARE)

@@ -138,8 +138,10 @@ void Trainer::discover(Step* step, TuneObserver& observer) {
   }
   if (shares) share_result(&result);
   Rng rng = Rng(spec_.batches.seed).split("selection " + std::to_string(step->number));
-  const std::vector<double> gradients = policy_->reads_gradients() ? gradients_of_slices(*step) : std::vector<double>();
-  Choice choice = policy_->choose(step->number, result.scores, rng, gradients);
+  SliceEvidence evidence;
+  if (policy_->reads_gradients()) evidence.gradients = gradients_of_slices(*step);
+  if (policy_->reads_general()) evidence.general = general_squares(*step);
+  Choice choice = policy_->choose(step->number, result.scores, rng, evidence);
   slices_->select(std::move(choice.slices), d.on_return);
   step->metric = result.metric;
   observer.on_discovery({step->number, result.scores, choice.circuit, result.metric, result.examples,
@@ -164,6 +166,36 @@ std::vector<double> Trainer::gradients_of_slices(const Step& step) {
     norms.push_back(g.defined() ? euclidean_norm(g) : 0);
   }
   return norms;
+}
+
+std::vector<double> Trainer::general_squares(const Step& step) const {
+  constexpr int64_t kWindows = 32;
+  const std::vector<Example>& text = *spec_.batches.replay;
+  Rng rng = Rng(spec_.batches.seed).split("general text " + std::to_string(step.number));
+  std::vector<const Example*> drawn;
+  for (int64_t i = 0; i < kWindows; ++i) drawn.push_back(&text[rng.below(text.size())]);
+  const Share share = share_of(kWindows, world());
+  std::vector<double> own;
+  for (int64_t i = share.first; i < share.last; ++i) {
+    const ExampleBatch batch = make_example_batch({drawn[i]}, model_.architecture(), model_.device());
+    SliceGradients sink(model_, table_->slices());
+    const ForwardCache run =
+        forward(model_, batch.tokens, spec_.recompute ? Keep::kStreams : Keep::kBackward, {batch.targets.rows});
+    const bool head = sink.wants(model_.layout().unembedding);
+    const Loss loss = nll_loss(model_, run.x_final, batch.targets,
+                               head ? LossGradient::kStreamAndUnembedding : LossGradient::kStream);
+    weight_gradients(model_, batch.tokens, run, loss, 1.0 / static_cast<double>(batch.n_targets()), sink);
+    for (const at::Tensor& g : sink.take()) {
+      const double norm = g.defined() ? euclidean_norm(g) : 0;
+      own.push_back(norm * norm);
+    }
+  }
+  // In the order of the windows, whoever had them.
+  const std::vector<double> all = joined(world(), "gradients of general text", own);
+  const size_t slices = table_->slices().size();
+  std::vector<double> mean(slices);
+  for (size_t i = 0; i < all.size(); ++i) mean[i % slices] += all[i] / static_cast<double>(kWindows);
+  return mean;
 }
 
 double Trainer::anchor_of(const Step& step, size_t batch) const {

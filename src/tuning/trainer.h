@@ -106,6 +106,8 @@ class Trainer {
   void discover(Step* step, TuneObserver& observer);
   // ‖∂loss/∂slice‖₂ of every slice of the table, of the step's batches.
   std::vector<double> gradients_of_slices(const Step& step);
+  // Mean of ‖∂nll/∂slice‖₂² over windows of replayed text, each by itself.
+  std::vector<double> general_squares(const Step& step) const;
   void learn(Step* step);
   // Shows a micro-batch's gradients; gives its share of the loss's sum.
   double learn_batch(Step* step, size_t batch, WeightSink& sink);

@@ -9,7 +9,7 @@ class GradientNorm : public SliceChoice {
   bool reads_gradients() const override { return true; }
   std::vector<int64_t> choose(const ChosenFrom& from, Rng& /*rng*/) const override {
     std::vector<double> squares;
-    for (const double g : from.gradients) squares.push_back(g * g);
+    for (const double g : from.evidence.gradients) squares.push_back(g * g);
     return densest(from.table, from.all, squares, from.table.parameters(from.circuit));
   }
 };

@@ -34,7 +34,7 @@ AdapterReaches reach_of_circuit(const MethodInput& input, const Circuit& circuit
     const CircuitNodes every{std::vector<bool>(input.graph.n_upstream(), true),
                              std::vector<bool>(input.graph.n_downstream(), true)};
     Rng rng = Rng(static_cast<uint64_t>(input.tuning.batches.seed)).split("selection 0").split("slices");
-    ids = input.choice->choose({input.table, ids, input.table.of_nodes(every, SlicePolicy()), {}}, rng);
+    ids = input.choice->choose({input.table, ids, input.table.of_nodes(every, SlicePolicy()), SliceEvidence()}, rng);
   }
   std::vector<Slice> slices;
   for (const int64_t id : ids) slices.push_back(input.table[id]);

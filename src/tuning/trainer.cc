@@ -179,7 +179,7 @@ std::vector<double> Trainer::general_squares(const Step& step) const {
   for (int64_t i = share.first; i < share.last; ++i) {
     const ExampleBatch batch = make_example_batch({drawn[i]}, model_.architecture(), model_.device());
     SliceGradients sink(model_, table_->slices());
-    const ForwardCache run =
+    ForwardCache run =
         forward(model_, batch.tokens, spec_.recompute ? Keep::kStreams : Keep::kBackward, {batch.targets.rows});
     const bool head = sink.wants(model_.layout().unembedding);
     const Loss loss = nll_loss(model_, run.x_final, batch.targets,

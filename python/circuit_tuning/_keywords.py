@@ -113,8 +113,10 @@ class TuneSettings(TypedDict, total=False):
     selection_budget: float
     signed: bool
     selection_signed: bool
-    slices: Literal["circuit", "random-stratified", "gradient-norm", "oracle"]
-    selection_slices: Literal["circuit", "random-stratified", "gradient-norm", "oracle"]
+    slices: Literal["circuit", "random-stratified", "gradient-norm", "contrastive", "oracle"]
+    selection_slices: Literal["circuit", "random-stratified", "gradient-norm", "contrastive", "oracle"]
+    general_damping: float
+    selection_general_damping: float
     tuned_model: str
     selection_tuned_model: str
     schedule: Literal["constant", "linear", "geometric"]

@@ -39,6 +39,11 @@ start=$SECONDS
 pattern=$(IFS='|'; echo "^($*)\$")
 left_out=$(ctest --test-dir $build -N -E "$pattern" | sed -n 's/^ *Test *#[0-9]*: //p' | tr '\n' ' ')
 $build/circuit --version
+# PyPI's torch is a CUDA build: the program starts, and where there is no GPU says why.
+if [ ! -e /proc/driver/nvidia ]; then
+  said=$($build/circuit inspect examples/books-4l --device cuda 2>&1) && { echo "pypi: cuda without a driver was taken" >&2; exit 1; }
+  case "$said" in *"no NVIDIA driver"*) echo "pypi: $said" ;; *) echo "pypi: cuda: $said" >&2; exit 1 ;; esac
+fi
 echo "pypi: tests left out: ${left_out:-none}"
 ctest --test-dir $build -R "$pattern" --parallel "$CMAKE_BUILD_PARALLEL_LEVEL" --output-on-failure --no-tests=error
 ./scripts/embed.sh $build

@@ -198,6 +198,9 @@ TEST_F(BadRecords, WrongUseIsExitTwo) {
 
 TEST_F(BadRecords, AbsentDeviceIsRefused) {
   expect_refused(scratch_, {"inspect", scratch_ / "model", "--device", "abacus"}, {"--device", "abacus"});
+  // Why, and what else.
+  if (!file_exists("/proc/driver/nvidia/version"))
+    expect_refused(scratch_, {"inspect", scratch_ / "model", "--device", "cuda"}, {"--device", "CUDA", "or use cpu"});
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <ATen/Version.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
+#include <dlfcn.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -57,6 +58,15 @@ void warn_of_slow_blas() {
   log_warning("matrix products run at {:.1f} GFLOP/s on a thread: a slow BLAS. `make setup` chooses OpenBLAS.", rate);
 }
 
+// Where libtorch finds no CUDA device.
+std::string why_no_cuda() {
+  if (!at::globalContext().hasCUDART()) return "this libtorch was built without CUDA: build with another";
+  void* driver = dlopen("libcuda.so.1", RTLD_LAZY);
+  if (driver == nullptr) return "no NVIDIA driver on this machine (libcuda.so.1): install it";
+  dlclose(driver);
+  return "the NVIDIA driver shows no device: look at nvidia-smi and CUDA_VISIBLE_DEVICES";
+}
+
 }  // namespace
 
 LoadOptions load_options(const ComputeSpec& spec) {
@@ -69,9 +79,7 @@ LoadOptions load_options(const ComputeSpec& spec) {
   }
   if (!load.device.is_cpu() && !load.device.is_cuda())
     fail(setting("device"), "'{}' is not supported: cpu or cuda.", spec.device);
-  if (load.device.is_cuda() && !at::hasCUDA()) {
-    fail(setting("device"), "no CUDA device: this libtorch was built without CUDA, or no GPU is present. Use cpu.");
-  }
+  if (load.device.is_cuda() && !at::hasCUDA()) fail(setting("device"), "{}, or use cpu.", why_no_cuda());
   return load;
 }
 

@@ -59,7 +59,7 @@ if [ "${1:-}" = --together ]; then
 fi
 
 # src/python is compiled beside PyPI's torch alone, and so are these, which stand for others there.
-elsewhere=(':!src/python' ':!src/ranks/no_gloo.cc' ':!src/model/bf16_products_right.cc')
+elsewhere=(':!src/python' ':!src/ranks/no_gloo.cc' ':!src/model/bf16_products_right.cc' ':!src/model/onednn_products.cc' ':!src/model/onednn_products.h')
 PRESET=tidy ./scripts/setup.sh
 cmake --preset tidy >build/tidy.log 2>&1 || { cat build/tidy.log >&2; exit 1; }
 

@@ -1,6 +1,7 @@
 """Scores and circuits against the command line, and their own properties."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -194,3 +195,19 @@ def test_a_blocks_score_is_what_patching_its_output_does(m, hf, tokenizer):
             sums.append(scores[f"m{layer}"])
     assert sums == pytest.approx(effects, abs=0.005)
     assert np.abs(effects).max() > 0.3
+
+
+def test_a_tasks_memory_goes_back(m, rows):
+    """Its tensors lie in a region whose pages are the system's again when it ends; what it returns stays."""
+
+    def resident():
+        with open("/proc/self/statm") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    scores = [ct.discover(m, rows, ablation="mean", batch=16)]
+    own = torch.arange(1 << 20, dtype=torch.float32)
+    before = resident()
+    scores += [ct.discover(m, rows, ablation="mean", batch=16) for _ in range(5)]
+    assert resident() < before + (32 << 20)
+    assert all(np.array_equal(s.values, scores[0].values) for s in scores)
+    assert torch.equal(own, torch.arange(1 << 20, dtype=torch.float32))

@@ -81,6 +81,22 @@ TEST_F(Controls, FollowAnOracle) {
                 {"does not differ from the base"});
 }
 
+// The paper's R: one set, outside a finished run's circuit.
+TEST_F(Controls, RandomNodesOutsideAFinishedRun) {
+  expect_success(runs_.tune("first"));
+  const Settings outside{"selection.extra_random=0.5", "selection.extra_outside=" + runs_.run("first")};
+  expect_success(runs_.tune("wider", outside));
+  EXPECT_GT(most_trained(runs_.run("wider")), most_trained(runs_.run("first")));
+  expect_success(runs_.tune("each", {"selection.extra_random=0.5"}));
+  EXPECT_NE(checkpoints_of(runs_.run("wider")), checkpoints_of(runs_.run("each")));
+  expect_no_run(runs_.scratch(), runs_.tune("none", {"selection.extra_outside=" + runs_.run("first")}),
+                {"selection.extra_outside", "selection.extra_random"});
+  expect_no_run(runs_.scratch(), runs_.tune("none", {"selection.extra_random=0.5", "selection.extra_outside=nowhere"}),
+                {"nowhere"});
+  expect_no_run(runs_.scratch(), runs_.tune("none", joined(outside, {"discovery.mlp_block=4"})),
+                {"selection.extra_outside", "mlp_block"});
+}
+
 TEST_F(Controls, GiveAdaptersOtherHeads) {
   const Settings adapters{"tuning.method=lora", "lora.circuit=true", "lora.rank=2"};
   expect_success(runs_.tune("circuit", adapters));

@@ -6,10 +6,12 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "core/table.h"
 #include "evaluation/target.h"
 #include "model/memory.h"
 #include "ranks/communicator.h"
 #include "scoring/memory.h"
+#include "store/recorded_circuit.h"
 
 namespace circuit {
 namespace {
@@ -31,6 +33,18 @@ Selector faithfulness_selector(const RunConfig& config, const TuneModel& model, 
           }};
 }
 
+// Of its last circuit, which must be of the same graph.
+CircuitNodes nodes_of_run(const std::string& run, const TuneModel& model) {
+  const CircuitFile file = read_recorded_circuit(run, std::nullopt).file;
+  const Graph graph = file.shape.graph_of(model.open.model.architecture(), run);
+  if (graph.n_edges() != model.graph.n_edges()) {
+    fail("selection.extra_outside",
+         "the graph of {} has {} edges, this run's {}. Give both the same discovery.ungrouped and discovery.mlp_block.",
+         run, with_commas(graph.n_edges()), with_commas(model.graph.n_edges()));
+  }
+  return nodes_of(graph, file.circuit);
+}
+
 PolicySpec policy_spec(const RunConfig& c, const TuneModel& model, const TuneData& data, const ScoreSpec& score) {
   PolicySpec spec;
   static_cast<PolicySettings&>(spec) = c.policy;
@@ -41,6 +55,8 @@ PolicySpec policy_spec(const RunConfig& c, const TuneModel& model, const TuneDat
   spec.steps = c.tuning.steps;
   spec.smoothing = c.discovery.smoothing;
   spec.choice = model.choice;
+  spec.seed = static_cast<uint64_t>(c.tuning.batches.seed);
+  if (!c.policy.extra_outside.empty()) spec.outside = nodes_of_run(c.policy.extra_outside, model);
   c.method().shape(&spec);
   return spec;
 }

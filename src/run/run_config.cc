@@ -69,6 +69,9 @@ void check_config(const RunConfig& c, const std::string& place) {
   if (find_slice_choice(c.policy.slices).reads_general && c.data.replay.empty()) {
     fail(place, "selection.slices = {} needs data.replay, the general text that it reads.", c.policy.slices);
   }
+  if (c.policy.extra_random == 0 && !c.policy.extra_outside.empty()) {
+    fail(place, "selection.extra_outside is of selection.extra_random, which is 0.");
+  }
   if (!c.evaluation.kl && (c.evaluation.mask_task || !c.evaluation.mask_words.empty())) {
     fail(place, "evaluation.mask_words and evaluation.mask_task are of evaluation.kl, which is off.");
   }

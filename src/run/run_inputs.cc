@@ -6,6 +6,7 @@
 #include "io/files.h"
 #include "io/json.h"
 #include "io/sha256.h"
+#include "store/recorded_circuit.h"
 #include "store/run_reader.h"
 
 namespace circuit {
@@ -24,6 +25,10 @@ std::map<std::string, std::string> sums_of_data(const RunConfig& c) {
                                   {"data.untouched", c.data.untouched},
                                   {"data.replay", c.data.replay}}) {
     if (!path.empty()) sums[key] = sum_of_file(path);
+  }
+  if (!c.policy.extra_outside.empty()) {
+    const std::vector<int64_t> edges = read_recorded_circuit(c.policy.extra_outside, std::nullopt).file.circuit.edges;
+    sums["selection.extra_outside"] = sha256_hex(edges.data(), edges.size() * sizeof(int64_t));
   }
   for (const std::string& file : c.evaluation.files) sums["evaluation.files " + ability_name(file)] = sum_of_file(file);
   return sums;

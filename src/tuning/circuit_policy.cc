@@ -55,6 +55,10 @@ void PolicySettings::declare(Settings* s) {
   s->add("extra_random", &extra_random,
          "r: share of the nodes outside the circuit that are trained too, drawn at every discovery.")
       .range(0, 1);
+  s->add("extra_outside", &extra_outside,
+         "A run: the nodes of selection.extra_random are drawn once, outside its last circuit; empty: outside each "
+         "circuit, anew.")
+      .since_version("0.3");
   s->add("always", &always, "Nodes trained in any case, as in ['m3', 'a0.h*']; * stands for any characters.");
   s->add("never", &never, "Nodes never trained, nor their edges selected.");
 }
@@ -133,15 +137,22 @@ void CircuitPolicy::keep_steady(const EdgeScores& scores, const SelectionSpec& s
   circuit->edges = std::move(all);
 }
 
-// Nodes outside the circuit: upstream ids, then downstream ones after them.
+// Drawn outside one circuit for the whole run, or outside this one.
 void CircuitPolicy::widen(Rng& rng, CircuitNodes* nodes) const {
   if (spec_.extra_random == 0) return;
+  if (!spec_.outside) return add_random(CircuitNodes(*nodes), rng, nodes);
+  Rng own = Rng(spec_.seed).split("nodes outside");
+  add_random(*spec_.outside, own, nodes);
+}
+
+// Upstream ids, then downstream ones after them.
+void CircuitPolicy::add_random(const CircuitNodes& inside, Rng& rng, CircuitNodes* nodes) const {
   std::vector<int64_t> outside;
   for (int64_t u = 0; u < graph_.n_upstream(); ++u) {
-    if (!nodes->upstream[u]) outside.push_back(u);
+    if (!inside.upstream[u]) outside.push_back(u);
   }
   for (int64_t v = 0; v < graph_.n_downstream(); ++v) {
-    if (!nodes->downstream[v]) outside.push_back(graph_.n_upstream() + v);
+    if (!inside.downstream[v]) outside.push_back(graph_.n_upstream() + v);
   }
   const auto count = std::llround(spec_.extra_random * static_cast<double>(outside.size()));
   const std::vector<int64_t> order = permutation(static_cast<int64_t>(outside.size()), rng);

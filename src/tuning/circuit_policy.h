@@ -19,6 +19,7 @@ struct PolicySettings {
   int64_t n_final = 0;                          // … to this one at the last step
   int64_t leave_rank = 0;          // an edge of the last circuit stays while it is among so many strongest; 0: off
   double extra_random = 0;         // r: share of the nodes outside the circuit trained too, drawn at every discovery
+  std::string extra_outside;       // a run: the r nodes are drawn once, outside its last circuit; empty: see above
   std::string slices = "circuit";  // which are trained, of slice_choices()
   Parameters own;                  // of those
   std::vector<std::string> always, never;  // node names, * for any characters: trained in any case; never, nor edges
@@ -31,8 +32,10 @@ struct PolicySpec : PolicySettings {
   SelectionSpec selection;
   enum class Train { kCircuit, kComplement } train = Train::kCircuit;  // the circuit's slices, or all but those
   std::shared_ptr<const SliceChoice> choice;                           // null: the circuit's
+  std::optional<CircuitNodes> outside;                                 // of extra_outside: the nodes that are not drawn
   bool once = false;     // the first circuit stays (methods fixed and random)
   int64_t steps = 0;     // of the run
+  uint64_t seed = 0;     // of what is drawn once
   double smoothing = 0;  // α: selection sees S̄ ← α S̄ + (1 − α) S, S̄ = S at first
 };
 
@@ -65,6 +68,8 @@ class CircuitPolicy {
   EdgeScores smoothed(const EdgeScores& scores);
   void keep_steady(const EdgeScores& scores, const SelectionSpec& spec, Circuit* circuit) const;
   void widen(Rng& rng, CircuitNodes* nodes) const;
+  // Share extra_random of the nodes outside `inside`, added to `nodes`.
+  void add_random(const CircuitNodes& inside, Rng& rng, CircuitNodes* nodes) const;
 
   const Graph& graph_;
   const SliceTable& table_;

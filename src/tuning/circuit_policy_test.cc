@@ -161,5 +161,35 @@ TEST_F(Policies, ExtraNodesAreAShareOfThoseOutside) {
   EXPECT_TRUE(std::includes(wider.slices.begin(), wider.slices.end(), alone.slices.begin(), alone.slices.end()));
 }
 
+// One set for the whole run, with none of the other run's nodes.
+TEST_F(Policies, ExtraNodesOutsideAnotherCircuitStay) {
+  spec.selection.policy.shared_biases = false;
+  const CircuitNodes none{std::vector<bool>(graph.n_upstream()), std::vector<bool>(graph.n_downstream())};
+  CircuitNodes inside = none;
+  for (int64_t u = 0; u < graph.n_upstream(); u += 2) inside.upstream[u] = true;
+  for (int64_t v = 0; v < graph.n_downstream(); v += 2) inside.downstream[v] = true;
+  spec.outside = inside;
+  spec.extra_random = 0.5;
+  std::vector<std::vector<int64_t>> extra;
+  for (const uint64_t seed : {5, 6}) {
+    const Choice alone = [&] {
+      PolicySpec plain = spec;
+      plain.extra_random = 0;
+      return choose(plain, random_scores(seed));
+    }();
+    const std::vector<int64_t> wider = choose(spec, random_scores(seed)).slices;
+    EXPECT_TRUE(std::includes(wider.begin(), wider.end(), alone.slices.begin(), alone.slices.end()));
+    std::vector<int64_t> added;
+    std::set_difference(wider.begin(), wider.end(), alone.slices.begin(), alone.slices.end(),
+                        std::back_inserter(added));
+    const std::vector<int64_t> kept = table.of_nodes(inside, spec.selection.policy);
+    for (const int64_t id : added) EXPECT_FALSE(std::binary_search(kept.begin(), kept.end(), id)) << table[id].node;
+    EXPECT_FALSE(added.empty());
+    extra.push_back(wider);
+  }
+  spec.seed = 1;
+  EXPECT_NE(choose(spec, random_scores(5)).slices, extra[0]);
+}
+
 }  // namespace
 }  // namespace circuit

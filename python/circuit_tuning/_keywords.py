@@ -127,6 +127,8 @@ class TuneSettings(TypedDict, total=False):
     selection_leave_rank: int
     extra_random: float
     selection_extra_random: float
+    extra_outside: str
+    selection_extra_outside: str
     always: Union[str, Sequence[str]]
     selection_always: Union[str, Sequence[str]]
     never: Union[str, Sequence[str]]

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Optional, Union
 
@@ -222,9 +223,21 @@ class Tuning(Run):
         return f"<Run {self.path}: {done} of {self.total} updates; iterate over it, or call finish()>"
 
 
+_open: "weakref.WeakSet[Tuning]" = weakref.WeakSet()  # in temporary folders
+
+
 def _temporary() -> str:
     folder = tempfile.mkdtemp(prefix="circuit-run-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    maker = os.getpid()
+
+    def remove() -> None:
+        if os.getpid() != maker:  # a fork's end is not the run's
+            return
+        for run in list(_open):  # which would write on
+            run.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
     return os.path.join(folder, "run")
 
 
@@ -237,7 +250,7 @@ def tune(
             print(step.loss)
 
     A transformers model is tuned in place: it holds the last step's weights. path: the run's folder, which must not exist;
-    None: a temporary one, in run.path, which goes when Python ends. Beside the run, path.base keeps a copy of the model as it was, for its report, its
+    None: a temporary one, in run.path, which goes when Python ends (of several ranks it stays). Beside the run, path.base keeps a copy of the model as it was, for its report, its
     exports and resuming. A model that was opened from a folder stays as it is; export the run.
 
     settings: every key of a run's configuration (docs/formats.md), by its name where it is the only one, else with its
@@ -252,8 +265,10 @@ def tune(
             given[name] = Texts(file) if name in _TEXTS else records(file)
     ranks = current()
     leads = ranks is None or ranks.rank == 0
+    passing = path is None and ranks is None
     if path is None:
-        path = _temporary() if leads else ""
+        # Of several ranks one does not know when the others are done with it: theirs stays.
+        path = _temporary() if passing else os.path.join(tempfile.mkdtemp(prefix="circuit-run-"), "run") if leads else ""
         path = path if ranks is None else ranks.from_first(path)
     folder = os.path.abspath(os.fspath(path))
     for key in ("ungrouped", "mlp_block"):
@@ -302,7 +317,10 @@ def tune(
     total = int(chosen.get("steps") or keywords("tune")["steps"]["default"])
     engine = model.engine()
     made = [] if resume or not leads else [base] if model.hf is not None else [folder + ".data"]
-    return Tuning(folder, lambda: engine.tune(text, resume, model.threads), places, total, made, (model, kept))
+    run = Tuning(folder, lambda: engine.tune(text, resume, model.threads), places, total, made, (model, kept))
+    if passing:
+        _open.add(run)
+    return run
 
 
 def _take_base(model: Model, base: str) -> None:

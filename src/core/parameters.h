@@ -47,14 +47,22 @@ class Parameter : public AnyParameter {
  public:
   // low > high: any number.
   Parameter(const char* name, T fallback, const char* help, double low = 0, double high = -1,
-            Setting::Ends ends = Setting::Ends::kIncluded, const char* since = "0.1")
-      : name_(name), fallback_(std::move(fallback)), help_(help), low_(low), high_(high), ends_(ends), since_(since) {}
+            Setting::Ends ends = Setting::Ends::kIncluded, const char* since = "0.1", bool is_path = false)
+      : name_(name),
+        fallback_(std::move(fallback)),
+        help_(help),
+        low_(low),
+        high_(high),
+        ends_(ends),
+        since_(since),
+        is_path_(is_path) {}
 
   const char* name() const override { return name_; }
   void declare(Settings* settings, Parameters* values) const override {
     Setting& setting = settings->add(name_, values->place(std::string(name_), fallback_), help_);
     setting.range(low_, high_).since_version(since_);
     setting.ends = ends_;
+    setting.is_path = is_path_;
   }
   T of(const Parameters& values) const { return values.value(std::string(name_), fallback_); }
   void set(Parameters* values, T value) const { *values->place(std::string(name_), fallback_) = std::move(value); }
@@ -66,6 +74,7 @@ class Parameter : public AnyParameter {
   double low_, high_;
   Setting::Ends ends_;
   const char* since_;
+  bool is_path_;
 };
 
 using ParameterList = std::vector<const AnyParameter*>;

@@ -45,6 +45,11 @@ Setting& Setting::free_on_resume() {
   return *this;
 }
 
+Setting& Setting::a_path() {
+  is_path = true;
+  return *this;
+}
+
 bool Setting::is_text() const {
   return std::holds_alternative<std::string*>(value) || std::holds_alternative<NamedValue>(value);
 }

@@ -31,6 +31,7 @@ struct Setting {
   enum class Ends { kIncluded, kLowExcluded, kHighExcluded } ends = Ends::kIncluded;
   std::string unit;            // "steps", "nats per token"; empty: none, or the help says it
   std::string since = "0.1";   // the version that first had it
+  bool is_path = false;        // a file or folder (a list: each): a run keeps it absolute
   bool changes_result = true;  // false: a run that has begun may go on with another value
 
   Setting& range(double from, double to);  // inclusive
@@ -41,6 +42,7 @@ struct Setting {
   Setting& in(std::string unit_name);
   Setting& since_version(std::string version);
   Setting& free_on_resume();
+  Setting& a_path();
 
   bool is_text() const;  // a string or a named value
   bool is_list() const { return std::holds_alternative<std::vector<std::string>*>(value); }

@@ -19,7 +19,8 @@ void EvaluationSettings::declare(Settings* s) {
       .since_version("0.3");
   s->add("batch", &batch, "Sequences in one forward of an evaluation.").range(1, 1e6).in("sequences");
   s->add("window", &window, "Tokens in a window of untouched text; 0: the model's positions.").at_least(0).in("tokens");
-  s->add("files", &files, "Files scored before and after, as circuit score does; a list, or one text with commas.");
+  s->add("files", &files, "Files scored before and after, as circuit score does; a list, or one text with commas.")
+      .a_path();
   s->add("max_tokens", &max_tokens, "Tokens generated for a record of those files.").range(1, 1e6).in("tokens");
   s->add("circuit_records", &circuit_records,
          "Dev records on which each evaluation measures the circuit's faithfulness and completeness gap, with methods "

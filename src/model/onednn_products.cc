@@ -137,12 +137,18 @@ bool replace_kernels() {
   return true;
 }
 
+bool is_replaced() {
+  static const bool replaced = replace_kernels();
+  return replaced;
+}
+
 }  // namespace
 
-void use_onednn_products() {
-  static const bool replaced = replace_kernels();
-  chosen = replaced;
-}
+void prepare_onednn_products() { is_replaced(); }
+void use_onednn_products() { chosen = is_replaced(); }
+
+OnednnProductsAs::OnednnProductsAs(bool now) : before_(chosen) { chosen = now; }
+OnednnProductsAs::~OnednnProductsAs() { chosen = before_; }
 
 bool are_products_onednn() { return chosen; }
 

@@ -11,4 +11,21 @@ void use_onednn_products();
 // Whether this thread's are.
 bool are_products_onednn();
 
+// While it lives, this thread's are if `chosen` says so: what a thread chose goes for the workers of its parallel
+// loops, so that how many there are changes no bit.
+class OnednnProductsAs {
+ public:
+  explicit OnednnProductsAs(bool chosen);
+  ~OnednnProductsAs();
+  OnednnProductsAs(const OnednnProductsAs&) = delete;
+  OnednnProductsAs& operator=(const OnednnProductsAs&) = delete;
+
+ private:
+  const bool before_;
+};
+
+// Puts the kernels in place, which change nothing until a thread asks. Before other threads multiply: libtorch's table
+// is read without a lock.
+void prepare_onednn_products();
+
 }  // namespace circuit

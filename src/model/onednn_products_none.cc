@@ -5,5 +5,8 @@ namespace circuit {
 
 void use_onednn_products() {}
 bool are_products_onednn() { return false; }
+void prepare_onednn_products() {}
+OnednnProductsAs::OnednnProductsAs(bool /*chosen*/) : before_(false) {}
+OnednnProductsAs::~OnednnProductsAs() = default;
 
 }  // namespace circuit

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <set>
@@ -15,7 +16,6 @@ namespace circuit::python {
 namespace {
 
 constexpr size_t kLeast = size_t{256} << 10;  // below, the C library keeps them itself
-constexpr size_t kUnit = size_t{4} << 10;     // of sizes: a page
 
 thread_local bool keeps = false;
 
@@ -23,7 +23,9 @@ thread_local bool keeps = false;
 // equals the first; pieces side by side become one.
 class Region {
  public:
-  Region() : size_(static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE))) {
+  Region()
+      : page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))), size_(static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * page_) {
+    if (is_every_page_counted()) return;
     void* begin = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (begin == MAP_FAILED) return;
     begin_ = static_cast<char*>(begin);
@@ -34,7 +36,7 @@ class Region {
 
   // Null where no piece holds it.
   void* take(size_t bytes) {
-    const size_t size = (bytes + kUnit - 1) / kUnit * kUnit;
+    const size_t size = (bytes + page_ - 1) / page_ * page_;
     const auto fits = by_size_.lower_bound({size, nullptr});
     if (fits == by_size_.end()) return nullptr;
     const auto [found, block] = *fits;
@@ -81,6 +83,14 @@ class Region {
     free_.erase(begin);
   }
 
+  // Address space counts as memory there (vm.overcommit_memory = 2).
+  static bool is_every_page_counted() {
+    char how = '0';
+    std::ifstream("/proc/sys/vm/overcommit_memory") >> how;
+    return how == '2';
+  }
+
+  const size_t page_;  // blocks are whole ones
   const size_t size_;
   char* begin_ = nullptr;
   std::map<char*, size_t> used_, free_;
@@ -137,12 +147,12 @@ class Allocator : public c10::Allocator {
 
 }  // namespace
 
+void KeptBlocks::prepare() {
+  c10::SetAllocator(c10::DeviceType::CPU, &Allocator::get());
+  also_release([] { Allocator::get().trim(); });
+}
+
 KeptBlocks::KeptBlocks() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    c10::SetAllocator(c10::DeviceType::CPU, &Allocator::get());
-    also_release([] { Allocator::get().trim(); });
-  });
   Allocator::get().begin();
   keeps = true;
 }

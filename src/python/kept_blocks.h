@@ -10,6 +10,9 @@ namespace circuit::python {
 // no such region, nothing changes.
 class KeptBlocks {
  public:
+  // Once, before other threads make tensors: libtorch's allocator is changed without a lock.
+  static void prepare();
+
   KeptBlocks();
   ~KeptBlocks();
   KeptBlocks(const KeptBlocks&) = delete;

@@ -5,8 +5,10 @@
 #include "core/names.h"
 #include "core/setting_name.h"
 #include "dynamics/analysis_text.h"
+#include "model/onednn_products.h"
 #include "python/engine.h"
 #include "python/graph_json.h"
+#include "python/kept_blocks.h"
 #include "python/ranks.h"
 #include "python/requests.h"
 #include "run/run_states.h"
@@ -56,6 +58,8 @@ std::tuple<std::string, at::Tensor> recorded_circuit(const std::string& run, int
 std::string start() {
   write_settings_as(keyword);
   set_quiet(true);
+  prepare_onednn_products();
+  KeptBlocks::prepare();
   return CIRCUIT_VERSION;
 }
 

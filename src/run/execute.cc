@@ -269,12 +269,9 @@ class Execution {
     if (world().leads()) write_report(config_.run.path);
   }
 
-  // What general text had cost at the last checkpoint before the run came to evaluation.stop_at.
+  // What general text had cost at the last evaluation before the run came to evaluation.stop_at.
   void evaluate_before(int64_t end, const TuneModel& model, ParameterStore& store, Recorder* recorder) const {
-    int64_t last = 0;
-    for (const int64_t step : checkpoint_steps(config_.run.path)) {
-      if (step < end) last = step;
-    }
+    const int64_t last = last_evaluated_before(end, config_.evaluation.every, checkpoint_steps(config_.run.path));
     if (last == 0) return;  // the first evaluation
     load_values(config_.run.path, last, model.open.checkpoint, store);
     recorder->evaluation(last, evaluate_run(config_, model, store, data_, Splits::kDevelopment));

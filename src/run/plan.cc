@@ -6,12 +6,10 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
-#include "core/table.h"
 #include "evaluation/target.h"
 #include "model/memory.h"
 #include "ranks/communicator.h"
 #include "scoring/memory.h"
-#include "store/recorded_circuit.h"
 
 namespace circuit {
 namespace {
@@ -33,18 +31,6 @@ Selector faithfulness_selector(const RunConfig& config, const TuneModel& model, 
           }};
 }
 
-// Of its last circuit, which must be of the same graph.
-CircuitNodes nodes_of_run(const std::string& run, const TuneModel& model) {
-  const CircuitFile file = read_recorded_circuit(run, std::nullopt).file;
-  const Graph graph = file.shape.graph_of(model.open.model.architecture(), run);
-  if (graph.n_edges() != model.graph.n_edges()) {
-    fail("selection.extra_outside",
-         "the graph of {} has {} edges, this run's {}. Give both the same discovery.ungrouped and discovery.mlp_block.",
-         run, with_commas(graph.n_edges()), with_commas(model.graph.n_edges()));
-  }
-  return nodes_of(graph, file.circuit);
-}
-
 PolicySpec policy_spec(const RunConfig& c, const TuneModel& model, const TuneData& data, const ScoreSpec& score) {
   PolicySpec spec;
   static_cast<PolicySettings&>(spec) = c.policy;
@@ -56,7 +42,7 @@ PolicySpec policy_spec(const RunConfig& c, const TuneModel& model, const TuneDat
   spec.smoothing = c.discovery.smoothing;
   spec.choice = model.choice;
   spec.seed = static_cast<uint64_t>(c.tuning.batches.seed);
-  if (!c.policy.extra_outside.empty()) spec.outside = nodes_of_run(c.policy.extra_outside, model);
+  spec.outside = model.outside;
   c.method().shape(&spec);
   return spec;
 }
@@ -128,6 +114,11 @@ TuneMemory tune_memory(const RunConfig& config, const TuneModel& model, const Tu
   // The gradients of every slice at once.
   if (model.choice != nullptr && model.choice->reads_gradients())
     memory.discovery = std::max(memory.discovery, loss.activations + loss.weights);
+  if (model.choice != nullptr && model.choice->reads_general()) {
+    const MemoryPlan window =
+        plan_memory(weights.architecture(), weights.parameter_count(), pass, 1, longest_of(data.replay), element);
+    memory.discovery = std::max(memory.discovery, window.activations + loss.weights);
+  }
   StateShape shape;
   shape.trained = trained;
   // States and masters of a slice are on the rank that owns it; adapters have theirs on all.

@@ -12,7 +12,7 @@ namespace circuit {
 
 void RunSettings::declare(Settings* s) {
   s->section("run");
-  s->add("path", &path, "Folder of the run; must not exist yet.");
+  s->add("path", &path, "Folder of the run; must not exist yet.").a_path();
   s->add("keep_scores", &keep_scores,
          {{"all", ScoreRetention::Keep::kAll},
           {"every", ScoreRetention::Keep::kEvery},

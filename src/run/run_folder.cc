@@ -39,6 +39,20 @@ std::string utc_now() {
   return text;
 }
 
+// A run resumes from any folder.
+void make_paths_absolute(RunConfig* config) {
+  const auto absolute = [](std::string* path) {
+    if (!path->empty()) *path = fs::absolute(*path).lexically_normal().string();
+  };
+  for (const Setting& setting : config->settings()) {
+    if (!setting.is_path) continue;
+    if (auto* const* path = std::get_if<std::string*>(&setting.value)) absolute(*path);
+    if (auto* const* paths = std::get_if<std::vector<std::string>*>(&setting.value)) {
+      for (std::string& path : **paths) absolute(&path);
+    }
+  }
+}
+
 }  // namespace
 
 void check_same_dtype(const RunConfig& config, const ComputeSpec& compute) {
@@ -51,12 +65,7 @@ void check_same_dtype(const RunConfig& config, const ComputeSpec& compute) {
 void create_run(const RunConfig& config, const ComputeSpec& compute, const TuneModel& model,
                 const ParameterStore& store) {
   RunConfig resolved = config;
-  // A run resumes from any folder: its paths are absolute.
-  for (std::string* path : {&resolved.model.path, &resolved.data.train, &resolved.data.dev, &resolved.data.test,
-                            &resolved.data.untouched, &resolved.data.replay, &resolved.run.path}) {
-    if (!path->empty()) *path = fs::absolute(*path).lexically_normal().string();
-  }
-  for (std::string& file : resolved.evaluation.files) file = fs::absolute(file).lexically_normal().string();
+  make_paths_absolute(&resolved);
   const Architecture& a = model.open.model.architecture();
   const Graph& g = model.graph;
   const Json architecture = {

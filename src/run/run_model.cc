@@ -4,8 +4,11 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/table.h"
 #include "evaluation/ability.h"
 #include "model/live_tensors.h"
+#include "store/recorded_circuit.h"
+#include "store/run_reader.h"
 #include "task/text_windows.h"
 #include "task/word_mask.h"
 
@@ -60,6 +63,21 @@ Dataset read_examples(const std::string& path, const RunConfig& config, const Op
   return data;
 }
 
+// Of the last circuit of a run that is over and of the same graph.
+std::optional<CircuitNodes> nodes_of_run(const std::string& run, const Architecture& architecture, const Graph& own) {
+  if (run.empty()) return {};
+  if (recorded_meta(run, "status") != "finished")
+    fail("selection.extra_outside", "{} is not finished: its last circuit is not known yet.", run);
+  const CircuitFile file = read_recorded_circuit(run, std::nullopt).file;
+  const Graph graph = file.shape.graph_of(architecture, run);
+  if (graph.n_edges() != own.n_edges()) {
+    fail("selection.extra_outside",
+         "the graph of {} has {} edges, this run's {}. Give both the same discovery.ungrouped and discovery.mlp_block.",
+         run, with_commas(graph.n_edges()), with_commas(own.n_edges()));
+  }
+  return nodes_of(graph, file.circuit);
+}
+
 }  // namespace
 
 TuneModel::TuneModel(const RunConfig& config, const ComputeSpec& compute)
@@ -78,6 +96,7 @@ TuneModel::TuneModel(const RunConfig& config, OpenModel opened)
       choice(config.policy.slices == "circuit"
                  ? nullptr
                  : find_slice_choice(config.policy.slices).make(open.model, open.checkpoint, table, config.policy.own)),
+      outside(nodes_of_run(config.policy.extra_outside, open.model.architecture(), graph)),
       program(
           resident_beside(open.model.parameter_count() * static_cast<int64_t>(open.model.embedding().element_size()))) {
 }
@@ -111,11 +130,13 @@ TuneData::TuneData(const RunConfig& config, const OpenModel& open) {
   if (reads_base(config)) reference = std::make_unique<Reference>(config, open, train);
 }
 
-int64_t longest_record(const Dataset& data) {
+int64_t longest_of(const std::vector<Example>& examples) {
   size_t longest = 1;
-  for (const Example& e : data.examples) longest = std::max(longest, e.ids.size());
+  for (const Example& e : examples) longest = std::max(longest, e.ids.size());
   return static_cast<int64_t>(longest);
 }
+
+int64_t longest_record(const Dataset& data) { return longest_of(data.examples); }
 
 bool reads_base(const RunConfig& config) {
   return config.evaluation.kl || config.tuning.anchor > 0 || config.tuning.anchor_replay > 0;

@@ -23,6 +23,8 @@ struct TuneModel {
   SliceTable table;
   // Which slices are trained; null: the circuit's.
   std::shared_ptr<const SliceChoice> choice;
+  // selection.extra_outside: the nodes of that run's last circuit.
+  std::optional<CircuitNodes> outside;
   int64_t program;  // bytes that the process held beside the weights when they had been read
   // As its method sees it.
   MethodInput input(const RunConfig& config) {
@@ -47,7 +49,8 @@ struct TuneData {
 // A file as a run of this configuration reads its records.
 Dataset read_run_records(const std::string& path, const RunConfig& config, const OpenModel& open);
 
-int64_t longest_record(const Dataset& data);  // tokens
+int64_t longest_record(const Dataset& data);               // tokens
+int64_t longest_of(const std::vector<Example>& examples);  // tokens
 
 // Whether the base is read beside the model that is tuned.
 bool reads_base(const RunConfig& config);

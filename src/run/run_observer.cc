@@ -170,12 +170,21 @@ void RunObserver::save(int64_t done) {
   if (config_.evaluation.keep == EvaluationSettings::Keep::kAll) return;
   // The best is the run's result; beside it the last stays, to go on from.
   const std::vector<int64_t> steps = checkpoint_steps(config_.run.path);
-  // With evaluation.stop_at also the one before, on whose other side the metric is reached.
-  const int64_t before = config_.evaluation.stop_metric() && steps.size() > 1 ? steps[steps.size() - 2] : done;
+  // With evaluation.stop_at also the evaluation before, on whose other side the metric is reached.
+  const int64_t before =
+      config_.evaluation.stop_metric() ? last_evaluated_before(done, config_.evaluation.every, steps) : done;
   for (const int64_t step : steps) {
     if (step != done && step != before && step != state_.best_step.value_or(done))
       remove_checkpoint(config_.run.path, step);
   }
+}
+
+int64_t last_evaluated_before(int64_t step, int64_t every, const std::vector<int64_t>& checkpoints) {
+  int64_t last = 0;
+  for (const int64_t c : checkpoints) {
+    if (c < step && c % every == 0) last = c;
+  }
+  return last;
 }
 
 }  // namespace circuit

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "core/progress.h"
 #include "run/run_model.h"
@@ -65,5 +66,8 @@ class RunObserver : public TuneObserver {
   bool said_fewer_ = false;
   bool was_interrupted_ = false;
 };
+
+// Of ascending checkpoints, the last one before `step` that was evaluated and not only saved by Ctrl-C; 0: none.
+int64_t last_evaluated_before(int64_t step, int64_t every, const std::vector<int64_t>& checkpoints);
 
 }  // namespace circuit

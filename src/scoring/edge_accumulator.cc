@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "model/onednn_products.h"
 #include "model/rows.h"
 #include "scoring/both_visitors.h"
 #include "scoring/device_contraction.h"
@@ -56,7 +57,11 @@ int64_t tile_positions(int64_t bytes_each) { return std::clamp<int64_t>(kTileByt
 template <typename Work>
 void for_ranges(int64_t n, bool parallel, const Work& work) {
   if (parallel) {
-    at::parallel_for(0, n, 1, work);
+    const bool onednn = are_products_onednn();
+    at::parallel_for(0, n, 1, [&](int64_t begin, int64_t end) {
+      const OnednnProductsAs as_here(onednn);
+      work(begin, end);
+    });
   } else {
     work(0, n);
   }

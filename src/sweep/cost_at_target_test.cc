@@ -20,5 +20,15 @@ TEST(CostAtTarget, IsNoneWhereItIsNotReached) {
   EXPECT_FALSE(cost_at({{1, 0}, {2, 1}}, 1));  // nothing was gained there
 }
 
+// As evaluation.stop_at leaves them: general text is read at the first, at the end and before it.
+TEST(CostAtTarget, IsNoneBetweenEvaluationsThatHaveNoCost) {
+  const std::vector<std::pair<double, std::optional<double>>> along{{-3, 0}, {-1, {}}, {0, 0.2}, {2, 0.6}};
+  EXPECT_DOUBLE_EQ(cost_at(along, 1).value(), 0.4);
+  EXPECT_DOUBLE_EQ(cost_at(along, 2).value(), 0.6);
+  EXPECT_DOUBLE_EQ(cost_at(along, 0).value(), 0.2);
+  EXPECT_FALSE(cost_at(along, -0.5));
+  EXPECT_FALSE(cost_at(along, -2));
+}
+
 }  // namespace
 }  // namespace circuit

@@ -58,7 +58,8 @@ void PolicySettings::declare(Settings* s) {
   s->add("extra_outside", &extra_outside,
          "A run: the nodes of selection.extra_random are drawn once, outside its last circuit; empty: outside each "
          "circuit, anew.")
-      .since_version("0.3");
+      .since_version("0.3")
+      .a_path();
   s->add("always", &always, "Nodes trained in any case, as in ['m3', 'a0.h*']; * stands for any characters.");
   s->add("never", &never, "Nodes never trained, nor their edges selected.");
 }

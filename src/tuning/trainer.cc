@@ -150,7 +150,8 @@ void Trainer::discover(Step* step, TuneObserver& observer) {
 
 std::vector<double> Trainer::gradients_of_slices(const Step& step) {
   TreeSum sum;
-  const Share share = share_of(static_cast<int64_t>(step.batches.size()), world());
+  // Of the task's records, which stand first, without what is replayed.
+  const Share share = share_of(static_cast<int64_t>(step.examples.size()), world());
   for (int64_t i = share.first; i < share.last; ++i) {
     const ExampleBatch& batch = step.batches[i];
     SliceGradients sink(model_, table_->slices());

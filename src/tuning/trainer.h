@@ -106,7 +106,7 @@ class Trainer {
   void discover(Step* step, TuneObserver& observer);
   // ‖∂loss/∂slice‖₂ of every slice of the table, of the step's batches.
   std::vector<double> gradients_of_slices(const Step& step);
-  // Mean of ‖∂nll/∂slice‖₂² over windows of replayed text, each by itself.
+  // SliceEvidence::general: of every slice of the table, over 32 windows of replayed text.
   std::vector<double> general_squares(const Step& step) const;
   void learn(Step* step);
   // Shows a micro-batch's gradients; gives its share of the loss's sum.

@@ -3,8 +3,10 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_log_softmax.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <cmath>
@@ -56,24 +58,29 @@ int64_t rows_in_cache(const at::Tensor& logits) {
 }
 
 // Per row of two models' last streams: KL(base ‖ tuned), whether both have the same likeliest token, and the tuned
-// model's −log p of `ids`. [3, n] float64 on the CPU.
+// model's −log p of `ids`. [3, n] float64 on the CPU. x_base undefined: the base is compared with itself.
 at::Tensor compare_rows(const Model& base, const at::Tensor& x_base, const Model& tuned, const at::Tensor& x_tuned,
                         const at::Tensor& ids) {
-  const at::Tensor y_base = norm_forward(base.final_norm(), wide(x_base), nullptr);
+  const bool itself = !x_base.defined();
+  const at::Tensor y_base = itself ? at::Tensor() : norm_forward(base.final_norm(), wide(x_base), nullptr);
   const at::Tensor y_tuned = norm_forward(tuned.final_norm(), wide(x_tuned), nullptr);
   std::vector<at::Tensor> parts;
   for_logit_parts(tuned, ids.size(0), [&](int64_t first, int64_t count) {
-    const at::Tensor of_base = head_logits(base, y_base.narrow(0, first, count));
+    const at::Tensor of_base = itself ? at::Tensor() : head_logits(base, y_base.narrow(0, first, count));
     const at::Tensor of_tuned = head_logits(tuned, y_tuned.narrow(0, first, count));
-    const int64_t some = rows_in_cache(of_base);
+    const int64_t some = rows_in_cache(of_tuned);
     for (int64_t row = 0; row < count; row += some) {
       const int64_t rows = std::min(some, count - row);
-      const at::Tensor p = at::_log_softmax(of_base.narrow(0, row, rows), 1, false);
       const at::Tensor q = at::_log_softmax(of_tuned.narrow(0, row, rows), 1, false);
-      const at::Tensor kl = (p.exp() * (p - q)).sum(1, false, at::kDouble);
-      const at::Tensor same = p.argmax(1).eq(q.argmax(1)).to(at::kDouble);
       const at::Tensor of_rows = ids.narrow(0, first + row, rows).unsqueeze(1);
       const at::Tensor nll = q.gather(1, of_rows).squeeze(1).neg().to(at::kDouble);
+      at::Tensor kl = at::zeros_like(nll);
+      at::Tensor same = at::ones_like(nll);
+      if (!itself) {
+        const at::Tensor p = at::_log_softmax(of_base.narrow(0, row, rows), 1, false);
+        kl = (p.exp() * (p - q)).sum(1, false, at::kDouble);
+        same = p.argmax(1).eq(q.argmax(1)).to(at::kDouble);
+      }
       parts.push_back(at::stack({kl, same, nll}).to(at::kCPU));
     }
   });
@@ -147,8 +154,8 @@ Divergence BaseStreams::compare(const Model* tuned, Rng& rng, const EvaluationPr
     const Predicted p = predicted(base_, sequences_, of);
     if (p.ids.size(0) > 0) {
       const at::Tensor& x_base = streams_[part - share.first];
-      const at::Tensor rows = compare_rows(base_, x_base, tuned == nullptr ? base_ : *tuned,
-                                           tuned == nullptr ? x_base : stream_at(*tuned, p), p.ids);
+      const at::Tensor rows = tuned == nullptr ? compare_rows(base_, {}, base_, x_base, p.ids)
+                                               : compare_rows(base_, x_base, *tuned, stream_at(*tuned, p), p.ids);
       const double* kl = rows.data_ptr<double>();
       own.insert(own.end(), kl, kl + rows.numel());
     }

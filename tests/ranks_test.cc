@@ -119,6 +119,8 @@ TEST_F(Ranks, TuneTheSameRuns) {
       {"tuning.method=complement"},
       {"selection.slices=gradient-norm"},
       {"selection.slices=contrastive", "data.replay=" + data("untouched.txt"), "data.window=6"},
+      {"tuning.null_space=0.6", "optimizer.curvature=0.1", "tuning.general_windows=5",
+       "data.replay=" + data("untouched.txt"), "data.window=6"},
       {"evaluation.kl=true", "data.untouched=" + data("untouched.txt"), "evaluation.window=6", "tuning.anchor=0.5"}};
   write_file(data("untouched.txt"), "the cat sat on the mat and the dog sat on the cat and the mat");
   for (size_t m = 0; m < methods.size(); ++m) {

@@ -71,6 +71,19 @@ const Case kComplementFromScratch{"ComplementFromScratch",
                                   with(kEverything, {"tuning.method=complement", "model.init=random",
                                                      "discovery.every=3", "optimizer.lr=0.01", "tuning.steps=60"})};
 
+// What general text said of slices as they came in.
+const Settings kSpared{"data.replay={scratch}/general.txt",
+                       "data.window=8",
+                       "data.replay_share=0",
+                       "tuning.null_space=0.5",
+                       "optimizer.curvature=0.1",
+                       "tuning.general_windows=3",
+                       "optimizer.lr=0.01",
+                       "discovery.every=4",
+                       "tuning.steps=60"};
+const Case kSparedCircuit{"SparedCircuit", {"llama", false, "BF16", 2}, with(kEverything, kSpared)};
+const Case kSparedAdapters{"SparedAdapters", {}, with(kEverything, with(kSpared, {"tuning.method=lora"}))};
+
 // Scores that are kept for a while only, and logs beside the store.
 const Case kFewScores{"FewScores",
                       {},
@@ -156,7 +169,8 @@ TEST_P(KilledRun, EqualsARunNeverKilled) {
 
 INSTANTIATE_TEST_SUITE_P(Methods, KilledRun,
                          testing::Values(kSgdEveryStep, kAdamEveryThird, kOwnBatches, kFull, kLoraOfACircuit, kPolicies,
-                                         kComplementFromScratch, kFewScores, kLastScores),
+                                         kComplementFromScratch, kSparedCircuit, kSparedAdapters, kFewScores,
+                                         kLastScores),
                          [](const auto& each) { return each.param.name; });
 
 TEST(Interrupt, SaysHowToGoOnAndResumeEqualsARunNeverStopped) {

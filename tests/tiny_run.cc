@@ -19,6 +19,11 @@ std::string hex(const std::string& bytes) {
 
 TinyRuns::TinyRuns(const TinySpec& spec, const Settings& settings) : settings_(settings) {
   write_tiny_model(model(), spec);
+  for (std::string& setting : settings_) {
+    if (const size_t at = setting.find("{scratch}"); at != std::string::npos)
+      setting.replace(at, std::string("{scratch}").size(), scratch_.path());
+  }
+  write_file(scratch_ / "general.txt", "a dog ran to the cat and then the cat ran to a dog as it did before");
   write_file(scratch_ / "train.jsonl", tiny_records(14, 1));
   write_file(scratch_ / "dev.jsonl", tiny_records(6, 2));
   write_file(scratch_ / "test.jsonl", tiny_records(5, 3));

@@ -78,6 +78,10 @@ class TuneSettings(TypedDict, total=False):
     tuning_anchor: float
     anchor_replay: float
     tuning_anchor_replay: float
+    null_space: float
+    tuning_null_space: float
+    general_windows: int
+    tuning_general_windows: int
     match_parameters: bool
     tuning_match_parameters: bool
     max_loss: float
@@ -148,6 +152,8 @@ class TuneSettings(TypedDict, total=False):
     optimizer_beta2: float
     epsilon: float
     optimizer_epsilon: float
+    curvature: float
+    optimizer_curvature: float
     weight_decay: float
     optimizer_weight_decay: float
     decay_biases: bool

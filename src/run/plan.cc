@@ -114,21 +114,34 @@ TuneMemory tune_memory(const RunConfig& config, const TuneModel& model, const Tu
   // The gradients of every slice at once.
   if (model.choice != nullptr && model.choice->reads_gradients())
     memory.discovery = std::max(memory.discovery, loss.activations + loss.weights);
-  if (model.choice != nullptr && model.choice->reads_general()) {
+  const bool curves = config.optimizer.rule.curvature > 0;
+  const bool spares = tuning.null_space > 0;
+  int64_t spared = 0;
+  if (spares || curves || (model.choice != nullptr && model.choice->reads_general())) {
     const MemoryPlan window =
         plan_memory(weights.architecture(), weights.parameter_count(), pass, 1, longest_of(data.replay), element);
-    memory.discovery = std::max(memory.discovery, window.activations + loss.weights);
+    // Sums over windows stand in a tree, one at each of its levels.
+    int64_t levels = 1;
+    while ((int64_t{1} << levels) < tuning.general_windows) ++levels;
+    int64_t sums = loss.weights;
+    if (curves) sums = std::max(sums, levels * trained * static_cast<int64_t>(sizeof(float)));
+    if (spares) {
+      spared = InputMoments(weights, config.method().trains_slices() ? model.table.slices() : whole_tensors(weights))
+                   .bytes();
+      sums = std::max(sums, levels * spared);
+    }
+    memory.discovery = std::max(memory.discovery, window.activations + sums);
   }
   StateShape shape;
   shape.trained = trained;
   // States and masters of a slice are on the rank that owns it; adapters have theirs on all.
   shape.held = config.method().trains_slices() ? (held + world().count() - 1) / world().count() : held;
   shape.element = element;
-  shape.states = find_optimizer(config.optimizer.rule.kind).states;
+  shape.states = find_optimizer(config.optimizer.rule.kind).states + (curves ? 1 : 0);
   shape.batches = tuning.batches.accumulation + (config.data.replay.empty() ? 0 : 1);
   shape.weights = loss.weights;
   memory.step = loss.activations + config.method().gradient_bytes(shape, tuning);
-  memory.state = config.method().state_bytes(shape);
+  memory.state = config.method().state_bytes(shape) + spared;
   return memory;
 }
 

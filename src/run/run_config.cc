@@ -69,6 +69,15 @@ void check_config(const RunConfig& c, const std::string& place) {
   if (find_slice_choice(c.policy.slices).reads_general && c.data.replay.empty()) {
     fail(place, "selection.slices = {} needs data.replay, the general text that it reads.", c.policy.slices);
   }
+  if (c.tuning.null_space > 0 && c.data.replay.empty()) {
+    fail(place, "tuning.null_space needs data.replay, the general text whose inputs are spared.");
+  }
+  if (c.optimizer.rule.curvature > 0 && c.data.replay.empty()) {
+    fail(place, "optimizer.curvature needs data.replay, the general text that it is of.");
+  }
+  if (c.optimizer.rule.curvature > 0 && c.optimizer.rule.kind != "adamw") {
+    fail(place, "optimizer.curvature is of optimizer.kind = adamw, found {}.", c.optimizer.rule.kind);
+  }
   if (c.policy.extra_random == 0 && !c.policy.extra_outside.empty()) {
     fail(place, "selection.extra_outside is of selection.extra_random, which is 0.");
   }

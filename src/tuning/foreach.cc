@@ -7,6 +7,8 @@
 
 #include <map>
 
+#include "tuning/null_space.h"
+
 namespace circuit {
 
 std::vector<at::Tensor> scaled_gradients(const std::vector<SliceUpdate>& updates) {
@@ -39,10 +41,16 @@ void add_scaled(const std::vector<at::Tensor>& tensors, const std::vector<at::Te
   for (const auto& [factor, lists] : dense) at::_foreach_add_(lists.first, lists.second, factor);
 }
 
-void add_changes(const std::vector<SliceUpdate>& updates, const std::vector<at::Tensor>& changes) {
+std::vector<at::Tensor> update_together(const Optimizer& optimizer, const OptimizerSpec& spec,
+                                        const std::vector<SliceUpdate>& updates) {
+  std::vector<at::Tensor> changes = optimizer.changes(spec, updates);
   std::vector<at::Tensor> weights;
-  for (const SliceUpdate& u : updates) weights.push_back(u.weight);
+  for (size_t i = 0; i < updates.size(); ++i) {
+    if (updates[i].protection != nullptr) take_away(*updates[i].protection, changes[i]);
+    weights.push_back(updates[i].weight);
+  }
   add_scaled(weights, changes, std::vector<double>(updates.size(), 1));
+  return changes;
 }
 
 std::vector<at::Tensor> states_of(const std::vector<SliceUpdate>& updates, at::Tensor SliceState::*tensor,

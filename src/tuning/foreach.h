@@ -20,8 +20,9 @@ std::vector<at::Tensor> states_of(const std::vector<SliceUpdate>& updates, at::T
 void add_scaled(const std::vector<at::Tensor>& tensors, const std::vector<at::Tensor>& others,
                 const std::vector<double>& factors);
 
-// weight += change of each.
-void add_changes(const std::vector<SliceUpdate>& updates, const std::vector<at::Tensor>& changes);
+// Makes all updates in few kernels, each change kept off what its protection has. Returns the changes.
+std::vector<at::Tensor> update_together(const Optimizer& optimizer, const OptimizerSpec& spec,
+                                        const std::vector<SliceUpdate>& updates);
 
 // One factor each.
 template <class Factor>

@@ -27,6 +27,7 @@ namespace circuit {
 namespace {
 
 constexpr const char* kSuffix = ".weight";
+constexpr const char* kSpared = "[lora_A].spared";  // directions, in a checkpoint
 
 std::string last_part(const std::string& module) { return module.substr(module.rfind('.') + 1); }
 
@@ -252,15 +253,15 @@ UpdateNorms LoraStore::update(const OptimizerSpec& spec, double lr, double clip,
   for (size_t i = 0; i < adapters_.size(); ++i) {
     Adapter& adapter = adapters_[i];
     if (!gradients[2 * i].defined()) continue;
-    updates.push_back({step, adapter.a, std::move(gradients[2 * i]), &adapter.a_state});
+    const Protection* protection = adapter.protection ? &*adapter.protection : nullptr;
+    updates.push_back({step, adapter.a, std::move(gradients[2 * i]), &adapter.a_state, protection});
     updates.push_back({step, adapter.b, std::move(gradients[2 * i + 1]), &adapter.b_state});
     updated.push_back(i);
   }
   if (!model_.device().is_cpu() && optimizer.changes != nullptr && !updates.empty()) {
-    const std::vector<at::Tensor> changes = optimizer.changes(spec, updates);
-    add_changes(updates, changes);
+    update_together(optimizer, spec, updates);
   } else {
-    for (const SliceUpdate& u : updates) optimizer.update(spec, u.step, u.weight, u.gradient, u.state);
+    for (const SliceUpdate& u : updates) update_one(optimizer, spec, u);
   }
   std::vector<at::Tensor> moved;  // ‖Δw‖ of each, where it is
   for (const size_t i : updated) {
@@ -279,6 +280,28 @@ UpdateNorms LoraStore::update(const OptimizerSpec& spec, double lr, double clip,
   return norms;
 }
 
+void LoraStore::take_curvature(const std::vector<at::Tensor>& squares) {
+  for (size_t i = 0; i < adapters_.size(); ++i) {
+    Adapter& adapter = adapters_[i];
+    if (squares[2 * i].defined()) adapter.a_state.general = squares[2 * i].to(adapter.a.scalar_type());
+    if (squares[2 * i + 1].defined()) adapter.b_state.general = squares[2 * i + 1].to(adapter.b.scalar_type());
+  }
+  curved_ = true;
+}
+
+void LoraStore::protect(const std::vector<InputMoment>& inputs, double share) {
+  for (size_t i = 0; i < adapters_.size(); ++i) {
+    Adapter& adapter = adapters_[i];
+    InputMoment moment = inputs[i];
+    // Of the inputs that the adapter reaches.
+    if (adapter.a_mask.defined() && moment.sum.defined()) moment.sum = moment.sum * adapter.a_mask * adapter.a_mask.t();
+    adapter.protection = protection_of(moment, share);
+    adapter.protection->input_dim = 1;
+    take_away(*adapter.protection, adapter.a);
+  }
+  protected_ = true;
+}
+
 void LoraStore::merge(const Adapter& adapter) {
   merge_into(model_.writable(adapter.layer.tensor), adapter.base, adapter.a, adapter.b, scale(),
              adapter.layer.transposed);
@@ -287,8 +310,8 @@ void LoraStore::merge(const Adapter& adapter) {
 int64_t LoraStore::state_bytes() const {
   int64_t bytes = 0;
   for (const Adapter& x : adapters_) {
-    for (const at::Tensor* t :
-         {&x.base, &x.a, &x.b, &x.a_state.first, &x.a_state.second, &x.b_state.first, &x.b_state.second}) {
+    for (const at::Tensor* t : {&x.base, &x.a, &x.b, &x.a_state.first, &x.a_state.second, &x.b_state.first,
+                                &x.b_state.second, &x.a_state.general, &x.b_state.general}) {
       if (t->defined()) bytes += static_cast<int64_t>(t->nbytes());
     }
   }
@@ -311,9 +334,11 @@ NamedTensors LoraStore::state_tensors() const {
     tensors.emplace_back(name + ".updates", at::scalar_tensor(state.updates, at::kLong));
     if (state.first.defined()) tensors.emplace_back(name + ".first", state.first);
     if (state.second.defined()) tensors.emplace_back(name + ".second", state.second);
+    if (state.general.defined()) tensors.emplace_back(name + ".general", state.general);
   };
   for (const Adapter& adapter : adapters_) {
     const std::string name = model_.file_name(adapter.layer.tensor);
+    if (adapter.protection) tensors.emplace_back(name + kSpared, adapter.protection->directions);
     add(name + "[lora_A]", adapter.a_state);
     add(name + "[lora_B]", adapter.b_state);
   }
@@ -332,11 +357,18 @@ void LoraStore::restore(const TensorFile& values, const TensorFile* states, cons
     if (states->contains(name + ".second")) state->second = load(*states, name + ".second", like);
     if (!states->contains(name + ".updates")) fail(states->path(), "'{}.updates' is missing.", name);
     state->updates = states->tensor(name + ".updates").item<int64_t>();
+    if (!states->contains(name + ".general")) return;
+    state->general = load(*states, name + ".general", like);
+    curved_ = true;
   };
   for (Adapter& adapter : adapters_) {
     const std::string name = model_.file_name(adapter.layer.tensor);
     adapter.a = load(values, name + "[lora_A]", adapter.a);
     adapter.b = load(values, name + "[lora_B]", adapter.b);
+    if (states != nullptr && states->contains(name + kSpared)) {
+      adapter.protection = {states->tensor(name + kSpared).clone().to(adapter.a.device()), 1};
+      protected_ = true;
+    }
     if (states != nullptr) load_state(name + "[lora_A]", adapter.a, &adapter.a_state);
     if (states != nullptr) load_state(name + "[lora_B]", adapter.b, &adapter.b_state);
     merge(adapter);

@@ -54,6 +54,11 @@ class LoraStore : public ParameterStore {
   std::vector<at::Tensor> take_gradients() override;
   UpdateNorms update(const OptimizerSpec& spec, double lr, double clip, Detail detail,
                      std::vector<at::Tensor> gradients) override;
+  bool lacks_curvature() const override { return !curved_; }
+  void take_curvature(const std::vector<at::Tensor>& squares) override;
+  bool lacks_protection() const override { return !protected_; }
+  // Of B A x: A is kept off the directions, from its first value on.
+  void protect(const std::vector<InputMoment>& inputs, double share) override;
   int64_t state_bytes() const override;
 
   NamedTensors value_tensors() const override;
@@ -73,6 +78,7 @@ class LoraStore : public ParameterStore {
     at::Tensor a_mask, b_mask;  // [1, in], [out, 1] of 0 and 1; undefined: all
     SliceState a_state, b_state;
     at::Tensor a_gradient, b_gradient;
+    std::optional<Protection> protection;  // of A
   };
   const std::vector<Adapter>& adapters() const { return adapters_; }
   const LoraSpec& spec() const { return spec_; }
@@ -92,6 +98,7 @@ class LoraStore : public ParameterStore {
   std::vector<Slice> table_;
   std::vector<int64_t> all_;
   std::shared_ptr<WeightSink> sink_;
+  bool curved_ = false, protected_ = false;
 };
 
 // (α/r) B A as the tensor stores it, added to `base` where it is not zero, so that a row it does not reach keeps its

@@ -11,12 +11,15 @@
 
 namespace circuit {
 
+struct Protection;  // null_space.h
+
 struct OptimizerSpec {
   std::string kind = "adamw";
   double momentum = 0.9;  // sgd
   double beta1 = 0.9;     // adamw
   double beta2 = 0.999;
   double epsilon = 1e-8;
+  double curvature = 0;  // adamw: λ, weight of general text's Fisher information in the denominator
   double weight_decay = 0;
   bool decay_biases = true;  // false: weight decay skips biases (one-dimensional parameters)
 };
@@ -26,6 +29,9 @@ struct SliceState {
   at::Tensor master;  // the slice in full precision, where the model computes in BF16; else undefined
   at::Tensor first;   // SGD: momentum; AdamW: first moment. Undefined before the first update
   at::Tensor second;  // AdamW: second moment
+  // Of general text: mean of squared gradients over single windows, an empirical Fisher information's diagonal.
+  // Undefined: counts as 0.
+  at::Tensor general;
   int64_t updates = 0;
 };
 
@@ -41,6 +47,7 @@ struct SliceUpdate {
   UpdateStep step;
   at::Tensor weight, gradient;  // as of a single one
   SliceState* state = nullptr;
+  const Protection* protection = nullptr;  // of its change; null: none
 };
 
 struct Optimizer {
@@ -49,11 +56,14 @@ struct Optimizer {
   // may be overwritten; it counts `scale` times (clipping).
   void (*update)(const OptimizerSpec& spec, const UpdateStep& step, const at::Tensor& weight,
                  const at::Tensor& gradient, SliceState* state);
-  int states;  // tensors of state per slice, for memory plans
+  int states;  // tensors of state per slice, for memory plans; without SliceState::general
   // What the updates add to their weights, of each in its gradient's layout; states move on, weights stay. For devices,
   // where a kernel a slice costs more than its work. Null: one after the other.
   std::vector<at::Tensor> (*changes)(const OptimizerSpec& spec, const std::vector<SliceUpdate>& updates) = nullptr;
 };
+
+// One update in place, whose change is kept off what its protection has.
+void update_one(const Optimizer& optimizer, const OptimizerSpec& spec, const SliceUpdate& update);
 
 const std::vector<Optimizer>& optimizers();
 const Optimizer& find_optimizer(const std::string& name);  // throws UsageError listing the known ones

@@ -16,6 +16,12 @@ void OptimizerSettings::declare(Settings* s) {
   s->add("beta1", &rule.beta1, "AdamW's first decay, below 1.").below(0, 1);
   s->add("beta2", &rule.beta2, "AdamW's second decay, below 1.").below(0, 1);
   s->add("epsilon", &rule.epsilon, "AdamW's epsilon, above 0: a gradient of 0 would be divided by it.").above(0, 1);
+  s->add(
+       "curvature", &rule.curvature,
+       "k: adds k times general text's mean squared gradient, which data.replay gives, to AdamW's second moment: what "
+       "that text's loss bends at moves less.")
+      .range(0, 1e9)
+      .since_version("0.3");
   s->add("weight_decay", &rule.weight_decay, "Weight decay, of the trained slices only.").range(0, 1e3);
   s->add("decay_biases", &rule.decay_biases, "Whether decay reaches biases.");
   s->add("warmup", &schedule.warmup, "Steps of linear warm-up.").at_least(0).in("steps");

@@ -10,6 +10,7 @@
 
 #include "graph/slices.h"
 #include "model/checkpoint.h"
+#include "tuning/null_space.h"
 #include "tuning/optimizer.h"
 #include "tuning/weight_gradients.h"
 
@@ -56,6 +57,15 @@ class ParameterStore {
   // least. Afterwards all ranks have the new values. Throws Error on a gradient that is not finite.
   virtual UpdateNorms update(const OptimizerSpec& spec, double lr, double clip, Detail detail,
                              std::vector<at::Tensor> gradients) = 0;
+
+  // General text (general_text.h) before entries are trained. Whether one that is trained now lacks its mean squared
+  // gradients (SliceState::general), the same on all ranks; those, as take_gradients has gradients, on each one's owner
+  // at least: who has some already keeps them.
+  virtual bool lacks_curvature() const = 0;
+  virtual void take_curvature(const std::vector<at::Tensor>& squares) = 0;
+  // Whether one lacks its Protection; the inputs of current() in turn, from which it is made with a share of them.
+  virtual bool lacks_protection() const = 0;
+  virtual void protect(const std::vector<InputMoment>& inputs, double share) = 0;
 
   // Bytes of optimiser state and of values held beside the model's, now, on this rank.
   virtual int64_t state_bytes() const = 0;

@@ -177,18 +177,11 @@ std::vector<double> SliceStore::update_in_turn(const Optimizer& optimizer, const
       if (!scratch.defined()) scratch = at::empty({largest_slice()}, u.weight.options());
       before = scratch.narrow(0, 0, u.weight.numel()).view(u.weight.sizes()).copy_(u.weight);
     }
-    optimizer.update(spec, u.step, u.weight, u.gradient, u.state);
+    update_one(optimizer, spec, u);
     u.gradient = at::Tensor();
     if (detail == Detail::kPerSlice) changes.push_back(euclidean_norm(before.sub_(u.weight)));
   }
   return changes;
-}
-
-std::vector<double> SliceStore::update_together(const Optimizer& optimizer, const OptimizerSpec& spec, Detail detail,
-                                                const std::vector<SliceUpdate>& updates) {
-  const std::vector<at::Tensor> changes = optimizer.changes(spec, updates);
-  add_changes(updates, changes);
-  return detail == Detail::kPerSlice ? euclidean_norms(changes, 0) : std::vector<double>();
 }
 
 UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip, Detail detail,
@@ -215,12 +208,18 @@ UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip
     u.step.lr = rates_.empty() ? lr : lr * rates_[id];
     u.step.weight_decay = view.dim() == 1 && !spec.decay_biases ? 0 : spec.weight_decay;
     u.step.scale = factor;
+    if (const auto found = protected_.find(id); found != protected_.end()) u.protection = &found->second;
     updates.push_back(std::move(u));
     updated.push_back(i);
   }
   const bool together = !model_.device().is_cpu() && optimizer.changes != nullptr && !updates.empty();
-  const std::vector<double> lengths_of_changes =
-      together ? update_together(optimizer, spec, detail, updates) : update_in_turn(optimizer, spec, detail, &updates);
+  std::vector<double> lengths_of_changes;
+  if (together) {
+    const std::vector<at::Tensor> all = update_together(optimizer, spec, updates);
+    if (detail == Detail::kPerSlice) lengths_of_changes = euclidean_norms(all, 0);
+  } else {
+    lengths_of_changes = update_in_turn(optimizer, spec, detail, &updates);
+  }
   std::vector<double> changes(current_.size());
   for (size_t i = 0; i < lengths_of_changes.size(); ++i) changes[updated[i]] = lengths_of_changes[i];
   for (const size_t i : updated) {
@@ -241,12 +240,54 @@ UpdateNorms SliceStore::update(const OptimizerSpec& spec, double lr, double clip
   return norms;
 }
 
+bool SliceStore::lacks_curvature() const {
+  return std::any_of(current_.begin(), current_.end(), [&](int64_t id) { return curved_.count(id) == 0; });
+}
+
+void SliceStore::take_curvature(const std::vector<at::Tensor>& squares) {
+  for (size_t i = 0; i < current_.size(); ++i) {
+    if (!curved_.insert(current_[i]).second || !is_own(current_[i]) || !squares[i].defined()) continue;
+    SliceState& state = states_[current_[i]];
+    const at::Tensor& weight = state.master.defined() ? state.master : view_of(current_[i]);
+    state.general = squares[i].to(weight.scalar_type()).contiguous();
+  }
+}
+
+const Protection* SliceStore::protection_of_tensor(int64_t id) const {
+  const Slice& slice = table_[id];
+  for (const auto& [other, protection] : protected_) {
+    if (table_[other].tensor == slice.tensor && protection.input_dim != slice.dim) return &protection;
+  }
+  return nullptr;
+}
+
+bool SliceStore::lacks_protection() const {
+  return std::any_of(current_.begin(), current_.end(), [&](int64_t id) { return protected_.count(id) == 0; });
+}
+
+void SliceStore::protect(const std::vector<InputMoment>& inputs, double share) {
+  std::map<const void*, at::Tensor> made;  // by the sum they are of
+  for (size_t i = 0; i < current_.size(); ++i) {
+    if (protected_.count(current_[i]) > 0) continue;
+    Protection protection;
+    const void* sum = inputs[i].sum.defined() ? inputs[i].sum.unsafeGetTensorImpl() : nullptr;
+    const bool divided = inputs[i].input_dim == table_[current_[i]].dim;
+    if (const Protection* known = divided ? nullptr : protection_of_tensor(current_[i])) {
+      protection = *known;
+    } else if (sum != nullptr) {
+      if (made.count(sum) == 0) made[sum] = protection_of(inputs[i], share).directions;
+      protection = {made[sum], inputs[i].input_dim};
+    }
+    protected_[current_[i]] = protection;
+  }
+}
+
 void SliceStore::collect() {
   if (owner_of_.empty()) return;
   std::vector<at::Tensor> own;
   for (const auto& [id, state] : states_) {
     if (!is_own(id)) continue;
-    for (const at::Tensor& t : {state.master, state.first, state.second}) own.push_back(t);
+    for (const at::Tensor& t : {state.master, state.first, state.second, state.general}) own.push_back(t);
     own.push_back(at::scalar_tensor(state.updates, at::kLong));
   }
   std::vector<at::Tensor> outgoing(world().count(), at::empty({0}, at::kByte));
@@ -259,8 +300,8 @@ void SliceStore::collect() {
   for (const auto& [id, state] : states_) {
     const std::vector<at::Tensor>& from = of_rank[owner_of_[id]];
     size_t& at = next[owner_of_[id]];
-    collected_[id] = {from[at], from[at + 1], from[at + 2], from[at + 3].item<int64_t>()};
-    at += 4;
+    collected_[id] = {from[at], from[at + 1], from[at + 2], from[at + 3], from[at + 4].item<int64_t>()};
+    at += 5;
   }
 }
 
@@ -269,99 +310,11 @@ void SliceStore::drop_collected() { collected_.clear(); }
 int64_t SliceStore::state_bytes() const {
   int64_t bytes = 0;
   for (const auto& [id, s] : states_) {
-    for (const at::Tensor* t : {&s.master, &s.first, &s.second}) {
+    for (const at::Tensor* t : {&s.master, &s.first, &s.second, &s.general}) {
       if (t->defined()) bytes += static_cast<int64_t>(t->nbytes());
     }
   }
   return bytes;
-}
-
-std::string SliceStore::key_of(int64_t id) const {
-  const Slice& s = table_[id];
-  return fmt::format("{}[{}:{}:{}]", model_.file_name(s.tensor), s.dim, s.start, s.start + s.length);
-}
-
-NamedTensors SliceStore::value_tensors() const {
-  NamedTensors tensors;
-  for (const auto& [id, state] : collected_.empty() ? states_ : collected_) {
-    tensors.emplace_back(key_of(id), state.master.defined() ? state.master : view_of(id));
-  }
-  return tensors;
-}
-
-NamedTensors SliceStore::state_tensors() const {
-  NamedTensors tensors;
-  for (const auto& [id, state] : collected_.empty() ? states_ : collected_) {
-    tensors.emplace_back(key_of(id) + ".updates", at::scalar_tensor(state.updates, at::kLong));
-    if (state.first.defined()) tensors.emplace_back(key_of(id) + ".first", state.first);
-    if (state.second.defined()) tensors.emplace_back(key_of(id) + ".second", state.second);
-  }
-  return tensors;
-}
-
-void SliceStore::restore(const TensorFile& values, const TensorFile* states, const std::vector<int64_t>& current) {
-  std::map<std::string, int64_t> ids;
-  for (int64_t id = 0; id < static_cast<int64_t>(table_.size()); ++id) ids[key_of(id)] = id;
-  states_.clear();
-  std::vector<int64_t> known = current;
-  for (const TensorEntry& entry : values.header().tensors) {
-    if (const auto found = ids.find(entry.name); found != ids.end()) known.push_back(found->second);
-  }
-  known.erase(std::remove_if(known.begin(), known.end(),
-                             [&](int64_t id) { return id < 0 || id >= static_cast<int64_t>(table_.size()); }),
-              known.end());
-  find_owners(known);
-  for (const TensorEntry& entry : values.header().tensors) {
-    const auto found = ids.find(entry.name);
-    if (found == ids.end()) fail(values.path(), "'{}' is not a slice of this model.", entry.name);
-    const int64_t id = found->second;
-    const at::Tensor value = values.tensor(entry.name);
-    const at::Tensor view = writable_view_of(id);
-    if (value.sizes() != view.sizes())
-      fail(values.path(), "'{}' has another shape than the model's slice.", entry.name);
-    enter(id);
-    SliceState& state = states_[id];
-    if (state.master.defined()) state.master.copy_(value);
-    view.copy_(value);
-    // Pages that are copied already are memory held twice.
-    values.release(entry.name);
-    if (states == nullptr || !is_own(id)) continue;
-    const auto load = [&](const std::string& suffix) {
-      const std::string name = entry.name + suffix;
-      if (!states->contains(name)) return at::Tensor();
-      at::Tensor t = states->tensor(name).clone().to(model_.device());
-      if (t.sizes() != view.sizes()) fail(states->path(), "'{}' has another shape than its slice.", name);
-      states->release(name);
-      return t;
-    };
-    state.first = load(".first");
-    state.second = load(".second");
-    state.updates = states->tensor(entry.name + ".updates").item<int64_t>();
-  }
-  current_ = current;
-  for (const int64_t id : current_) {
-    if (id < 0 || id >= static_cast<int64_t>(table_.size())) fail(values.path(), "slice {} does not exist.", id);
-    enter(id);
-  }
-}
-
-std::map<std::string, at::Tensor> SliceStore::changed_tensors(const Checkpoint& base) const {
-  std::map<std::string, at::Tensor> changed;
-  for (const auto& [id, state] : states_) {
-    const Slice& s = table_[id];
-    const std::string name = model_.file_name(s.tensor);
-    at::Tensor& whole = changed[name];
-    // A copy of the base's own tensor: through the model's dtype, what was never selected would be rounded.
-    if (!whole.defined()) whole = base.tensor(name).clone();
-    whole.narrow(s.dim, s.start, s.length).copy_(state.master.defined() ? state.master : view_of(id));
-  }
-  return changed;
-}
-
-std::vector<std::pair<std::string, at::Tensor>> SliceStore::changed_views() {
-  std::vector<std::pair<std::string, at::Tensor>> views;
-  for (const auto& [id, state] : states_) views.emplace_back(model_.file_name(table_[id].tensor), writable_view_of(id));
-  return views;
 }
 
 }  // namespace circuit

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,11 @@ class SliceStore : public ParameterStore {
   UpdateNorms update(const OptimizerSpec& spec, double lr, double clip, Detail detail,
                      std::vector<at::Tensor> gradients) override;
 
+  bool lacks_curvature() const override;
+  void take_curvature(const std::vector<at::Tensor>& squares) override;
+  bool lacks_protection() const override;
+  void protect(const std::vector<InputMoment>& inputs, double share) override;
+
   int64_t state_bytes() const override;
   // Values of all slices ever selected (masters where there are any), and their state.
   NamedTensors value_tensors() const override;
@@ -55,6 +61,12 @@ class SliceStore : public ParameterStore {
 
  private:
   std::string key_of(int64_t id) const;
+  // Of the directions that a slice's change is kept off. divided: of the slice's own inputs; else all slices of the
+  // tensor have its inputs, and one key.
+  std::string protection_key(int64_t id, bool divided) const;
+  // That a slice of the same tensor has had since it came in; null: none has.
+  const Protection* protection_of_tensor(int64_t id) const;
+  void restore_protection(int64_t id, const TensorFile& states);
   at::Tensor view_of(int64_t id) const { return slice_view(model_, table_[id]); }
   at::Tensor writable_view_of(int64_t id) { return writable_slice(model_, table_[id]); }
   void enter(int64_t id);
@@ -65,8 +77,6 @@ class SliceStore : public ParameterStore {
   // The owners' values and how far they moved, on every rank.
   std::vector<double> update_in_turn(const Optimizer& optimizer, const OptimizerSpec& spec, Detail detail,
                                      std::vector<SliceUpdate>* updates) const;
-  static std::vector<double> update_together(const Optimizer& optimizer, const OptimizerSpec& spec, Detail detail,
-                                             const std::vector<SliceUpdate>& updates);
   void share_values(const std::vector<double>& lengths, std::vector<double>* changes);
   int64_t largest_slice() const;  // parameters
 
@@ -79,6 +89,8 @@ class SliceStore : public ParameterStore {
   std::vector<int> owner_of_;  // by id, from the first time it is selected on; empty: one rank
   std::vector<int64_t> load_;  // parameters that each rank owns
   std::map<int64_t, SliceState> collected_;
+  std::set<int64_t> curved_;                 // slices whose curvature was taken, whoever owns them
+  std::map<int64_t, Protection> protected_;  // of every slice ever selected, where there are any
   std::optional<SliceGradients> gradients_;
 };
 

@@ -7,9 +7,11 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <set>
 
 #include "core/error.h"
+#include "model/wide.h"
 #include "ranks/shares.h"
 #include "ranks/tree_sum.h"
 #include "task/anchor.h"
@@ -169,34 +171,51 @@ std::vector<double> Trainer::gradients_of_slices(const Step& step) {
   return norms;
 }
 
+GeneralText Trainer::general_text(int64_t step) const {
+  return {*spec_.batches.replay, spec_.general_windows, static_cast<uint64_t>(spec_.batches.seed), step,
+          spec_.recompute};
+}
+
 std::vector<double> Trainer::general_squares(const Step& step) const {
-  constexpr int64_t kWindows = 32;
-  const std::vector<Example>& text = *spec_.batches.replay;
-  Rng rng = Rng(spec_.batches.seed).split("general text " + std::to_string(step.number));
-  std::vector<const Example*> drawn;
-  for (int64_t i = 0; i < kWindows; ++i) drawn.push_back(&text[rng.below(text.size())]);
-  const Share share = share_of(kWindows, world());
+  std::optional<SliceGradients> sink;
   std::vector<double> own;
-  for (int64_t i = share.first; i < share.last; ++i) {
-    const ExampleBatch batch = make_example_batch({drawn[i]}, model_.architecture(), model_.device());
-    SliceGradients sink(model_, table_->slices());
-    ForwardCache run =
-        forward(model_, batch.tokens, spec_.recompute ? Keep::kStreams : Keep::kBackward, {batch.targets.rows});
-    const bool head = sink.wants(model_.layout().unembedding);
-    const Loss loss = nll_loss(model_, run.x_final, batch.targets,
-                               head ? LossGradient::kStreamAndUnembedding : LossGradient::kStream);
-    weight_gradients(model_, batch.tokens, run, loss, 1.0 / static_cast<double>(batch.n_targets()), sink);
-    for (const at::Tensor& g : sink.take()) {
-      const double norm = g.defined() ? euclidean_norm(g) : 0;
-      own.push_back(norm * norm);
-    }
-  }
+  read_general(
+      model_, general_text(step.number), [&](int64_t) -> WeightSink& { return sink.emplace(model_, table_->slices()); },
+      [&](int64_t) {
+        for (const double norm : sink->norms()) own.push_back(norm * norm);
+      });
   // In the order of the windows, whoever had them.
   const std::vector<double> all = joined(world(), "gradients of general text", own);
   const size_t slices = table_->slices().size();
   std::vector<double> mean(slices);
-  for (size_t i = 0; i < all.size(); ++i) mean[i % slices] += all[i] / static_cast<double>(kWindows);
+  for (size_t i = 0; i < all.size(); ++i) mean[i % slices] += all[i] / static_cast<double>(spec_.general_windows);
   return mean;
+}
+
+void Trainer::spare_general_text(int64_t step) {
+  if (spec_.optimizer.curvature > 0 && store_.lacks_curvature()) {
+    TreeSum sum;
+    read_general(
+        model_, general_text(step), [&](int64_t) -> WeightSink& { return store_.begin_batch(); },
+        [&](int64_t window) {
+          std::vector<at::Tensor> squares = store_.take_gradients();
+          for (at::Tensor& g : squares) {
+            if (g.defined()) g = wide(g).square().div_(static_cast<double>(spec_.general_windows));
+          }
+          sum.add(window, std::move(squares));
+        });
+    store_.take_curvature(sum.finish_at(world(), "curvature of general text", store_.owners()));
+  }
+  if (spec_.null_space > 0 && store_.lacks_protection()) {
+    std::vector<Slice> entries;
+    for (const int64_t id : store_.current()) entries.push_back(store_.table()[id]);
+    InputMoments moments(model_, entries);
+    TreeSum sum;
+    read_general(
+        model_, general_text(step), [&](int64_t) -> WeightSink& { return moments; },
+        [&](int64_t window) { sum.add(window, moments.take()); });
+    store_.protect(moments.of_entries(sum.finish(world(), "inputs of general text")), spec_.null_space);
+  }
 }
 
 double Trainer::anchor_of(const Step& step, size_t batch) const {
@@ -337,6 +356,7 @@ void Trainer::step(int64_t s, TuneObserver& observer) {
   if (step.target_tokens == 0) fail("tune", "step {}: no target tokens in the batch.", s);
   const bool discovers = discovers_at(s);
   if (discovers) discover(&step, observer);
+  spare_general_text(s);
   step.learning_rate = learning_rate(spec_.schedule, s);
   learn(&step);
   check_loss(step, observer);

@@ -14,6 +14,7 @@
 #include "task/example.h"
 #include "tuning/batches.h"
 #include "tuning/circuit_policy.h"
+#include "tuning/general_text.h"
 #include "tuning/optimizer.h"
 #include "tuning/schedule.h"
 #include "tuning/slice_store.h"
@@ -106,8 +107,11 @@ class Trainer {
   void discover(Step* step, TuneObserver& observer);
   // ‖∂loss/∂slice‖₂ of every slice of the table, of the step's batches.
   std::vector<double> gradients_of_slices(const Step& step);
-  // SliceEvidence::general: of every slice of the table, over 32 windows of replayed text.
+  // SliceEvidence::general: of every slice of the table.
   std::vector<double> general_squares(const Step& step) const;
+  // What curvature and null space need of general text, where the store trains what it has not got it for.
+  void spare_general_text(int64_t step);
+  GeneralText general_text(int64_t step) const;
   void learn(Step* step);
   // Shows a micro-batch's gradients; gives its share of the loss's sum.
   double learn_batch(Step* step, size_t batch, WeightSink& sink);

@@ -44,6 +44,18 @@ void TuningSettings::declare(Settings* s) {
          "readouts of data.train answer; 0: its likelihood.")
       .range(0, 1e6)
       .since_version("0.3");
+  s->add(
+       "null_space", &null_space,
+       "Share of the squared inputs that general text, which data.replay gives, has at each linear layer: updates are "
+       "projected away from the directions that hold it; what is no map of inputs (biases, norms, embeddings) stays as "
+       "it is. 0: none.")
+      .below(0, 1)
+      .since_version("0.3");
+  s->add("general_windows", &general_windows,
+         "Windows of data.replay that tuning.null_space, optimizer.curvature and selection.slices = contrastive read.")
+      .range(1, 1e6)
+      .in("windows")
+      .since_version("0.3");
   s->add("match_parameters", &match_parameters,
          "lora: take the rank whose parameters come nearest to those of the first circuit. Other methods as they are: "
          "random has its size anyway.");

@@ -15,13 +15,15 @@ namespace circuit {
 // Of the loop over steps.
 struct TrainSettings {
   int64_t steps = 1000;
-  double readout_weight = 1;  // factor of the loss terms of readout tokens
-  bool readout_only = false;  // the loss counts readout tokens only
-  double regulariser = 0;     // β of β · mean |logit difference|
-  double anchor = 0;          // β of β · KL(base ‖ model) where the task's records have no readout
-  double anchor_replay = 0;   // β′ of the same on replayed text, in the place of its likelihood
-  double max_loss = 0;        // nats per target token above which the run stops; 0: no bound
-  bool recompute = false;     // activations are made again in the backward instead of kept
+  double readout_weight = 1;     // factor of the loss terms of readout tokens
+  bool readout_only = false;     // the loss counts readout tokens only
+  double regulariser = 0;        // β of β · mean |logit difference|
+  double anchor = 0;             // β of β · KL(base ‖ model) where the task's records have no readout
+  double null_space = 0;         // share of general text's inputs that updates are kept off; 0: none
+  int64_t general_windows = 32;  // of data.replay, read for what general text uses
+  double anchor_replay = 0;      // β′ of the same on replayed text, in the place of its likelihood
+  double max_loss = 0;           // nats per target token above which the run stops; 0: no bound
+  bool recompute = false;        // activations are made again in the backward instead of kept
 };
 
 struct TuningSettings : TrainSettings {

@@ -17,9 +17,10 @@
 namespace circuit {
 namespace {
 
-// w ← (1 − lr λ) w − lr/c₁ · m / (√v / √c₂ + ε), with c = 1 − β^t.
+// w ← (1 − lr λ) w − lr/c₁ · m / (√v / √c₂ + ε), with c = 1 − β^t. With curvature κ and general text's Fisher
+// information F the root is √(v / c₂ + κ F): what general text bends at moves less.
 struct Factors {
-  double keep, scale, beta1, beta2, rate, root, epsilon;
+  double keep, scale, beta1, beta2, rate, root, epsilon, curvature;
 };
 
 template <class T, class G>
@@ -48,7 +49,10 @@ void with_operations(const Factors& f, const at::Tensor& weight, const at::Tenso
   if (f.scale != 1) gradient.mul_(f.scale);
   state->first.mul_(f.beta1).add_(gradient, 1 - f.beta1);
   state->second.mul_(f.beta2).addcmul_(gradient, gradient, 1 - f.beta2);
-  const at::Tensor denominator = state->second.sqrt().mul_(f.root).add_(f.epsilon);
+  const bool bends = f.curvature > 0 && state->general.defined();
+  const at::Tensor denominator =
+      bends ? (state->second * (f.root * f.root)).add_(state->general, f.curvature).sqrt_().add_(f.epsilon)
+            : state->second.sqrt().mul_(f.root).add_(f.epsilon);
   weight.mul_(f.keep).addcdiv_(state->first, denominator, -f.rate);
 }
 
@@ -66,9 +70,11 @@ void update(const OptimizerSpec& spec, const UpdateStep& step, const at::Tensor&
                   spec.beta2,
                   step.lr / (1 - std::pow(spec.beta1, t)),
                   1 / std::sqrt(1 - std::pow(spec.beta2, t)),
-                  spec.epsilon};
+                  spec.epsilon,
+                  spec.curvature};
   const auto walk = [&](auto w, auto g) { in_one_pass<decltype(w), decltype(g)>(f, weight, gradient, state); };
-  if (walks_by_rows(weight) && walks_by_rows(gradient) && with_types(weight, gradient, walk)) return;
+  const bool bends = spec.curvature > 0 && state->general.defined();
+  if (!bends && walks_by_rows(weight) && walks_by_rows(gradient) && with_types(weight, gradient, walk)) return;
   with_operations(f, weight, gradient.to(weight.scalar_type()), state);
 }
 
@@ -84,9 +90,20 @@ std::vector<at::Tensor> changes(const OptimizerSpec& spec, const std::vector<Sli
   at::_foreach_add_(first, g, 1 - spec.beta1);
   at::_foreach_mul_(second, spec.beta2);
   at::_foreach_addcmul_(second, g, g, 1 - spec.beta2);
-  const std::vector<at::Tensor> roots = at::_foreach_sqrt(second);
-  at::_foreach_mul_(roots,
-                    factors_of(updates, [&](const SliceUpdate& u) { return 1 / std::sqrt(corrected(spec.beta2, u)); }));
+  std::vector<at::Tensor> roots;
+  if (spec.curvature > 0) {
+    roots = at::_foreach_mul(
+        second, factors_of(updates, [&](const SliceUpdate& u) { return at::Scalar(1 / corrected(spec.beta2, u)); }));
+    for (size_t i = 0; i < updates.size(); ++i) {
+      const at::Tensor& general = updates[i].state->general;
+      if (general.defined()) roots[i].add_(general, spec.curvature);
+    }
+    at::_foreach_sqrt_(roots);
+  } else {
+    roots = at::_foreach_sqrt(second);
+    at::_foreach_mul_(
+        roots, factors_of(updates, [&](const SliceUpdate& u) { return 1 / std::sqrt(corrected(spec.beta2, u)); }));
+  }
   at::_foreach_add_(roots, spec.epsilon);
   std::vector<at::Tensor> change = at::_foreach_div(first, roots);
   at::_foreach_mul_(change,

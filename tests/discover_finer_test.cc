@@ -131,7 +131,7 @@ INSTANTIATE_TEST_SUITE_P(Families, MlpBlocks,
 // A block reads with its columns and writes with its rows: of a method that is linear in both, sums are the
 // MLP's.
 TEST_F(Finer, ScoresOfBlocksAddUpToTheMlps) {
-  for (const char* method : {"eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp"}) {
+  for (const char* method : {"eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp", "gim"}) {
     SCOPED_TRACE(method);
     const Json whole = discover(llama_, {"--method", method})["edges"];
     const Json blocks = discover(llama_, {"--method", method, "--mlp-block", std::to_string(kBlock)})["edges"];

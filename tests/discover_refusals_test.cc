@@ -38,7 +38,7 @@ TEST_F(Finer, AMetricThatTheCounterfactualDoesNotMoveStopsTheRun) {
   write_file(data_,
              "{\"text_ids\": [1, 2, 3], \"counterfactual_ids\": [2, 1, 3], \"readouts\": [{\"correct_id\": 6, "
              "\"wrong_id\": 7}]}\n");
-  for (const char* method : {"eap", "eap-ig-inputs", "eap-ig-activations", "relp"}) {
+  for (const char* method : {"eap", "eap-ig-inputs", "eap-ig-activations", "relp", "gim"}) {
     refuses({"--method", method}, {"logit_diff", "the same on every text and its counterfactual"});
   }
   // By another ablation there is something to attribute.
@@ -54,7 +54,8 @@ TEST_F(Finer, ValuesThatAreNotFiniteStopTheRun) {
 }
 
 TEST_F(Finer, KlIsRefusedWhereItsGradientIsZero) {
-  for (const char* method : {"eap", "relp"}) refuses({"--metric", "kl", "--method", method}, {"kl", "eap-ig-inputs"});
+  for (const char* method : {"eap", "relp", "gim"})
+    refuses({"--metric", "kl", "--method", method}, {"kl", "eap-ig-inputs"});
 }
 
 TEST_F(Finer, LogProbAndKlNeedNoWrongAnswer) {

@@ -309,7 +309,7 @@ TEST_F(Discover, WritesDrawingsAndEvaluateAPage) {
 
 TEST_F(Discover, EveryMethodAndSelectorWritesACircuitThatReadsBack) {
   std::vector<Arguments> ways;
-  for (const char* method : {"eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp",
+  for (const char* method : {"eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp", "gim",
                              "clean-corrupted", "exact", "random"}) {
     ways.push_back({"--method", method});
   }

@@ -23,7 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
-METHODS = ["exact", "eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp", "clean-corrupted", "random"]
+METHODS = ["exact", "eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp", "gim", "clean-corrupted", "random"]
 NEED_PAIRS = {"eap-ig-inputs", "clean-corrupted"}
 RANDOM_SEEDS = [0, 1, 2]  # one draw of random scores says little about CPR
 TOP_SHARE = 0.05

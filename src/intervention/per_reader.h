@@ -40,8 +40,9 @@ class PerReaderModel {
     return a;
   };
   // Coefficients of the nonlinear parts, by name. kRecord: kept from this run; kFrozen: taken from them, which
-  // makes the model linear (arXiv 2508.21258).
-  enum class Coefficients { kLive, kRecord, kFrozen } mode = Coefficients::kLive;
+  // makes the model linear (arXiv 2508.21258). kInteraction: the model whose gradient at the recorded run has
+  // interaction modifications (arXiv 2505.17630): norms frozen, queries, keys, values and soft-max as head() has them.
+  enum class Coefficients { kLive, kRecord, kFrozen, kInteraction } mode = Coefficients::kLive;
   std::map<std::string, at::Tensor> coefficients;
 
   // The stream that `logits` reads.
@@ -92,7 +93,8 @@ class PerReaderModel {
   // γ (x − mean) · rstd + β, with the scale of the recorded run where coefficients are frozen.
   at::Tensor norm(const std::string& name, const NormWeights& weights, const at::Tensor& x) {
     const at::Tensor centred = weights.spec.kind == NormKind::kLayerNorm ? x - x.mean(-1, true) : x;
-    const at::Tensor scale = coefficient(name, (centred.square().mean(-1, true) + weights.spec.eps).rsqrt());
+    const at::Tensor live = (centred.square().mean(-1, true) + weights.spec.eps).rsqrt();
+    const at::Tensor scale = mode == Coefficients::kInteraction ? coefficients.at(name) : coefficient(name, live);
     const at::Tensor y = centred * scale * norm_scale(weights);
     return weights.bias.defined() ? y + weights.bias : y;
   }
@@ -107,6 +109,22 @@ class PerReaderModel {
     if (mode == Coefficients::kFrozen) return coefficients.at(name);
     if (mode == Coefficients::kRecord) coefficients[name] = live;
     return live;
+  }
+
+  // x of the recorded run, and a share of what has moved since.
+  at::Tensor part_of_move(const std::string& name, const at::Tensor& x, double share) {
+    if (mode == Coefficients::kRecord) coefficients[name] = x;
+    return mode == Coefficients::kInteraction ? coefficients.at(name) + (x - coefficients.at(name)) * share : x;
+  }
+
+  // With the slope of a soft-max of half the scores, where interactions are modified.
+  at::Tensor probabilities(const std::string& name, const at::Tensor& scores) {
+    if (mode != Coefficients::kInteraction) {
+      if (mode == Coefficients::kRecord) coefficients[name + " scores"] = scores;
+      return coefficient(name, at::softmax(scores, 1));
+    }
+    const at::Tensor moved = at::softmax(scores / 2, 1) - at::softmax(coefficients.at(name + " scores") / 2, 1);
+    return coefficients.at(name) + moved * 2;
   }
 
   at::Tensor read(int64_t v, const at::Tensor& constant) {
@@ -142,6 +160,16 @@ class PerReaderModel {
     return (node.is(kHeadNode) ? "post a" : "post m") + std::to_string(node.layer);
   }
 
+  // That of queries or keys, whose scale is a coefficient only where interactions are modified.
+  at::Tensor head_norm(const std::string& name, const NormWeights& weights, const at::Tensor& x) {
+    NormStats stats;
+    const at::Tensor y = norm_forward(weights, x, &stats);
+    if (mode == Coefficients::kRecord) coefficients[name] = stats.rstd;
+    if (mode != Coefficients::kInteraction) return y;
+    stats.rstd = coefficients.at(name);
+    return norm_output(weights, x, stats);
+  }
+
   at::Tensor head(const TokenBatch& batch, int64_t l, int64_t h, const at::Tensor& constant) {
     const Architecture& a = model_.architecture();
     const AttentionSpec& spec = a.layer(l).attention;
@@ -154,24 +182,27 @@ class PerReaderModel {
       return bias.defined() ? out + head_bias(bias, unit) : out;
     };
     const RotaryTable table = make_rotary_tables(a, batch, model_.dtype()).of(a, l);
-    const auto turned = [&](const at::Tensor& x, const NormWeights& weights) {
-      const at::Tensor y = spec.qk_norm ? norm_forward(weights, x, nullptr) : x;
+    const std::string own = graph_.upstream_name(graph_.head(l, h));
+    const auto turned = [&](const at::Tensor& x, const NormWeights& weights, const char* which) {
+      const at::Tensor y = spec.qk_norm ? head_norm(own + which, weights, x) : x;
       return table.cos.defined() ? rotate(y.unsqueeze(1), table, Direction::kForward).squeeze(1) : y;
     };
-    const at::Tensor q = turned(project(graph_.query(l, h), w.w_q, w.b_q, h), w.q_norm);
-    const at::Tensor k = turned(project(graph_.key(l, kv), w.w_k, w.b_k, g), w.k_norm);
+    const at::Tensor q = turned(project(graph_.query(l, h), w.w_q, w.b_q, h), w.q_norm, " q norm");
+    const at::Tensor k = turned(project(graph_.key(l, kv), w.w_k, w.b_k, g), w.k_norm, " k norm");
     const at::Tensor v = project(graph_.value(l, kv), w.w_v, w.b_v, g);
     std::vector<at::Tensor> z;
     for (size_t s = 0; s < batch.lengths.size(); ++s) {
       const auto part = [&](const at::Tensor& t) { return t.narrow(0, batch.starts[s], batch.lengths[s]); };
-      at::Tensor scores = at::mm(part(q), part(k).t()) * a.score_scale(l);
+      const std::string name = own + " of " + std::to_string(s);
+      const at::Tensor of_q = part_of_move(name + " q", part(q), 0.25);
+      const at::Tensor of_k = part_of_move(name + " k", part(k), 0.25);
+      at::Tensor scores = at::mm(of_q, of_k.t()) * a.score_scale(l);
       if (spec.softcap) scores = (scores / *spec.softcap).tanh() * *spec.softcap;
       if (!spec.alibi.empty()) scores = scores + alibi_bias(spec, 0, scores.size(1), scores.options())[h];
       const at::Tensor never = at::full_like(scores, -std::numeric_limits<double>::infinity());
       scores = scores + never.triu(1);
       if (spec.window) scores = scores + never.tril(-*spec.window);
-      const std::string name = graph_.upstream_name(graph_.head(l, h)) + " of " + std::to_string(s);
-      z.push_back(at::mm(coefficient(name, at::softmax(scores, 1)), part(v)));
+      z.push_back(at::mm(probabilities(name, scores), part_of_move(name + " v", part(v), 0.5)));
     }
     return at::mm(at::cat(z, 0), w.w_o.narrow(0, h * a.value_width(), a.value_width()));
   }
@@ -189,7 +220,8 @@ class PerReaderModel {
     MlpCache in;
     in.in = project(w.w_in, w.b_in);
     if (spec.gated) in.gate = project(w.w_gate, w.b_gate);
-    const at::Tensor hidden = mode == Coefficients::kLive ? mlp_hidden(spec, in) : linear_hidden(spec, name, in);
+    const bool live = mode == Coefficients::kLive || mode == Coefficients::kInteraction;
+    const at::Tensor hidden = live ? mlp_hidden(spec, in) : linear_hidden(spec, name, in);
     return at::mm(hidden, w.w_out.narrow(0, first, graph_.mlp_block(l)));
   }
 

@@ -184,11 +184,19 @@ at::Tensor attention_forward(const Architecture& architecture, int64_t layer, co
 
 namespace {
 
+// Soft-max of half the scores from that of the scores: √p, made to add up. sinks: what the keys leave is a sink's.
+at::Tensor warmer(const at::Tensor& probs, bool sinks) {
+  const at::Tensor root = wide(probs).sqrt();
+  at::Tensor sum = root.sum(-1, true);
+  if (sinks) sum = sum + (1 - wide(probs).sum(-1, true)).clamp_min(0).sqrt();
+  return (root / sum).to(probs.scalar_type());
+}
+
 // Gradients of one tile, added to d_k and d_v: [G, T, c], or per query head [G, R, T, c], and put into d_sinks,
 // [G, R, T], where there are sinks. Returns that at its queries, [groups, R · queries, c].
 at::Tensor tile_backward(const AttentionSpec& spec, const AttentionCache& cache, const at::Tensor& d_out, const Tile& t,
                          const at::Tensor& probs, const at::Tensor& d_k, const at::Tensor& d_v,
-                         const at::Tensor& d_sinks) {
+                         const at::Tensor& d_sinks, Rule rule) {
   const int64_t longest = cache.k.size(1);
   const at::Tensor q = t.queries_of(cache.q, longest);
   const at::Tensor k = t.keys_of(cache.k);
@@ -199,7 +207,8 @@ at::Tensor tile_backward(const AttentionSpec& spec, const AttentionCache& cache,
     const at::Tensor of_tile = ((probs.sum(-1) - 1) * (probs * d_probs).sum(-1)).view({t.groups, -1, t.queries});
     d_sinks.narrow(0, t.group, t.groups).narrow(2, t.query, t.queries).copy_(of_tile);
   }
-  const at::Tensor d_scores = at::_softmax_backward_data(d_probs, probs, -1, probs.scalar_type());
+  const at::Tensor at_which = rule == Rule::kInteraction ? warmer(probs, cache.sinks.defined()) : probs;
+  const at::Tensor d_scores = at::_softmax_backward_data(d_probs, at_which, -1, probs.scalar_type());
   // Capped scores are made again: only Gemma 2 has a cap.
   if (const auto& cap = spec.softcap) {
     d_scores.mul_(soft_cap_slope(attention_scores(spec, q, k), *cap));
@@ -222,7 +231,8 @@ at::Tensor tile_backward(const AttentionSpec& spec, const AttentionCache& cache,
 }  // namespace
 
 AttentionGradients attention_backward(const Architecture& architecture, int64_t layer, const TokenBatch& batch,
-                                      const AttentionCache& cache, const at::Tensor& d_z, KeyValueGradients form) {
+                                      const AttentionCache& cache, const at::Tensor& d_z, KeyValueGradients form,
+                                      Rule rule) {
   const AttentionSpec& spec = architecture.layer(layer).attention;
   const int64_t kv_heads = architecture.n_kv_heads;
   const int64_t longest = batch.longest;
@@ -241,7 +251,7 @@ AttentionGradients attention_backward(const Architecture& architecture, int64_t 
   at::Tensor d_sinks;
   if (cache.sinks.defined()) d_sinks = at::zeros({groups, per_group, longest}, cache.k.options());
   if (cache.probs.defined()) {
-    d_q = tile_backward(spec, cache, d_out, {0, groups, 0, longest, 0, longest}, cache.probs, d_k, d_v, d_sinks);
+    d_q = tile_backward(spec, cache, d_out, {0, groups, 0, longest, 0, longest}, cache.probs, d_k, d_v, d_sinks, rule);
   } else {
     d_q = at::empty_like(cache.q);
     const at::Tensor by_head = d_q.view({groups, -1, longest, d_head});
@@ -251,9 +261,14 @@ AttentionGradients attention_backward(const Architecture& architecture, int64_t 
                           t.mask(spec.window, cache.q.options()), cache.sinks, t.key, t.group, kv_heads);
       by_head.narrow(0, t.group, t.groups)
           .narrow(2, t.query, t.queries)
-          .copy_(
-              tile_backward(spec, cache, d_out, t, probs, d_k, d_v, d_sinks).view({t.groups, -1, t.queries, d_head}));
+          .copy_(tile_backward(spec, cache, d_out, t, probs, d_k, d_v, d_sinks, rule)
+                     .view({t.groups, -1, t.queries, d_head}));
     });
+  }
+  if (rule == Rule::kInteraction) {
+    d_q.mul_(0.25);
+    d_k.mul_(0.25);
+    d_v.mul_(0.5);
   }
   at::Tensor k = cache.k;
   at::Tensor v = cache.v;

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "model/architecture.h"
+#include "model/rule.h"
 #include "model/token_batch.h"
 
 namespace circuit {
@@ -51,7 +52,9 @@ struct AttentionGradients {
 };
 
 enum class KeyValueGradients { kGrouped, kPerQueryHead };
+// rule: kInteraction, or the gradient as it is.
 AttentionGradients attention_backward(const Architecture& architecture, int64_t layer, const TokenBatch& batch,
-                                      const AttentionCache& cache, const at::Tensor& d_z, KeyValueGradients form);
+                                      const AttentionCache& cache, const at::Tensor& d_z, KeyValueGradients form,
+                                      Rule rule = Rule::kGradient);
 
 }  // namespace circuit

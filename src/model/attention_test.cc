@@ -86,9 +86,12 @@ TEST_P(Tiles, GiveWhatOneTileGives) {
                                     .transpose(0, 1)
                                     .flatten(1);
     EXPECT_LT(largest_gap(z.narrow(0, 0, 600), expected), kTolerance);
-    for (const KeyValueGradients form : {KeyValueGradients::kGrouped, KeyValueGradients::kPerQueryHead}) {
-      const AttentionGradients a = attention_backward(architecture_, layer, batch_, cache, d_z_, form);
-      const AttentionGradients b = attention_backward(architecture_, layer, batch_, whole, d_z_, form);
+    using Way = std::pair<KeyValueGradients, Rule>;
+    for (const auto& [form, rule] :
+         {Way{KeyValueGradients::kGrouped, Rule::kGradient}, Way{KeyValueGradients::kPerQueryHead, Rule::kGradient},
+          Way{KeyValueGradients::kGrouped, Rule::kInteraction}}) {
+      const AttentionGradients a = attention_backward(architecture_, layer, batch_, cache, d_z_, form, rule);
+      const AttentionGradients b = attention_backward(architecture_, layer, batch_, whole, d_z_, form, rule);
       EXPECT_LT(largest_gap(a.d_q, b.d_q), kTolerance);
       EXPECT_LT(largest_gap(a.d_k, b.d_k), kTolerance);
       EXPECT_LT(largest_gap(a.d_v, b.d_v), kTolerance);

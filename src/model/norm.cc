@@ -88,7 +88,7 @@ at::Tensor norm_output(const NormWeights& weights, const at::Tensor& x, const No
 at::Tensor norm_backward(const NormWeights& weights, const at::Tensor& x, const NormStats& stats, const at::Tensor& d_y,
                          Rule rule) {
   if (stats.constant) return d_y;
-  if (rule == Rule::kRelevance) {
+  if (holds_norms(rule)) {
     // The centring stays: it is linear.
     const at::Tensor g = (d_y * scale_of(weights, x)).to(d_y.scalar_type()) * stats.rstd.to(d_y.scalar_type());
     return stats.mean.defined() ? g - g.mean(-1, true) : g;

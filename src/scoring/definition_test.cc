@@ -33,6 +33,21 @@ class Definition : public testing::TestWithParam<DefinitionCase> {
     for (const double m : spec_.metric.compute(model_, batch_, x_final, MetricGradient::kNone).values) sum += m;
     return sum / static_cast<double>(batch_.examples);
   }
+  // The logit difference is linear in the normed stream: read off without the live norm.
+  double readout_metric(const at::Tensor& normed) const {
+    const at::Tensor logits = head_logits(model_, normed);
+    double sum = 0;
+    for (int64_t r = 0; r < batch_.n_readouts(); ++r) {
+      const at::Tensor row = logits[batch_.readout_rows[r].item<int64_t>()];
+      const Readout& readout = batch_.readouts[r];
+      double m = 0;
+      for (const int64_t id : readout.correct)
+        m += row[id].item<double>() / static_cast<double>(readout.correct.size());
+      for (const int64_t id : readout.wrong) m -= row[id].item<double>() / static_cast<double>(readout.wrong.size());
+      sum += m / static_cast<double>(batch_.readouts_per_example[batch_.readout_example[r]]);
+    }
+    return sum / static_cast<double>(batch_.examples);
+  }
   // The outputs of the clean run, whose coefficients `model` keeps.
   std::vector<at::Tensor> recorded(PerReaderModel* model) const {
     model->mode = PerReaderModel::Coefficients::kRecord;
@@ -84,6 +99,33 @@ TEST_P(Definition, EapIsTheSlopeOfEveryEdge) {
   expect_scores("eap", expected);
 }
 
+TEST_P(Definition, InteractionIsTheSlopeOfTheModifiedModel) {
+  if (model_.architecture().head.softcap) GTEST_SKIP() << "the last soft-cap is the metric's, which is not read here";
+  PerReaderModel model(model_, graph_, ablated_, all_);
+  const std::vector<at::Tensor> clean = recorded(&model);
+  const at::Tensor x_final = model.run(batch_.tokens);
+  model.mode = PerReaderModel::Coefficients::kRecord;
+  model.norm("final", model_.final_norm(), x_final);
+  model.mode = PerReaderModel::Coefficients::kInteraction;
+  const auto metric_of = [&](const at::Tensor& x) {
+    return readout_metric(model.norm("final", model_.final_norm(), x));
+  };
+  EXPECT_NEAR(metric_of(model.run(batch_.tokens)), metric(x_final), 1e-9);
+  std::vector<double> expected;
+  for (int64_t id = 0; id < graph_.n_edges(); ++id) {
+    const int64_t u = graph_.edge(id).upstream;
+    const int64_t v = graph_.edge(id).downstream;
+    const auto at_step = [&](double step) {
+      model.on_read = [&, step](int64_t reader, const at::Tensor& x) {
+        return reader == v ? x + model.contribution(u, clean[u] - model.ablated(u)) * step : x;
+      };
+      return metric_of(model.run(batch_.tokens));
+    };
+    expected.push_back((at_step(kStep) - at_step(-kStep)) / (2 * kStep));
+  }
+  expect_scores("gim", expected);
+}
+
 TEST_P(Definition, ActivationsHoldOneBlockAtATime) {
   PerReaderModel model(model_, graph_, ablated_, all_);
   const std::vector<at::Tensor> clean = recorded(&model);
@@ -118,21 +160,8 @@ TEST_P(Definition, RelevanceIsExactOnTheFrozenModel) {
   clean.mode = PerReaderModel::Coefficients::kRecord;
   const at::Tensor x_final = clean.run(batch_.tokens);
   clean.norm("final", model_.final_norm(), x_final);
-  // The logit difference is linear in the normed stream: read it off without the live norm.
   const auto metric_of = [&](PerReaderModel* model, const at::Tensor& x) {
-    const at::Tensor y = model->norm("final", model_.final_norm(), x);
-    const at::Tensor logits = head_logits(model_, y);
-    double sum = 0;
-    for (int64_t r = 0; r < batch_.n_readouts(); ++r) {
-      const at::Tensor row = logits[batch_.readout_rows[r].item<int64_t>()];
-      const Readout& readout = batch_.readouts[r];
-      double m = 0;
-      for (const int64_t id : readout.correct)
-        m += row[id].item<double>() / static_cast<double>(readout.correct.size());
-      for (const int64_t id : readout.wrong) m -= row[id].item<double>() / static_cast<double>(readout.wrong.size());
-      sum += m / static_cast<double>(batch_.readouts_per_example[batch_.readout_example[r]]);
-    }
-    return sum / static_cast<double>(batch_.examples);
+    return readout_metric(model->norm("final", model_.final_norm(), x));
   };
   const double full = metric_of(&clean, x_final);
   EXPECT_NEAR(full, metric(x_final), 1e-9);

@@ -13,7 +13,7 @@ namespace {
 
 MetricGradient gradient_of(const at::Tensor* d_final, Rule rule) {
   if (d_final == nullptr) return MetricGradient::kNone;
-  return rule == Rule::kRelevance ? MetricGradient::kRelevance : MetricGradient::kStream;
+  return holds_norms(rule) ? MetricGradient::kHeldNorm : MetricGradient::kStream;
 }
 
 }  // namespace

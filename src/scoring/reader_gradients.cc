@@ -48,7 +48,7 @@ ReaderGradients compact(const at::Tensor& d, at::Tensor dots, const at::Tensor& 
   const at::Tensor rstd = stats.rstd.to(dots.scalar_type());
   out.d = (d * rstd.unsqueeze(-1)).to(d.scalar_type());
   // With the norm's scale held constant nothing is taken off along x̂.
-  const bool held = rule == Rule::kRelevance || stats.constant;
+  const bool held = holds_norms(rule) || stats.constant;
   const double share = held ? 0 : 1 / static_cast<double>(x.size(1));
   out.along.push_back({(dots * rstd * share).unsqueeze(-1), x, stats});
   return out;

@@ -90,6 +90,7 @@ const Scorer& find_scorer(const std::string& name);  // throws UsageError listin
   METHOD(eap_ig_activations_scorer)     \
   METHOD(eap_ig_activations_own_scorer) \
   METHOD(relp_scorer)                   \
+  METHOD(gim_scorer)                    \
   METHOD(clean_corrupted_scorer)        \
   METHOD(exact_scorer)                  \
   METHOD(random_scorer)

@@ -278,6 +278,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"gpt_neox", find_ablation("mean"), Positions::kAll, "logit_diff", "eap", 7},
                     Case{"gpt2", find_ablation("counterfactual"), Positions::kAll, "log_prob", "relp"},
                     Case{"llama", find_ablation("mean"), Positions::kAll, "prob_diff", "relp", 7},
+                    Case{"gpt2", find_ablation("counterfactual"), Positions::kAll, "log_prob", "gim"},
+                    Case{"llama", find_ablation("mean"), Positions::kAll, "prob_diff", "gim", 7},
                     Case{"mistral", find_ablation("mean"), Positions::kAll, "logit_diff"},
                     Case{"qwen2", find_ablation("counterfactual"), Positions::kAll, "logit_diff"},
                     Case{"gpt_neox", find_ablation("counterfactual"), Positions::kReadout, "logit_diff"},

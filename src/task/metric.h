@@ -17,11 +17,11 @@ struct MetricValues {
   at::Tensor d_final;
 };
 
-// kRelevance: with the final norm's scale held constant (Rule::kRelevance).
-enum class MetricGradient { kNone, kStream, kRelevance };
+// kHeldNorm: with the final norm's scale held constant (holds_norms).
+enum class MetricGradient { kNone, kStream, kHeldNorm };
 
 inline Rule rule_of(MetricGradient gradient) {
-  return gradient == MetricGradient::kRelevance ? Rule::kRelevance : Rule::kGradient;
+  return gradient == MetricGradient::kHeldNorm ? Rule::kRelevance : Rule::kGradient;
 }
 
 // What a metric reads in a record: readouts, target tokens, or the answer: its readouts' `correct`, and where a

@@ -21,7 +21,7 @@ at::Tensor sum_groups(const at::Tensor& per_head, int64_t kv_heads) {
 at::Tensor dot(const at::Tensor& a, const at::Tensor& b) { return (a * b).sum(-1); }
 
 // Through the q/k norm: from the gradients at its outputs to those at what it normed.
-void through_qk_norm(const LayerWeights& w, const QueryKeyNormCache& kept, AttentionBackward* g) {
+void through_qk_norm(const LayerWeights& w, const QueryKeyNormCache& kept, Rule rule, AttentionBackward* g) {
   if (!w.q_norm.defined()) return;
   AttentionGradients& heads = g->heads;
   const int64_t d_head = w.w_k.size(-1);
@@ -35,8 +35,8 @@ void through_qk_norm(const LayerWeights& w, const QueryKeyNormCache& kept, Atten
   };
   const at::Tensor k = spread(kept.k);
   const NormStats k_stats{spread(kept.k_stats.mean), spread(kept.k_stats.rstd)};
-  heads.d_q = from_normed(norm_backward(w.q_norm, kept.q, kept.q_stats, g->d_q_normed), d_head);
-  heads.d_k = from_normed(norm_backward(w.k_norm, k, k_stats, to_normed(w.k_norm, heads.d_k)), d_head);
+  heads.d_q = from_normed(norm_backward(w.q_norm, kept.q, kept.q_stats, g->d_q_normed, rule), d_head);
+  heads.d_k = from_normed(norm_backward(w.k_norm, k, k_stats, to_normed(w.k_norm, heads.d_k), rule), d_head);
   heads.q_dot = dot(from_normed(kept.q, d_head), heads.d_q);
   heads.k_dot = dot(from_normed(k, d_head), heads.d_k);
 }
@@ -61,13 +61,13 @@ void through_clip(const at::Tensor& of_clipped, int64_t kv_heads, at::Tensor* d,
 void through_heads(const Model& model, const TokenBatch& batch, const ForwardCache& cache, KeyValueGradients form,
                    Rule rule, AttentionBackward* g) {
   const LayerCache& kept = cache.layers[g->layer];
-  g->heads = attention_backward(model.architecture(), g->layer, batch, kept.attention, g->d_z, form);
+  g->heads = attention_backward(model.architecture(), g->layer, batch, kept.attention, g->d_z, form, rule);
   g->d_sinks = g->heads.d_sinks;
   if (rule == Rule::kRelevance) {
     for (at::Tensor* t : {&g->heads.d_q, &g->heads.d_k, &g->heads.q_dot, &g->heads.k_dot}) t->zero_();
   }
   const bool rotated_first = model.architecture().layer(g->layer).attention.rotated_first;
-  if (rotated_first) through_qk_norm(model.layers()[g->layer], kept.qk_norm, g);
+  if (rotated_first) through_qk_norm(model.layers()[g->layer], kept.qk_norm, rule, g);
   const RotaryTable& rotary = cache.rotary.of(model.architecture(), g->layer);
   g->heads.d_q = rotate(g->heads.d_q, rotary, Direction::kBackward);
   g->heads.d_k = rotate(g->heads.d_k, rotary, Direction::kBackward);
@@ -75,7 +75,7 @@ void through_heads(const Model& model, const TokenBatch& batch, const ForwardCac
   through_clip(kept.qk_norm.q_clipped, a.n_heads, &g->heads.d_q, &g->heads.q_dot);
   through_clip(kept.qk_norm.k_clipped, a.n_kv_heads, &g->heads.d_k, &g->heads.k_dot);
   through_clip(kept.qk_norm.v_clipped, a.n_kv_heads, &g->heads.d_v, &g->heads.v_dot);
-  if (!rotated_first) through_qk_norm(model.layers()[g->layer], kept.qk_norm, g);
+  if (!rotated_first) through_qk_norm(model.layers()[g->layer], kept.qk_norm, rule, g);
 }
 
 // From the gradients at every head's q, k and v to that at the norm's output.

@@ -1,5 +1,6 @@
 // eap: edge attribution patching (Syed, Rager, Conmy 2023, arXiv 2310.10348): the gradient at the clean input.
 // relp: the same with relevance coefficients in place of the gradient (Jafari et al. 2025, arXiv 2508.21258).
+// gim: the same with gradient interaction modifications (Edin et al. 2025, arXiv 2505.17630).
 #include "core/error.h"
 #include "scoring/gradient_methods.h"
 
@@ -82,6 +83,11 @@ ScoreResult score_relevance(const Model& model, const Graph& graph, const std::v
   return attribute(Rule::kRelevance, model, graph, examples, spec, progress);
 }
 
+ScoreResult score_interaction(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
+                              const ScoreSpec& spec, const ProgressCallback& progress) {
+  return attribute(Rule::kInteraction, model, graph, examples, spec, progress);
+}
+
 ScoreResult score_run(const Model& model, const Graph& graph, const std::vector<const Example*>& examples,
                       const ExampleBatch& batch, ForwardCache run, const ScoreSpec& spec) {
   Attribution attribution(Rule::kGradient, model, graph, examples, spec);
@@ -107,6 +113,15 @@ Scorer relp_scorer() {
   return {"relp",
           "relevance patching: coefficients of relevance propagation for gradients; nothing for q and k",
           score_relevance,
+          false,
+          true,
+          {1, 1}};
+}
+
+Scorer gim_scorer() {
+  return {"gim",
+          "gradient interaction modifications: norms held, soft-max warmer, queries, keys and values in parts",
+          score_interaction,
           false,
           true,
           {1, 1}};

@@ -41,6 +41,30 @@ TEST(Import, WritesRecordsAndCountsTheRest) {
   EXPECT_EQ(read_file(scratch / "again.jsonl"), records);
 }
 
+// Published rows, imported and scored in one go: what the importer writes is what score reads.
+TEST(Import, BenchmarksOfChoicesAreScoredByGroup) {
+  const ScratchFolder scratch;
+  // Prompts have capitals, which the tiny model's tokenizer has not.
+  const std::string model = std::string(CIRCUIT_SOURCE_DIR) + "/examples/books-4l";
+  write_file(scratch / "world_religions_test.csv", "who,a,b,c,d,A\nwhat,a,b,c,d,B\n");
+  write_file(scratch / "gpqa_main.csv",
+             "Question,Correct Answer,Incorrect Answer 1,Incorrect Answer 2,Incorrect Answer 3,High-level domain\n"
+             "why,a,b,c,d,Physics\n");
+  const auto by_group = [&](const std::string& format, const std::string& file) {
+    const ProgramResult imported = run_quiet({"import", format, file, "-o", scratch / "out.jsonl"});
+    EXPECT_EQ(imported.exit_code, 0) << imported.err;
+    const ProgramResult scored = run_quiet({"score", model, scratch / "out.jsonl", "--json"});
+    EXPECT_EQ(scored.exit_code, 0) << scored.err;
+    const Json score = Json::parse(scored.out)[0];
+    EXPECT_EQ(score["kind"], "multiple choice");
+    return score["accuracy_by"];
+  };
+  EXPECT_TRUE(by_group("mmlu", scratch / "world_religions_test.csv").contains("world_religions"));
+  EXPECT_TRUE(by_group("gpqa", scratch / "gpqa_main.csv").contains("Physics"));
+  expect_refused(scratch, {"import", "mmlu", scratch / "world_religions_test.csv", "-o", scratch / "m", "--messages"},
+                 {"--messages", "Leave it out"}, kWrongUse);
+}
+
 TEST(Import, WrongUseNamesWhatIsMissing) {
   const ScratchFolder scratch;
   write_file(scratch / "g.jsonl", kQuestions);

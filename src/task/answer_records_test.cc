@@ -81,6 +81,15 @@ TEST_F(AnswerRecords, AChoiceCountsFromTheFirstTokenThatReachesIntoIt) {
   EXPECT_EQ(choices(R"({"prompt": "ca", "choices": ["b", "c"], "answer": 0})")[0].choices[0].first_target, 1);
 }
 
+TEST_F(AnswerRecords, ChoicesMayBeOfAGroup) {
+  const auto read = choices(R"({"prompt": "a:", "choices": ["a", "b"], "answer": 0, "group": "letters"})"
+                            "\n"
+                            R"({"prompt": "a:", "choices": ["a", "b"], "answer": 0})");
+  EXPECT_EQ(read[0].group, "letters");
+  EXPECT_EQ(read[1].group, "");
+  refused_choice(R"({"prompt": "a:", "choices": ["a", "b"], "answer": 0, "group": 1})", "group");
+}
+
 TEST_F(AnswerRecords, BytesOfAChoiceLeaveOutTheSpaceBeforeIt) {
   const auto read = choices("{\"prompt\": \"a:\", \"choices\": [\" b c\", \"\xC3\xA9\"], \"answer\": 0}");
   EXPECT_EQ(read[0].choices[0].bytes, 3);

@@ -178,6 +178,32 @@ TEST(Messages, AreScoredOnTheLastAnswer) {
   EXPECT_EQ(Json::parse(score.out)[0]["tokens"], 2);  // "cat" and <|im_end|>
 }
 
+// With messages, what the model continues is the opened turn of the assistant: there is no answer to leave out.
+TEST(Import, InstructionsAreScoredAsTextAndAsMessages) {
+  const ScratchFolder scratch;
+  const std::string model = write_chat_model(scratch / "model");
+  write_file(
+      scratch / "input_data.jsonl",
+      R"({"key": 1, "prompt": "cat", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]})"
+      "\n"
+      R"({"key": 2, "prompt": "dog", "instruction_id_list": ["length_constraints:number_words"], "kwargs": [{"relation": "at least", "num_words": 500}]})");
+  for (const Arguments& form : {Arguments{}, Arguments{"--messages"}}) {
+    Arguments import{"import", "ifeval", scratch / "input_data.jsonl", "-o", scratch / "out.jsonl"};
+    import.insert(import.end(), form.begin(), form.end());
+    const ProgramResult imported = run_quiet(import);
+    ASSERT_EQ(imported.exit_code, 0) << imported.err;
+    const ProgramResult scored =
+        run_quiet({"score", model, scratch / "out.jsonl", "--max-tokens", "4", "--json", "--out", scratch / "p.jsonl"});
+    ASSERT_EQ(scored.exit_code, 0) << scored.err;
+    const Json score = Json::parse(scored.out)[0];
+    EXPECT_EQ(score["kind"], "generation task, ifeval");
+    for (const char* name : {"prompt_strict", "prompt_loose", "instruction_strict", "instruction_loose"}) {
+      EXPECT_LE(score[name].get<double>(), 0.5) << name << ": no four tokens have 500 words";
+    }
+    EXPECT_THAT(read_file(scratch / "p.jsonl"), HasSubstr("not kept to: length_constraints:number_words"));
+  }
+}
+
 TEST(Examples, EveryConfigurationHasKnownKeysAndValues) {
   const ScratchFolder scratch;
   int64_t configurations = 0;

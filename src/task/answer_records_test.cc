@@ -138,6 +138,38 @@ TEST_F(AnswerRecords, BadOnesAreRefusedWithTheirLine) {
   refused_answer(first + "\n" + R"({"prompt": "a", "scorer": "exact", "answers": ["a"], "labels": ["a"]})", "labels:");
 }
 
+TEST_F(AnswerRecords, InstructionsStandForAnswers) {
+  const auto read = answers(
+      R"({"prompt": "a:", "scorer": "ifeval", "instructions": [{"id": "punctuation:no_comma"}, {"id": "keywords:frequency", "keyword": "a", "frequency": 2.0, "relation": "at least"}]})");
+  ASSERT_EQ(read[0].instructions.size(), 2u);
+  EXPECT_TRUE(read[0].answers.empty());
+  EXPECT_EQ(read[0].instructions[1].id, "keywords:frequency");
+  EXPECT_EQ(read[0].instructions[1].number("frequency"), 2);
+}
+
+TEST_F(AnswerRecords, BadInstructionsAreRefusedWithTheirLine) {
+  const auto refused = [&](const std::string& instructions, const std::string& words) {
+    refused_answer(R"({"prompt": "a", "scorer": "ifeval", "instructions": )" + instructions + "}", words);
+  };
+  refused("[]", "instructions: found none");
+  refused("[1]", "instructions: found a number in it");
+  refused(R"([{"keyword": "a"}])", "id");
+  refused(R"([{"id": "keywords:absence"}])", "instruction 'keywords:absence' is not known. Known: keywords:existence");
+  refused(R"([{"id": "language:response_language", "language": "de"}])", "needs a model of languages");
+  refused(R"([{"id": "keywords:existence"}])", "keywords:existence] keywords: is missing");
+  refused(R"([{"id": "keywords:existence", "keywords": []}])", "keywords: found []");
+  refused(R"([{"id": "keywords:existence", "keywords": ["a", ""]}])", "keywords: is empty");
+  refused(R"([{"id": "punctuation:no_comma", "num_words": 3}])", "num_words: is no argument of this instruction");
+  refused(R"([{"id": "detectable_content:number_placeholders", "num_placeholders": 1.5}])", "num_placeholders");
+  refused(R"([{"id": "detectable_content:number_placeholders", "num_placeholders": -1}])", "found -1, expected 0");
+  refused(R"([{"id": "length_constraints:number_words", "num_words": 3, "relation": "at most"}])", "'at most'");
+  refused(R"([{"id": "keywords:letter_frequency", "letter": "ab", "let_frequency": 1, "let_relation": "at least"}])",
+          "letter: found 'ab', expected one character");
+  refused(
+      R"([{"id": "length_constraints:nth_paragraph_first_word", "num_paragraphs": 2, "nth_paragraph": 3, "first_word": "a"}])",
+      "nth_paragraph: found 3, expected one of 1 to num_paragraphs, 2");
+}
+
 TEST_F(AnswerRecords, TrainingReadsThemAsPromptAndCompletion) {
   const std::string line =
       R"({"prompt": "a:", "completion": " b", "scorer": "label", "answers": ["b"], "labels": ["a", "b"]})";

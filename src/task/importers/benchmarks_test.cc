@@ -160,5 +160,41 @@ TEST_F(Importers, MgsmNumbersHaveSeparatorsOfThousandsOrNone) {
   for (const char* text : {"1,00", ",100", "1,0000", "1.2.3", "-", ".", "ten"}) EXPECT_EQ(number(text), "") << text;
 }
 
+TEST_F(Importers, IfevalKeepsTheInstructionsOfARow) {
+  const std::string path = write(
+      "input_data.jsonl",
+      R"({"key": 1, "prompt": "Write.", "instruction_id_list": ["punctuation:no_comma", "length_constraints:number_words"], "kwargs": [{}, {"relation": "at least", "num_words": 300, "language": null}]})"
+      "\n"
+      R"({"key": 2, "prompt": "Schreib.", "instruction_id_list": ["language:response_language", "punctuation:no_comma"], "kwargs": [{"language": "de"}, {}]})"
+      "\n"
+      R"({"key": 3, "prompt": "Write.", "instruction_id_list": [], "kwargs": []})");
+  const Imported found = import_files("ifeval", {path});
+  ASSERT_EQ(found.records.size(), 1u);
+  EXPECT_EQ(found.records[0],
+            (Json{{"prompt", "Write."},
+                  {"scorer", "ifeval"},
+                  {"instructions",
+                   {{{"id", "punctuation:no_comma"}},
+                    {{"id", "length_constraints:number_words"}, {"num_words", 300}, {"relation", "at least"}}}}}));
+  EXPECT_EQ(found.report.refused,
+            (Counts{{"language:response_language needs a model of languages", 1}, {"there is no instruction", 1}}));
+  EXPECT_EQ(found.report.counts, (Counts{{"instructions", 2}}));
+  const Imported chat = import_files("ifeval", {path}, {nullptr, AnswerForm::kMessages});
+  EXPECT_EQ(chat.records[0]["messages"], Json::array({{{"role", "user"}, {"content", "Write."}}}));
+}
+
+TEST_F(Importers, IfevalNamesTheRowAndTheKey) {
+  const auto row = [](const char* ids, const char* arguments) {
+    return fmt::format(R"({{"key": 17, "prompt": "p", "instruction_id_list": {}, "kwargs": {}}})", ids, arguments);
+  };
+  EXPECT_THAT(refusal("ifeval", row(R"(["keywords:absence"])", "[{}]")),
+              HasSubstr("bad:1 key 17] instruction 'keywords:absence' is not known"));
+  EXPECT_THAT(refusal("ifeval", row(R"(["startend:end_checker"])", "[{}]")),
+              HasSubstr("bad:1 key 17 startend:end_checker] end_phrase: is missing"));
+  EXPECT_THAT(refusal("ifeval", row(R"(["startend:end_checker"])", "[]")),
+              HasSubstr("bad:1 key 17] kwargs: found 0, expected a list with an object for each of the 1"));
+  EXPECT_THAT(refusal("ifeval", row(R"(["startend:end_checker"])", "[1]")), HasSubstr("expected an object"));
+}
+
 }  // namespace
 }  // namespace circuit

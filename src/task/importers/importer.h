@@ -64,7 +64,8 @@ const Importer& find_importer(const std::string& name);  // throws UsageError
   METHOD(squad_importer)          \
   METHOD(mmlu_importer)           \
   METHOD(gpqa_importer)           \
-  METHOD(mgsm_importer)
+  METHOD(mgsm_importer)           \
+  METHOD(ifeval_importer)
 #define CIRCUIT_DECLARE(name) Importer name();
 CIRCUIT_IMPORTERS(CIRCUIT_DECLARE)
 #undef CIRCUIT_DECLARE

@@ -41,6 +41,30 @@ TEST(Import, WritesRecordsAndCountsTheRest) {
   EXPECT_EQ(read_file(scratch / "again.jsonl"), records);
 }
 
+// Published rows, imported and scored in one go: what the importer writes is what score reads.
+TEST(Import, BenchmarksOfChoicesAreScoredByGroup) {
+  const ScratchFolder scratch;
+  // Prompts have capitals, which the tiny model's tokenizer has not.
+  const std::string model = std::string(CIRCUIT_SOURCE_DIR) + "/examples/books-4l";
+  write_file(scratch / "world_religions_test.csv", "who,a,b,c,d,A\nwhat,a,b,c,d,B\n");
+  write_file(scratch / "gpqa_main.csv",
+             "Question,Correct Answer,Incorrect Answer 1,Incorrect Answer 2,Incorrect Answer 3,High-level domain\n"
+             "why,a,b,c,d,Physics\n");
+  const auto by_group = [&](const std::string& format, const std::string& file) {
+    const ProgramResult imported = run_quiet({"import", format, file, "-o", scratch / "out.jsonl"});
+    EXPECT_EQ(imported.exit_code, 0) << imported.err;
+    const ProgramResult scored = run_quiet({"score", model, scratch / "out.jsonl", "--json"});
+    EXPECT_EQ(scored.exit_code, 0) << scored.err;
+    const Json score = Json::parse(scored.out)[0];
+    EXPECT_EQ(score["kind"], "multiple choice");
+    return score["accuracy_by"];
+  };
+  EXPECT_TRUE(by_group("mmlu", scratch / "world_religions_test.csv").contains("world_religions"));
+  EXPECT_TRUE(by_group("gpqa", scratch / "gpqa_main.csv").contains("Physics"));
+  expect_refused(scratch, {"import", "mmlu", scratch / "world_religions_test.csv", "-o", scratch / "m", "--messages"},
+                 {"--messages", "Leave it out"}, kWrongUse);
+}
+
 TEST(Import, WrongUseNamesWhatIsMissing) {
   const ScratchFolder scratch;
   write_file(scratch / "g.jsonl", kQuestions);
@@ -152,6 +176,32 @@ TEST(Messages, AreScoredOnTheLastAnswer) {
   const ProgramResult score = run_quiet({"score", model, scratch / "m.jsonl", "--json"});
   ASSERT_EQ(score.exit_code, 0) << score.err;
   EXPECT_EQ(Json::parse(score.out)[0]["tokens"], 2);  // "cat" and <|im_end|>
+}
+
+// With messages, what the model continues is the opened turn of the assistant: there is no answer to leave out.
+TEST(Import, InstructionsAreScoredAsTextAndAsMessages) {
+  const ScratchFolder scratch;
+  const std::string model = write_chat_model(scratch / "model");
+  write_file(
+      scratch / "input_data.jsonl",
+      R"({"key": 1, "prompt": "cat", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]})"
+      "\n"
+      R"({"key": 2, "prompt": "dog", "instruction_id_list": ["length_constraints:number_words"], "kwargs": [{"relation": "at least", "num_words": 500}]})");
+  for (const Arguments& form : {Arguments{}, Arguments{"--messages"}}) {
+    Arguments import{"import", "ifeval", scratch / "input_data.jsonl", "-o", scratch / "out.jsonl"};
+    import.insert(import.end(), form.begin(), form.end());
+    const ProgramResult imported = run_quiet(import);
+    ASSERT_EQ(imported.exit_code, 0) << imported.err;
+    const ProgramResult scored =
+        run_quiet({"score", model, scratch / "out.jsonl", "--max-tokens", "4", "--json", "--out", scratch / "p.jsonl"});
+    ASSERT_EQ(scored.exit_code, 0) << scored.err;
+    const Json score = Json::parse(scored.out)[0];
+    EXPECT_EQ(score["kind"], "generation task, ifeval");
+    for (const char* name : {"prompt_strict", "prompt_loose", "instruction_strict", "instruction_loose"}) {
+      EXPECT_LE(score[name].get<double>(), 0.5) << name << ": no four tokens have 500 words";
+    }
+    EXPECT_THAT(read_file(scratch / "p.jsonl"), HasSubstr("not kept to: length_constraints:number_words"));
+  }
 }
 
 TEST(Examples, EveryConfigurationHasKnownKeysAndValues) {

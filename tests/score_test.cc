@@ -1,4 +1,5 @@
 // `circuit score` on files of every kind in one call, and what it leaves.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -52,6 +53,22 @@ TEST_F(Score, SeveralFilesInOneCallEachWithItsKind) {
     EXPECT_TRUE(all[1].contains(name)) << name;
   }
   EXPECT_EQ(all[2]["kind"], "text");
+}
+
+TEST_F(Score, ChoicesOfGroupsAreToldApart) {
+  const auto line = [](int64_t answer, const char* group) {
+    return fmt::format(R"({{"prompt": "abc", "choices": ["d", "efg"], "answer": {}{}}})", answer, group) + "\n";
+  };
+  write("groups.jsonl", line(0, R"(, "group": "x")") + line(0, R"(, "group": "x")") + line(1, R"(, "group": "x")") +
+                            line(1, R"(, "group": "y")") + line(0, ""));
+  const ProgramResult result = run_quiet(score({scratch_ / "groups.jsonl", "--json"}));
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json found = parse_json(result.out, "stdout")[0];
+  // The model finds the same choice the likelier every time: either all of answer 0 are right or all of answer 1.
+  const double first = found["accuracy"] == 0.6 ? 1 : 0;
+  EXPECT_EQ(found["accuracy"], first == 1 ? 0.6 : 0.4);
+  EXPECT_EQ(found["accuracy_by"], (Json{{"x", first == 1 ? 2.0 / 3 : 1.0 / 3}, {"y", 1 - first}}));
+  EXPECT_THAT(run_program(score({scratch_ / "groups.jsonl"})).out, testing::HasSubstr("accuracy y"));
 }
 
 TEST_F(Score, PredictionsAreWrittenOneALine) {

@@ -36,7 +36,7 @@ void check_use(const Importer& importer, const ImportArguments& o) {
         fmt::format("[import {}] --model: these records are text for any model. Leave it out.", importer.name));
   }
   if (importer.kind != RecordKind::kQuestions && o.messages) {
-    throw UsageError(fmt::format("[import {}] --messages: these records are no questions and answers. Leave it out.",
+    throw UsageError(fmt::format("[import {}] --messages: these records cannot be written as messages. Leave it out.",
                                  importer.name));
   }
   std::vector<std::string> inputs = o.files;

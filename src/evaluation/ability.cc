@@ -100,6 +100,7 @@ FileScore score_choices(const Job& job) {
   score.kind = "multiple choice";
   score.counts = {{"records", static_cast<int64_t>(records.size())}};
   score.measures = {mean_measure("accuracy", r.right, rng), mean_measure("accuracy_per_byte", r.right_per_byte, rng)};
+  if (!r.accuracy_by.empty()) score.by["accuracy"] = r.accuracy_by;
   for (size_t i = 0; i < records.size(); ++i) {
     score.predictions.push_back({{"place", records[i].place},
                                  {"log_probs", r.answers[i].log_probs},

@@ -31,7 +31,7 @@ struct FileScore {
   std::string kind;                                     // "text", "minimal pairs", "multiple choice", …
   std::vector<std::pair<std::string, int64_t>> counts;  // "records", "tokens", …
   std::vector<Measure> measures;
-  // A measure split: accuracy per group of pairs or per readout, bias per occupation.
+  // A measure split: accuracy per group of pairs or choices, or per readout, bias per occupation.
   std::map<std::string, std::map<std::string, double>> by;
   Json decoding;                  // how text was generated; null: none was
   std::vector<Json> predictions;  // of pairs, choices and generation tasks: one a record

@@ -40,7 +40,8 @@ const AnswerScorer& scorer_of(const AnswerRecord& record);
   METHOD(number_answer_scorer)         \
   METHOD(label_answer_scorer)          \
   METHOD(squad_answer_scorer)          \
-  METHOD(exact_answer_scorer)
+  METHOD(exact_answer_scorer)          \
+  METHOD(ifeval_answer_scorer)
 #define CIRCUIT_DECLARE(name) AnswerScorer name();
 CIRCUIT_ANSWER_SCORERS(CIRCUIT_DECLARE)
 #undef CIRCUIT_DECLARE

@@ -154,7 +154,7 @@ TEST(AnswerScorers, AnUnknownOneIsRefusedWithTheKnownOnes) {
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(),
-                HasSubstr("[made.jsonl:1] scorer: 'bleu' is not known. Known: number, label, squad, exact."));
+                HasSubstr("[made.jsonl:1] scorer: 'bleu' is not known. Known: number, label, squad, exact, ifeval."));
   }
 }
 

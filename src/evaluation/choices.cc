@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 
 #include "evaluation/evaluation.h"
 #include "evaluation/sequence_nll.h"
@@ -40,6 +41,7 @@ ChoicesResult evaluate_choices(const Model& model, const std::vector<ChoiceRecor
                                const EvaluationProgress& progress) {
   const std::vector<double> log_probs = log_probs_of(model, records, batch, progress);
   ChoicesResult result;
+  std::map<std::string, std::vector<double>> right_by;
   auto next = log_probs.begin();
   for (const ChoiceRecord& record : records) {
     ChoicesResult::Answer answer;
@@ -54,6 +56,10 @@ ChoicesResult evaluate_choices(const Model& model, const std::vector<ChoiceRecor
     result.right.push_back(answer.by_sum == record.answer ? 1 : 0);
     result.right_per_byte.push_back(answer.by_byte == record.answer ? 1 : 0);
     result.answers.push_back(std::move(answer));
+    if (!record.group.empty()) right_by[record.group].push_back(result.right.back());
+  }
+  for (const auto& [group, right] : right_by) {
+    result.accuracy_by[group] = std::accumulate(right.begin(), right.end(), 0.0) / static_cast<double>(right.size());
   }
   return result;
 }

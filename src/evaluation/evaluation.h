@@ -72,6 +72,7 @@ struct ChoicesResult {
   };
   std::vector<Answer> answers;
   std::vector<double> right, right_per_byte;  // 1 or 0
+  std::map<std::string, double> accuracy_by;  // per group
 };
 // Throws as evaluate_pairs does.
 ChoicesResult evaluate_choices(const Model& model, const std::vector<ChoiceRecord>& records, int64_t batch,

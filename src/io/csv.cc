@@ -106,6 +106,15 @@ void each_csv_row(std::string_view text, const std::string& name,
   }
 }
 
+void each_csv_fields(
+    std::string_view text, const std::string& name,
+    const std::function<void(const std::vector<std::string>& fields, const std::string& place)>& on_row) {
+  CsvReader reader(text, name);
+  std::vector<std::string> fields;
+  std::string place;
+  while (reader.next(&fields, &place)) on_row(fields, place);
+}
+
 std::vector<std::string> csv_header(std::string_view text, const std::string& name) {
   CsvReader reader(text, name);
   return read_header(&reader, name);

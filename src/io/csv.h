@@ -30,6 +30,11 @@ class CsvRow {
 // another number of fields than the header, a column that appears twice.
 void each_csv_row(std::string_view text, const std::string& name, const std::function<void(const CsvRow& row)>& on_row);
 
+// The same for a file without a header: every row's fields, however many, and its place.
+void each_csv_fields(
+    std::string_view text, const std::string& name,
+    const std::function<void(const std::vector<std::string>& fields, const std::string& place)>& on_row);
+
 // The header alone, to tell published forms of a file apart.
 std::vector<std::string> csv_header(std::string_view text, const std::string& name);
 

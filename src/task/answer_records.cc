@@ -9,16 +9,20 @@
 namespace circuit {
 namespace {
 
-// What comes before the completion, or before the last turn of a conversation.
+// What comes before the completion, or before the assistant's last turn of a conversation, which may be absent.
 std::vector<int64_t> prompt_of(const Json& record, const LazyTokenizer& tokenizer, BeginToken begin_token,
                                const std::string& place) {
   if (record.contains("messages")) {
-    allow_keys(record, {"messages", "scorer", "answers", "labels"}, place);
+    allow_keys(record, {"messages", "scorer", "answers", "labels", "instructions"}, place);
+    const std::vector<ChatMessage> messages = read_messages(record["messages"], place);
+    if (!messages.empty() && messages.back().role == Role::kUser) {
+      return encode_chat_prompt(tokenizer.get(), tokenizer.chat(), messages, {}, place).ids;
+    }
     EncodedChat chat = encode_messages(record, tokenizer, place);
     chat.ids.resize(static_cast<size_t>(chat.first_target));
     return chat.ids;
   }
-  allow_keys(record, {"prompt", "completion", "scorer", "answers", "labels"}, place);
+  allow_keys(record, {"prompt", "completion", "scorer", "answers", "labels", "instructions"}, place);
   optional_string(record, "completion", "", place);
   const std::string text = require_string(record, "prompt", place);
   std::vector<int64_t> ids = encode_text(tokenizer.get(), text, begin_token).ids;
@@ -34,7 +38,8 @@ AnswerRecord read_record(const Json& record, const LazyTokenizer& tokenizer, Beg
   read.place = place;
   read.prompt = prompt_of(record, tokenizer, begin_token, place);
   read.scorer = require_string(record, "scorer", place);
-  read.answers = require_strings(record, "answers", place);
+  if (record.contains("instructions")) read.instructions = require_instructions(record, place);
+  if (record.contains("answers") || read.instructions.empty()) read.answers = require_strings(record, "answers", place);
   if (record.contains("labels")) read.labels = require_strings(record, "labels", place);
   return read;
 }

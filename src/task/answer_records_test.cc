@@ -81,6 +81,15 @@ TEST_F(AnswerRecords, AChoiceCountsFromTheFirstTokenThatReachesIntoIt) {
   EXPECT_EQ(choices(R"({"prompt": "ca", "choices": ["b", "c"], "answer": 0})")[0].choices[0].first_target, 1);
 }
 
+TEST_F(AnswerRecords, ChoicesMayBeOfAGroup) {
+  const auto read = choices(R"({"prompt": "a:", "choices": ["a", "b"], "answer": 0, "group": "letters"})"
+                            "\n"
+                            R"({"prompt": "a:", "choices": ["a", "b"], "answer": 0})");
+  EXPECT_EQ(read[0].group, "letters");
+  EXPECT_EQ(read[1].group, "");
+  refused_choice(R"({"prompt": "a:", "choices": ["a", "b"], "answer": 0, "group": 1})", "group");
+}
+
 TEST_F(AnswerRecords, BytesOfAChoiceLeaveOutTheSpaceBeforeIt) {
   const auto read = choices("{\"prompt\": \"a:\", \"choices\": [\" b c\", \"\xC3\xA9\"], \"answer\": 0}");
   EXPECT_EQ(read[0].choices[0].bytes, 3);
@@ -127,6 +136,38 @@ TEST_F(AnswerRecords, BadOnesAreRefusedWithTheirLine) {
   const std::string first = R"({"prompt": "a", "scorer": "exact", "answers": ["a"]})";
   refused_answer(first + "\n" + R"({"prompt": "a", "scorer": "squad", "answers": ["a"]})", "found 'squad'");
   refused_answer(first + "\n" + R"({"prompt": "a", "scorer": "exact", "answers": ["a"], "labels": ["a"]})", "labels:");
+}
+
+TEST_F(AnswerRecords, InstructionsStandForAnswers) {
+  const auto read = answers(
+      R"({"prompt": "a:", "scorer": "ifeval", "instructions": [{"id": "punctuation:no_comma"}, {"id": "keywords:frequency", "keyword": "a", "frequency": 2.0, "relation": "at least"}]})");
+  ASSERT_EQ(read[0].instructions.size(), 2u);
+  EXPECT_TRUE(read[0].answers.empty());
+  EXPECT_EQ(read[0].instructions[1].id, "keywords:frequency");
+  EXPECT_EQ(read[0].instructions[1].number("frequency"), 2);
+}
+
+TEST_F(AnswerRecords, BadInstructionsAreRefusedWithTheirLine) {
+  const auto refused = [&](const std::string& instructions, const std::string& words) {
+    refused_answer(R"({"prompt": "a", "scorer": "ifeval", "instructions": )" + instructions + "}", words);
+  };
+  refused("[]", "instructions: found none");
+  refused("[1]", "instructions: found a number in it");
+  refused(R"([{"keyword": "a"}])", "id");
+  refused(R"([{"id": "keywords:absence"}])", "instruction 'keywords:absence' is not known. Known: keywords:existence");
+  refused(R"([{"id": "language:response_language", "language": "de"}])", "needs a model of languages");
+  refused(R"([{"id": "keywords:existence"}])", "keywords:existence] keywords: is missing");
+  refused(R"([{"id": "keywords:existence", "keywords": []}])", "keywords: found []");
+  refused(R"([{"id": "keywords:existence", "keywords": ["a", ""]}])", "keywords: is empty");
+  refused(R"([{"id": "punctuation:no_comma", "num_words": 3}])", "num_words: is no argument of this instruction");
+  refused(R"([{"id": "detectable_content:number_placeholders", "num_placeholders": 1.5}])", "num_placeholders");
+  refused(R"([{"id": "detectable_content:number_placeholders", "num_placeholders": -1}])", "found -1, expected 0");
+  refused(R"([{"id": "length_constraints:number_words", "num_words": 3, "relation": "at most"}])", "'at most'");
+  refused(R"([{"id": "keywords:letter_frequency", "letter": "ab", "let_frequency": 1, "let_relation": "at least"}])",
+          "letter: found 'ab', expected one character");
+  refused(
+      R"([{"id": "length_constraints:nth_paragraph_first_word", "num_paragraphs": 2, "nth_paragraph": 3, "first_word": "a"}])",
+      "nth_paragraph: found 3, expected one of 1 to num_paragraphs, 2");
 }
 
 TEST_F(AnswerRecords, TrainingReadsThemAsPromptAndCompletion) {

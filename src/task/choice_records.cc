@@ -33,7 +33,7 @@ ChoiceRecord::Choice encode_choice(const Tokenizer& tokenizer, const std::string
 
 ChoiceRecord read_record(const Json& record, const Tokenizer& tokenizer, BeginToken begin_token,
                          const std::string& place) {
-  allow_keys(record, {"prompt", "choices", "answer"}, place);
+  allow_keys(record, {"prompt", "choices", "answer", "group"}, place);
   ChoiceRecord read;
   read.place = place;
   const std::string prompt = require_string(record, "prompt", place);
@@ -46,6 +46,7 @@ ChoiceRecord read_record(const Json& record, const Tokenizer& tokenizer, BeginTo
   if (read.answer < 0 || read.answer >= count) {
     fail(place, "answer: found {}, expected the index of a choice, 0 to {}.", read.answer, count - 1);
   }
+  read.group = optional_string(record, "group", "", place);
   return read;
 }
 

@@ -17,11 +17,13 @@ struct ChoiceRecord {
   };
   std::vector<Choice> choices;
   int64_t answer = 0;  // index
+  std::string group;   // what accuracies are told apart by, such as a subject; or empty
   std::string place;   // "file:line"
 };
 
-// {"prompt", "choices", "answer"} records. Throws Error "file:line" for an unknown key, a value of another type, fewer
-// than two choices, an empty one, an answer that is none of them, and a choice that no token comes before.
+// {"prompt", "choices", "answer"} records, with "group" or without. Throws Error "file:line" for an unknown key, a
+// value of another type, fewer than two choices, an empty one, an answer that is none of them, and a choice that no
+// token comes before.
 std::vector<ChoiceRecord> read_choice_records(const std::string& path, const LazyTokenizer& tokenizer,
                                               BeginToken begin_token);
 

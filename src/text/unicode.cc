@@ -83,6 +83,14 @@ bool is_word_character(int32_t code_point) {
   }
 }
 
+LetterCase letter_case(int32_t c) {
+  const utf8proc_category_t category = utf8proc_category(c);
+  if (category == UTF8PROC_CATEGORY_LT) return LetterCase::kTitle;
+  if (category == UTF8PROC_CATEGORY_LU || utf8proc_tolower(c) != c) return LetterCase::kUpper;
+  if (category == UTF8PROC_CATEGORY_LL || utf8proc_toupper(c) != c) return LetterCase::kLower;
+  return LetterCase::kNone;
+}
+
 bool is_white_space(int32_t c) {
   return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
          (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;

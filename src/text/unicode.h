@@ -26,6 +26,10 @@ std::string lower_case(std::string_view text);
 // A letter or number of any script, or "_": what \w matches in Python.
 bool is_word_character(int32_t code_point);
 
+// Letters that have case, and what else is written in two ("Ⅷ"). Title case is "ǅ"'s.
+enum class LetterCase { kNone, kUpper, kLower, kTitle };
+LetterCase letter_case(int32_t code_point);
+
 // Unicode's White_Space property.
 bool is_white_space(int32_t code_point);
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/json.h"
@@ -34,7 +35,7 @@ using EmitRecord = std::function<void(const Json& record)>;
 // What an importer does with the tokenizer of --model.
 enum class TokenizerUse { kNone, kOptional, kNeeded };
 // What its records are; those of questions can be written in either AnswerForm.
-enum class RecordKind { kReadouts, kQuestions };
+enum class RecordKind { kReadouts, kQuestions, kChoices };
 
 struct Importer {
   std::string name;
@@ -60,10 +61,20 @@ const Importer& find_importer(const std::string& name);  // throws UsageError
   METHOD(bug_importer)            \
   METHOD(gsm8k_importer)          \
   METHOD(contexthub_importer)     \
-  METHOD(squad_importer)
+  METHOD(squad_importer)          \
+  METHOD(mmlu_importer)           \
+  METHOD(gpqa_importer)           \
+  METHOD(mgsm_importer)           \
+  METHOD(ifeval_importer)
 #define CIRCUIT_DECLARE(name) Importer name();
 CIRCUIT_IMPORTERS(CIRCUIT_DECLARE)
 #undef CIRCUIT_DECLARE
+
+// Without white space at either end.
+std::string without_ends(const std::string& text);
+
+// Whether a text is JSON Lines: its first line is an object. For benchmarks that come as JSON Lines and as tables.
+bool is_json_lines(std::string_view text);
 
 // A question with its answer, in the form asked for. `cue` ("Answer:") ends a prompt; messages need none.
 struct Question {

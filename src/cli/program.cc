@@ -9,11 +9,11 @@
 #include <system_error>
 
 #include "cli/command.h"
-#include "cli/kernels.h"
 #include "cli/setting_options.h"
 #include "cli/standard_output.h"
 #include "core/error.h"
 #include "core/setting_name.h"
+#include "launch/kernels.h"
 #include "ranks/together.h"
 
 namespace circuit {

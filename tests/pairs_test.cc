@@ -64,6 +64,15 @@ TEST_F(Pairs, MakeWritesRecordsAndCountsTheRest) {
   EXPECT_EQ(read_file(out_), records);
 }
 
+TEST_F(Pairs, MakeTakesWordsBeforeTheFileAndTextsWithoutATokenAreRefused) {
+  write_file(scratch_ / "in.txt", "the fan hums\nthe fan hums.\nthe FAN: the fan hums\n");
+  const ProgramResult made = run_quiet({"pairs", "make", "agreement", "--verbs", "hums:homs,a:b", "--nouns", "fan:fen",
+                                        scratch_ / "in.txt", "--model", model_, "-o", out_, "--json"});
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_EQ(Json::parse(read_file(out_))["counterfactual"], "the fen h");
+  EXPECT_EQ(Json::parse(made.out)["refused"]["a character that the tokenizer has no token for"], 1);
+}
+
 TEST_F(Pairs, MakeRefusesInOneLineAndLeavesNothing) {
   write_file(data_, span_record("a cat b dog c", " cat", " dog") + "{\"text\": 3}\n");
   const auto refused = [&](const std::string& kind, const Arguments& more, const std::vector<std::string>& words,

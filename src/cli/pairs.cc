@@ -72,9 +72,11 @@ void add_make(CLI::App& pairs, Action* chosen) {
   command->add_option("-o,--out", o->out, "file to write")->required();
   command->add_option("--model", o->model, "model or tokenizer whose tokens the pairs must have as many of")
       ->required();
-  command->add_option("--nouns", o->nouns, "more nouns: key:keys,child:children")->delimiter(',');
-  command->add_option("--verbs", o->verbs, "more verbs: walks:walk,sees:see")->delimiter(',');
-  command->add_option("--names", o->names, "more names: Zoe,Ivan")->delimiter(',');
+  command->add_option("--nouns", o->nouns, "more nouns: key:keys,child:children")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command->add_option("--verbs", o->verbs, "more verbs: walks:walk,sees:see")->delimiter(',')->allow_extra_args(false);
+  command->add_option("--names", o->names, "more names: Zoe,Ivan")->delimiter(',')->allow_extra_args(false);
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run_make(*o); }; });
 }

@@ -28,9 +28,10 @@ constexpr const char* kOpeners[] = {"although", "because", "but",     "how",   "
 constexpr const char* kAdverbs[] = {"also",  "always", "already", "clearly", "ever",  "never",  "now",
                                     "often", "only",   "really",  "simply",  "still", "usually"};
 // Between determiner and noun these say a number, or begin another phrase.
-constexpr const char* kNoModifiers[] = {"a",   "an",   "and",   "another", "each", "either", "every", "few",  "many",
-                                        "one", "or",   "other", "several", "some", "two",    "three", "four", "five",
-                                        "ten", "both", "who",   "which",   "that", "whom",   "all",   "nor"};
+constexpr const char* kNoModifiers[] = {"a",    "an",   "and", "another", "each",    "either", "every", "few",
+                                        "many", "one",  "or",  "other",   "several", "some",   "two",   "three",
+                                        "four", "five", "ten", "both",    "who",     "which",  "that",  "whom",
+                                        "all",  "nor",  "way", "time",    "day",     "moment"};
 
 constexpr const char* kNoVerb = "no verb of the list";
 constexpr const char* kNoNoun = "no noun phrase with a noun of the list right before the verb";

@@ -1,11 +1,25 @@
 #include "task/pair_makers/pair_draft.h"
 
 #include <algorithm>
+#include <optional>
+
+#include "core/error.h"
 
 namespace circuit {
 namespace {
 
 using TokenList = std::vector<Token>;
+
+constexpr const char* kNoToken = "a character that the tokenizer has no token for";
+
+// Nothing where the tokenizer has no token for a character.
+std::optional<TokenList> encoded(const Tokenizer& tokenizer, const std::string& text) {
+  try {
+    return tokenizer.encode_with_offsets(text, SpecialTokens::kNone);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
 
 bool starts_with(const TokenList& tokens, const TokenList& start, size_t length) {
   return tokens.size() >= length &&
@@ -52,12 +66,11 @@ bool is_read(const Example& example) {
 // The readout at the end, into the record; else the reason.
 std::string read_answers(const PairDraft& draft, const Tokenizer& tokenizer, const TokenList& clean,
                          const TokenList& other, FittedPair* fitted) {
-  const auto encode = [&](const std::string& text) {
-    return tokenizer.encode_with_offsets(text, SpecialTokens::kNone);
-  };
   const std::string whole = draft.text + draft.answer;
-  const TokenList right = encode(whole);
-  const TokenList wrong = encode(draft.text + draft.wrong);
+  const std::optional<TokenList> both[] = {encoded(tokenizer, whole), encoded(tokenizer, draft.text + draft.wrong)};
+  if (!both[0] || !both[1]) return kNoToken;
+  const TokenList& right = *both[0];
+  const TokenList& wrong = *both[1];
   const size_t n = clean.size();
   if (!starts_with(right, clean, n) || !starts_with(wrong, clean, n)) return "an answer runs together with the text";
   size_t at = n;
@@ -72,8 +85,8 @@ std::string read_answers(const PairDraft& draft, const Tokenizer& tokenizer, con
   const std::string shared = whole.substr(draft.text.size(), at == n ? 0 : right[at].begin - draft.text.size());
   record["text"] = draft.text + shared;
   record["counterfactual"] = draft.counterfactual + shared;
-  const TokenList longer = encode(draft.text + shared);
-  const TokenList longer_other = encode(draft.counterfactual + shared);
+  const TokenList longer = tokenizer.encode_with_offsets(draft.text + shared, SpecialTokens::kNone);
+  const TokenList longer_other = tokenizer.encode_with_offsets(draft.counterfactual + shared, SpecialTokens::kNone);
   const bool is_same = longer.size() == at && starts_with(longer, right, at) && longer_other.size() == at &&
                        starts_with(longer_other, other, n);
   if (!is_same) return "the answers cannot be parted where they differ";
@@ -90,8 +103,14 @@ FittedPair fit_pair(const PairDraft& draft, const LazyTokenizer& tokenizer, cons
     fitted.refused = "nothing stands before the answer";
     return fitted;
   }
-  const TokenList clean = tokenizer.get().encode_with_offsets(draft.text, SpecialTokens::kNone);
-  const TokenList other = tokenizer.get().encode_with_offsets(draft.counterfactual, SpecialTokens::kNone);
+  const std::optional<TokenList> sides[] = {encoded(tokenizer.get(), draft.text),
+                                            encoded(tokenizer.get(), draft.counterfactual)};
+  if (!sides[0] || !sides[1]) {
+    fitted.refused = kNoToken;
+    return fitted;
+  }
+  const TokenList& clean = *sides[0];
+  const TokenList& other = *sides[1];
   fitted.refused = why_no_pair(draft, clean, other);
   if (!fitted.refused.empty()) return fitted;
   fitted.record = {{"text", draft.text}, {"counterfactual", draft.counterfactual}};

@@ -43,6 +43,6 @@ function(circuit_test name pch)
   set_target_properties(${name} PROPERTIES UNITY_BUILD ${CIRCUIT_UNITY} UNITY_BUILD_BATCH_SIZE 5)
   target_compile_definitions(${name} PRIVATE CIRCUIT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  # As the program has it (cli/kernels.h): threads that spin at every small tensor take the cores from other tests.
+  # As the program has it (launch/kernels.h): threads that spin at every small tensor take the cores from other tests.
   set_tests_properties(${name} PROPERTIES TIMEOUT 1200 ENVIRONMENT "OMP_WAIT_POLICY=passive")
 endfunction()

@@ -1,4 +1,4 @@
-// The choice of kernels before main (src/cli/kernels.h): made once, said by --version, and the user's where there is
+// The choice of kernels before main (src/launch/kernels.h): made once, said by --version, and the user's where there is
 // one.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

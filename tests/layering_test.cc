@@ -16,9 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kOrder{
-    "core",      "io",     "text",       "ranks",    "model",  "graph", "store", "task", "intervention", "scoring",
-    "selection", "tuning", "evaluation", "dynamics", "report", "run",   "sweep", "cli",  "circuit",      "python"};
+const std::vector<std::string> kOrder{"core",       "io",       "text",         "ranks",   "model",     "graph",
+                                      "store",      "task",     "intervention", "scoring", "selection", "tuning",
+                                      "evaluation", "dynamics", "report",       "run",     "sweep",     "launch",
+                                      "cli",        "circuit",  "python"};
 
 int rank_of(const std::string& folder) {
   const auto found = std::find(kOrder.begin(), kOrder.end(), folder);

@@ -27,6 +27,7 @@ using AddCommand = void (*)(CLI::App& program, Action* chosen);
 void add_inspect(CLI::App& program, Action* chosen);
 void add_tokenize(CLI::App& program, Action* chosen);
 void add_import(CLI::App& program, Action* chosen);
+void add_pairs(CLI::App& program, Action* chosen);
 void add_generate(CLI::App& program, Action* chosen);
 void add_score(CLI::App& program, Action* chosen);
 void add_discover(CLI::App& program, Action* chosen);

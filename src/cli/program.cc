@@ -9,20 +9,20 @@
 #include <system_error>
 
 #include "cli/command.h"
-#include "cli/kernels.h"
 #include "cli/setting_options.h"
 #include "cli/standard_output.h"
 #include "core/error.h"
 #include "core/setting_name.h"
+#include "launch/kernels.h"
 #include "ranks/together.h"
 
 namespace circuit {
 namespace {
 
 // In the order --help lists them.
-constexpr AddCommand kCommands[] = {add_inspect,  add_tokenize, add_import, add_generate, add_score, add_discover,
-                                    add_evaluate, add_tune,     add_sweep,  add_export,   add_apply, add_revert,
-                                    add_diff,     add_analyse,  add_query,  add_watch,    add_report};
+constexpr AddCommand kCommands[] = {add_inspect,  add_tokenize, add_import,  add_pairs, add_generate, add_score,
+                                    add_discover, add_evaluate, add_tune,    add_sweep, add_export,   add_apply,
+                                    add_revert,   add_diff,     add_analyse, add_query, add_watch,    add_report};
 constexpr int kFailure = 1;
 constexpr int kWrongUse = 2;
 int run(int argc, char** argv) {

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/setting_name.h"
+#include "evaluation/data_findings.h"
 #include "graph/circuit_file.h"
 #include "graph/svg.h"
 #include "io/files.h"
@@ -192,6 +193,9 @@ Discovered discover(const DiscoverRequest& r, const OpenModel& open) {
   spec.batch = planned_batch(r, scorer, open.model, graph, spec, all);
   Scored scored = score(r, scorer, open.model, graph, examples, spec);
   check_scores(scored.result, r);
+  // Information, not a warning: records that teach a model what it does not do yet are meant to be so.
+  const std::string doubts = doubts_about(r.score.metric, scored.result.metric, scored.result.examples);
+  if (!doubts.empty()) log_line(doubts);
   Discovered found{open.model.architecture(),
                    graph,
                    {},

@@ -1,5 +1,5 @@
-// Of libtorch 1.13, as Debian builds it: on OpenBLAS, whose kernels the program chooses (cli/kernels.h). Nobody chooses
-// others.
+// Of libtorch 1.13, as Debian builds it: on OpenBLAS, whose kernels the program chooses (launch/kernels.h). Nobody
+// chooses others.
 #include "model/onednn_products.h"
 
 namespace circuit {

@@ -351,6 +351,15 @@ EncodedText read_text(const std::string& path, const LazyTokenizer& tokenizer, B
   return text;
 }
 
+Example read_record(const Json& record, const std::string& place, const LazyTokenizer& tokenizer,
+                    const ReadSpec& spec) {
+  Dataset data;
+  RecordReader(tokenizer, spec, &data).read(record, place);
+  if (data.examples.empty())
+    fail(place, "nothing is left of the record at {} tokens. Raise the length.", spec.max_length);
+  return data.examples[0];
+}
+
 Dataset read_dataset(const std::string& path, const LazyTokenizer& tokenizer, const ReadSpec& spec) {
   const MappedFile file(path);
   Dataset data;

@@ -54,6 +54,9 @@ struct Dataset {
 // without records.
 Dataset read_dataset(const std::string& path, const LazyTokenizer& tokenizer, const ReadSpec& spec);
 
+// One such record; place: "file:line". Throws as read_dataset does, also where it is shortened to nothing.
+Example read_record(const Json& record, const std::string& place, const LazyTokenizer& tokenizer, const ReadSpec& spec);
+
 // What a file holds, by its first record: {"good", …} or BLiMP → pairs; "choices" → multiple choice; "scorer" → a
 // generation task; another JSON object → examples; else text. A file called *.jsonl, *.ndjson or *.json is never text:
 // what it holds is read as records, which says at which line it is none.

@@ -1,4 +1,4 @@
-#include "cli/kernels.h"
+#include "launch/kernels.h"
 
 #include <ATen/Version.h>
 #include <dlfcn.h>

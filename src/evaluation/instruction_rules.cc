@@ -11,7 +11,7 @@
 namespace circuit {
 namespace {
 
-using Rule = bool (*)(const Instruction& instruction, const std::string& text);
+using InstructionRule = bool (*)(const Instruction& instruction, const std::string& text);
 
 bool holds(const std::string& relation, int64_t count, int64_t threshold) {
   return relation == "less than" ? count < threshold : count >= threshold;
@@ -266,8 +266,8 @@ bool capital_word_frequency(const Instruction& i, const std::string& text) {
   return holds(i.text("capital_relation"), count_capital_words(text), i.number("capital_frequency"));
 }
 
-const std::map<std::string, Rule>& instruction_rules() {
-  static const std::map<std::string, Rule> all{
+const std::map<std::string, InstructionRule>& instruction_rules() {
+  static const std::map<std::string, InstructionRule> all{
       {"keywords:existence", keywords_exist},
       {"keywords:frequency", keyword_frequency},
       {"keywords:forbidden_words", no_forbidden_word},

@@ -163,11 +163,13 @@ class PerReaderModel {
   // That of queries or keys, whose scale is a coefficient only where interactions are modified.
   at::Tensor head_norm(const std::string& name, const NormWeights& weights, const at::Tensor& x) {
     NormStats stats;
-    const at::Tensor y = norm_forward(weights, x, &stats);
+    at::Tensor y = norm_forward(weights, x, &stats);
     if (mode == Coefficients::kRecord) coefficients[name] = stats.rstd;
-    if (mode != Coefficients::kInteraction) return y;
-    stats.rstd = coefficients.at(name);
-    return norm_output(weights, x, stats);
+    if (mode == Coefficients::kInteraction) {
+      stats.rstd = coefficients.at(name);
+      y = norm_output(weights, x, stats);
+    }
+    return y;
   }
 
   at::Tensor head(const TokenBatch& batch, int64_t l, int64_t h, const at::Tensor& constant) {

@@ -79,7 +79,7 @@ TEST_F(Importers, GpqaPutsTheCorrectAnswerEverywhereAlike) {
   for (const Json& record : import_files("gpqa", {write("g.csv", rows)}).records) ++count[record["answer"]];
   // 100 of 400 each, standard deviation 8.7: four of them.
   constexpr int64_t kSpread = 35;
-  for (int64_t position = 0; position < 4; ++position) EXPECT_NEAR(count[position], kRows / 4, kSpread) << position;
+  for (int64_t position = 0; position < 4; ++position) EXPECT_NEAR(count[position], kRows / 4.0, kSpread) << position;
 }
 
 TEST_F(Importers, GpqaCountsWhatHasNoOneAnswer) {

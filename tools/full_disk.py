@@ -43,6 +43,7 @@ def main():
         if result.returncode != 0:
             raise SystemExit(result.stderr)
     (work / "choices.jsonl").write_text('{"prompt": "The", "choices": [" king", " queen"], "answer": 0}\n' * 200)
+    (work / "rooms.txt").write_text("".join(f"Room {i} is far. We are in room {i}.\n" for i in range(100, 500)))
     find = ["discover", MODEL, DATA, "--ablation", "zero", "--top-edges", "20"]
     written = {
         "discover -o": [*find, "-o", disk / "c.json"],
@@ -53,6 +54,8 @@ def main():
         "evaluate --page": ["evaluate", MODEL, DATA, "--ablation", "zero", "--circuit", work / "c.json", "--redundancy", "0",
                             "--page", disk / "c.html"],
         "score --out": ["score", MODEL, work / "choices.jsonl", "--out", disk / "o.jsonl"],
+        "pairs make -o": ["pairs", "make", "numbers", work / "rooms.txt", "--model", MODEL, "-o", disk / "o.jsonl"],
+        "pairs check -o": ["pairs", "check", MODEL, DATA, "--keep", "right", "-o", disk / "o.jsonl"],
         "import -o": ["import", "squad", work / "squad.json", "-o", disk / "o.jsonl"],
         "tune": ["tune", "examples/agreement/circuit.toml", *short, "--set", f"run.path={disk}/run"],
         "sweep": ["sweep", "examples/agreement/circuit.toml", *short, "--grid", "tuning.seed=0,1", "-o", disk / "sweep"],

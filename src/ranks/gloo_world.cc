@@ -87,6 +87,9 @@ StorePointer open_store(const Ranks& ranks, const Rendezvous& r) {
   StorePointer store;
   if (r.host.empty()) {
     store = c10::make_intrusive<c10d::FileStore>(r.file, ranks.count);
+    // Never closed: a FileStore that is, counts itself out in the file, and makes it anew where the first rank has just
+    // removed it.
+    StorePointer(store).release();
   } else {
     c10d::TCPStoreOptions options;
     options.port = static_cast<uint16_t>(r.port);

@@ -23,7 +23,7 @@ struct Protection {
   int64_t input_dim = 0;  // of the entry's tensor
 };
 
-// In place.
+// From a change of the entry's shape, in place.
 void take_away(const Protection& protection, const at::Tensor& change);
 
 // Of the inputs of one entry: Σ x xᵀ, [inputs, inputs]; undefined for what is no map of inputs.
@@ -39,6 +39,7 @@ Protection protection_of(const InputMoment& moment, double share);
 // of what an entry has only some inputs of, the sum is of those alone.
 class InputMoments : public WeightSink {
  public:
+  // Throws Error for a model with experts, whose inputs a backward does not show.
   InputMoments(const Model& model, const std::vector<Slice>& entries);
 
   bool wants(const std::string& tensor) const override { return shows_.count(tensor) > 0; }

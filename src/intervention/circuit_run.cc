@@ -14,8 +14,6 @@
 #include "core/error.h"
 #include "model/blocks/query_key_value.h"
 #include "model/experts.h"
-#include "model/layer_program.h"
-#include "model/wide.h"
 
 namespace circuit {
 namespace {
@@ -31,72 +29,18 @@ Architecture separate_heads(const Architecture& a, int64_t l, const std::vector<
   return separate;
 }
 
-at::Tensor add_bias(const at::Tensor& x, const at::Tensor& bias) { return bias.defined() ? x + bias : x; }
-
-// Not worked where there is no factor: circuits are run by the thousand.
-at::Tensor times(const at::Tensor& x, double factor) { return factor == 1 || !x.defined() ? x : x * factor; }
-
-const NormWeights& post_norm_of(const LayerWeights& w, BlockKind kind) {
-  return kind == BlockKind::kAttention ? w.attn_post_norm : w.mlp_post_norm;
-}
-
-// Columns of head h of [rows, heads · width].
-at::Tensor head_of(const at::Tensor& rows, int64_t h, int64_t width) { return rows.narrow(1, h * width, width); }
-
 }  // namespace
-
-// One layer of the run with every node ablated.
-class CircuitRunner::AblatedLayer {
- public:
-  using Written = at::Tensor;
-  AblatedLayer(CircuitRunner& owner, int64_t l) : owner_(owner), l_(l) {}
-
-  at::Tensor work(const BlockSpec& spec, const at::Tensor& x) const {
-    const LayerWeights& w = owner_.model_.layers()[l_];
-    const NodeOutputs& ablated = owner_.ablated_;
-    const bool heads = spec.kind == BlockKind::kAttention;
-    const at::Tensor out = heads                 ? at::mm(ablated.z[l_], w.w_o)
-                           : owner_.split_mlps() ? hidden_to_output(w, ablated.mlp[l_])
-                                                 : ablated.mlp[l_];
-    // An MLP's output was kept as it is multiplied; z and channels were not.
-    const double residual = owner_.model_.architecture().layer(l_).residual;
-    const at::Tensor& bias = heads ? w.b_o : w.b_out;
-    const bool whole = heads || owner_.split_mlps();
-    AblatedBlock block{
-        {spec.kind, l_}, x, whole ? times(add_bias(out, bias), residual) : add_bias(out, times(bias, residual))};
-    at::Tensor joins = post_norm_forward(post_norm_of(w, spec.kind), block.written, nullptr);
-    if (!owner_.model_.norms_outputs()) block.written = at::Tensor();
-    owner_.blocks_.push_back(std::move(block));
-    return joins;
-  }
-
-  at::Tensor join(at::Tensor stream, const std::vector<at::Tensor>& written) const {
-    for (const at::Tensor& w : written) stream = stream + w;
-    return stream;
-  }
-
- private:
-  CircuitRunner& owner_;
-  int64_t l_;
-};
 
 CircuitRunner::CircuitRunner(const Model& model, const Graph& graph, const TokenBatch& batch,
                              const NodeOutputs& ablated)
-    : model_(model), graph_(graph), batch_(batch), ablated_(ablated) {
-  const Architecture& a = model.architecture();
-  rotary_ = make_rotary_tables(a, batch, model.dtype());
+    : model_(model),
+      graph_(graph),
+      batch_(batch),
+      ablated_(ablated),
+      base_(ablated_run(model, graph, batch, ablated)) {
+  rotary_ = make_rotary_tables(model.architecture(), batch, model.dtype());
   embedding_ = token_embedding(model, batch);
-  // Sums in float32 at least: what one edge changes is lost in a BF16 stream.
-  const auto options = embedding_.options().dtype(wide(model.dtype()));
-  at::Tensor x =
-      with_positions(model, at::zeros({batch.tokens(), a.d_model}, options) + ablated.input, batch.positions);
-  first_base_ = x;
-  for (int64_t l = 0; l < a.n_layers; ++l) {
-    AblatedLayer engine(*this, l);
-    x = walk_layer(a.layer(l), x, engine);
-  }
-  final_base_ = x;
-  differences_ = at::empty({0, batch.tokens(), a.d_model}, x.options());
+  differences_ = at::empty({0, batch.tokens(), model.architecture().d_model}, base_.last.options());
 }
 
 at::Tensor CircuitRunner::run(const std::vector<bool>& edges) {
@@ -122,14 +66,14 @@ at::Tensor CircuitRunner::run_from(const std::vector<bool>& last_edges) {
   int64_t first = last_edges.empty() ? 0 : first_change(last_edges, last_needed);
   if (differences_.size(0) < place_.back()) {
     first = 0;
-    differences_ = at::empty({place_.back(), batch_.tokens(), final_base_.size(1)}, final_base_.options());
+    differences_ = at::empty({place_.back(), batch_.tokens(), base_.last.size(1)}, base_.last.options());
   }
   if (first == 0 && needed(0)) put(0, embedding_ - ablated_.input);
-  for (const AblatedBlock& b : blocks_) {
+  for (const AblatedBlock& b : base_.blocks) {
     if (b.block.layer >= first) run_block(b.block, b.read);
   }
   std::vector<int64_t> row_of;
-  return streams({graph_.logits()}, final_base_, &row_of)[0];
+  return streams({graph_.logits()}, base_.last, &row_of)[0];
 }
 
 int64_t CircuitRunner::first_change(const std::vector<bool>& last_edges, const std::vector<bool>& last_needed) const {
@@ -183,10 +127,10 @@ at::Tensor CircuitRunner::normed_streams(const at::Tensor& mask, int64_t visible
     const at::Tensor rows = differences_.narrow(0, place_[first], places).view({places, -1});
     return at::mm(mask.narrow(1, place_[first], places), rows).view({n, tokens, a.d_model});
   };
-  at::Tensor x = at::zeros({n, tokens, a.d_model}, differences_.options()).add_(first_base_);
+  at::Tensor x = at::zeros({n, tokens, a.d_model}, differences_.options()).add_(base_.first);
   const at::Tensor input = differing(0, 1);
   if (input.defined()) x.add_(input);
-  for (const AblatedBlock& b : blocks_) {
+  for (const AblatedBlock& b : base_.blocks) {
     const NodeRange nodes = graph_.writers(b.block);
     if (nodes.first >= visible) break;
     const at::Tensor other = differing(nodes.first, nodes.count);

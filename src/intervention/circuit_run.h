@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "intervention/ablated_run.h"
 #include "intervention/ablation.h"
 #include "model/forward.h"
 
@@ -51,17 +52,9 @@ class CircuitRunner {
   const Graph& graph_;
   const TokenBatch& batch_;
   const NodeOutputs& ablated_;
+  const AblatedRun base_;
   RotaryTables rotary_;
   at::Tensor embedding_;
-  // A block with every node ablated, [tokens, d_model], float32 at least.
-  struct AblatedBlock {
-    Block block;
-    at::Tensor read;     // the stream that it reads
-    at::Tensor written;  // what it writes, before its post-norm; kept where some block of the model has one
-  };
-  class AblatedLayer;
-  std::vector<AblatedBlock> blocks_;    // in the order they are worked
-  at::Tensor first_base_, final_base_;  // the stream before the first block and after the last, ablated
   std::vector<bool> edges_;
   std::vector<bool> needed_;    // upstream nodes with an edge in the circuit
   std::vector<int64_t> place_;  // needed upstream nodes before each one

@@ -120,6 +120,7 @@ ScorePlan plan_score(const Model& model, const Graph& graph, const Scorer& score
   const int64_t kept = scorer.memory.caches * e.backward + waiting + scorer.memory.outputs * e.outputs +
                        std::max<int64_t>(0, e.readers - e.released);
   plan.per_token = (a.n_layers * kept + e.working + 4 * a.d_model) * element * 6 / 5;
+  plan.per_token += scorer.memory.node_copies * graph.n_upstream() * a.d_model * wide;
   return plan;
 }
 

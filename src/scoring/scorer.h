@@ -62,6 +62,7 @@ struct ScoreMemory {
   int64_t caches = 1;   // forwards that keep a backward; 0: it runs circuits instead
   int64_t outputs = 1;  // copies of the node outputs beside those
   int64_t runs = 1;     // gradients contracted together
+  int64_t node_copies = 0;  // of what every node adds to the stream, [nodes, tokens, d_model], float32 at least
 };
 
 struct Scorer {
@@ -92,6 +93,7 @@ const Scorer& find_scorer(const std::string& name);  // throws UsageError listin
   METHOD(relp_scorer)                   \
   METHOD(gim_scorer)                    \
   METHOD(clean_corrupted_scorer)        \
+  METHOD(edge_pruning_scorer)           \
   METHOD(exact_scorer)                  \
   METHOD(random_scorer)
 #define CIRCUIT_DECLARE(name) Scorer name();

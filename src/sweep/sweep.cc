@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <thread>
 
@@ -22,7 +23,6 @@
 #include "store/run_lock.h"
 #include "store/run_reader.h"
 #include "sweep/change_norm.h"
-#include "sweep/cost_at_target.h"
 #include "sweep/sweep_file.h"
 #include "tuning/run_checkpoint.h"
 
@@ -62,6 +62,20 @@ void read_result(const std::string& path, ComputeSpec options, SweepRun* run) {
   check_base(path, model.open.checkpoint);
   load_values(path, require_int(summary, "best_step", place), model.open.checkpoint, trained->store());
   run->after[kChangeNorm] = change_norm(trained->store(), model.open.checkpoint);
+}
+
+// A run's recorded evaluations of the target, with the cost where it was read.
+Evaluations evaluations_of(const std::string& run, const std::string& target, const std::string& cost) {
+  std::map<int64_t, Numbers> by_step;
+  for (const auto& row : RunReader(run).evaluations()) by_step[row.step][row.name] = row.value;
+  Evaluations along;
+  for (const auto& [step, values] : by_step) {
+    const auto gained = values.find(target);
+    if (gained == values.end()) continue;
+    const auto paid = values.find(cost);
+    along.emplace_back(gained->second, paid == values.end() ? std::nullopt : std::optional<double>(paid->second));
+  }
+  return along;
 }
 
 // Runs a cell from where it stands to its end, or until the user stops it.
@@ -230,12 +244,13 @@ void Sweeper::execute(const SweepCell& cell, SweepRun* state) {
   log_warning("{} failed: {}", cell.name, state->reason);
 }
 
-void Sweeper::find_costs_at_target() {
+void Sweeper::find_costs_on_the_way() {
   for (SweepRun& run : sweep_.runs) {
     run.after.erase(kCostAtTarget);
-    if (!spec_.at || run.status != RunStatus::kFinished) continue;
-    if (const auto cost = cost_at_target(file(run.name), sweep_.target, sweep_.cost, *spec_.at))
-      run.after[kCostAtTarget] = *cost;
+    if (run.status != RunStatus::kFinished || sweep_.target.empty()) continue;
+    if (run.along.empty()) run.along = evaluations_of(file(run.name), sweep_.target, sweep_.cost);
+    if (!spec_.at) continue;
+    if (const auto cost = cost_at(run.along, *spec_.at)) run.after[kCostAtTarget] = *cost;
   }
 }
 
@@ -245,7 +260,7 @@ std::vector<Arm> Sweeper::arms() const {
 
 void Sweeper::write() {
   if (spec_.ranks.rank != 0) return;
-  find_costs_at_target();
+  find_costs_on_the_way();
   write_sweep_file(file("sweep.json"), plan_, spec_.compute.dtype, sweep_);
   write_file(file("sweep.csv"), sweep_csv(sweep_));
   write_file(file("sweep.html"), render_sweep(sweep_, arms(), spec_.comparison));

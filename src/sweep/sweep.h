@@ -53,7 +53,7 @@ class Sweeper {
   bool is_alone() const { return spec_.ranks.count == 1; }
   std::string claim(const SweepCell& cell) const { return file(".claims/") + cell.name; }
   void write();
-  void find_costs_at_target();
+  void find_costs_on_the_way();
   void check_measured() const;
 
   SweepSpec spec_;

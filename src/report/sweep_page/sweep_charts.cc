@@ -135,6 +135,42 @@ Json scatter_spec(const Sweep& sweep, const std::vector<Condition>& conditions) 
   return front_spec(chart);
 }
 
+Json cost_curves_spec(const Sweep& sweep, const std::vector<Condition>& conditions) {
+  Json rows = Json::array(), names = Json::array();
+  for (const Condition& c : conditions) {
+    if (c.curve.size() < 2) continue;
+    names.push_back(c.label);
+    for (const CostPoint& p : c.curve) {
+      Json row = {{"name", c.label}, {"target", p.target}, {"runs", p.cost.n}};
+      put_mean(row, "cost", p.cost);
+      rows.push_back(row);
+    }
+  }
+  if (rows.empty()) return nullptr;
+  const Json x = quantity("target", axis_title(sweep.target, lower_is_better(sweep.target)));
+  const Json y = quantity("cost", axis_title(sweep.cost, lower_is_better(sweep.cost)));
+  Json low = y;
+  low["field"] = "cost_low";
+  Json color = {{"field", "name"}, {"type", "nominal"}, {"title", nullptr}, {"legend", top_legend(names)}};
+  color["sort"] = names;
+  if (names.size() > kPageColours) color["scale"] = {{"scheme", "tableau20"}};
+  Json layers = Json::array();
+  layers.push_back(filtered({{"mark", {{"type", "area"}, {"opacity", 0.16}}},
+                             {"encoding", {{"x", x}, {"y", low}, {"y2", {{"field", "cost_high"}}}, {"color", color}}}},
+                            "isValid(datum.cost_low)"));
+  layers.push_back(
+      {{"mark", {{"type", "line"}, {"point", {{"size", 24}}}}},
+       {"encoding",
+        {{"x", x},
+         {"y", y},
+         {"color", color},
+         {"tooltip",
+          Json::array({tip("name", "condition", "nominal"), tip("target", sweep.target, "quantitative"),
+                       tip("cost", sweep.cost, "quantitative"), tip("cost_low", "interval from", "quantitative"),
+                       tip("cost_high", "to", "quantitative"), tip("runs", "runs", "quantitative")})}}}});
+  return layered_chart(sweep.cost + " on the way to " + sweep.target, 320, rows, layers);
+}
+
 std::vector<SweepChart> key_charts(const Sweep& sweep, const std::vector<Condition>& conditions) {
   const std::vector<std::string> keys = condition_keys(sweep);
   std::vector<SweepChart> charts;

@@ -62,7 +62,8 @@ std::string figure(const std::string& id, const std::string& title, const std::s
   return card_html({id, "<h3>" + escape_html(title) + "</h3>", caption, "", tall}) + "\n";
 }
 
-std::string charts_html(const Sweep& sweep, const Json& scatter, const std::vector<SweepChart>& keys) {
+std::string charts_html(const Sweep& sweep, const Json& scatter, const Json& curves,
+                        const std::vector<SweepChart>& keys) {
   std::string html;
   if (!scatter.is_null()) {
     html +=
@@ -70,6 +71,15 @@ std::string charts_html(const Sweep& sweep, const Json& scatter, const std::vect
         figure("scatter", sweep.target + " against " + sweep.cost,
                "A point a condition, the mean over its seeds with 95 % intervals. On the Pareto front (dashed) are the "
                "conditions than which no other is better in one and at least as good in the other.",
+               true) +
+        "</section>\n";
+  }
+  if (!curves.is_null()) {
+    html +=
+        "<section><h2>On the way</h2>" +
+        figure("curves", sweep.cost + " against " + sweep.target,
+               "What a condition's runs had cost when the target first got there, on straight lines between a run's "
+               "evaluations: the mean over its seeds with the band of its 95 % interval, where all of them have one.",
                true) +
         "</section>\n";
   }
@@ -197,14 +207,16 @@ std::string notes_html(const Sweep& sweep) {
 std::string render_sweep(const Sweep& sweep, const std::vector<Arm>& arms, const ComparisonSpec& spec) {
   const std::vector<Condition> conditions = conditions_of(sweep);
   const Json scatter = scatter_spec(sweep, conditions);
+  const Json curves = cost_curves_spec(sweep, conditions);
   const std::vector<SweepChart> keys = key_charts(sweep, conditions);
   Json charts = Json::array();
   if (!scatter.is_null()) charts.push_back({{"id", "scatter"}, {"spec", scatter}});
+  if (!curves.is_null()) charts.push_back({{"id", "curves"}, {"spec", curves}});
   for (const SweepChart& chart : keys) charts.push_back({{"id", chart.id}, {"spec", chart.spec}});
   const std::string sentences = "<p class=\"overview\">" + counts_sentence(sweep, conditions) +
                                 best_sentence(sweep, conditions, sweep.target) +
                                 best_sentence(sweep, conditions, sweep.cost) + "</p>";
-  const std::string main = lead_section(sentences) + "\n" + charts_html(sweep, scatter, keys) + "\n" +
+  const std::string main = lead_section(sentences) + "\n" + charts_html(sweep, scatter, curves, keys) + "\n" +
                            arms_html(arms, spec) + conditions_html(sweep, conditions) + runs_html(sweep) + "\n" +
                            closing_section("How to read it", notes_html(sweep));
   return page_html({"circuit sweep",

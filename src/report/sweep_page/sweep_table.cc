@@ -86,6 +86,7 @@ std::vector<Condition> conditions_of(const Sweep& sweep) {
   std::vector<ParetoPoint> points;
   for (Condition& condition : conditions) {
     std::vector<const Numbers*> before, after;
+    std::vector<const Evaluations*> along;
     for (const SweepRun& run : sweep.runs) {
       if (condition_values(sweep, run) != condition.values) continue;
       ++condition.runs;
@@ -93,9 +94,11 @@ std::vector<Condition> conditions_of(const Sweep& sweep) {
       ++condition.finished;
       before.push_back(&run.before);
       after.push_back(&run.after);
+      along.push_back(&run.along);
     }
     condition.before = means_of(before);
     condition.after = means_of(after);
+    condition.curve = cost_curve(along);
     points.push_back({oriented(condition, sweep.target), oriented(condition, sweep.cost)});
   }
   const std::vector<bool> front = pareto_front(points);

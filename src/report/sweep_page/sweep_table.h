@@ -9,6 +9,7 @@
 
 #include "evaluation/t_interval.h"
 #include "report/kit/gain_and_cost.h"
+#include "report/sweep_page/cost_curve.h"
 
 namespace circuit {
 
@@ -24,9 +25,10 @@ struct SweepRun {
   std::string name;                 // of its folder
   std::vector<std::string> values;  // one a key of the sweep, as people write them
   RunStatus status = RunStatus::kWaiting;
-  std::string reason;  // of a failure, one line
-  Numbers before;      // evaluations of the base model
-  Numbers after;       // the same of the best step, and its own numbers
+  std::string reason;   // of a failure, one line
+  Numbers before;       // evaluations of the base model
+  Numbers after;        // the same of the best step, and its own numbers
+  Evaluations along{};  // of a finished run
 };
 
 struct Sweep {
@@ -44,6 +46,7 @@ struct Condition {
   int64_t finished = 0;
   std::map<std::string, ReplicateMean> before, after;  // over the finished runs that have the number
   bool on_front = false;
+  std::vector<CostPoint> curve{};  // the cost along the way to the target, where all finished runs have one
 };
 
 // The sweep's keys without the seed.

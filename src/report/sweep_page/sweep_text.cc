@@ -49,6 +49,16 @@ Json means_json(const std::map<std::string, ReplicateMean>& means) {
   return all;
 }
 
+Json curve_json(const std::vector<CostPoint>& curve) {
+  Json points = Json::array();
+  for (const CostPoint& p : curve) {
+    points.push_back(
+        {{"target", p.target}, {"mean", p.cost.mean}, {"n", p.cost.n}, {"low", nullptr}, {"high", nullptr}});
+    if (p.cost.interval) points.back().update({{"low", p.cost.interval->low}, {"high", p.cost.interval->high}});
+  }
+  return points;
+}
+
 }  // namespace
 
 std::vector<std::string> main_numbers(const Sweep& sweep) {
@@ -137,7 +147,8 @@ Json sweep_json(const Sweep& sweep) {
                                   {"finished", c.finished},
                                   {"on_front", c.on_front},
                                   {"before", means_json(c.before)},
-                                  {"after", means_json(c.after)}});
+                                  {"after", means_json(c.after)},
+                                  {"curve", curve_json(c.curve)}});
   }
   json["runs"] = Json::array();
   for (const SweepRun& run : sweep.runs) {

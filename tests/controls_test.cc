@@ -104,6 +104,13 @@ TEST_F(Controls, GiveAdaptersOtherHeads) {
   EXPECT_NE(checkpoints_of(runs_.run("random")), checkpoints_of(runs_.run("circuit")));
   expect_no_run(runs_.scratch(), runs_.tune("none", joined(adapters, {"selection.slices=gradient-norm"})),
                 {"selection.slices", "before there is a gradient"});
+  expect_success(runs_.tune("by-score", joined(adapters, {"lora.rank_by_score=true"})));
+  EXPECT_NE(checkpoints_of(runs_.run("by-score")), checkpoints_of(runs_.run("circuit")));
+  expect_no_run(runs_.scratch(), runs_.tune("none", {"tuning.method=lora", "lora.rank_by_score=true"}),
+                {"lora.rank_by_score", "lora.circuit"});
+  expect_no_run(runs_.scratch(),
+                runs_.tune("none", joined(adapters, {"lora.rank_by_score=true", "selection.slices=random-stratified"})),
+                {"lora.rank_by_score", "selection.slices"});
 }
 
 TEST_F(Controls, AnchorsHoldAModelToItsBase) {

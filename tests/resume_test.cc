@@ -55,10 +55,11 @@ const Case kOwnBatches{"OwnBatches",
                                           "discovery.batches=2", "selection.kind=random", "tuning.steps=60"})};
 const Case kFull{"Full", {}, with(kEverything, {"tuning.method=full", "optimizer.lr=0.01", "tuning.steps=60"})};
 
-const Case kLoraOfACircuit{"LoraOfACircuit",
-                           {"llama"},
-                           with(kEverything, {"tuning.method=lora", "lora.circuit=true", "lora.rank=2",
-                                              "optimizer.lr=0.01", "tuning.steps=60", "run.keep_scores=last"})};
+const Case kLoraOfACircuit{
+    "LoraOfACircuit",
+    {"llama"},
+    with(kEverything, {"tuning.method=lora", "lora.circuit=true", "lora.rank=2", "lora.rank_by_score=true",
+                       "optimizer.lr=0.01", "tuning.steps=60", "run.keep_scores=last"})};
 // What a policy remembers from one discovery to the next.
 const Case kPolicies{
     "Policies",

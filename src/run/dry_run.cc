@@ -50,7 +50,8 @@ DryRun dry_run(RunConfig config, const ComputeSpec& compute) {
     method.match(model.input(config), first->circuit, first->slices, &config.tuning);
   }
   const bool made_of_it = method.is_made_of_first_circuit(config.tuning);
-  const std::unique_ptr<Trained> trained = method.make(model.input(config), made_of_it ? &first->circuit : nullptr);
+  const std::optional<ScoredCircuit> scored = first ? std::optional<ScoredCircuit>(first->scored()) : std::nullopt;
+  const std::unique_ptr<Trained> trained = method.make(model.input(config), made_of_it ? &*scored : nullptr);
   if (method.finds_circuits()) {
     // One real discovery; the step that follows moves nothing, since its learning rate is zero.
     RunConfig still = config;

@@ -169,7 +169,8 @@ class Execution {
       method.match(model_->input(config_), first_->circuit, first_->slices, &config_.tuning);
     }
     const bool made_of_it = method.is_made_of_first_circuit(config_.tuning);
-    trained_ = method.make(model_->input(config_), made_of_it ? &first_->circuit : nullptr);
+    const std::optional<ScoredCircuit> scored = first_ ? std::optional<ScoredCircuit>(first_->scored()) : std::nullopt;
+    trained_ = method.make(model_->input(config_), made_of_it ? &*scored : nullptr);
   }
 
   // Before the first step.
@@ -241,10 +242,7 @@ class Execution {
   void finish(Recorder* recorder, RunSummary* summary) {
     from_first(world(), "the last checkpoint", true);  // it is there
     TuneModel best(config_, compute_);
-    const TuningMethod& method = config_.method();
-    const bool made_of_it = method.is_made_of_first_circuit(config_.tuning);
-    const std::unique_ptr<Trained> trained =
-        method.make(best.input(config_), made_of_it ? &recorder->last_circuit().value() : nullptr);
+    const std::unique_ptr<Trained> trained = stored_parameters(config_, config_.run.path, best);
     try {
       if (at_its_metric_) evaluate_before(summary->best_step, best, trained->store(), recorder);
     } catch (const Interrupted&) {
@@ -297,7 +295,8 @@ std::unique_ptr<Trained> stored_parameters(const RunConfig& config, const std::s
   if (!method.is_made_of_first_circuit(config.tuning)) return method.make(model.input(config), nullptr);
   // Its one discovery stands at step 0.
   const RecordedCircuit first = read_recorded_circuit(run, 0);
-  return method.make(model.input(config), &first.file.circuit);
+  const ScoredCircuit scored{first.file.circuit, first.file.scores};
+  return method.make(model.input(config), &scored);
 }
 
 RunSummary execute_run(RunConfig config, const ComputeSpec& compute, Checks checks, const RunHost& host) {

@@ -39,6 +39,7 @@ struct FirstCircuit {
   Circuit circuit;
   std::vector<int64_t> slices;  // ids
   double seconds = 0;
+  ScoredCircuit scored() const { return {circuit, scores.scores}; }
 };
 FirstCircuit find_first_circuit(const RunConfig& config, const TuneModel& model, const TuneData& data);
 

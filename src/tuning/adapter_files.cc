@@ -23,11 +23,18 @@ void write_adapter(const LoraStore& store, const Model& model, const std::string
   NamedTensors tensors;
   std::set<std::string> modules;
   bool transposed = false;
+  Json ranks = Json::object(), alphas = Json::object();
   for (const LoraStore::Adapter& adapter : store.adapters()) {
     tensors.emplace_back(key_of(model, adapter.layer, "lora_A"), adapter.a);
     tensors.emplace_back(key_of(model, adapter.layer, "lora_B"), adapter.b);
     modules.insert(adapter.layer.module.substr(adapter.layer.module.rfind('.') + 1));
     transposed = transposed || adapter.layer.transposed;
+    const int64_t rank = store.spec().rank_of(adapter.layer.tensor);
+    if (rank == store.spec().rank) continue;
+    // PEFT's patterns are of a module's path at its end.
+    const std::string module = model.layout().prefix + adapter.layer.module;
+    ranks[module] = rank;
+    alphas[module] = store.scale() * static_cast<double>(rank);
   }
   const Json config = {{"peft_type", "LORA"},
                        {"task_type", "CAUSAL_LM"},
@@ -44,8 +51,8 @@ void write_adapter(const LoraStore& store, const Model& model, const std::string
                        {"modules_to_save", nullptr},
                        {"layers_to_transform", nullptr},
                        {"layers_pattern", nullptr},
-                       {"rank_pattern", Json::object()},
-                       {"alpha_pattern", Json::object()},
+                       {"rank_pattern", ranks},
+                       {"alpha_pattern", alphas},
                        {"init_lora_weights", true},
                        {"inference_mode", true},
                        {"auto_mapping", nullptr},

@@ -43,6 +43,42 @@ int64_t reached(const at::Tensor& mask, int64_t all) {
 
 }  // namespace
 
+int64_t LoraSpec::rank_of(const std::string& tensor) const {
+  const auto own = ranks.find(tensor);
+  return own == ranks.end() ? rank : own->second;
+}
+
+std::map<std::string, int64_t> ranks_by_weight(const std::map<std::string, RankedLayer>& layers, int64_t rank) {
+  int64_t wanted = 0;
+  double heaviest = 0;
+  for (const auto& [tensor, layer] : layers) {
+    wanted += rank * layer.per_rank;
+    heaviest = std::max(heaviest, layer.weight);
+  }
+  const auto ranks_at = [&](double factor) {
+    std::map<std::string, int64_t> ranks;
+    for (const auto& [tensor, layer] : layers) {
+      const double share = std::min(factor * layer.weight, static_cast<double>(layer.most));
+      ranks[tensor] = std::max<int64_t>(1, std::llround(share));
+    }
+    return ranks;
+  };
+  const auto parameters = [&](const std::map<std::string, int64_t>& ranks) {
+    int64_t sum = 0;
+    for (const auto& [tensor, own] : ranks) sum += own * layers.at(tensor).per_rank;
+    return sum;
+  };
+  if (heaviest == 0) return ranks_at(0);
+  // The most that has no more parameters; the heaviest alone cannot pass its own bound.
+  constexpr int kHalvings = 60;
+  double low = 0, high = 1e6 / heaviest;
+  for (int i = 0; i < kHalvings; ++i) {
+    const double middle = (low + high) / 2;
+    (parameters(ranks_at(middle)) <= wanted ? low : high) = middle;
+  }
+  return ranks_at(low);
+}
+
 std::vector<LinearLayer> linear_layers(const Model& model, const std::vector<std::string>& targets) {
   const bool all = targets.size() == 1 && targets[0] == "all-linear";
   std::vector<LinearLayer> layers;
@@ -143,14 +179,14 @@ LoraStore::LoraStore(Model& model, const LoraSpec& spec, const AdapterReaches* r
     // PEFT's kaiming_uniform with a = √5 is uniform in ±1/√in.
     const double bound = 1 / std::sqrt(static_cast<double>(layer.inputs));
     Rng rng = Rng(spec.seed).split("lora " + layer.tensor);
-    at::Tensor a = at::empty({spec.rank, layer.inputs}, at::kDouble);
+    const int64_t rank = spec.rank_of(layer.tensor);
+    at::Tensor a = at::empty({rank, layer.inputs}, at::kDouble);
     for (int64_t i = 0; i < a.numel(); ++i) a.data_ptr<double>()[i] = bound * (2 * rng.uniform() - 1);
     adapter.a = a.to(options);
     if (adapter.a_mask.defined()) adapter.a.mul_(adapter.a_mask);
-    adapter.b = at::zeros({layer.outputs, spec.rank}, options);
+    adapter.b = at::zeros({layer.outputs, rank}, options);
     by_tensor_[layer.tensor] = adapters_.size();
-    const int64_t parameters =
-        spec.rank * (reached(adapter.a_mask, layer.inputs) + reached(adapter.b_mask, layer.outputs));
+    const int64_t parameters = rank * (reached(adapter.a_mask, layer.inputs) + reached(adapter.b_mask, layer.outputs));
     table_.push_back({"lora", layer.tensor, 0, 0, model.parameter(layer.tensor).size(0), parameters});
     adapters_.push_back(std::move(adapter));
   }

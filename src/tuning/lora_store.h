@@ -3,7 +3,10 @@
 // are products of rank r, never a dense one. Dropout on the adapters' input cannot be merged and is not offered.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "tuning/parameter_store.h"
 
@@ -11,11 +14,15 @@ namespace circuit {
 
 struct LoraSpec {
   int64_t rank = 8;
-  double alpha = 16;
+  std::map<std::string, int64_t> ranks;  // of tensors whose rank is another, by layout name
+  double alpha = 16;                     // at `rank`: adapters count alpha / rank times, whatever their own is
   // Names of the linear layers, as PEFT's target_modules: the last part of the module's name ("c_attn", "q_proj"), or
   // all-linear.
   std::vector<std::string> targets{"all-linear"};
   uint64_t seed = 0;
+
+  int64_t rank_of(const std::string& tensor) const;
+  double scale() const { return alpha / static_cast<double>(rank); }
 };
 
 // The linear layers of a model: tensor name (layout), inputs, outputs.
@@ -36,6 +43,14 @@ struct AdapterReach {
 using AdapterReaches = std::map<std::string, AdapterReach>;
 // What slices divide: adapters that change those alone.
 AdapterReaches reach_of(const Model& model, const std::vector<Slice>& slices);
+
+// Ranks in proportion to weights, by tensor, with about as many parameters in all as `rank` everywhere has; at least 1,
+// at most what the tensor's reach lets a product have. per_rank: parameters of one rank.
+struct RankedLayer {
+  double weight = 0;  // at least 0
+  int64_t per_rank = 0, most = 0;
+};
+std::map<std::string, int64_t> ranks_by_weight(const std::map<std::string, RankedLayer>& layers, int64_t rank);
 
 class LoraStore : public ParameterStore {
  public:
@@ -73,7 +88,7 @@ class LoraStore : public ParameterStore {
   struct Adapter {
     LinearLayer layer;
     at::Tensor base;            // W₀ as stored, a copy
-    at::Tensor a;               // [rank, in] float32 (float64 in tests)
+    at::Tensor a;               // [its rank, in] float32 (float64 in tests)
     at::Tensor b;               // [out, rank]
     at::Tensor a_mask, b_mask;  // [1, in], [out, 1] of 0 and 1; undefined: all
     SliceState a_state, b_state;
@@ -82,7 +97,7 @@ class LoraStore : public ParameterStore {
   };
   const std::vector<Adapter>& adapters() const { return adapters_; }
   const LoraSpec& spec() const { return spec_; }
-  double scale() const { return spec_.alpha / static_cast<double>(spec_.rank); }
+  double scale() const { return spec_.scale(); }
 
  protected:
   std::vector<std::pair<std::string, at::Tensor>> changed_views() override;

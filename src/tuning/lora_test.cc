@@ -19,7 +19,7 @@ namespace circuit {
 namespace {
 
 class Lora : public testing::TestWithParam<const char*> {
- protected:
+ public:
   static LoadOptions wide() {
     LoadOptions options;
     options.dtype = at::kDouble;
@@ -139,6 +139,54 @@ TEST_P(Lora, CountsWhatItTrains) {
             LoraStore::parameters_per_rank(model, spec.targets));
   spec.targets = {"no_such_layer"};
   EXPECT_THROW(LoraStore(model, spec), UsageError);
+}
+
+TEST(LoraRanks, FollowWeightsAtTheParametersOfEqualRanks) {
+  const std::map<std::string, RankedLayer> layers{
+      {"a", {8, 100, 50}}, {"b", {4, 100, 50}}, {"c", {2, 200, 50}}, {"none", {0, 100, 50}}};
+  const auto ranks = ranks_by_weight(layers, 8);
+  EXPECT_EQ(ranks.at("none"), 1);
+  EXPECT_NEAR(static_cast<double>(ranks.at("a")), 2.0 * static_cast<double>(ranks.at("b")), 1);
+  EXPECT_NEAR(static_cast<double>(ranks.at("b")), 2.0 * static_cast<double>(ranks.at("c")), 1);
+  int64_t parameters = 0;
+  for (const auto& [name, rank] : ranks) parameters += rank * layers.at(name).per_rank;
+  EXPECT_LE(parameters, 8 * 500);
+  EXPECT_GT(parameters, 8 * 500 - 400);  // less than one rank of each is left
+  // What a product cannot have goes to the others.
+  const auto bounded = ranks_by_weight({{"a", {8, 100, 4}}, {"b", {1, 100, 50}}}, 8);
+  EXPECT_EQ(bounded.at("a"), 4);
+  EXPECT_EQ(bounded.at("b"), 12);
+  EXPECT_EQ(ranks_by_weight({{"a", {0, 100, 4}}}, 8).at("a"), 1);
+}
+
+TEST(LoraRanks, StandInTheAdapterAsPeftReadsThem) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::temp_directory_path() / fmt::format("circuit-ranks-{}", getpid());
+  fs::remove_all(folder);
+  fs::create_directories(folder / "base");
+  Model model = Model::random(tiny_architecture("llama"), 0.3, 2, {});
+  NamedTensors tensors;
+  for (const auto& [name, tensor] : model.parameters()) tensors.emplace_back(model.file_name(name), tensor.clone());
+  save_tensors((folder / "base/model.safetensors").string(), tensors, {});
+  write_file((folder / "base/config.json").string(), "{}");
+  LoraSpec spec;
+  spec.rank = 3;
+  const std::string narrower = linear_layers(model, spec.targets)[1].tensor;
+  spec.ranks[narrower] = 2;
+  LoraStore store(model, spec);
+  Lora::train(model, &store, 4);
+  write_adapter(store, model, "base", (folder / "adapter").string());
+  const Json config = read_json((folder / "adapter/adapter_config.json").string());
+  // The same factor of B A everywhere.
+  EXPECT_EQ(config["rank_pattern"].begin().value(), 2);
+  EXPECT_DOUBLE_EQ(config["alpha_pattern"].begin().value().get<double>(), 16.0 / 3 * 2);
+  const auto changed =
+      merge_adapter(Checkpoint::open((folder / "base").string()), model, (folder / "adapter").string());
+  for (const LoraStore::Adapter& x : store.adapters()) {
+    EXPECT_EQ(x.a.size(0), x.layer.tensor == narrower ? 2 : 3);
+    EXPECT_TRUE(changed.at(model.file_name(x.layer.tensor)).equal(model.parameter(x.layer.tensor))) << x.layer.module;
+  }
+  fs::remove_all(folder);
 }
 
 // What PEFT's documentation asks for, and back: the merged model is the one that was trained.

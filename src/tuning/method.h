@@ -23,6 +23,12 @@ struct MethodInput {
   const SliceChoice* choice = nullptr;  // which slices; null: the circuit's
 };
 
+// A circuit with the scores that it was selected by; those of edges outside it may be missing, as 0.
+struct ScoredCircuit {
+  const Circuit& circuit;
+  const EdgeScores& scores;
+};
+
 // What is trained in one run.
 class Trained {
  public:
@@ -69,7 +75,7 @@ class TuningMethod {
                      TuningSettings* settings) const {}
 
   // Nothing selected yet. first: where it is made of a circuit; else null.
-  virtual std::unique_ptr<Trained> make(const MethodInput& input, const Circuit* first) const = 0;
+  virtual std::unique_ptr<Trained> make(const MethodInput& input, const ScoredCircuit* first) const = 0;
   // Whether what it trains are the model's own parameters; else adapters beside them.
   virtual bool trains_slices() const { return true; }
   // Bytes of gradients, which a step makes and leaves; and of optimiser state and copies, which stay.

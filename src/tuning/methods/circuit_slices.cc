@@ -19,7 +19,7 @@ class CircuitSlices : public Trained {
 
 }  // namespace
 
-std::unique_ptr<Trained> CircuitMethod::make(const MethodInput& input, const Circuit*) const {
+std::unique_ptr<Trained> CircuitMethod::make(const MethodInput& input, const ScoredCircuit*) const {
   return std::make_unique<CircuitSlices>(input);
 }
 

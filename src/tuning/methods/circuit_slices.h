@@ -10,7 +10,7 @@ namespace circuit {
 class CircuitMethod : public TuningMethod {
  public:
   bool finds_circuits() const override { return true; }
-  std::unique_ptr<Trained> make(const MethodInput& input, const Circuit* first) const override;
+  std::unique_ptr<Trained> make(const MethodInput& input, const ScoredCircuit* first) const override;
 };
 
 }  // namespace circuit

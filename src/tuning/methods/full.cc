@@ -22,7 +22,7 @@ class FullMethod : public TuningMethod {
  public:
   const char* name() const override { return "full"; }
   const char* help() const override { return "every parameter"; }
-  std::unique_ptr<Trained> make(const MethodInput& input, const Circuit*) const override {
+  std::unique_ptr<Trained> make(const MethodInput& input, const ScoredCircuit*) const override {
     return std::make_unique<WholeModel>(input);
   }
   // Embeddings are trained, whose lookups add up.

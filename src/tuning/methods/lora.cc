@@ -1,6 +1,7 @@
 // LoRA (arXiv 2106.09685), of whole linear layers or of what the first circuit owns.
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -21,9 +22,20 @@ const Parameter<std::vector<std::string>> kTargets(
 const Parameter<bool> kCircuit(
     "circuit", false, "Adapt only what the first circuit's heads and MLPs own (or what selection.slices chooses).");
 
+const Parameter<bool> kRankByScore("rank_by_score", false,
+                                   "With lora.circuit: ranks in proportion to the |scores| of the circuit's edges that "
+                                   "a layer carries, at least 1, with "
+                                   "about as many parameters in all as lora.rank everywhere.",
+                                   0, -1, Setting::Ends::kIncluded, "0.3");
+
 constexpr const char* kName = "lora";
 
 const Parameters& own(const TuningSettings& tuning) { return tuning.own_of(kName); }
+
+// Of a side of a layer, how much an adapter reaches.
+int64_t reached(const std::vector<bool>& reach, int64_t all) {
+  return reach.empty() ? all : static_cast<int64_t>(std::count(reach.begin(), reach.end(), true));
+}
 
 // Of what the first circuit owns, or of as much that is chosen in its place.
 AdapterReaches reach_of_circuit(const MethodInput& input, const Circuit& circuit) {
@@ -41,6 +53,30 @@ AdapterReaches reach_of_circuit(const MethodInput& input, const Circuit& circuit
   return reach_of(input.model, slices);
 }
 
+// Of every layer that the circuit reaches: |scores| of the edges that write or read through it.
+std::map<std::string, int64_t> ranks_by_score(const MethodInput& input, const ScoredCircuit& first,
+                                              const AdapterReaches& reaches, const LoraSpec& spec) {
+  if (input.choice != nullptr)
+    fail("lora.rank_by_score", "scores are of the circuit's own slices: leave selection.slices at circuit.");
+  std::map<std::string, RankedLayer> layers;
+  for (const LinearLayer& layer : linear_layers(input.model, spec.targets)) {
+    const auto reach = reaches.find(layer.tensor);
+    if (reach == reaches.end()) continue;
+    const int64_t in = reached(reach->second.inputs, layer.inputs);
+    const int64_t out = reached(reach->second.outputs, layer.outputs);
+    layers[layer.tensor] = {0, in + out, std::min(in, out)};
+  }
+  for (const int64_t edge : first.circuit.edges) {
+    std::set<std::string> tensors;
+    for (const int64_t id : input.table.of_circuit({{edge}}, SlicePolicy())) tensors.insert(input.table[id].tensor);
+    for (const std::string& tensor : tensors) {
+      const auto layer = layers.find(tensor);
+      if (layer != layers.end()) layer->second.weight += std::fabs(first.scores.values[edge]);
+    }
+  }
+  return ranks_by_weight(layers, spec.rank);
+}
+
 LoraSpec spec_of(const TuningSettings& tuning) {
   LoraSpec spec;
   spec.rank = kRank.of(own(tuning));
@@ -52,8 +88,8 @@ LoraSpec spec_of(const TuningSettings& tuning) {
 
 class Adapters : public Trained {
  public:
-  Adapters(const MethodInput& input, const AdapterReaches* reaches)
-      : model_(input.model), store_(model_, spec_of(input.tuning), reaches) {}
+  Adapters(const MethodInput& input, const LoraSpec& spec, const AdapterReaches* reaches)
+      : model_(input.model), store_(model_, spec, reaches) {}
   ParameterStore& store() override { return store_; }
   std::unique_ptr<Trainer> trainer(TunerSpec spec) override {
     return std::make_unique<Trainer>(model_, store_, std::move(spec));
@@ -72,7 +108,7 @@ class LoraMethod : public TuningMethod {
  public:
   const char* name() const override { return kName; }
   const char* help() const override { return "adapters"; }
-  ParameterList parameters() const override { return {&kRank, &kAlpha, &kTargets, &kCircuit}; }
+  ParameterList parameters() const override { return {&kRank, &kAlpha, &kTargets, &kCircuit, &kRankByScore}; }
 
   bool needs_first_circuit(const TuningSettings& tuning) const override {
     return is_made_of_first_circuit(tuning) || tuning.match_parameters;
@@ -98,10 +134,16 @@ class LoraMethod : public TuningMethod {
              with_commas(target));
   }
 
-  std::unique_ptr<Trained> make(const MethodInput& input, const Circuit* first) const override {
-    if (first == nullptr) return std::make_unique<Adapters>(input, nullptr);
-    const AdapterReaches reaches = reach_of_circuit(input, *first);
-    return std::make_unique<Adapters>(input, &reaches);
+  std::unique_ptr<Trained> make(const MethodInput& input, const ScoredCircuit* first) const override {
+    LoraSpec spec = spec_of(input.tuning);
+    const bool by_score = kRankByScore.of(own(input.tuning));
+    if (first == nullptr) {
+      if (by_score) fail("lora.rank_by_score", "ranks follow a circuit's scores: set lora.circuit too.");
+      return std::make_unique<Adapters>(input, spec, nullptr);
+    }
+    const AdapterReaches reaches = reach_of_circuit(input, first->circuit);
+    if (by_score) spec.ranks = ranks_by_score(input, *first, reaches, spec);
+    return std::make_unique<Adapters>(input, spec, &reaches);
   }
 
   bool trains_slices() const override { return false; }

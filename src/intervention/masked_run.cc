@@ -33,29 +33,37 @@ void check_masked(const Model& model, const Graph& graph, const std::string& who
 }
 
 MaskedRunner::MaskedRunner(const Model& model, const Graph& graph, const TokenBatch& batch, const NodeOutputs& ablated)
-    : model_(model),
-      graph_(graph),
-      batch_(batch),
-      ablated_(ablated),
-      base_(ablated_run(model, graph, batch, ablated)) {
+    : model_(model), graph_(graph), batch_(batch), ablated_(ablated), base_(ablated_run(model, graph, batch, ablated)) {
   cache_.rotary = make_rotary_tables(model.architecture(), batch, model.dtype());
   differences_ = at::empty({graph.n_upstream(), batch.tokens(), base_.last.size(1)}, base_.last.options());
   put(0, token_embedding(model, batch) - ablated.input);
 }
 
 at::Tensor MaskedRunner::run(const at::Tensor& mask) {
-  mask_ = mask.to(differences_.options());
+  masks_ = mask.to(differences_.options()).view({1, 1, -1});
+  tokens_of_ = {at::Tensor()};
+  return run_blocks();
+}
+
+at::Tensor MaskedRunner::run_spans(const at::Tensor& masks, const at::Tensor& labels) {
+  masks_ = masks.to(differences_.options());
+  tokens_of_.clear();
+  for (int64_t s = 0; s < masks.size(0); ++s) tokens_of_.push_back(labels.eq(s).nonzero().squeeze(1));
+  return run_blocks();
+}
+
+at::Tensor MaskedRunner::run_blocks() {
   cache_.layers.assign(graph_.n_layers(), {});
   attn_stats_.assign(graph_.n_layers(), {});
   mlp_stats_.assign(graph_.n_layers(), {});
   for (const AblatedBlock& block : base_.blocks) {
     block.block.kind == BlockKind::kAttention ? run_heads(block) : run_mlp(block);
   }
-  return streams({{graph_.logits()}, base_.last})[0];
+  return streams({{graph_.logits()}, base_.last}, kOwn)[0];
 }
 
 at::Tensor MaskedRunner::gradient(const at::Tensor& d_final) {
-  d_mask_ = at::zeros_like(mask_);
+  d_mask_ = at::zeros_like(masks_[0][0]);
   d_outputs_ = at::zeros_like(differences_);
   back({{graph_.logits()}, base_.last}, d_final.to(differences_.scalar_type()).unsqueeze(0));
   for (auto block = base_.blocks.rbegin(); block != base_.blocks.rend(); ++block) {
@@ -63,7 +71,7 @@ at::Tensor MaskedRunner::gradient(const at::Tensor& d_final) {
     const LayerWeights& w = model_.layers()[block->block.layer];
     const Readers readers = readers_of(*block);
     const at::Tensor d_y = flat(heads ? heads_back(*block) : mlp_back(*block)).to(differences_.scalar_type());
-    const at::Tensor x = streams(readers);
+    const at::Tensor x = streams(readers, kOwn);
     const NormStats& stats = (heads ? attn_stats_ : mlp_stats_)[block->block.layer];
     back(readers, norm_backward(heads ? w.attn_norm : w.mlp_norm, flat(x), stats, d_y).view(x.sizes()));
   }
@@ -83,32 +91,45 @@ at::Tensor MaskedRunner::rows_of(const Readers& readers, const at::Tensor& by_ed
   return at::stack(rows);
 }
 
-at::Tensor MaskedRunner::streams(const Readers& readers) const {
-  const at::Tensor rows = rows_of(readers, mask_);
-  const int64_t visible = rows.size(1);
+at::Tensor MaskedRunner::streams(const Readers& readers, int64_t whom) const {
+  std::vector<at::Tensor> rows;
+  for (int64_t where = 0; where < spans(); ++where) {
+    rows.push_back(rows_of(readers, masks_[where][whom == kOwn ? where : whom]));
+  }
+  const int64_t visible = rows[0].size(1);
   if (model_.norms_outputs()) return normed_streams(rows, visible);
-  const at::Tensor sums = at::mm(rows, differences_.narrow(0, 0, visible).view({visible, -1}));
-  return sums.view({rows.size(0), batch_.tokens(), -1}).add_(readers.base);
+  return mixed(rows, {0, visible}).add_(readers.base);
 }
 
-at::Tensor MaskedRunner::normed_streams(const at::Tensor& rows, int64_t visible) const {
-  const int64_t n = rows.size(0);
-  const auto mixed = [&](const NodeRange& nodes) {
-    const at::Tensor of = differences_.narrow(0, nodes.first, nodes.count).view({nodes.count, -1});
-    return at::mm(rows.narrow(1, nodes.first, nodes.count), of).view({n, batch_.tokens(), -1});
+at::Tensor MaskedRunner::mixed(const std::vector<at::Tensor>& rows, const NodeRange& nodes) const {
+  const at::Tensor of = differences_.narrow(0, nodes.first, nodes.count);
+  const int64_t n = rows[0].size(0);
+  const auto at_tokens = [&](const at::Tensor& own, const at::Tensor& outputs) {
+    return at::mm(own.narrow(1, nodes.first, nodes.count), outputs.reshape({nodes.count, -1}))
+        .view({n, outputs.size(1), -1});
   };
-  at::Tensor x = mixed({0, 1}).add_(base_.first);
+  if (spans() == 1 && !tokens_of_[0].defined()) return at_tokens(rows[0], of);
+  at::Tensor sum = at::empty({n, of.size(1), of.size(2)}, of.options());
+  for (int64_t where = 0; where < spans(); ++where) {
+    if (tokens_of_[where].size(0) == 0) continue;
+    sum.index_copy_(1, tokens_of_[where], at_tokens(rows[where], of.index_select(1, tokens_of_[where])));
+  }
+  return sum;
+}
+
+at::Tensor MaskedRunner::normed_streams(const std::vector<at::Tensor>& rows, int64_t visible) const {
+  at::Tensor x = mixed(rows, {0, 1}).add_(base_.first);
   for (const AblatedBlock& b : base_.blocks) {
     const NodeRange nodes = graph_.writers(b.block);
     if (nodes.first >= visible) break;
     const NormWeights& norm = post_norm_of(model_.layers()[b.block.layer], b.block.kind);
-    x.add_(post_norm_forward(norm, mixed(nodes).add_(b.written), nullptr));
+    x.add_(post_norm_forward(norm, mixed(rows, nodes).add_(b.written), nullptr));
   }
   return x;
 }
 
 void MaskedRunner::back(const Readers& readers, const at::Tensor& d_streams) {
-  const at::Tensor rows = rows_of(readers, mask_);
+  const at::Tensor rows = rows_of(readers, masks_[0][0]);
   const int64_t visible = rows.size(1);
   const at::Tensor d_rows = at::empty(rows.sizes(), rows.options());
   if (model_.norms_outputs()) {
@@ -160,12 +181,12 @@ at::Tensor MaskedRunner::gradient_at(int64_t upstream) const {
   return times(d_outputs_.select(0, upstream), residual).to(model_.dtype());
 }
 
-void MaskedRunner::run_heads(const AblatedBlock& block) {
+at::Tensor MaskedRunner::attended(const AblatedBlock& block, int64_t whom) {
   const int64_t l = block.block.layer;
   const Architecture& a = model_.architecture();
   const LayerWeights& w = model_.layers()[l];
   LayerCache& kept = cache_.layers[l];
-  const at::Tensor x = streams(readers_of(block));
+  const at::Tensor x = streams(readers_of(block), whom);
   const at::Tensor y = norm_forward(w.attn_norm, flat(x), &attn_stats_[l]).view(x.sizes()).to(model_.dtype());
   const int64_t first = graph_.readers(block.block).first;
   std::vector<at::Tensor> q, k, v;
@@ -176,7 +197,18 @@ void MaskedRunner::run_heads(const AblatedBlock& block) {
   }
   const QueryKeyValue p = normed_and_rotated(w, a.layer(l).attention, cache_.rotary.of(a, l),
                                              {at::cat(q, 1), at::cat(k, 1), at::cat(v, 1)}, &kept.qk_norm);
-  const at::Tensor z = attention_forward(a, l, batch_, p.q, p.k, p.v, w.sinks, &kept.attention);
+  return attention_forward(a, l, batch_, p.q, p.k, p.v, w.sinks, &kept.attention);
+}
+
+void MaskedRunner::run_heads(const AblatedBlock& block) {
+  const int64_t l = block.block.layer;
+  const Architecture& a = model_.architecture();
+  const LayerWeights& w = model_.layers()[l];
+  at::Tensor z = attended(block, 0);
+  for (int64_t whom = 1; whom < spans(); ++whom) {
+    if (tokens_of_[whom].size(0) == 0) continue;
+    z.index_copy_(0, tokens_of_[whom], attended(block, whom).index_select(0, tokens_of_[whom]));
+  }
   const int64_t width = a.value_width();
   for (int64_t h = 0; h < a.n_heads; ++h) {
     const at::Tensor difference = head_of(z, h, width) - head_of(ablated_.z[l], h, width);
@@ -212,7 +244,7 @@ void MaskedRunner::run_mlp(const AblatedBlock& block) {
   const LayerSpec& spec = model_.architecture().layer(l);
   const LayerWeights& w = model_.layers()[l];
   MlpCache& kept = cache_.layers[l].mlp;
-  const at::Tensor x = streams(readers_of(block));
+  const at::Tensor x = streams(readers_of(block), kOwn);
   const at::Tensor y = norm_forward(w.mlp_norm, flat(x), &mlp_stats_[l]).view(x.sizes()).to(model_.dtype());
   if (!graph_.splits_mlps()) {
     put(graph_.mlp(l), times(mlp_forward(spec.mlp, w, y[0], &kept), spec.residual) - ablated_.mlp[l]);

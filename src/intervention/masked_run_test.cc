@@ -1,13 +1,16 @@
 #include "intervention/masked_run.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/full.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
 #include "core/error.h"
 #include "intervention/ablation.h"
 #include "intervention/circuit_run.h"
+#include "intervention/per_reader.h"
 #include "task/metric.h"
 #include "task/tiny_examples.h"
 
@@ -43,6 +46,48 @@ class MaskedRuns : public testing::TestWithParam<MaskedCase> {
     return at::tensor(values, at::kDouble);
   }
 
+  // The definition, node by node: what lies below a block is given, and its heads are worked for one span of queries
+  // after another, each time with keys and values that read for that span.
+  at::Tensor by_definition(const at::Tensor& masks, const at::Tensor& labels, const NodeOutputs& other) const {
+    const std::vector<bool> all(graph_.n_edges(), true);
+    std::vector<at::Tensor> outputs(graph_.n_upstream());
+    PerReaderModel model(model_, graph_, other, all);
+    int64_t known = 0;  // nodes that are given
+    int64_t whom = 0;
+    model.on_write = [&](int64_t u, const at::Tensor& output) { return u < known ? outputs[u] : output; };
+    model.on_read = [&](int64_t v, const at::Tensor& stream) {
+      if (graph_.visible(v) > known) return stream;  // not worked yet
+      at::Tensor x = stream.clone();
+      const bool split = graph_.downstream(v).kind->other_positions;
+      for (int64_t t = 0; t < x.size(0); ++t) {
+        const int64_t where = labels[t].item<int64_t>();
+        const at::Tensor& mask = masks[where][split ? whom : where];
+        for (int64_t u = 0; u < graph_.visible(v); ++u) {
+          const at::Tensor ablated = model.ablated(u).expand_as(outputs[u]);
+          x[t] += (outputs[u][t] - ablated[t]) * (mask[graph_.edge_id(u, v)].item<double>() - 1);
+        }
+      }
+      return x;
+    };
+    model.run(batch_.tokens);
+    outputs[0] = model.outputs()[0];
+    known = 1;
+    for (int64_t l = 0; l < graph_.n_layers(); ++l) {
+      for (const BlockSpec& block : model_.architecture().layer(l).blocks) {
+        const NodeRange nodes = graph_.writers({block.kind, l});
+        for (const int64_t u : nodes) outputs[u] = at::zeros_like(outputs[0]);
+        for (whom = 0; whom < masks.size(0); ++whom) {
+          model.run(batch_.tokens);
+          const at::Tensor mine = labels.eq(whom).unsqueeze(1);
+          for (const int64_t u : nodes) outputs[u] = at::where(mine, model.outputs()[u], outputs[u]);
+        }
+        known = nodes.first + nodes.count;
+        whom = 0;
+      }
+    }
+    return model.run(batch_.tokens);
+  }
+
   Model model_ = made();
   Graph graph_{model_.architecture(), KeyValueNodes::kGrouped, GetParam().mlp_block};
   std::vector<Example> examples_ = random_examples(model_.architecture(), 3);
@@ -63,7 +108,7 @@ TEST_P(MaskedRuns, OfZerosAndOnesAreCircuits) {
   }
 }
 
-// Of every edge, against central differences, at a mask that is somewhere between.
+// Of every third edge, against central differences, at a mask that is somewhere between.
 TEST_P(MaskedRuns, HaveTheSlopeOfTheirMetric) {
   const NodeOutputs other = ablated("mean");
   const Metric& metric = find_metric("logit_diff");
@@ -80,7 +125,7 @@ TEST_P(MaskedRuns, HaveTheSlopeOfTheirMetric) {
   const double scale = gradient.abs().max().item<double>();
   ASSERT_GT(scale, 1e-3);
   constexpr double kStep = 1e-5;
-  for (int64_t e = 0; e < graph_.n_edges(); ++e) {
+  for (int64_t e = 0; e < graph_.n_edges(); e += 3) {
     const at::Tensor up = mask.clone();
     const at::Tensor down = mask.clone();
     up.data_ptr<double>()[e] += kStep;
@@ -88,6 +133,26 @@ TEST_P(MaskedRuns, HaveTheSlopeOfTheirMetric) {
     const double slope = (value(up) - value(down)) / (2 * kStep);
     ASSERT_NEAR(gradient.data_ptr<double>()[e], slope, 1e-6 * scale) << graph_.edge_name(e);
   }
+}
+
+// One mask for every pair of spans is that mask; and with zeros and ones of their own for keys and values by the tokens
+// they are read for, what the definition says.
+TEST_P(MaskedRuns, OfSpansReadByWhereAndForWhom) {
+  const NodeOutputs other = ablated("mean");
+  MaskedRunner masked(model_, graph_, batch_.tokens, other);
+  std::vector<int64_t> of_token;
+  for (int64_t t = 0; t < batch_.tokens.tokens(); ++t) of_token.push_back((t * 7 / 3) % 3);
+  const at::Tensor labels = at::tensor(of_token, at::kLong);
+  const at::Tensor one = some_mask(4, 0.5);
+  const at::Tensor same = one.expand({3, 3, -1}).contiguous();
+  EXPECT_LT((masked.run_spans(same, labels) - masked.run(one)).abs().max().item<double>(), 1e-9);
+
+  if (model_.norms_outputs()) return;  // what a post-norm makes of a mixture is no sum over edges
+  std::vector<at::Tensor> each;
+  for (uint64_t i = 0; i < 9; ++i) each.push_back(some_mask(10 + i, 1));
+  const at::Tensor masks = at::stack(each).view({3, 3, -1});
+  const at::Tensor run = masked.run_spans(masks, labels);
+  EXPECT_LT((run - by_definition(masks, labels, other)).abs().max().item<double>(), 1e-9);
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, MaskedRuns,

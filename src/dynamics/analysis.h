@@ -66,7 +66,8 @@ const std::vector<Analysis>& analyses();
   METHOD(direct_logit_analysis)     \
   METHOD(attention_analysis)        \
   METHOD(ov_drift_analysis)         \
-  METHOD(faithfulness_analysis)
+  METHOD(faithfulness_analysis)     \
+  METHOD(node_patching_analysis)
 #define CIRCUIT_DECLARE(name) Analysis name();
 CIRCUIT_ANALYSES(CIRCUIT_DECLARE)
 #undef CIRCUIT_DECLARE

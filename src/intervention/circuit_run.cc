@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "intervention/block_write.h"
 #include "model/blocks/query_key_value.h"
 #include "model/experts.h"
 #include "model/layer_program.h"
@@ -36,10 +37,6 @@ at::Tensor add_bias(const at::Tensor& x, const at::Tensor& bias) { return bias.d
 // Not worked where there is no factor: circuits are run by the thousand.
 at::Tensor times(const at::Tensor& x, double factor) { return factor == 1 || !x.defined() ? x : x * factor; }
 
-const NormWeights& post_norm_of(const LayerWeights& w, BlockKind kind) {
-  return kind == BlockKind::kAttention ? w.attn_post_norm : w.mlp_post_norm;
-}
-
 // Columns of head h of [rows, heads · width].
 at::Tensor head_of(const at::Tensor& rows, int64_t h, int64_t width) { return rows.narrow(1, h * width, width); }
 
@@ -58,12 +55,13 @@ class CircuitRunner::AblatedLayer {
     const at::Tensor out = heads                 ? at::mm(ablated.z[l_], w.w_o)
                            : owner_.split_mlps() ? hidden_to_output(w, ablated.mlp[l_])
                                                  : ablated.mlp[l_];
-    // An MLP's output was kept as it is multiplied; z and channels were not.
-    const double residual = owner_.model_.architecture().layer(l_).residual;
-    const at::Tensor& bias = heads ? w.b_o : w.b_out;
-    const bool whole = heads || owner_.split_mlps();
-    AblatedBlock block{
-        {spec.kind, l_}, x, whole ? times(add_bias(out, bias), residual) : add_bias(out, times(bias, residual))};
+    AblatedBlock block{{spec.kind, l_}, x, {}};
+    if (heads || owner_.split_mlps()) {
+      block.written = before_post_norm(owner_.model_, block.block, out);
+    } else {
+      // An MLP's output was kept as it is multiplied; z and channels were not.
+      block.written = add_bias(out, times(w.b_out, owner_.model_.architecture().layer(l_).residual));
+    }
     at::Tensor joins = post_norm_forward(post_norm_of(w, spec.kind), block.written, nullptr);
     if (!owner_.model_.norms_outputs()) block.written = at::Tensor();
     owner_.blocks_.push_back(std::move(block));

@@ -94,8 +94,7 @@ at::Tensor CrossPatch::run(const std::vector<bool>& nodes) const {
     }
     if (any) patches.push_back({block, live, {}, product_of(donor_.model, block, given.masked_fill(live, 0))});
   }
-  return run_patched(receiver_.model, batch_, receiver_.cache, patches,
-                     nodes[0] ? donor_.outputs.input : at::Tensor());
+  return run_patched(receiver_.model, batch_, receiver_.cache, patches, nodes[0] ? donor_.outputs.input : at::Tensor());
 }
 
 bool CrossPatch::is_same(int64_t u) const {

@@ -32,8 +32,7 @@ class PatchedLayer {
     }
     const LayerWeights& w = pass_.model.layers()[l_];
     const at::Tensor columns = patched(*patch, x);
-    at::Tensor product =
-        spec.kind == BlockKind::kAttention ? at::mm(columns, w.w_o) : hidden_to_output(w, columns);
+    at::Tensor product = spec.kind == BlockKind::kAttention ? at::mm(columns, w.w_o) : hidden_to_output(w, columns);
     if (patch->added.defined()) product = product + patch->added;
     return post_norm_forward(post_norm_of(w, spec.kind), before_post_norm(pass_.model, block, product), nullptr);
   }
@@ -85,8 +84,7 @@ at::Tensor run_patched(const Model& model, const TokenBatch& batch, const Forwar
   if (first == model.architecture().n_layers) return own.x_final;
   const ReadRows everywhere;
   const ForwardPass pass{model, batch, own.rotary, Keep::kNothing, everywhere, nullptr};
-  at::Tensor x =
-      embedding.defined() ? with_positions(model, embedding, batch.positions) : own.layers[first].x_attn;
+  at::Tensor x = embedding.defined() ? with_positions(model, embedding, batch.positions) : own.layers[first].x_attn;
   for (int64_t l = first; l < model.architecture().n_layers; ++l) {
     const PatchedLayer engine(pass, l, patches);
     x = walk_layer(model.architecture().layer(l), x, engine);

@@ -101,12 +101,12 @@ class Patched {
   }
 
   void nodes_found(AnalysisResult* result) {
-    AnalysisTable table{"node_patching",
-                        fmt::format("nodes by what the model of step {} loses with the base's output there", last_),
-                        {"node", "lost", "lost_low", "lost_high", "gained", "gained_low", "gained_high", "lost_metric",
-                         "gained_metric", "lost_estimate", "gained_estimate", "exact", "parameter_change",
-                         "in_circuit"},
-                        {}};
+    AnalysisTable table{
+        "node_patching",
+        fmt::format("nodes by what the model of step {} loses with the base's output there", last_),
+        {"node", "lost", "lost_low", "lost_high", "gained", "gained_low", "gained_high", "lost_metric", "gained_metric",
+         "lost_estimate", "gained_estimate", "exact", "parameter_change", "in_circuit"},
+        {}};
     for (const int64_t u : order_) {
       const PatchEffects& effects = found_.best(u);
       std::vector<Json> row{graph_.upstream_name(u)};
@@ -114,9 +114,9 @@ class Patched {
         const std::vector<Json> cells = share(*side);
         row.insert(row.end(), cells.begin(), cells.end());
       }
-      row.insert(row.end(), {mean_value(effects.lost), mean_value(effects.gained),
-                             mean_value(found_.estimate[u].lost), mean_value(found_.estimate[u].gained), is_exact(u),
-                             number_or_null(change_[u]), static_cast<bool>(in_circuit_[u])});
+      row.insert(row.end(), {mean_value(effects.lost), mean_value(effects.gained), mean_value(found_.estimate[u].lost),
+                             mean_value(found_.estimate[u].gained), is_exact(u), number_or_null(change_[u]),
+                             static_cast<bool>(in_circuit_[u])});
       table.rows.push_back(std::move(row));
     }
     const int64_t top = order_.front();
@@ -155,13 +155,15 @@ class Patched {
     std::vector<NodeSets> sets;
     for (const int64_t k : sizes())
       sets.push_back({first_nodes(k, &PatchEffects::lost), first_nodes(k, &PatchEffects::gained)});
-    const std::vector<PatchEffects> effects =
-        patch_sets(base_, tuned_, graph_, states_.examples(), states_.spec(), sets);
+    sets.push_back({in_circuit_, in_circuit_});
+    std::vector<PatchEffects> effects = patch_sets(base_, tuned_, graph_, states_.examples(), states_.spec(), sets);
+    const PatchEffects circuit = std::move(effects.back());
+    effects.pop_back();
     AnalysisTable table{"node_patching_together",
                         "nodes of the largest shares patched together",
                         {"nodes", "lost", "lost_low", "lost_high", "gained", "gained_low", "gained_high"},
                         {}};
-    for (size_t i = 0; i < sets.size(); ++i) {
+    for (size_t i = 0; i < effects.size(); ++i) {
       std::vector<Json> row{sizes()[i]};
       for (const RecordValues* side : {&effects[i].lost, &effects[i].gained}) {
         const std::vector<Json> cells = share(*side);
@@ -170,7 +172,7 @@ class Patched {
       table.rows.push_back(std::move(row));
     }
     const auto needed = [&](RecordValues PatchEffects::*side, double wanted) {
-      for (size_t i = 0; i < sets.size(); ++i) {
+      for (size_t i = 0; i < effects.size(); ++i) {
         if (share_value(effects[i].*side) >= wanted) return fmt::format("{}", sizes()[i]);
       }
       return std::string("no number");
@@ -180,10 +182,14 @@ class Patched {
         "90 %; the tuned model's outputs of {} give the base half of it, of {} 90 %.",
         needed(&PatchEffects::lost, 0.5), graph_.n_upstream(), needed(&PatchEffects::lost, 0.9),
         needed(&PatchEffects::gained, 0.5), needed(&PatchEffects::gained, 0.9)));
+    result->findings.push_back(fmt::format(
+        "All nodes together lose {} and gain {}; what is missing to 1 is in what belongs to no node (norms, "
+        "biases, positions, unembedding).",
+        said(effects.back().lost), said(effects.back().gained)));
     result->findings.push_back(
-        fmt::format("All nodes together lose {} and gain {}; what is missing to 1 is in what belongs to no node (norms, "
-                    "biases, positions, unembedding).",
-                    said(effects.back().lost), said(effects.back().gained)));
+        fmt::format("The circuit of step {} has {} of the {} nodes: together they lose {} and gain {}.",
+                    discovery_->step, std::count(in_circuit_.begin(), in_circuit_.end(), true), graph_.n_upstream(),
+                    said(circuit.lost), said(circuit.gained)));
     result->tables.push_back(std::move(table));
   }
 
@@ -232,18 +238,12 @@ class Patched {
     result->tables.push_back(std::move(table));
   }
 
-  // With what the weights did, with the circuit, and of the estimate with what it estimates.
+  // Of the loss with what the weights did and with the circuit, of the estimate with what it estimates.
   void relations_found(AnalysisResult* result) {
-    std::vector<float> effects, changes;
-    double all = 0;
-    double inside = 0;
-    int64_t in = 0;
+    std::vector<float> effects, changes, inside;
     std::vector<double> estimated, exact;
     for (int64_t u = 0; u < graph_.n_upstream(); ++u) {
       const double lost = std::fabs(mean_value(found_.best(u).lost));
-      all += lost;
-      inside += in_circuit_[u] ? lost : 0;
-      in += in_circuit_[u];
       if (is_exact(u)) {
         estimated.push_back(mean_value(found_.estimate[u].lost));
         exact.push_back(mean_value(found_.exact[u].lost));
@@ -251,23 +251,22 @@ class Patched {
       if (std::isnan(change_[u])) continue;
       effects.push_back(static_cast<float>(lost));
       changes.push_back(static_cast<float>(change_[u]));
+      inside.push_back(in_circuit_[u] ? 1 : 0);
     }
-    const double with_change = rank_correlation(effects, changes);
-    if (!std::isnan(with_change)) {
-      result->findings.push_back(fmt::format(
-          "Size of the loss against how far the node's weights moved: Spearman's rho {:.2f} over {} nodes.",
-          with_change, effects.size()));
-    }
-    if (all > 0) {
+    // Of what does not vary there is no correlation.
+    const auto with = [&](const char* what, const std::vector<float>& values) {
+      const double rho = rank_correlation(effects, values);
+      if (std::isnan(rho)) return;
       result->findings.push_back(
-          fmt::format("The circuit of step {} has {} of {} nodes and {:.0f} % of the summed sizes of losses.",
-                      discovery_->step, in, graph_.n_upstream(), 100 * inside / all));
-    }
+          fmt::format("Size of the loss against {}: Spearman's rho {:.2f} over {} nodes.", what, rho, effects.size()));
+    };
+    with("how far the node's weights moved", changes);
+    with("being in the circuit", inside);
     const Agreement agreed = agreement(estimated, exact);
     if (!std::isnan(agreed.pearson)) {
-      result->findings.push_back(fmt::format(
-          "The first-order estimate of the loss and the loss itself: Pearson's r {:.2f} over {} nodes.", agreed.pearson,
-          agreed.edges));
+      result->findings.push_back(
+          fmt::format("The first-order estimate of the loss and the loss itself: Pearson's r {:.2f} over {} nodes.",
+                      agreed.pearson, agreed.edges));
     }
   }
 

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/validators.h"
+#include "core/error.h"
 #include "core/log.h"
 #include "core/names.h"
 #include "evaluation/evaluation_text.h"
@@ -27,6 +28,8 @@ struct EvaluateArguments {
 };
 
 int run(EvaluateArguments o) {
+  if (o.request.circuit.empty() == o.neurons.file.empty())
+    throw UsageError("[evaluate] give one of --circuit and --neurons.");
   apply_common(o.common);
   EvaluateRequest& r = o.request;
   check_outputs({r.model, r.data, r.ablation_data, r.circuit, r.against, o.neurons.file}, {{"--page", o.page}});
@@ -62,17 +65,15 @@ void add_evaluate(CLI::App& program, Action* chosen) {
       "--circuit circuit.json --page circuit.html");
   command->add_option("MODEL", o->request.model, "Hugging Face model directory, or GGUF file")->required();
   command->add_option("DATA", o->request.data, "contrast records (JSON Lines)")->required();
-  CLI::Option_group* what = command->add_option_group("What is run");
-  what->require_option(1);
-  CLI::Option* circuit = what->add_option("--circuit", o->request.circuit, "circuit file, as discover writes it");
-  CLI::Option* neurons =
-      what->add_option("--neurons", o->neurons.file, "MLP channels instead: scores of discover --channels, or a list");
+  command->add_option("--circuit", o->request.circuit, "circuit file, as discover writes it");
+  CLI::Option* neurons = command->add_option("--neurons", o->neurons.file,
+                                             "MLP channels instead: scores of discover --channels, or a list");
   command->add_option("--top-neurons", o->neurons.top, "of scores: how many channels are kept, by |score|")
       ->check(at_least(1))
-      ->excludes(circuit);
+      ->needs(neurons);
   command->add_option("--neuron-draws", o->neurons.draws, "random sets of as many of every layer, to compare with")
       ->check(at_least(0))
-      ->excludes(circuit);
+      ->needs(neurons);
   command->add_option("--metric", o->request.metric, names_of(metrics()));
   command->add_option("--ablation", o->ablation, names_of(ablations()));
   command->add_option("--ablation-data", o->request.ablation_data,

@@ -40,7 +40,7 @@ EvaluatedFile evaluate_file(const EvaluateRequest& r, const OpenModel& open) {
     found.evaluation = evaluate_circuit(open.model, {graph, file.scores, slices}, file.circuit, records.examples, spec,
                                         found.what, rng, [&](int64_t done, int64_t) { progress.update(done); });
   }
-  if (!found.evaluation.faithfulness) log_warning("{}", why_undefined(found.evaluation.range));
+  if (!found.evaluation.faithfulness) log_warning("{}", why_undefined(found.evaluation));
   if (r.against.empty()) return found;
   CircuitFile reference = read_circuit(r.against);
   reference.shape.graph_of(open.model.architecture(), r.against);

@@ -7,21 +7,10 @@
 #include <vector>
 
 #include "core/table.h"
+#include "evaluation/estimate_text.h"
 #include "evaluation/faithfulness.h"
 
 namespace circuit {
-
-Json estimate_json(const Estimate& e) {
-  if (std::isnan(e.value)) return nullptr;
-  return {{"value", e.value}, {"low", e.interval.low}, {"high", e.interval.high}};
-}
-
-std::string interval_text(const Json& value) {
-  if (value.is_null()) return "not defined";
-  return fmt::format("{:.4f}  ({:.4f} to {:.4f})", value["value"].get<double>(), value["low"].get<double>(),
-                     value["high"].get<double>());
-}
-
 namespace {
 
 Json to_json(const std::vector<CurvePoint>& points) {
@@ -46,7 +35,7 @@ Json to_json(const CircuitEvaluation& e) {
   }
   json["faithfulness"] = nullptr;
   if (!e.faithfulness) {
-    json["not_defined"] = why_undefined(e.range);
+    json["not_defined"] = why_undefined(e);
     return json;
   }
   json["faithfulness"] = e.faithfulness->value;
@@ -75,6 +64,8 @@ std::string why_undefined(const MetricRange& range) {
   }
   return fmt::format("{}: the ablation does not move the metric for certain, so {}", found, what);
 }
+
+std::string why_undefined(const CircuitEvaluation& evaluation) { return why_undefined(evaluation.range); }
 
 Json evaluation_json(const CircuitEvaluation& evaluation, const std::string& metric, const std::string& ablation,
                      const std::optional<Recovery>& against) {

@@ -12,10 +12,7 @@ namespace circuit {
 
 // Why faithfulness has no value.
 std::string why_undefined(const MetricRange& range);
-
-// A number with its interval: {"value", "low", "high"}, null where it is not defined; and that as text.
-Json estimate_json(const Estimate& estimate);
-std::string interval_text(const Json& estimate);
+std::string why_undefined(const CircuitEvaluation& evaluation);
 
 // metric, ablation: their names. against: where it was compared with a reference.
 Json evaluation_json(const CircuitEvaluation& evaluation, const std::string& metric, const std::string& ablation,

@@ -35,10 +35,7 @@ NeuronControl control_of(const CircuitOutcome& alone, const std::vector<CircuitO
   for (const CircuitOutcome& o : random) each.push_back(faithfulness(o, full, empty, rng).value);
   control.lowest = *std::min_element(each.begin(), each.end());
   control.highest = *std::max_element(each.begin(), each.end());
-  control.above = estimate(static_cast<int64_t>(full.metric.size()), rng, [&](const std::vector<int64_t>& sample) {
-    const double range = mean_of(full.metric, sample) - mean_of(empty.metric, sample);
-    return (mean_of(alone.metric, sample) - mean_of(mean.metric, sample)) / range;
-  });
+  control.above = faithfulness_difference(alone, mean, full, empty, rng);
   return control;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/table.h"
+#include "evaluation/estimate_text.h"
 #include "evaluation/evaluation_text.h"
 #include "evaluation/neuron_evaluation.h"
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/setting_options.h"
 #include "cli/validators.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -66,14 +67,9 @@ void add_evaluate(CLI::App& program, Action* chosen) {
   command->add_option("MODEL", o->request.model, "Hugging Face model directory, or GGUF file")->required();
   command->add_option("DATA", o->request.data, "contrast records (JSON Lines)")->required();
   command->add_option("--circuit", o->request.circuit, "circuit file, as discover writes it");
-  CLI::Option* neurons = command->add_option("--neurons", o->neurons.file,
-                                             "MLP channels instead: scores of discover --channels, or a list");
-  command->add_option("--top-neurons", o->neurons.top, "of scores: how many channels are kept, by |score|")
-      ->check(at_least(1))
-      ->needs(neurons);
-  command->add_option("--neuron-draws", o->neurons.draws, "random sets of as many of every layer, to compare with")
-      ->check(at_least(0))
-      ->needs(neurons);
+  Settings of_neurons;
+  o->neurons.declare(&of_neurons);
+  add_settings(*command, of_neurons);
   command->add_option("--metric", o->request.metric, names_of(metrics()));
   command->add_option("--ablation", o->ablation, names_of(ablations()));
   command->add_option("--ablation-data", o->request.ablation_data,
@@ -91,8 +87,10 @@ void add_evaluate(CLI::App& program, Action* chosen) {
   CLI::Option* no_curve = command->add_flag("--no-curve", o->no_curve, "this circuit only: no CPR and CMD");
   command->add_option("--page", o->page, "also write one HTML page: what the circuit carries, its curve, a table")
       ->excludes(no_curve);
-  for (const char* of_edges : {"--against", "--redundancy", "--no-prune", "--page"})
-    neurons->excludes(command->get_option(of_edges));
+  CLI::Option* neurons = command->get_option("--neurons");
+  for (const char* name : {"--top-neurons", "--neuron-draws"}) command->get_option(name)->needs(neurons);
+  for (const char* name : {"--against", "--redundancy", "--no-prune", "--page"})
+    neurons->excludes(command->get_option(name));
   add_common(*command, &o->common);
   command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
 }

@@ -52,6 +52,10 @@ struct Analysis {
 };
 
 const std::vector<Analysis>& analyses();
+// Those of these names, all where there are none. Throws UsageError listing the known ones; place: what took the names.
+std::vector<const Analysis*> find_analyses(const std::vector<std::string>& names, const std::string& place);
+// As its own run, but what a run has not enough for is a finding instead of an error.
+AnalysisResult run_where_possible(const Analysis& analysis, const AnalysisInput& input);
 
 // Declared, and listed in this order.
 #define CIRCUIT_ANALYSES(METHOD)    \

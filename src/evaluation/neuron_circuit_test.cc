@@ -2,14 +2,17 @@
 
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <numeric>
 
 #include "core/error.h"
 #include "evaluation/neuron_evaluation.h"
 #include "intervention/per_reader.h"
+#include "scoring/finer_files.h"
 #include "task/tiny_examples.h"
 
 namespace circuit {
@@ -200,6 +203,32 @@ TEST(Neurons, OfExpertsWithOutputBiasesAreRefused) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("gpt_oss"), std::string::npos) << error.what();
+  }
+}
+
+class ChannelFiles : public testing::Test {
+ protected:
+  void TearDown() override { std::filesystem::remove(path_); }
+  std::string path_ =
+      (std::filesystem::temp_directory_path() / ("circuit-channels-" + std::to_string(getpid()))).string();
+};
+
+TEST_F(ChannelFiles, AreReadAsWritten) {
+  const ChannelScores scores{2, 3, {1, -2, 0.5F, 0, 3, 4}, 0};
+  write_channel_scores(path_, scores);
+  const ChannelScores read = read_channel_scores(path_);
+  EXPECT_EQ(read.layers, 2);
+  EXPECT_EQ(read.channels, 3);
+  EXPECT_EQ(read.values, scores.values);
+}
+
+TEST_F(ChannelFiles, WithAScoreThatIsNoNumberAreRefused) {
+  write_channel_scores(path_, {2, 3, {1, -2, 0.5F, 0, NAN, 4}, 0});
+  try {
+    read_channel_scores(path_);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("channel 1 of layer 1"), std::string::npos) << error.what();
   }
 }
 

@@ -87,6 +87,15 @@ ChannelScores scores_for(const std::string& path, const Architecture& a) {
 
 }  // namespace
 
+void NeuronSpec::declare(Settings* s) {
+  s->add("neurons", &file, "MLP channels instead of edges: scores of discover --channels, or a list (JSON).")
+      .since_version("0.3");
+  s->add("top_neurons", &top, "Of scores: how many channels are kept, by |score|.").at_least(0).since_version("0.3");
+  s->add("neuron_draws", &draws, "Random sets of as many channels of every layer, to compare with; 0: none.")
+      .range(0, 1000)
+      .since_version("0.3");
+}
+
 NeuronEvaluation evaluate_neurons(const Model& model, const Neurons& kept, const ChannelScores* scores, int64_t draws,
                                   const std::vector<const Example*>& examples, const ScoreSpec& spec, Rng& rng,
                                   const ProgressCallback& progress) {

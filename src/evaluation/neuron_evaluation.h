@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/settings.h"
 #include "evaluation/evaluate_circuit.h"
 #include "evaluation/evaluate_file.h"
 #include "evaluation/neuron_circuit.h"
@@ -12,9 +13,11 @@
 namespace circuit {
 
 struct NeuronSpec {
-  std::string file;  // scores as discover --channels writes them; *.json: a list of neurons, {"neurons": [[l, c], …]}
-  int64_t top = 0;   // of scores: the neurons of largest |score| that are kept
+  std::string file;    // scores of discover --channels; *.json: a list of neurons, {"neurons": [[layer, channel], …]}
+  int64_t top = 0;     // of scores: the neurons of largest |score| that are kept
   int64_t draws = 10;  // random sets of as many neurons of every layer, to hold it against; 0: none
+
+  void declare(Settings* settings);
 };
 
 struct NeuronPoint {

@@ -12,6 +12,14 @@ const std::vector<Analysis>& analyses() {
   return list;
 }
 
+const RecordedDiscovery& discovery_of(const RecordedRun& run, int64_t step) {
+  const RecordedDiscovery* found = &run.discoveries().front();
+  for (const RecordedDiscovery& d : run.discoveries()) {
+    if (d.step <= step) found = &d;
+  }
+  return *found;
+}
+
 std::vector<const Analysis*> find_analyses(const std::vector<std::string>& names, const std::string& place) {
   std::vector<const Analysis*> found;
   for (const std::string& name : names) found.push_back(&find_named(analyses(), place, name));

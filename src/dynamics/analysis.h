@@ -37,6 +37,9 @@ struct AnalysisResult {
   std::vector<AnalysisTable> tables;
 };
 
+// The last discovery that is not later than a step, or the first one.
+const RecordedDiscovery& discovery_of(const RecordedRun& run, int64_t step);
+
 struct AnalysisInput {
   RecordedRun& run;
   ModelStates* states;  // null unless the analysis needs models

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "graph/slices.h"
 #include "intervention/per_reader.h"
 #include "task/metric.h"
 #include "task/tiny_examples.h"
@@ -212,6 +213,30 @@ INSTANTIATE_TEST_SUITE_P(Families, NodePatchingPerReader,
                                          PatchCase{"gpt_neox"}, PatchCase{"gemma2"}, PatchCase{"gemma2", 7},
                                          PatchCase{"gemma3_text"}),
                          patch_case_name);
+
+// A head is its W_O and what its readers have; heads that share a key have it both.
+TEST(NodePatching, ChangesAreOfANodeAndItsReaders) {
+  const Model before = Model::random(tiny_architecture("mistral"), 0.3, 3, {at::kDouble});
+  Model after = Model::random(tiny_architecture("mistral"), 0.3, 3, {at::kDouble});
+  const Graph graph(before.architecture(), KeyValueNodes::kGrouped);
+  double moved = 0;
+  double all = 0;
+  for (const Slice& slice : SliceTable(graph, before).slices()) {
+    const double norm = slice_view(before, slice).norm().item<double>();
+    if (slice.node == "a0.kv0<k>") {
+      writable_slice(after, slice).neg_();
+      moved = 2 * norm;
+    }
+    for (const char* of_h1 : {"a0.h1", "a0.h1<q>", "a0.kv0<k>", "a0.kv0<v>"}) {
+      if (slice.node == of_h1) all = std::hypot(all, norm);
+    }
+  }
+  const std::vector<double> changes = node_changes(before, after, graph);
+  EXPECT_NEAR(changes[graph.head(0, 1)], moved / all, kSameRun);
+  for (int64_t u = 0; u < graph.n_upstream(); ++u) {
+    EXPECT_EQ(changes[u] > 0, u == graph.head(0, 0) || u == graph.head(0, 1)) << graph.upstream_name(u);
+  }
+}
 
 TEST(NodePatching, RefusesAMetricThatComparesARunWithItsOwnModel) {
   const Model model = Model::random(tiny_architecture("gpt2"), 0.3, 3, {at::kDouble});

@@ -20,14 +20,21 @@ Neurons neurons_all(const Architecture& a, bool kept) {
   return neurons;
 }
 
-// [channels] bool of every layer; undefined where all are kept.
-std::vector<at::Tensor> live_channels(const Neurons& neurons, at::Device device) {
-  std::vector<at::Tensor> live;
-  for (const std::vector<bool>& layer : neurons) {
-    const bool whole = std::all_of(layer.begin(), layer.end(), [](bool kept) { return kept; });
-    live.push_back(
-        whole ? at::Tensor()
-              : at::tensor(std::vector<uint8_t>(layer.begin(), layer.end()), at::kByte).to(at::kBool).to(device));
+// A layer's channels that are kept, [channels] bool; undefined: none. The layers of which all are kept are not there.
+struct LiveChannels {
+  int64_t layer = 0;
+  at::Tensor kept;
+};
+
+std::vector<LiveChannels> live_channels(const Neurons& neurons, at::Device device) {
+  std::vector<LiveChannels> live;
+  for (size_t l = 0; l < neurons.size(); ++l) {
+    const std::vector<bool>& layer = neurons[l];
+    const auto kept = std::count(layer.begin(), layer.end(), true);
+    if (kept == static_cast<int64_t>(layer.size())) continue;
+    const std::vector<uint8_t> bytes(layer.begin(), layer.end());
+    const auto on_device = [&] { return at::tensor(bytes, at::kByte).to(at::kBool).to(device); };
+    live.push_back({static_cast<int64_t>(l), kept == 0 ? at::Tensor() : on_device()});
   }
   return live;
 }
@@ -99,7 +106,7 @@ std::vector<CircuitOutcome> run_neurons(const Model& model, const std::vector<co
   check_neurons(model.architecture());
   const auto& reference = spec.ablation_reference == nullptr ? examples : *spec.ablation_reference;
   const auto ablated = spec.ablation->prepare(model, reference, spec.batch, MlpForm::kChannels);
-  std::vector<std::vector<at::Tensor>> live;
+  std::vector<std::vector<LiveChannels>> live;
   for (const Neurons& set : sets) live.push_back(live_channels(set, model.device()));
   struct Held {
     ForwardCache own;
@@ -111,9 +118,8 @@ std::vector<CircuitOutcome> run_neurons(const Model& model, const std::vector<co
         std::make_shared<Held>(Held{forward(model, tokens, Keep::kStreams), ablated->of(batch.examples, batch.clean)});
     return [&model, &live, &tokens, held](size_t i) {
       std::vector<BlockPatch> patches;
-      for (size_t l = 0; l < live[i].size(); ++l) {
-        if (!live[i][l].defined()) continue;
-        patches.push_back({{BlockKind::kMlp, static_cast<int64_t>(l)}, live[i][l], held->others.mlp[l], {}});
+      for (const LiveChannels& each : live[i]) {
+        patches.push_back({{BlockKind::kMlp, each.layer}, each.kept, held->others.mlp[each.layer], {}});
       }
       return run_patched(model, tokens, held->own, patches);
     };

@@ -88,7 +88,7 @@ ChannelScores scores_for(const std::string& path, const Architecture& a) {
 }  // namespace
 
 void NeuronSpec::declare(Settings* s) {
-  s->add("neurons", &file, "MLP channels instead of edges: scores of discover --channels, or a list (JSON).")
+  s->add("neurons", &file, "MLP channels instead of edges: the scores that discover writes of them, or a list (JSON).")
       .since_version("0.3");
   s->add("top_neurons", &top, "Of scores: how many channels are kept, by |score|.").at_least(0).since_version("0.3");
   s->add("neuron_draws", &draws, "Random sets of as many channels of every layer, to compare with; 0: none.")

@@ -13,8 +13,8 @@
 namespace circuit {
 
 struct NeuronSpec {
-  std::string file;    // scores of discover --channels; *.json: a list of neurons, {"neurons": [[layer, channel], …]}
-  int64_t top = 0;     // of scores: the neurons of largest |score| that are kept
+  std::string file;  // scores as discover writes them; *.json: a list of neurons, {"neurons": [[layer, channel], …]}
+  int64_t top = 0;   // of scores: the neurons of largest |score| that are kept
   int64_t draws = 10;  // random sets of as many neurons of every layer, to hold it against; 0: none
 
   void declare(Settings* settings);

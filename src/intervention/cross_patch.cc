@@ -84,15 +84,19 @@ at::Tensor CrossPatch::run(const std::vector<bool>& nodes) const {
   std::vector<BlockPatch> patches;
   for (const Block& block : blocks_of(a)) {
     const at::Tensor& given = donor_.outputs.of(block);
-    const at::Tensor live = at::ones({given.size(1)}, given.options().dtype(at::kBool));
-    bool any = false;
-    for (const int64_t u : graph_.writers(block)) {
+    const NodeRange writers = graph_.writers(block);
+    at::Tensor live = at::ones({given.size(1)}, given.options().dtype(at::kBool));
+    int64_t replaced = 0;
+    for (const int64_t u : writers) {
       if (!nodes[u]) continue;
       const NodeRange columns = columns_of(graph_, a, u);
       live.narrow(0, columns.first, columns.count).fill_(false);
-      any = true;
+      ++replaced;
     }
-    if (any) patches.push_back({block, live, {}, product_of(donor_.model, block, given.masked_fill(live, 0))});
+    if (replaced == 0) continue;
+    const at::Tensor product = product_of(donor_.model, block, given.masked_fill(live, 0));
+    if (replaced == writers.count) live = at::Tensor();
+    patches.push_back({block, live, {}, product});
   }
   return run_patched(receiver_.model, batch_, receiver_.cache, patches, nodes[0] ? donor_.outputs.input : at::Tensor());
 }

@@ -44,10 +44,12 @@ class PatchedLayer {
 
  private:
   at::Tensor patched(const BlockPatch& patch, const at::Tensor& x) const {
-    const int64_t width = patch.live.size(0);
+    const Architecture& a = pass_.model.architecture();
+    const bool heads = patch.block.kind == BlockKind::kAttention;
+    const int64_t width = heads ? a.n_heads * a.value_width() : a.mlp_channels(l_);
     const at::Tensor values = patch.values.defined() ? patch.values : at::zeros({1, width}, x.options());
     // A block of which nothing is left is not worked.
-    if (!patch.live.any().item<bool>()) return values.expand({x.size(0), width});
+    if (!patch.live.defined()) return values.expand({x.size(0), width});
     return at::where(patch.live, own_columns(patch.block.kind, x), values);
   }
 

@@ -15,7 +15,7 @@ namespace circuit {
 // channels, [tokens, d_mlp] (of experts those of all of them, their gates included).
 struct BlockPatch {
   Block block;
-  at::Tensor live;    // [width] bool: where the run's own value stays
+  at::Tensor live;    // [width] bool: where the run's own value stays; undefined: nowhere
   at::Tensor values;  // [tokens, width] or [1, width]: what stands elsewhere; undefined: zero
   at::Tensor added;   // [tokens, d_model]: joins the block's product, before its bias; undefined: nothing
 };

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/setting_name.h"
 #include "io/files.h"
 #include "io/json.h"
 #include "io/safetensors.h"
@@ -41,7 +42,8 @@ ChannelScores read_channel_scores(const std::string& path) {
     }
     return scores;
   }
-  fail(path, "tensor 'channel_scores' is missing: expected a file of `circuit discover --channels`.");
+  fail(path, "tensor 'channel_scores' is missing: expected the file that discover writes with {}.",
+       setting("channels"));
 }
 
 }  // namespace circuit

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <optional>
 
 #include "core/error.h"
+#include "evaluation/estimate_text.h"
 #include "evaluation/faithfulness.h"
 #include "graph/overlap.h"
 #include "scoring/verify.h"
@@ -32,6 +32,7 @@ class Patched {
         graph_(states_.graph()),
         base_(states_.base()),
         tuned_(states_.at(last_)),
+        discovery_(discovery_of(input.run, last_)),
         rng_(Rng(input.seed).split("node-patching")),
         found_(patch_nodes(base_, tuned_, graph_, states_.examples(), states_.spec())),
         change_(node_changes(base_, tuned_, graph_)) {
@@ -41,10 +42,7 @@ class Patched {
     full.rounding = found_.rounding;
     empty.metric = found_.base;
     range_ = metric_range(full, empty, rng_);
-    for (const RecordedDiscovery& d : input.run.discoveries()) {
-      if (d.step <= last_) discovery_ = &d;
-    }
-    in_circuit_ = nodes_in(graph_, discovery_->circuit);
+    in_circuit_ = nodes_in(graph_, discovery_.circuit);
     order_.resize(graph_.n_upstream());
     std::iota(order_.begin(), order_.end(), 0);
     std::stable_sort(order_.begin(), order_.end(), [&](int64_t a, int64_t b) {
@@ -77,10 +75,7 @@ class Patched {
     return {number_or_null(e.value), number_or_null(e.interval.low), number_or_null(e.interval.high)};
   }
   double share_value(const RecordValues& values) const { return mean_value(values) / range_.value; }
-  std::string said(const RecordValues& values) {
-    const Estimate e = ratio_estimate(values, gain_, rng_);
-    return fmt::format("{:.3f} ({:.3f} to {:.3f})", e.value, e.interval.low, e.interval.high);
-  }
+  std::string said(const RecordValues& values) { return short_estimate(ratio_estimate(values, gain_, rng_)); }
 
   void gain_found(AnalysisResult* result) {
     result->findings.push_back(
@@ -188,7 +183,7 @@ class Patched {
         said(effects.back().lost), said(effects.back().gained)));
     result->findings.push_back(
         fmt::format("The circuit of step {} has {} of the {} nodes: together they lose {} and gain {}.",
-                    discovery_->step, std::count(in_circuit_.begin(), in_circuit_.end(), true), graph_.n_upstream(),
+                    discovery_.step, std::count(in_circuit_.begin(), in_circuit_.end(), true), graph_.n_upstream(),
                     said(circuit.lost), said(circuit.gained)));
     result->tables.push_back(std::move(table));
   }
@@ -275,12 +270,12 @@ class Patched {
   const Graph& graph_;
   const Model& base_;
   const Model& tuned_;
+  const RecordedDiscovery& discovery_;
   Rng rng_;
   NodePatching found_;
   std::vector<double> change_;
   RecordValues gain_;
   MetricRange range_;
-  const RecordedDiscovery* discovery_ = nullptr;
   std::vector<bool> in_circuit_;
   std::vector<int64_t> order_;  // exact ones first, by |lost|
 };

@@ -221,7 +221,8 @@ TEST(NodePatching, ChangesAreOfANodeAndItsReaders) {
   const Graph graph(before.architecture(), KeyValueNodes::kGrouped);
   double moved = 0;
   double all = 0;
-  for (const Slice& slice : SliceTable(graph, before).slices()) {
+  const SliceTable table(graph, before);
+  for (const Slice& slice : table.slices()) {
     const double norm = slice_view(before, slice).norm().item<double>();
     if (slice.node == "a0.kv0<k>") {
       writable_slice(after, slice).neg_();

@@ -4,11 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <regex>
 #include <set>
 
-#include "io/safetensors.h"
 #include "tests/finer.h"
 
 namespace circuit {
@@ -34,29 +32,6 @@ std::string with_spans(const std::string& records, const Json& spans) {
     text += record.dump() + "\n";
   }
   return text;
-}
-
-struct Floats {
-  std::vector<int64_t> shape;
-  std::vector<float> values;
-  std::map<std::string, std::string> metadata;
-};
-
-// The one tensor of a file.
-Floats read_floats(const std::string& path, const std::string& name) {
-  const std::string bytes = read_file(path);
-  const SafetensorsHeader header = parse_safetensors(bytes, path);
-  Floats floats;
-  EXPECT_EQ(header.tensors.size(), 1U);
-  for (const TensorEntry& entry : header.tensors) {
-    EXPECT_EQ(entry.name, name);
-    EXPECT_EQ(entry.dtype, "F32");
-    floats.shape = entry.shape;
-    floats.values.resize(entry.size / sizeof(float));
-    std::memcpy(floats.values.data(), bytes.data() + entry.begin, entry.size);
-  }
-  floats.metadata = header.metadata;
-  return floats;
 }
 
 // "m1.b3" → "m1".

@@ -4,8 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <map>
+#include <string>
+#include <vector>
+
 #include "io/files.h"
 #include "io/json.h"
+#include "io/safetensors.h"
 #include "tests/program.h"
 #include "tests/refusal.h"
 #include "tests/tiny_run.h"
@@ -15,6 +21,29 @@ namespace circuit {
 constexpr int64_t kBlock = 5;  // of the 20 channels of a tiny MLP
 constexpr int64_t kBlocks = 4;
 constexpr double kRounding = 2e-5;  // float32 sums in another order
+
+struct Floats {
+  std::vector<int64_t> shape;
+  std::vector<float> values;
+  std::map<std::string, std::string> metadata;
+};
+
+// The one tensor of a file.
+inline Floats read_floats(const std::string& path, const std::string& name) {
+  const std::string bytes = read_file(path);
+  const SafetensorsHeader header = parse_safetensors(bytes, path);
+  Floats floats;
+  EXPECT_EQ(header.tensors.size(), 1U);
+  for (const TensorEntry& entry : header.tensors) {
+    EXPECT_EQ(entry.name, name);
+    EXPECT_EQ(entry.dtype, "F32");
+    floats.shape = entry.shape;
+    floats.values.resize(entry.size / sizeof(float));
+    std::memcpy(floats.values.data(), bytes.data() + entry.begin, entry.size);
+  }
+  floats.metadata = header.metadata;
+  return floats;
+}
 
 class Finer : public testing::Test {
  protected:

@@ -37,6 +37,9 @@ struct AnalysisResult {
   std::vector<AnalysisTable> tables;
 };
 
+// The last discovery that is not later than a step, or the first one.
+const RecordedDiscovery& discovery_of(const RecordedRun& run, int64_t step);
+
 struct AnalysisInput {
   RecordedRun& run;
   ModelStates* states;  // null unless the analysis needs models
@@ -52,6 +55,10 @@ struct Analysis {
 };
 
 const std::vector<Analysis>& analyses();
+// Those of these names, all where there are none. Throws UsageError listing the known ones; place: what took the names.
+std::vector<const Analysis*> find_analyses(const std::vector<std::string>& names, const std::string& place);
+// As its own run, but what a run has not enough for is a finding instead of an error.
+AnalysisResult run_where_possible(const Analysis& analysis, const AnalysisInput& input);
 
 // Declared, and listed in this order.
 #define CIRCUIT_ANALYSES(METHOD)    \
@@ -66,7 +73,8 @@ const std::vector<Analysis>& analyses();
   METHOD(direct_logit_analysis)     \
   METHOD(attention_analysis)        \
   METHOD(ov_drift_analysis)         \
-  METHOD(faithfulness_analysis)
+  METHOD(faithfulness_analysis)     \
+  METHOD(node_patching_analysis)
 #define CIRCUIT_DECLARE(name) Analysis name();
 CIRCUIT_ANALYSES(CIRCUIT_DECLARE)
 #undef CIRCUIT_DECLARE

@@ -8,6 +8,7 @@
 #include "core/setting_name.h"
 #include "core/table.h"
 #include "io/csv.h"
+#include "io/files.h"
 
 namespace circuit {
 namespace {
@@ -21,6 +22,13 @@ std::string cell_text(const Json& value) {
 }
 
 }  // namespace
+
+std::string analyses_text() {
+  std::string text;
+  for (const Analysis& a : analyses())
+    text += fmt::format("  {:<18} {}{}\n", a.name, a.help, a.needs_models ? " *" : "");
+  return text;
+}
 
 std::string table_csv(const AnalysisTable& table) {
   std::string text = csv_line(table.columns);
@@ -39,6 +47,11 @@ Json analysis_json(const Analysis& analysis, const AnalysisResult& result) {
     json["tables"].push_back({{"name", t.name}, {"title", t.title}, {"columns", t.columns}, {"rows", t.rows}});
   }
   return json;
+}
+
+void write_analysis(const std::string& folder, const Analysis& analysis, const AnalysisResult& result) {
+  write_file(folder + "/" + analysis.name + ".json", analysis_json(analysis, result).dump(1) + "\n");
+  for (const AnalysisTable& t : result.tables) write_file(folder + "/" + t.name + ".csv", table_csv(t));
 }
 
 std::string analysis_text(const Analysis& analysis, const AnalysisResult& result, int64_t top) {

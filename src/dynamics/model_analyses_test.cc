@@ -60,6 +60,7 @@ class ModelAnalyses : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
   AnalysisResult analyse(const std::string& name, TwoStates& states) {
+    fs::remove(folder_ + "/run.db");
     const Graph& graph = states.graph();
     const Architecture& a = states.base().architecture();
     const Json shape = {{"n_layers", a.n_layers}, {"n_heads", a.n_heads}, {"n_kv_heads", a.n_kv_heads}};
@@ -140,6 +141,44 @@ TEST_F(ModelAnalyses, TheWholeModelIsFaithfulToItselfAtEveryStep) {
     ASSERT_FALSE(row[6].is_null());
     EXPECT_NEAR(row[6].get<double>(), 1, kScoreRounding);
   }
+}
+
+// All of the gain of a run that changed one head alone is at that head; the MLP after it carries what it makes of that.
+TEST_F(ModelAnalyses, NodePatchingFindsAllOfTheGainAtTheHeadThatChangedAlone) {
+  for (const char* family : {"gpt2", "gpt_neox", "gemma2"}) {
+    TwoStates states(family, std::vector<Example>(7, random_examples(tiny_architecture(family), 1)[0]));
+    const AnalysisResult result = analyse("node-patching", states);
+    const AnalysisTable& nodes = result.tables[0];
+    EXPECT_EQ(nodes.rows.size(), states.graph().n_upstream());
+    for (const auto& row : nodes.rows) {
+      EXPECT_EQ(row[11], true);
+      EXPECT_EQ(row[13], true);
+      EXPECT_EQ(row[12].get<double>() > 0, row[0] == "a1.h2") << family << ' ' << row[0];
+      if (row[0] == "m1" && !states.graph().parallel()) continue;
+      for (const size_t share : {1, 2, 3, 4, 5, 6}) {
+        EXPECT_NEAR(row[share].get<double>(), row[0] == "a1.h2" ? 1 : 0, 1e-9) << family << ' ' << row[0];
+      }
+    }
+    const AnalysisTable& together = result.tables[1];
+    for (const auto& row : together.rows) {
+      if (row[0] == 1 && !states.graph().parallel()) continue;
+      EXPECT_NEAR(row[1].get<double>(), 1, 1e-9) << family << ' ' << row[0];
+      EXPECT_NEAR(row[4].get<double>(), 1, 1e-9) << family << ' ' << row[0];
+    }
+    EXPECT_EQ(together.rows.back()[0], states.graph().n_upstream());
+    EXPECT_EQ(result.tables[2].rows.size(), 5U);  // input, two of attention, two MLPs
+  }
+}
+
+TEST_F(ModelAnalyses, NodePatchingHasNoSharesOfAGainThatIsNone) {
+  std::vector<Example> data = random_examples(tiny_architecture("gpt2"), 1);
+  data.push_back(data[0]);  // what the one gains the other loses
+  for (Readout& readout : data[1].readouts) std::swap(readout.correct, readout.wrong);
+  TwoStates states("gpt2", data);
+  const AnalysisResult result = analyse("node-patching", states);
+  EXPECT_NE(result.findings[1].find("no shares"), std::string::npos) << result.findings[1];
+  ASSERT_EQ(result.tables.size(), 2U);
+  EXPECT_TRUE(result.tables[0].rows[0][1].is_null());
 }
 
 TEST_F(ModelAnalyses, AttentionToTheFirstTokenIsThatOfTheProbabilities) {

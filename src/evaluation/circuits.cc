@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "core/error.h"
 #include "intervention/circuit_run.h"
@@ -93,25 +94,40 @@ void join_records(std::vector<CircuitOutcome>* outcomes) {
 
 }  // namespace
 
+std::vector<CircuitOutcome> judge_runs(const Model& model, const std::vector<const Example*>& examples,
+                                       const ScoreSpec& spec, size_t runs, const ProgressCallback& progress,
+                                       const std::function<BatchRuns(const ScoreBatch& batch)>& prepare) {
+  if (examples.empty()) fail("evaluate", "there are no examples to run on.");
+  std::vector<CircuitOutcome> outcomes(runs);
+  for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
+    const ForwardCache full = forward(model, batch.clean.tokens, Keep::kNothing);
+    const Judge judge(model, batch.clean, spec.metric, full.x_final);
+    const BatchRuns run = prepare(batch);
+    for (size_t i = 0; i < runs; ++i) judge.append(run(i), &outcomes[i]);
+  });
+  join_records(&outcomes);
+  return outcomes;
+}
+
 std::vector<CircuitOutcome> run_circuits(const Model& model, const Graph& graph,
                                          const std::vector<const Example*>& examples, const ScoreSpec& spec,
                                          const std::vector<Circuit>& circuits, const ProgressCallback& progress) {
   if (examples.empty()) fail("evaluate", "there are no examples to run on.");
   const auto ablated = ablated_outputs(model, graph, examples, spec);
-  std::vector<CircuitOutcome> outcomes(circuits.size());
-  for_batches(model, examples, spec, progress, [&](const ScoreBatch& batch) {
-    const ForwardCache full = forward(model, batch.clean.tokens, Keep::kNothing);
-    const Judge judge(model, batch.clean, spec.metric, full.x_final);
-    const NodeOutputs outputs = ablated->of(batch.examples, batch.clean);
-    CircuitRunner runner(model, graph, batch.clean.tokens, outputs);
-    for (size_t c = 0; c < circuits.size(); ++c) {
+  struct Held {
+    NodeOutputs outputs;
+    std::unique_ptr<CircuitRunner> runner;
+  };
+  return judge_runs(model, examples, spec, circuits.size(), progress, [&](const ScoreBatch& batch) -> BatchRuns {
+    const auto held = std::make_shared<Held>();
+    held->outputs = ablated->of(batch.examples, batch.clean);
+    held->runner = std::make_unique<CircuitRunner>(model, graph, batch.clean.tokens, held->outputs);
+    return [&graph, &circuits, held](size_t c) {
       std::vector<bool> edges(graph.n_edges(), false);
       for (const int64_t id : circuits[c].edges) edges[id] = true;
-      judge.append(runner.run(edges), &outcomes[c]);
-    }
+      return held->runner->run(edges);
+    };
   });
-  join_records(&outcomes);
-  return outcomes;
 }
 
 }  // namespace circuit

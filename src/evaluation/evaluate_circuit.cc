@@ -4,7 +4,6 @@
 #include <utility>
 
 namespace circuit {
-namespace {
 
 RunMeans means_of(const CircuitOutcome& outcome, Rng& rng) {
   RunMeans means;
@@ -13,6 +12,8 @@ RunMeans means_of(const CircuitOutcome& outcome, Rng& rng) {
   means.kl = mean_estimate(outcome.kl, rng);
   return means;
 }
+
+namespace {
 
 // Circuits that one pass runs; each group added is taken out again when it has run.
 class Batch {

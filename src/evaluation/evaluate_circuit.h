@@ -22,6 +22,8 @@ struct RunMeans {
   Estimate metric, accuracy, kl;  // metric units; share of readouts; nats
 };
 
+RunMeans means_of(const CircuitOutcome& outcome, Rng& rng);
+
 struct FaithfulnessCurve {
   Estimate cpr, cmd;
   std::vector<CurvePoint> by_score, by_magnitude;  // Ranking::kSigned, Ranking::kMagnitude

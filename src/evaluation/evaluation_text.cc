@@ -7,16 +7,11 @@
 #include <vector>
 
 #include "core/table.h"
+#include "evaluation/estimate_text.h"
 #include "evaluation/faithfulness.h"
 
 namespace circuit {
 namespace {
-
-// A number with its interval; null where it is not defined.
-Json to_json(const Estimate& e) {
-  if (std::isnan(e.value)) return nullptr;
-  return {{"value", e.value}, {"low", e.interval.low}, {"high", e.interval.high}};
-}
 
 Json to_json(const std::vector<CurvePoint>& points) {
   Json list = Json::array();
@@ -24,7 +19,7 @@ Json to_json(const std::vector<CurvePoint>& points) {
     list.push_back({{"share", p.share},
                     {"edges", p.edges},
                     {"edges_pruned", p.edges_run},
-                    {"faithfulness", to_json(p.faithfulness)}});
+                    {"faithfulness", estimate_json(p.faithfulness)}});
   }
   return list;
 }
@@ -34,9 +29,9 @@ Json to_json(const CircuitEvaluation& e) {
                {"edges_pruned", e.edges_run},      {"full", e.full.metric.value},  {"empty", e.empty.metric.value},
                {"circuit", e.circuit.metric.value}};
   for (const auto& [name, means] : {std::pair("full", &e.full), {"empty", &e.empty}, {"circuit", &e.circuit}}) {
-    json["intervals"][name] = to_json(means->metric);
-    json["accuracy"][name] = to_json(means->accuracy);
-    json["kl"][name] = to_json(means->kl);
+    json["intervals"][name] = estimate_json(means->metric);
+    json["accuracy"][name] = estimate_json(means->accuracy);
+    json["kl"][name] = estimate_json(means->kl);
   }
   json["faithfulness"] = nullptr;
   if (!e.faithfulness) {
@@ -45,28 +40,21 @@ Json to_json(const CircuitEvaluation& e) {
   }
   json["faithfulness"] = e.faithfulness->value;
   json["faithfulness_interval"] = {e.faithfulness->interval.low, e.faithfulness->interval.high};
-  json["completeness_gap"] = to_json(*e.completeness_gap);
+  json["completeness_gap"] = estimate_json(*e.completeness_gap);
   if (e.minimality) {
-    json["minimality"] = to_json(e.minimality->share);
+    json["minimality"] = estimate_json(e.minimality->share);
     json["minimality_sample"] = e.minimality->sample;
   }
   if (!e.curve) return json;
-  json["cpr"] = to_json(e.curve->cpr);
-  json["cmd"] = to_json(e.curve->cmd);
+  json["cpr"] = estimate_json(e.curve->cpr);
+  json["cmd"] = estimate_json(e.curve->cmd);
   json["curve"] = {{"signed", to_json(e.curve->by_score)}, {"magnitude", to_json(e.curve->by_magnitude)}};
   return json;
 }
 
-std::string with_interval(const Json& value) {
-  if (value.is_null()) return "not defined";
-  return fmt::format("{:.4f}  ({:.4f} to {:.4f})", value["value"].get<double>(), value["low"].get<double>(),
-                     value["high"].get<double>());
-}
-
 }  // namespace
 
-std::string why_undefined(const CircuitEvaluation& e) {
-  const MetricRange& range = e.range;
+std::string why_undefined(const MetricRange& range) {
   const std::string found = fmt::format("m(full) - m(empty) is {:.3g}, interval {:.3g} to {:.3g}", range.value,
                                         range.interval.low, range.interval.high);
   const std::string what = "faithfulness and what is made of it are not defined.";
@@ -76,6 +64,8 @@ std::string why_undefined(const CircuitEvaluation& e) {
   }
   return fmt::format("{}: the ablation does not move the metric for certain, so {}", found, what);
 }
+
+std::string why_undefined(const CircuitEvaluation& evaluation) { return why_undefined(evaluation.range); }
 
 Json evaluation_json(const CircuitEvaluation& evaluation, const std::string& metric, const std::string& ablation,
                      const std::optional<Recovery>& against) {
@@ -97,13 +87,13 @@ std::string evaluation_text(const Json& json) {
                       json["graph_edges"].get<int64_t>(), json["edges_pruned"].get<int64_t>());
   const std::string metric = json["metric"].get<std::string>();
   for (const char* name : {"full", "empty", "circuit"}) {
-    text += fmt::format("{:<18} {}\n", metric + ", " + name, with_interval(json["intervals"][name]));
+    text += fmt::format("{:<18} {}\n", metric + ", " + name, interval_text(json["intervals"][name]));
   }
   if (!json["accuracy"]["circuit"].is_null()) {
-    text += fmt::format("{:<18} {}\n", "accuracy, full", with_interval(json["accuracy"]["full"]));
-    text += fmt::format("{:<18} {}\n", "accuracy, circuit", with_interval(json["accuracy"]["circuit"]));
+    text += fmt::format("{:<18} {}\n", "accuracy, full", interval_text(json["accuracy"]["full"]));
+    text += fmt::format("{:<18} {}\n", "accuracy, circuit", interval_text(json["accuracy"]["circuit"]));
   }
-  text += fmt::format("{:<18} {}\n", "KL, circuit", with_interval(json["kl"]["circuit"]));
+  text += fmt::format("{:<18} {}\n", "KL, circuit", interval_text(json["kl"]["circuit"]));
   if (json.contains("against")) {
     const Json& a = json["against"];
     const auto number = [&](const char* key) {
@@ -119,7 +109,7 @@ std::string evaluation_text(const Json& json) {
   text += fmt::format("{:<18} {:.4f}  ({:.4f} to {:.4f})\n", "faithfulness", json["faithfulness"].get<double>(),
                       json["faithfulness_interval"][0].get<double>(), json["faithfulness_interval"][1].get<double>());
   for (const char* name : {"completeness_gap", "minimality", "cpr", "cmd"}) {
-    if (json.contains(name)) text += fmt::format("{:<18} {}\n", name, with_interval(json[name]));
+    if (json.contains(name)) text += fmt::format("{:<18} {}\n", name, interval_text(json[name]));
   }
   if (!json.contains("curve")) return text;
   std::vector<std::vector<std::string>> rows{{"share of edges", "edges", "signed: run", "f", "|S|: run", "f"}};

@@ -11,6 +11,7 @@
 namespace circuit {
 
 // Why faithfulness has no value.
+std::string why_undefined(const MetricRange& range);
 std::string why_undefined(const CircuitEvaluation& evaluation);
 
 // metric, ablation: their names. against: where it was compared with a reference.

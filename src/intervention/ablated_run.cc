@@ -11,8 +11,6 @@
 namespace circuit {
 namespace {
 
-at::Tensor add_bias(const at::Tensor& x, const at::Tensor& bias) { return bias.defined() ? x + bias : x; }
-
 class AblatedLayer {
  public:
   using Written = at::Tensor;
@@ -25,12 +23,14 @@ class AblatedLayer {
     const at::Tensor out = heads                  ? at::mm(ablated_.z[l_], w.w_o)
                            : graph_.splits_mlps() ? hidden_to_output(w, ablated_.mlp[l_])
                                                   : ablated_.mlp[l_];
-    // An MLP's output was kept as it is multiplied; z and channels were not.
-    const double residual = model_.architecture().layer(l_).residual;
-    const at::Tensor& bias = heads ? w.b_o : w.b_out;
-    const bool whole = heads || graph_.splits_mlps();
-    AblatedBlock block{
-        {spec.kind, l_}, x, whole ? times(add_bias(out, bias), residual) : add_bias(out, times(bias, residual))};
+    AblatedBlock block{{spec.kind, l_}, x, {}};
+    if (heads || graph_.splits_mlps()) {
+      block.written = before_post_norm(model_, block.block, out);
+    } else {
+      // An MLP's output was kept as it is multiplied; z and channels were not.
+      const at::Tensor bias = times(w.b_out, model_.architecture().layer(l_).residual);
+      block.written = bias.defined() ? out + bias : out;
+    }
     at::Tensor joins = post_norm_forward(post_norm_of(w, spec.kind), block.written, nullptr);
     if (!model_.norms_outputs()) block.written = at::Tensor();
     run_->blocks.push_back(std::move(block));
@@ -66,10 +66,6 @@ AblatedRun ablated_run(const Model& model, const Graph& graph, const TokenBatch&
   }
   run.last = x;
   return run;
-}
-
-const NormWeights& post_norm_of(const LayerWeights& weights, BlockKind kind) {
-  return kind == BlockKind::kAttention ? weights.attn_post_norm : weights.mlp_post_norm;
 }
 
 at::Tensor head_of(const at::Tensor& rows, int64_t h, int64_t width) { return rows.narrow(1, h * width, width); }

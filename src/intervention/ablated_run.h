@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "intervention/block_write.h"
 #include "intervention/node_outputs.h"
 
 namespace circuit {
@@ -24,9 +25,6 @@ struct AblatedRun {
 
 // ablated: Ā per node, [tokens, …] or [1, …] each, MLPs in channels where the graph splits them.
 AblatedRun ablated_run(const Model& model, const Graph& graph, const TokenBatch& batch, const NodeOutputs& ablated);
-
-// The norm of what a block writes; not defined() where it has none.
-const NormWeights& post_norm_of(const LayerWeights& weights, BlockKind kind);
 
 // Columns of head h of [rows, heads · width].
 at::Tensor head_of(const at::Tensor& rows, int64_t h, int64_t width);

@@ -33,11 +33,7 @@ Architecture separate_heads(const Architecture& a, int64_t l, const std::vector<
 
 CircuitRunner::CircuitRunner(const Model& model, const Graph& graph, const TokenBatch& batch,
                              const NodeOutputs& ablated)
-    : model_(model),
-      graph_(graph),
-      batch_(batch),
-      ablated_(ablated),
-      base_(ablated_run(model, graph, batch, ablated)) {
+    : model_(model), graph_(graph), batch_(batch), ablated_(ablated), base_(ablated_run(model, graph, batch, ablated)) {
   rotary_ = make_rotary_tables(model.architecture(), batch, model.dtype());
   embedding_ = token_embedding(model, batch);
   differences_ = at::empty({0, batch.tokens(), model.architecture().d_model}, base_.last.options());

@@ -14,5 +14,7 @@ void write_span_scores(const std::string& path, const Graph& graph, const SpanSc
 
 // channel_scores [layers, channels of the widest layer] float32, zero where a layer has fewer.
 void write_channel_scores(const std::string& path, const ChannelScores& scores);
+// Throws Error naming the file: no such tensor, of another dtype or rank, or a score that is not finite.
+ChannelScores read_channel_scores(const std::string& path);
 
 }  // namespace circuit

@@ -50,7 +50,13 @@ inline Architecture tiny_architecture(const std::string& family, int64_t layers 
   }
   if (family == "mistral") layer.attention.window = 3;
   if (family == "qwen2") layer.attention.qkv_bias = true;
-  layer.attention.qk_norm = family == "qwen3" || family == "gemma3_text";
+  layer.attention.qk_norm = family == "qwen3" || family == "qwen3_moe" || family == "gemma3_text";
+  if (family == "qwen3_moe") {
+    layer.mlp.experts.routed = 3;
+    layer.mlp.experts.chosen = 2;
+    layer.mlp.experts.width = 4;
+    a.d_mlp = 12;
+  }
   if (family.rfind("gemma", 0) != 0) return a;
   layer.mlp.activation = Activation::kGeluTanh;
   a.norm.offset = 1;

@@ -11,6 +11,8 @@
 #include "evaluation/circuits.h"
 #include "evaluation/curve.h"
 #include "evaluation/evaluation.h"
+#include "evaluation/neuron_circuit.h"
+#include "intervention/cross_patch.h"
 #include "model/generate.h"
 #include "tests/device/fake_device.h"
 #include "tuning/method.h"
@@ -111,6 +113,36 @@ TEST_P(OnADevice, CircuitsRunAsOnTheCpu) {
       expect_alike(here[c].kl, cpu[c].kl, ablation.name);
     }
   }
+}
+
+TEST_P(OnADevice, NeuronsAndPatchesRunAsOnTheCpu) {
+  Neurons some = no_neuron(architecture_);
+  for (size_t c = 0; c < some[1].size(); c += 2) some[1][c] = true;
+  ScoreSpec spec(logit_diff_metric());
+  spec.ablation = find_ablation("mean");
+  const auto neurons = [&](const Model& model) {
+    return run_neurons(model, pointers(examples_), spec, {some}, {})[0].metric;
+  };
+  expect_alike(neurons(here_), neurons(cpu_), "neurons");
+  const auto patched = [&](const Model& model) {
+    LoadOptions options;
+    options.device = model.device();
+    const Model donor_model = Model::random(architecture_, 0.3, 8, options);
+    const Graph graph(architecture_, KeyValueNodes::kGrouped);
+    const ExampleBatch batch = make_example_batch(pointers(examples_), architecture_, model.device());
+    OwnRun receiver(model, batch.tokens);
+    const OwnRun donor(donor_model, batch.tokens);
+    std::vector<bool> nodes(graph.n_upstream(), false);
+    for (const int64_t u : {graph.head(0, 1), graph.mlp(0), graph.head(1, 2)}) nodes[u] = true;
+    const at::Tensor stream = CrossPatch(graph, batch.tokens, receiver, donor).run(nodes);
+    std::vector<double> values = metric_values(model, batch, spec.metric, stream);
+    const at::Tensor d_final =
+        spec.metric.compute(model, batch, receiver.cache.x_final, MetricGradient::kStream).d_final;
+    const at::Tensor slopes = CrossPatch::first_order(graph, batch.tokens, &receiver, donor, d_final);
+    values.insert(values.end(), slopes.data_ptr<double>(), slopes.data_ptr<double>() + slopes.numel());
+    return values;
+  };
+  expect_alike(patched(here_), patched(cpu_), "patches");
 }
 
 TEST_P(OnADevice, EvaluationsAndTextAreTheCpus) {

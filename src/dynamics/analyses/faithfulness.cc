@@ -9,15 +9,6 @@
 namespace circuit {
 namespace {
 
-// Of the last discovery that is not later than a state.
-const RecordedDiscovery& discovery_of(const RecordedRun& run, int64_t step) {
-  const RecordedDiscovery* found = &run.discoveries().front();
-  for (const RecordedDiscovery& d : run.discoveries()) {
-    if (d.step <= step) found = &d;
-  }
-  return *found;
-}
-
 AnalysisResult run_faithfulness(const AnalysisInput& input) {
   ModelStates& states = *input.states;
   const Graph& graph = states.graph();

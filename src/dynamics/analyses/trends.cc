@@ -11,14 +11,14 @@
 namespace circuit {
 namespace {
 
-constexpr int64_t kLeastPoints = 8;  // below, no line can be told from a walk
+constexpr int64_t kLeastTrendPoints = 8;  // below, no line can be told from a walk
 
 AnalysisResult run_trends(const AnalysisInput& input) {
   const Graph& graph = input.run.graph();
   const ScoreSeries& series = input.run.scores();
-  if (series.points() < kLeastPoints) {
+  if (series.points() < kLeastTrendPoints) {
     fail("trends", "the run has {} equally spaced discoveries with scores, expected at least {}. Discover more often.",
-         series.points(), kLeastPoints);
+         series.points(), kLeastTrendPoints);
   }
   std::vector<float> magnitudes(series.values.size());
   std::transform(series.values.begin(), series.values.end(), magnitudes.begin(), [](float s) { return std::fabs(s); });

@@ -17,4 +17,12 @@ void write_channel_scores(const std::string& path, const ChannelScores& scores);
 // Throws Error naming the file: no such tensor, of another dtype or rank, or a score that is not finite.
 ChannelScores read_channel_scores(const std::string& path);
 
+// Such a file: its edges by name, in the order of the scores.
+struct SpanFile {
+  std::vector<std::string> edges;
+  SpanScores scores;
+};
+// Throws Error naming the file: a tensor or metadata that are missing or do not fit each other, a score that is not finite.
+SpanFile read_span_scores(const std::string& path);
+
 }  // namespace circuit

@@ -93,6 +93,8 @@ const Scorer& find_scorer(const std::string& name);  // throws UsageError listin
   METHOD(gim_scorer)                    \
   METHOD(clean_corrupted_scorer)        \
   METHOD(exact_scorer)                  \
+  METHOD(magnitude_scorer)              \
+  METHOD(wanda_scorer)                  \
   METHOD(random_scorer)
 #define CIRCUIT_DECLARE(name) Scorer name();
 CIRCUIT_SCORERS(CIRCUIT_DECLARE)

@@ -2,21 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 #include <vector>
 
 #include "core/table.h"
+#include "evaluation/estimate_text.h"
 #include "evaluation/faithfulness.h"
 
 namespace circuit {
 namespace {
-
-// A number with its interval; null where it is not defined.
-Json to_json(const Estimate& e) {
-  if (std::isnan(e.value)) return nullptr;
-  return {{"value", e.value}, {"low", e.interval.low}, {"high", e.interval.high}};
-}
 
 Json to_json(const std::vector<CurvePoint>& points) {
   Json list = Json::array();
@@ -24,7 +20,7 @@ Json to_json(const std::vector<CurvePoint>& points) {
     list.push_back({{"share", p.share},
                     {"edges", p.edges},
                     {"edges_pruned", p.edges_run},
-                    {"faithfulness", to_json(p.faithfulness)}});
+                    {"faithfulness", estimate_json(p.faithfulness)}});
   }
   return list;
 }
@@ -34,9 +30,9 @@ Json to_json(const CircuitEvaluation& e) {
                {"edges_pruned", e.edges_run},      {"full", e.full.metric.value},  {"empty", e.empty.metric.value},
                {"circuit", e.circuit.metric.value}};
   for (const auto& [name, means] : {std::pair("full", &e.full), {"empty", &e.empty}, {"circuit", &e.circuit}}) {
-    json["intervals"][name] = to_json(means->metric);
-    json["accuracy"][name] = to_json(means->accuracy);
-    json["kl"][name] = to_json(means->kl);
+    json["intervals"][name] = estimate_json(means->metric);
+    json["accuracy"][name] = estimate_json(means->accuracy);
+    json["kl"][name] = estimate_json(means->kl);
   }
   json["faithfulness"] = nullptr;
   if (!e.faithfulness) {
@@ -45,22 +41,63 @@ Json to_json(const CircuitEvaluation& e) {
   }
   json["faithfulness"] = e.faithfulness->value;
   json["faithfulness_interval"] = {e.faithfulness->interval.low, e.faithfulness->interval.high};
-  json["completeness_gap"] = to_json(*e.completeness_gap);
+  json["completeness_gap"] = estimate_json(*e.completeness_gap);
   if (e.minimality) {
-    json["minimality"] = to_json(e.minimality->share);
+    json["minimality"] = estimate_json(e.minimality->share);
     json["minimality_sample"] = e.minimality->sample;
   }
   if (!e.curve) return json;
-  json["cpr"] = to_json(e.curve->cpr);
-  json["cmd"] = to_json(e.curve->cmd);
+  json["cpr"] = estimate_json(e.curve->cpr);
+  json["cmd"] = estimate_json(e.curve->cmd);
   json["curve"] = {{"signed", to_json(e.curve->by_score)}, {"magnitude", to_json(e.curve->by_magnitude)}};
   return json;
 }
 
-std::string with_interval(const Json& value) {
-  if (value.is_null()) return "not defined";
-  return fmt::format("{:.4f}  ({:.4f} to {:.4f})", value["value"].get<double>(), value["low"].get<double>(),
-                     value["high"].get<double>());
+Json to_json(const std::vector<Baseline>& baselines) {
+  // Where faithfulness is not defined, what is made of it is null.
+  const auto estimate = [](const std::optional<Estimate>& e) { return e ? estimate_json(*e) : Json(nullptr); };
+  const auto number = [](const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); };
+  Json list = Json::array();
+  for (const Baseline& b : baselines) {
+    Json draws = Json::array();
+    for (const BaselineDraw& d : b.draws) {
+      draws.push_back({{"edges", d.edges},
+                       {"edges_pruned", d.edges_run},
+                       {"metric", d.metric},
+                       {"faithfulness", number(d.faithfulness)},
+                       {"completeness_gap", number(d.completeness_gap)}});
+    }
+    list.push_back({{"name", b.name},
+                    {"metric", estimate_json(b.metric)},
+                    {"faithfulness", estimate(b.faithfulness)},
+                    {"completeness_gap", estimate(b.completeness_gap)},
+                    {"difference", estimate(b.difference)},
+                    {"as_faithful", number(b.as_faithful)},
+                    {"draws", draws}});
+  }
+  return list;
+}
+
+std::string baselines_text(const Json& baselines) {
+  const auto edges_run = [](const Json& draws) {
+    std::vector<int64_t> runs;
+    for (const Json& draw : draws) runs.push_back(draw["edges_pruned"].get<int64_t>());
+    const auto [least, most] = std::minmax_element(runs.begin(), runs.end());
+    return *least == *most ? std::to_string(*least) : fmt::format("{} to {}", *least, *most);
+  };
+  const auto as_faithful = [](const Json& share, size_t draws) -> std::string {
+    if (share.is_null()) return "not defined";
+    return fmt::format("{:.0f} of {}", share.get<double>() * static_cast<double>(draws), draws);
+  };
+  std::vector<std::vector<std::string>> rows{
+      {"baseline", "edges run", "metric", "faithfulness", "completeness_gap", "circuit minus it", "as faithful"}};
+  for (const Json& b : baselines) {
+    const Json& draws = b["draws"];
+    rows.push_back({b["name"].get<std::string>(), edges_run(draws), short_estimate(b["metric"]),
+                    short_estimate(b["faithfulness"]), short_estimate(b["completeness_gap"]),
+                    short_estimate(b["difference"]), as_faithful(b["as_faithful"], draws.size())});
+  }
+  return format_table(rows);
 }
 
 }  // namespace
@@ -80,6 +117,7 @@ std::string why_undefined(const CircuitEvaluation& e) {
 Json evaluation_json(const CircuitEvaluation& evaluation, const std::string& metric, const std::string& ablation,
                      const std::optional<Recovery>& against) {
   Json json = to_json(evaluation);
+  if (!evaluation.baselines.empty()) json["baselines"] = to_json(evaluation.baselines);
   json["metric"] = metric;
   json["ablation"] = ablation;
   if (!against) return json;
@@ -97,13 +135,13 @@ std::string evaluation_text(const Json& json) {
                       json["graph_edges"].get<int64_t>(), json["edges_pruned"].get<int64_t>());
   const std::string metric = json["metric"].get<std::string>();
   for (const char* name : {"full", "empty", "circuit"}) {
-    text += fmt::format("{:<18} {}\n", metric + ", " + name, with_interval(json["intervals"][name]));
+    text += fmt::format("{:<18} {}\n", metric + ", " + name, interval_text(json["intervals"][name]));
   }
   if (!json["accuracy"]["circuit"].is_null()) {
-    text += fmt::format("{:<18} {}\n", "accuracy, full", with_interval(json["accuracy"]["full"]));
-    text += fmt::format("{:<18} {}\n", "accuracy, circuit", with_interval(json["accuracy"]["circuit"]));
+    text += fmt::format("{:<18} {}\n", "accuracy, full", interval_text(json["accuracy"]["full"]));
+    text += fmt::format("{:<18} {}\n", "accuracy, circuit", interval_text(json["accuracy"]["circuit"]));
   }
-  text += fmt::format("{:<18} {}\n", "KL, circuit", with_interval(json["kl"]["circuit"]));
+  text += fmt::format("{:<18} {}\n", "KL, circuit", interval_text(json["kl"]["circuit"]));
   if (json.contains("against")) {
     const Json& a = json["against"];
     const auto number = [&](const char* key) {
@@ -112,15 +150,14 @@ std::string evaluation_text(const Json& json) {
     text += fmt::format("{:<18} precision {}, recall {}, AUROC {}\n", "against", number("precision"), number("recall"),
                         number("auroc"));
   }
-  if (json["faithfulness"].is_null()) {
-    text += fmt::format("{:<18} not defined\n", "faithfulness");
-    return text;
-  }
+  const std::string baselines = json.contains("baselines") ? baselines_text(json["baselines"]) : "";
+  if (json["faithfulness"].is_null()) return text + fmt::format("{:<18} not defined\n", "faithfulness") + baselines;
   text += fmt::format("{:<18} {:.4f}  ({:.4f} to {:.4f})\n", "faithfulness", json["faithfulness"].get<double>(),
                       json["faithfulness_interval"][0].get<double>(), json["faithfulness_interval"][1].get<double>());
   for (const char* name : {"completeness_gap", "minimality", "cpr", "cmd"}) {
-    if (json.contains(name)) text += fmt::format("{:<18} {}\n", name, with_interval(json[name]));
+    if (json.contains(name)) text += fmt::format("{:<18} {}\n", name, interval_text(json[name]));
   }
+  text += baselines;
   if (!json.contains("curve")) return text;
   std::vector<std::vector<std::string>> rows{{"share of edges", "edges", "signed: run", "f", "|S|: run", "f"}};
   const auto f_of = [](const Json& point) {

@@ -26,4 +26,12 @@ Estimate faithfulness(const CircuitOutcome& circuit, const CircuitOutcome& full,
   });
 }
 
+Estimate faithfulness_difference(const CircuitOutcome& a, const CircuitOutcome& b, const CircuitOutcome& full,
+                                 const CircuitOutcome& empty, Rng& rng) {
+  return estimate(static_cast<int64_t>(a.metric.size()), rng, [&](const std::vector<int64_t>& sample) {
+    return (mean_of(a.metric, sample) - mean_of(b.metric, sample)) /
+           (mean_of(full.metric, sample) - mean_of(empty.metric, sample));
+  });
+}
+
 }  // namespace circuit

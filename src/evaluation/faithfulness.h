@@ -20,4 +20,8 @@ bool is_defined(const MetricRange& range);
 // f(C) = (m(C) − m(∅)) / (m(full) − m(∅)), with its interval over examples.
 Estimate faithfulness(const CircuitOutcome& circuit, const CircuitOutcome& full, const CircuitOutcome& empty, Rng& rng);
 
+// f(a) − f(b) on the same examples: what they share of its noise is not in its interval.
+Estimate faithfulness_difference(const CircuitOutcome& a, const CircuitOutcome& b, const CircuitOutcome& full,
+                                 const CircuitOutcome& empty, Rng& rng);
+
 }  // namespace circuit

@@ -203,7 +203,7 @@ TEST_F(Finer, SpansThatCannotBeScoredAreRefused) {
   const std::string spans = scratch_ / "spans.safetensors";
   refuses({"--spans", spans}, {"data.jsonl", "spans"});
   write_file(data_, with_spans(tiny_records(9, 4), {{"first", {0, 1}}}));
-  for (const char* method : {"exact", "random"})
+  for (const char* method : {"exact", "magnitude", "wanda", "random"})
     refuses({"--spans", spans, "--method", method}, {"--spans", method}, kWrongUse);
   EXPECT_EQ(run_quiet(command(gpt2_, {"--spans", spans, "--resamples", "5"})).exit_code, kWrongUse);
 }

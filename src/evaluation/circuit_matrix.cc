@@ -48,8 +48,9 @@ std::vector<CircuitEvaluation> evaluate_task(const EvaluateRequest& r, const Ope
                                                             [&](int64_t done, int64_t) { progress.update(done); });
   std::vector<CircuitEvaluation> row;
   for (size_t c = 0; c < given.size(); ++c) {
-    // The numbers that evaluate_file draws with, from their beginning.
+    // The numbers that evaluate_file draws with, from their beginning; before intervals it draws edges to take out.
     Rng rng = Rng(r.seed).split("evaluate");
+    without_sampled_edges(run[c], 0, rng);
     row.push_back(judge_circuit(graph, given[c], run[c], outcomes[0], outcomes[1], outcomes[2 + c], rng));
   }
   return row;

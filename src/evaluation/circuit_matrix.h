@@ -19,7 +19,7 @@ struct CircuitMatrix {
 };
 
 // Of `request` all but data, circuit, against, and of what is evaluated the pruning: every cell is what evaluate_file
-// says of its two files without a curve, redundancy and baselines, bit for bit. One pass over each task. Says on stderr
+// says of its two files, bit for bit. One pass over each task. Says on stderr
 // on which task faithfulness is not defined. Throws Error naming the file or the record, also for a circuit whose nodes
 // are not those of the first.
 CIRCUIT_API CircuitMatrix evaluate_matrix(const EvaluateRequest& request, const std::vector<std::string>& data,

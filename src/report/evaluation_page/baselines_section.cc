@@ -44,7 +44,7 @@ std::string baselines_section(const CircuitEvaluation& e) {
   if (e.baselines.empty()) return "";
   std::string head, rows, sentences;
   for (const char* title :
-       {"baseline", "edges run", "metric", "faithfulness", "completeness gap", "circuit minus it", "draws as faithful"})
+       {"baseline", "edges run", "metric", "faithfulness", "completeness gap", "circuit minus it", "as faithful"})
     head += "<th scope=\"col\">" + escape_html(title) + "</th>";
   for (const Baseline& b : e.baselines) {
     sentences += sentence(b);

@@ -145,8 +145,8 @@ TEST(MatrixPage, HasACellForEveryCircuitOnEveryTask) {
 
 constexpr const char* kMatrixProbe = R"js(
   const at = (id) => document.getElementById(id);
-  const texts = (id) => at(id).view.view.scenegraph().root ? [...at(id).querySelectorAll("canvas")].length : 0;
-  const seen = { matrix: texts("matrix"), overlap: texts("overlap"), rows: at("points").tBodies[0].rows.length };
+  const texts = async (id) => [...(await at(id).view.view.toSVG()).matchAll(/<text[^>]*>([^<]*)</g)].map((m) => m[1]).join(" ");
+  const seen = { matrix: await texts("matrix"), overlap: await texts("overlap"), rows: at("points").tBodies[0].rows.length };
   let saved;
   URL.createObjectURL = (blob) => { saved = blob; return "#"; };
   at("csv").click();
@@ -161,8 +161,12 @@ TEST(MatrixPageInBrowser, IsDrawnAtTwoWidths) {
   write_page(folder.string(), render_matrix(made_up_matrix(), {}), kMatrixProbe);
   for (const int width : {390, 1280}) {
     const Json seen = seen_in_frame(browser, folder.string(), width);
-    EXPECT_EQ(seen["matrix"], 1) << seen;
-    EXPECT_EQ(seen["overlap"], 1) << seen;
+    // Cells from the strongly to the faintly filled, those without a value, columns, rows.
+    EXPECT_EQ(seen["matrix"],
+              "0.80 0.95 not defined not defined runs/a.json more/a.json circuit &lt;b&gt;.jsonl b.jsonl task")
+        << seen;
+    EXPECT_EQ(seen["overlap"], "1.00 1.00 0.25 0.25 runs/a.json more/a.json circuit runs/a.json more/a.json circuit")
+        << seen;
     EXPECT_EQ(seen["rows"], 4) << seen;
     EXPECT_THAT(seen["csv"].get<std::string>(), HasSubstr("0.95")) << seen;
     EXPECT_LE(seen["overflow"], 0) << seen;

@@ -59,13 +59,16 @@ Json heat_map(const std::string& description, const Json& rows, const Json& x, c
   return chart;
 }
 
-// A nominal axis in the order of the files.
+// A nominal axis in the order of the files. The label is the name: the page's axes format numbers.
 Json files_axis(const char* field, const char* title) {
-  return {{"field", field},
-          {"type", "nominal"},
-          {"sort", nullptr},
-          {"title", title},
-          {"axis", {{"labelLimit", 180}, {"labelAngle", 0}, {"grid", false}, {"domain", false}, {"ticks", false}}}};
+  const Json axis = {{"labelExpr", "datum.value"},
+                     {"labelLimit", 180},
+                     {"labelAngle", 0},
+                     {"labelOverlap", false},
+                     {"grid", false},
+                     {"domain", false},
+                     {"ticks", false}};
+  return {{"field", field}, {"type", "nominal"}, {"sort", nullptr}, {"title", title}, {"axis", axis}};
 }
 
 Json overlap_points(const CircuitMatrix& m) {

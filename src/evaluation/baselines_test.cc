@@ -38,14 +38,17 @@ class Baselines : public testing::Test {
     std::sort(circuit.edges.begin(), circuit.edges.end());
     return circuit;
   }
-  CircuitEvaluation evaluate(const Circuit& circuit, bool baselines, uint64_t seed = 1) const {
+  // drawn: how many numbers it took of the generator.
+  CircuitEvaluation evaluate(const Circuit& circuit, bool baselines, uint64_t* drawn = nullptr) const {
     EvaluationSpec what;
     what.redundancy = 3;
     what.baselines = baselines;
     what.draws = 7;
-    Rng rng(seed);
-    return evaluate_circuit(model_, {graph_, scores_, slices_}, circuit, pointers(examples_),
-                            ScoreSpec(logit_diff_metric()), what, rng, {});
+    Rng rng(1);
+    CircuitEvaluation found = evaluate_circuit(model_, {graph_, scores_, slices_}, circuit, pointers(examples_),
+                                               ScoreSpec(logit_diff_metric()), what, rng, {});
+    if (drawn != nullptr) *drawn = rng.counter();
+    return found;
   }
   std::vector<SizedBaseline> sized(int64_t edges, uint64_t seed) const {
     return sized_baselines(model_, graph_, pointers(examples_), ScoreSpec(logit_diff_metric()), edges, Pruning::kPrune,
@@ -146,8 +149,11 @@ TEST_F(Baselines, SayWhatRunsOfTheirCircuitsSay) {
 }
 
 TEST_F(Baselines, ChangeNoNumberOfTheEvaluation) {
-  const CircuitEvaluation with = evaluate(planted(), true);
-  const CircuitEvaluation without = evaluate(planted(), false);
+  uint64_t drawn = 0;
+  uint64_t drawn_without = 0;
+  const CircuitEvaluation with = evaluate(planted(), true, &drawn);
+  const CircuitEvaluation without = evaluate(planted(), false, &drawn_without);
+  EXPECT_EQ(drawn, drawn_without);
   EXPECT_TRUE(without.baselines.empty());
   EXPECT_EQ(with.faithfulness->value, without.faithfulness->value);
   EXPECT_EQ(with.faithfulness->interval.low, without.faithfulness->interval.low);

@@ -14,26 +14,6 @@ namespace {
 
 constexpr double kWhole = 1e-4;  // all edges run as a circuit are the model: rounding of two forwards
 
-// Eight times one record: a random model moves the metric of different ones in different directions.
-std::string the_same_record_eight_times() {
-  const std::string records = tiny_records(1, 4);
-  std::string text;
-  for (int i = 0; i < 8; ++i) text += records;
-  return text;
-}
-
-// The records with these spans each.
-std::string with_spans(const std::string& records, const Json& spans) {
-  std::string text;
-  std::istringstream lines(records);
-  for (std::string line; std::getline(lines, line);) {
-    Json record = parse_json(line, "record");
-    record["spans"] = spans;
-    text += record.dump() + "\n";
-  }
-  return text;
-}
-
 // "m1.b3" → "m1".
 std::string without_block(const std::string& name) {
   return std::regex_replace(name, std::regex(R"((m\d+)\.b\d+)"), "$1");
@@ -178,7 +158,7 @@ TEST_F(Finer, SpansThatCannotBeScoredAreRefused) {
   const std::string spans = scratch_ / "spans.safetensors";
   refuses({"--spans", spans}, {"data.jsonl", "spans"});
   write_file(data_, with_spans(tiny_records(9, 4), {{"first", {0, 1}}}));
-  for (const char* method : {"exact", "random"})
+  for (const char* method : {"exact", "magnitude", "wanda", "random"})
     refuses({"--spans", spans, "--method", method}, {"--spans", method}, kWrongUse);
   EXPECT_EQ(run_quiet(command(gpt2_, {"--spans", spans, "--resamples", "5"})).exit_code, kWrongUse);
 }

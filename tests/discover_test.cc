@@ -310,7 +310,7 @@ TEST_F(Discover, WritesDrawingsAndEvaluateAPage) {
 TEST_F(Discover, EveryMethodAndSelectorWritesACircuitThatReadsBack) {
   std::vector<Arguments> ways;
   for (const char* method : {"eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp", "gim",
-                             "clean-corrupted", "edge-pruning", "exact", "random"}) {
+                             "clean-corrupted", "edge-pruning", "exact", "magnitude", "wanda", "random"}) {
     ways.push_back({"--method", method});
   }
   for (const char* selection : {"greedy", "threshold", "top-edges-weighted", "param-budget", "top-nodes", "random"}) {

@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,26 @@ inline Floats read_floats(const std::string& path, const std::string& name) {
   }
   floats.metadata = header.metadata;
   return floats;
+}
+
+// Eight times one record: a random model moves the metric of different ones in different directions.
+inline std::string the_same_record_eight_times() {
+  const std::string records = tiny_records(1, 4);
+  std::string text;
+  for (int i = 0; i < 8; ++i) text += records;
+  return text;
+}
+
+// The records with these spans each.
+inline std::string with_spans(const std::string& records, const Json& spans) {
+  std::string text;
+  std::istringstream lines(records);
+  for (std::string line; std::getline(lines, line);) {
+    Json record = parse_json(line, "record");
+    record["spans"] = spans;
+    text += record.dump() + "\n";
+  }
+  return text;
 }
 
 class Finer : public testing::Test {

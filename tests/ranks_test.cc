@@ -80,7 +80,8 @@ class Ranks : public testing::Test {
 };
 
 TEST_F(Ranks, DiscoverTheSameBytes) {
-  for (const char* method : {"eap", "eap-ig-activations", "edge-pruning", "exact", "random"}) {
+  for (const char* method :
+       {"eap", "eap-ig-activations", "edge-pruning", "exact", "magnitude", "wanda", "random"}) {
     const Arguments more{"--method", method};
     ASSERT_EQ(run_quiet(discover("alone.json", more)).exit_code, 0);
     for (const int count : kCounts) {
@@ -97,12 +98,17 @@ TEST_F(Ranks, EvaluateAndScoreTheSame) {
                            "--batch",  "2",           "--circuit",       data("c.json"), "--json"};
   const Arguments score{"score", runs_.model(), data("dev.jsonl"), data("untouched.txt"), "--batch", "2", "--json"};
   write_file(data("untouched.txt"), "the cat sat on the mat and the dog sat on the cat and the mat");
-  for (const Arguments& command : {evaluate, score}) {
-    const ProgramResult alone = run_quiet(command);
+  Arguments baselines = evaluate;
+  baselines.emplace_back("--baselines");
+  Arguments matrix = evaluate;
+  matrix.insert(matrix.begin() + 3, data("train.jsonl"));
+  const std::vector<Arguments> commands{evaluate, score, baselines, matrix};
+  for (size_t i = 0; i < commands.size(); ++i) {
+    const ProgramResult alone = run_quiet(commands[i]);
     ASSERT_EQ(alone.exit_code, 0) << alone.err;
     for (const int count : kCounts) {
-      EXPECT_EQ(output_of(runs_.scratch(), command[0] + std::to_string(count), count, quiet(command)), alone.out)
-          << count;
+      const std::string name = "command" + std::to_string(i) + "-" + std::to_string(count);
+      EXPECT_EQ(output_of(runs_.scratch(), name, count, quiet(commands[i])), alone.out) << name;
     }
   }
 }

@@ -8,7 +8,7 @@ from typing import Literal, Sequence, TypedDict, Union
 class DiscoverSettings(TypedDict, total=False):
     """Keyword arguments of discover."""
 
-    method: Literal["eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp", "gim", "clean-corrupted", "edge-pruning", "exact", "random"]
+    method: Literal["eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp", "gim", "clean-corrupted", "edge-pruning", "exact", "magnitude", "wanda", "random"]
     metric: Literal["logit_diff", "prob_diff", "log_prob", "nll", "kl"]
     ablation: Literal["counterfactual", "mean", "mean-positional", "zero"]
     ig_steps: int
@@ -39,6 +39,8 @@ class EvaluateSettings(TypedDict, total=False):
     prune: bool
     curve: bool
     redundancy: int
+    baselines: bool
+    draws: int
     negate: bool
     bos: Literal["auto", "always", "never"]
     max_length: int
@@ -88,7 +90,7 @@ class TuneSettings(TypedDict, total=False):
     tuning_max_loss: float
     recompute: bool
     tuning_recompute: bool
-    discovery_method: Literal["eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp", "gim", "clean-corrupted", "edge-pruning", "exact", "random"]
+    discovery_method: Literal["eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp", "gim", "clean-corrupted", "edge-pruning", "exact", "magnitude", "wanda", "random"]
     metric: Literal["logit_diff", "prob_diff", "log_prob", "nll", "kl"]
     discovery_metric: Literal["logit_diff", "prob_diff", "log_prob", "nll", "kl"]
     ablation: Literal["counterfactual", "mean", "mean-positional", "zero"]

@@ -93,8 +93,8 @@ def evaluate(
     """Runs a circuit alone, all other edges ablated.
 
     sizes: circuits of so many strongest edges of the same scores, a point of the curve each. against: a reference circuit,
-    for precision, recall and AUROC. settings: metric, ablation, curve (CPR and CMD over MIB's sizes), redundancy, …:
-    `help(ct.evaluate)` lists them.
+    for precision, recall and AUROC. settings: metric, ablation, curve (CPR and CMD over MIB's sizes), redundancy, baselines
+    (circuits of the same size: random `draws`, by magnitude and by wanda; in `.baselines`), …: `help(ct.evaluate)` lists them.
     """
     given = records(data)
     other = records(ablation_data) if ablation_data is not None else None
@@ -129,7 +129,7 @@ def evaluate(
         order = abs(circuit.scores).argsort(kind="stable")[::-1]
         for size in sorted(set(sizes)):
             part = Circuit(circuit.graph, order[:size], circuit.scores, model)
-            one = run(part, "circuit", {"curve": False, "redundancy": 0})
+            one = run(part, "circuit", {"curve": False, "redundancy": 0, "baselines": False})
             low, high = one.get("faithfulness_interval") or (None, None)
             rows.append([len(part), one["faithfulness"], low, high])
         return Evaluation(values, Table(["edges", "faithfulness", "low", "high"], rows, "faithfulness by size"))

@@ -139,6 +139,18 @@ def test_what_is_evaluated_is_what_is_exported(m, rows, records_file, tmp_path):
     assert "<svg" in curve._repr_html_() and "<svg" not in here._repr_html_()
 
 
+def test_baselines_are_those_of_the_command(m, rows, records_file, tmp_path):
+    circuit = ct.discover(m, rows, ablation="mean", method="wanda", n=60).circuit
+    here = ct.evaluate(m, rows, circuit, ablation="mean", curve=False, redundancy=0, baselines=True, draws=2)
+    circuit.save(tmp_path / "c.json")
+    there = json.loads(command("evaluate", MODEL, records_file, "--circuit", tmp_path / "c.json", "--ablation", "mean",
+                               "--no-curve", "--redundancy", 0, "--baselines", "--draws", 2, "--json", "--quiet",
+                               "--threads", torch.get_num_threads()))
+    assert here.values == there
+    assert [b["name"] for b in here.baselines] == ["random", "magnitude", "wanda"]
+    assert len(here.baselines[0]["draws"]) == 2
+
+
 def test_data_forms(m, rows):
     import pandas
 

@@ -67,8 +67,7 @@ void add_analyse(CLI::App& program, Action* chosen) {
   add_settings(*command, states);
   command->add_option("--top", o->top, "rows of a table that are printed")->capture_default_str()->check(at_least(1));
   command->add_option("-o,--out", o->out, "folder for every table as CSV and every analysis as JSON");
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o); });
 }
 
 }  // namespace circuit

@@ -42,7 +42,6 @@ void add_options(CLI::App* command, ApplyArguments* o, const char* model) {
       "--on-overlap", o->on_overlap,
       "where slices of several deltas overlap: last, first, mean or sum (of the changes); else refused");
   command->add_option("--scale", o->request.scale, "of the changes: 0 the base, 1 as tuned")->check(between(-10, 10));
-  add_common(*command, &o->common);
 }
 
 }  // namespace
@@ -54,7 +53,7 @@ void add_apply(CLI::App& program, Action* chosen) {
       "Examples:\n  circuit apply gpt2 delta -o tuned\n  circuit apply gpt2 delta --scale 0.7 -o partly\n"
       "  circuit apply gpt2 agreement gender --on-overlap mean -o both\n  circuit apply gpt2 adapter -o merged");
   add_options(command, o.get(), "model directory the deltas were made for");
-  command->callback([o, chosen] { *chosen = [o] { return run(*o, apply, "changed"); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o, apply, "changed"); });
 }
 
 void add_revert(CLI::App& program, Action* chosen) {
@@ -62,7 +61,7 @@ void add_revert(CLI::App& program, Action* chosen) {
   CLI::App* command = program.add_subcommand("revert", "deltas off a model: the base's bytes again");
   command->footer("Example:\n  circuit revert tuned delta -o base-again");
   add_options(command, o.get(), "model directory that circuit apply or export made with these deltas");
-  command->callback([o, chosen] { *chosen = [o] { return run(*o, revert, "are the base's again"); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o, revert, "are the base's again"); });
 }
 
 }  // namespace circuit

@@ -6,7 +6,7 @@
 #include "core/log.h"
 
 namespace circuit {
-void add_common(CLI::App& command, CommonOptions* o) {
+void add_common(CLI::App& command, CommonOptions* o, Action* chosen, const Action& run) {
   command.add_option("--threads", o->threads, "threads (default: physical cores)")->check(between(1, 1024));
   command.add_option("--seed", o->seed, "seed of everything random");
   command.add_option("--device", o->device, "cpu, cuda or cuda:i");
@@ -14,6 +14,7 @@ void add_common(CLI::App& command, CommonOptions* o) {
   command.add_option("--memory", o->memory, "memory to stay inside, e.g. 16GiB (default: what is free)");
   command.add_flag("--quiet", o->quiet, "no progress and no information on stderr");
   command.add_flag("--json", o->json, "results as JSON on stdout");
+  command.callback([chosen, run] { *chosen = run; });
 }
 
 void apply_common(const CommonOptions& options) {

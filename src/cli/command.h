@@ -43,8 +43,9 @@ void add_query(CLI::App& program, Action* chosen);
 void add_watch(CLI::App& program, Action* chosen);
 void add_report(CLI::App& program, Action* chosen);
 
-// Adds --threads, --seed, --device, --dtype, --memory, --quiet, --json to a subcommand.
-void add_common(CLI::App& command, CommonOptions* options);
+// Adds --threads, --seed, --device, --dtype, --memory, --quiet, --json to a subcommand, and sets what runs when it is
+// chosen.
+void add_common(CLI::App& command, CommonOptions* options, Action* chosen, const Action& run);
 // Sets threads and logging, and says in one line when the BLAS in use is a slow one. Throws Error for a
 // device that is not there.
 void apply_common(const CommonOptions& options);

@@ -66,8 +66,7 @@ void add_diff(CLI::App& program, Action* chosen) {
   command->add_option("B", o->b, "the same")->required();
   command->add_option("--top", o->top, "rows of the largest changes")->capture_default_str()->check(at_least(1));
   command->add_option("--svg", o->svg, "draw both circuits into this file: what stayed, left and entered");
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o); });
 }
 
 }  // namespace circuit

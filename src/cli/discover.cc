@@ -117,8 +117,7 @@ void add_discover(CLI::App& program, Action* chosen) {
   command->add_flag("--ungrouped", o->request.graph.ungrouped,
                     "key and value readers per query head, as other tools read them");
   command->add_flag("--compact", o->outputs.compact, "write safetensors instead of JSON");
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o); });
 }
 
 }  // namespace circuit

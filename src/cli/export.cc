@@ -77,8 +77,7 @@ void add_export(CLI::App& program, Action* chosen) {
       ->add_flag("--delta", o->delta, "only the slices that changed, and the base's values of them: see circuit apply")
       ->excludes(
           command->add_flag("--adapter", o->adapter, "of a run of method lora: the adapters, as PEFT reads them"));
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o); });
 }
 
 }  // namespace circuit

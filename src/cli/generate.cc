@@ -138,8 +138,7 @@ void add_generate(CLI::App& program, Action* chosen) {
   command->add_option("--bos", o->bos, "begin token of --prompt")->check(CLI::IsMember({"auto", "always", "never"}));
   command->add_flag("--ignore-eos", o->ignore_eos, "go on after an end token");
   command->add_flag("--ids", o->ids, "print all token ids as one JSON list");
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o); });
 }
 
 }  // namespace circuit

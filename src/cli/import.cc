@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
 #include <optional>
 
@@ -7,10 +6,9 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/names.h"
-#include "core/table.h"
 #include "io/files.h"
 #include "io/outputs.h"
-#include "task/importers/importer.h"
+#include "task/importers/importer_text.h"
 
 namespace circuit {
 namespace {
@@ -44,26 +42,6 @@ void check_use(const Importer& importer, const ImportArguments& o) {
   check_outputs(inputs, {{"-o", o.out}});
 }
 
-std::string table(const ImportReport& report, const Importer& importer) {
-  std::vector<std::vector<std::string>> rows{{importer.name, ""}};
-  const auto add = [&](const std::string& name, int64_t count) { rows.push_back({"  " + name, with_commas(count)}); };
-  add("rows", report.rows);
-  add("records", report.records);
-  for (const auto& [reason, count] : report.refused) add("refused: " + reason, count);
-  for (const auto& [what, count] : report.counts) add(what, count);
-  rows.push_back({"  data.bos", importer.begin_token});
-  std::string text = format_table(rows);
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  return text;
-}
-
-// Why no row became a record: the most frequent reason.
-std::string main_reason(const ImportReport& report) {
-  const auto fewer = [](const auto& a, const auto& b) { return a.second < b.second; };
-  const auto most = std::max_element(report.refused.begin(), report.refused.end(), fewer);
-  return most == report.refused.end() ? "it has none" : most->first;
-}
-
 int run(const ImportArguments& o) {
   set_quiet(o.common.quiet);
   const Importer& importer = find_importer(o.format);
@@ -76,32 +54,12 @@ int run(const ImportArguments& o) {
   AtomicFile out(o.out);
   const ImportReport report =
       importer.import(o.files, options, [&](const Json& record) { out.write(record.dump() + "\n"); });
-  if (report.records == 0) {
-    fail(o.files[0], "none of {} rows became a record: {}. See docs/tasks.md for the format.", report.rows,
-         main_reason(report));
-  }
+  check_imported(report, o.files[0]);
   out.commit();
-  if (!o.common.json) {
-    log_line(table(report, importer));
-    return 0;
-  }
-  fmt::print("{}\n", Json{{"format", importer.name},
-                          {"rows", report.rows},
-                          {"records", report.records},
-                          {"refused", report.refused},
-                          {"counts", report.counts},
-                          {"bos", importer.begin_token},
-                          {"out", o.out}}
-                         .dump(1));
+  Json json = import_report_json(report, importer);
+  json["out"] = o.out;
+  o.common.json ? fmt::print("{}\n", json.dump(1)) : log_line(import_report_text(report, importer));
   return 0;
-}
-
-std::string formats() {
-  std::string text = "FORMAT and FILE:\n";
-  for (const Importer& importer : importers()) {
-    text += fmt::format("  {:<14}{}\n  {:<14}→ {}\n", importer.name, importer.files, "", importer.what);
-  }
-  return text;
 }
 
 }  // namespace
@@ -109,7 +67,7 @@ std::string formats() {
 void add_import(CLI::App& program, Action* chosen) {
   auto o = std::make_shared<ImportArguments>();
   CLI::App* command = program.add_subcommand("import", "published data files to records (JSON Lines)");
-  command->footer(formats() +
+  command->footer(import_formats_text() +
                   "BLiMP's files are read as they are. Rows that cannot become a record are counted by reason; "
                   "docs/tasks.md\n"
                   "says what each importer does. The table names the data.bos that the records are for.\n"
@@ -123,8 +81,7 @@ void add_import(CLI::App& program, Action* chosen) {
   command->add_option("--model", o->model,
                       "directory of a model or tokenizer, to check records of readouts against its tokens");
   command->add_flag("--messages", o->messages, "questions and answers as messages, for the model's chat template");
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o); });
 }
 
 }  // namespace circuit

@@ -33,8 +33,7 @@ void add_inspect(CLI::App& program, Action* chosen) {
   command->add_option("MODEL", o->model, "Hugging Face model directory, or GGUF file")->required();
   command->add_option("--batch", o->batch, "sequences of the memory estimate")->check(at_least(1));
   command->add_option("--length", o->length, "tokens per sequence of the memory estimate")->check(at_least(1));
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o); });
 }
 
 }  // namespace circuit

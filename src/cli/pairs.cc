@@ -77,8 +77,7 @@ void add_make(CLI::App& pairs, Action* chosen) {
       ->allow_extra_args(false);
   command->add_option("--verbs", o->verbs, "more verbs: walks:walk,sees:see")->delimiter(',')->allow_extra_args(false);
   command->add_option("--names", o->names, "more names: Zoe,Ivan")->delimiter(',')->allow_extra_args(false);
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run_make(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run_make(*o); });
 }
 
 void add_check(CLI::App& pairs, Action* chosen) {
@@ -100,8 +99,7 @@ void add_check(CLI::App& pairs, Action* chosen) {
   command->add_option("--batch", o->check.batch, "records in one forward; changes no result")->check(at_least(1));
   command->add_option("--max-length", o->check.records.max_length, "tokens kept of a text")->check(at_least(1));
   command->add_option("--bos", o->check.records.bos, "begin token")->check(CLI::IsMember({"auto", "always", "never"}));
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run_check(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run_check(*o); });
 }
 
 }  // namespace

@@ -47,8 +47,7 @@ void add_query(CLI::App& program, Action* chosen) {
   command->add_option("RUN", o->run, "run directory")->required();
   command->add_option("SQL", o->sql, "one SELECT")->required();
   command->add_flag("--csv", o->csv, "comma-separated values, with a line of names");
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o); });
 }
 
 }  // namespace circuit

@@ -79,8 +79,7 @@ void add_report(CLI::App& program, Action* chosen) {
                     "serve the page on 127.0.0.1 instead, following runs that go on; nothing is written");
   command->add_option("--port", o->port, "of --serve (default: a free one)")->check(between(0, 65535));
   command->add_flag("--table", o->table, "also print the runs side by side");
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o); });
 }
 
 }  // namespace circuit

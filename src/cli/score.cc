@@ -99,8 +99,7 @@ void add_score(CLI::App& program, Action* chosen) {
   command->add_option("--mask-words-of", o->mask_words_of, "nor at the answers of these records")->needs(against);
   command->add_option("--out", o->out,
                       "also write the predictions of pairs, choices and generation tasks (JSON Lines)");
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o); });
 }
 
 }  // namespace circuit

@@ -102,8 +102,7 @@ void add_sweep(CLI::App& program, Action* chosen) {
       ->delimiter(',');
   command->add_option("--margin", o->spec.comparison.margin, "share within which two arms are equal (default: 0.15)");
   command->add_flag("--dry-run", o->dry_run, "check everything and print the runs; write nothing");
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o); });
 }
 
 }  // namespace circuit

@@ -60,8 +60,7 @@ void add_tokenize(CLI::App& program, Action* chosen) {
                  "lists of messages on stdin, as the folder's chat template writes them (docs/tasks.md)")
       ->excludes(decode);
   command->add_flag("--add-special", o->add_special, "add (decoding: keep) special tokens, e.g. the begin token");
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o); });
 }
 
 }  // namespace circuit

@@ -102,8 +102,7 @@ void add_tune(CLI::App& program, Action* chosen) {
   command->add_flag("--paranoid", o->paranoid, "first check a slice's gradient against differences of the loss");
   command->add_flag("--help-config", o->help_config,
                     "print every key with its default and meaning (with --json: type, range, unit too)");
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o); });
 }
 
 }  // namespace circuit

@@ -72,8 +72,7 @@ void add_watch(CLI::App& program, Action* chosen) {
   command->add_option("--every", o->every, "seconds between two looks")
       ->capture_default_str()
       ->check(between(0.02, 3600.0));
-  add_common(*command, &o->common);
-  command->callback([o, chosen] { *chosen = [o] { return run(*o); }; });
+  add_common(*command, &o->common, chosen, [o] { return run(*o); });
 }
 
 }  // namespace circuit

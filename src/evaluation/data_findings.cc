@@ -7,6 +7,7 @@
 
 #include "core/setting_name.h"
 #include "core/table.h"
+#include "evaluation/estimate_text.h"
 
 namespace circuit {
 namespace {
@@ -19,10 +20,6 @@ constexpr int64_t kFewestForOneAnswer = 5;  // readouts of which most can be ali
 
 std::string share_text(const Estimate& e) {
   return fmt::format("{:.0f} % ({:.0f} to {:.0f})", 100 * e.value, 100 * e.interval.low, 100 * e.interval.high);
-}
-
-std::string estimate_text(const Estimate& e) {
-  return fmt::format("{:.3f} ({:.3f} to {:.3f})", e.value, e.interval.low, e.interval.high);
 }
 
 DataFinding accuracy_finding(const DataCheck& c) {
@@ -51,7 +48,7 @@ DataFinding counterfactual_finding(const DataCheck& c) {
     return f;
   }
   f.found = fmt::format("it lowers {} on {} of the pairs and turns its sign on {}; by {} on average", c.metric,
-                        share_text(*c.lowered), share_text(*c.flipped), estimate_text(*c.difference));
+                        share_text(*c.lowered), share_text(*c.flipped), short_estimate(*c.difference));
   const bool moves = c.difference->interval.low > 0;
   f.passes = moves && c.lowered->value >= kLowered && c.without_counterfactual == 0 && c.unequal == 0;
   if (f.passes) return f;

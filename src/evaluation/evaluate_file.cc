@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/error.h"
 #include "core/log.h"
 #include "core/progress.h"
 #include "evaluation/evaluation_text.h"
@@ -26,6 +27,10 @@ EvaluatedFile evaluate_file(const EvaluateRequest& r, const OpenModel& open) {
   const CircuitFile file = on_graph(std::move(as_written), graph, r.circuit);
   const ScoredRecords records(r.data, r.ablation_data, open, r.records, &spec);
   spec.batch = batch_in_memory(plan_circuits(open.model, graph, longest_of(records.examples)), r.batch, r.compute);
+  if (r.what.baselines && as_run(graph, file.circuit, r.what.pruning).edges.empty()) {
+    fail(r.circuit, "none of its {} edges is run: baselines of its size would be empty. Leave them out.",
+         file.circuit.edges.size());
+  }
   EvaluatedFile found;
   found.what = r.what;
   // Sizes are cut out of a ranking, which a file without scores does not have.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -52,6 +53,53 @@ Json to_json(const CircuitEvaluation& e) {
   return json;
 }
 
+Json to_json(const std::vector<Baseline>& baselines) {
+  // Where faithfulness is not defined, what is made of it is null.
+  const auto estimate = [](const std::optional<Estimate>& e) { return e ? estimate_json(*e) : Json(nullptr); };
+  const auto number = [](const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); };
+  Json list = Json::array();
+  for (const Baseline& b : baselines) {
+    Json draws = Json::array();
+    for (const BaselineDraw& d : b.draws) {
+      draws.push_back({{"edges", d.edges},
+                       {"edges_pruned", d.edges_run},
+                       {"metric", d.metric},
+                       {"faithfulness", number(d.faithfulness)},
+                       {"completeness_gap", number(d.completeness_gap)}});
+    }
+    list.push_back({{"name", b.name},
+                    {"metric", estimate_json(b.metric)},
+                    {"faithfulness", estimate(b.faithfulness)},
+                    {"completeness_gap", estimate(b.completeness_gap)},
+                    {"difference", estimate(b.difference)},
+                    {"as_faithful", number(b.as_faithful)},
+                    {"draws", draws}});
+  }
+  return list;
+}
+
+std::string baselines_text(const Json& baselines) {
+  const auto edges_run = [](const Json& draws) {
+    std::vector<int64_t> runs;
+    for (const Json& draw : draws) runs.push_back(draw["edges_pruned"].get<int64_t>());
+    const auto [least, most] = std::minmax_element(runs.begin(), runs.end());
+    return *least == *most ? std::to_string(*least) : fmt::format("{} to {}", *least, *most);
+  };
+  const auto as_faithful = [](const Json& share, size_t draws) -> std::string {
+    if (share.is_null()) return "not defined";
+    return fmt::format("{:.0f} of {}", share.get<double>() * static_cast<double>(draws), draws);
+  };
+  std::vector<std::vector<std::string>> rows{
+      {"baseline", "edges run", "metric", "faithfulness", "completeness_gap", "circuit minus it", "as faithful"}};
+  for (const Json& b : baselines) {
+    const Json& draws = b["draws"];
+    rows.push_back({b["name"].get<std::string>(), edges_run(draws), short_estimate(b["metric"]),
+                    short_estimate(b["faithfulness"]), short_estimate(b["completeness_gap"]),
+                    short_estimate(b["difference"]), as_faithful(b["as_faithful"], draws.size())});
+  }
+  return format_table(rows);
+}
+
 }  // namespace
 
 std::string why_undefined(const MetricRange& range) {
@@ -70,6 +118,7 @@ std::string why_undefined(const CircuitEvaluation& evaluation) { return why_unde
 Json evaluation_json(const CircuitEvaluation& evaluation, const std::string& metric, const std::string& ablation,
                      const std::optional<Recovery>& against) {
   Json json = to_json(evaluation);
+  if (!evaluation.baselines.empty()) json["baselines"] = to_json(evaluation.baselines);
   json["metric"] = metric;
   json["ablation"] = ablation;
   if (!against) return json;
@@ -102,15 +151,14 @@ std::string evaluation_text(const Json& json) {
     text += fmt::format("{:<18} precision {}, recall {}, AUROC {}\n", "against", number("precision"), number("recall"),
                         number("auroc"));
   }
-  if (json["faithfulness"].is_null()) {
-    text += fmt::format("{:<18} not defined\n", "faithfulness");
-    return text;
-  }
+  const std::string baselines = json.contains("baselines") ? baselines_text(json["baselines"]) : "";
+  if (json["faithfulness"].is_null()) return text + fmt::format("{:<18} not defined\n", "faithfulness") + baselines;
   text += fmt::format("{:<18} {:.4f}  ({:.4f} to {:.4f})\n", "faithfulness", json["faithfulness"].get<double>(),
                       json["faithfulness_interval"][0].get<double>(), json["faithfulness_interval"][1].get<double>());
   for (const char* name : {"completeness_gap", "minimality", "cpr", "cmd"}) {
     if (json.contains(name)) text += fmt::format("{:<18} {}\n", name, interval_text(json[name]));
   }
+  text += baselines;
   if (!json.contains("curve")) return text;
   std::vector<std::vector<std::string>> rows{{"share of edges", "edges", "signed: run", "f", "|S|: run", "f"}};
   const auto f_of = [](const Json& point) {

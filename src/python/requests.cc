@@ -61,7 +61,7 @@ Settings settings_of(EvaluateRequest* r) {
   s.add("prune", &r->what.pruning, {{"yes", Pruning::kPrune}, {"no", Pruning::kKeep}},
         "Drop edges on no path from input to logits.");
   s.add("curve", &r->what.curve, "Circuits of other sizes from the same scores too: CPR and CMD.");
-  s.add("redundancy", &r->what.redundancy, "Edges removed one by one for minimality; 0: none.").at_least(0);
+  r->what.declare(&s);
   s.add("negate", &r->negate, "The scores have the other sign: of tools where negative means support.");
   declare_records(&r->records, &s);
   declare_work(&r->batch, &s);

@@ -9,10 +9,11 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "model/onednn_products.h"
 #include "model/rows.h"
 #include "scoring/both_visitors.h"
 #include "scoring/device_contraction.h"
+#include "scoring/for_ranges.h"
+#include "scoring/output_weights.h"
 
 namespace circuit {
 namespace {
@@ -31,19 +32,6 @@ at::Tensor sum_rows(const at::Tensor& rows) {
   return rows.sum(0, false, wide ? rows.scalar_type() : at::kFloat).to(at::kDouble);
 }
 
-// Outputs as their post-norms scaled them; γ is in the weights, but of MLPs that are one node here.
-void hold_post_norms(const Model& model, bool blocks, NodeOutputs* outputs) {
-  for (size_t l = 0; l < outputs->z.size(); ++l) {
-    at::Tensor& z = outputs->z[l];
-    at::Tensor& mlp = outputs->mlp[l];
-    const LayerWeights& w = model.layers()[l];
-    if (w.attn_post_norm.defined()) z = z * outputs->attn_scale[l].to(z.scalar_type());
-    if (!w.mlp_post_norm.defined()) continue;
-    mlp = mlp * outputs->mlp_scale[l].to(mlp.scalar_type());
-    if (!blocks) mlp = (mlp * norm_scale(w.mlp_post_norm)).to(mlp.scalar_type());
-  }
-}
-
 // Bytes that one position takes in a tile of `nodes` upstream nodes.
 int64_t position_bytes(const Model& model, const ReaderSlots& slots, int64_t nodes) {
   const int64_t readers = slots.most(kLayersPerChunk) + 1;
@@ -52,20 +40,6 @@ int64_t position_bytes(const Model& model, const ReaderSlots& slots, int64_t nod
 }
 
 int64_t tile_positions(int64_t bytes_each) { return std::clamp<int64_t>(kTileBytes / bytes_each, 1, kTileTokens); }
-
-// work(begin, end) over 0 … n − 1, on the CPU by as many threads as there are, on a device by one.
-template <typename Work>
-void for_ranges(int64_t n, bool parallel, const Work& work) {
-  if (parallel) {
-    const bool onednn = are_products_onednn();
-    at::parallel_for(0, n, 1, [&](int64_t begin, int64_t end) {
-      const OnednnProductsAs as_here(onednn);
-      work(begin, end);
-    });
-  } else {
-    work(0, n);
-  }
-}
 
 }  // namespace
 
@@ -167,18 +141,9 @@ EdgeAccumulator::EdgeAccumulator(const Model& model, const Graph& graph, const A
     fail("scoring", "a mean that is not known yet cannot be split by spans, nor pass post-norms.");
   }
   const auto options = model.embedding().options().dtype(at::kDouble);
-  for (const LayerWeights& w : model.layers()) {
-    const auto l = static_cast<int64_t>(output_.size());
-    const double residual = a.layer(l).residual;
-    // Llama's o_proj is stored transposed; a view of it splits into heads just as well.
-    const auto written = [&](const at::Tensor& weight, const NormWeights& post) {
-      const at::Tensor scaled = residual == 1 ? weight : weight * residual;
-      return (post.defined() ? scaled * norm_scale(post) : scaled).to(contraction_type(model));
-    };
-    output_.push_back(written(w.w_o, w.attn_post_norm).unflatten(0, {a.n_heads, a.value_width()}));
-    if (blocks()) {
-      mlp_output_.push_back(written(output_blocks(w, graph.mlp_blocks(l)), w.mlp_post_norm));
-    }
+  for (int64_t l = 0; l < a.n_layers; ++l) {
+    output_.push_back(head_outputs(model, l));
+    if (blocks()) mlp_output_.push_back(mlp_outputs(model, graph, l));
     z_gradient_sums_.push_back(at::zeros({a.n_heads * a.value_width()}, options));
     mlp_gradient_sums_.push_back(at::zeros({blocks() ? a.mlp_channels(l) : a.d_model}, options));
   }
@@ -214,12 +179,7 @@ void EdgeAccumulator::add_runs(const TokenBatch& tokens, NodeOutputs outputs, co
 
 NodeOutputs EdgeAccumulator::scored(NodeOutputs outputs, const ScoredPart& part) {
   if (spec_.subtract == Subtract::kMean) mean_.add(outputs);
-  hold_post_norms(model_, blocks(), &outputs);
-  if (!part.rows.defined()) return outputs;
-  outputs.input = take_rows(outputs.input, part.rows);
-  for (at::Tensor& z : outputs.z) z = take_rows(z, part.rows);
-  for (at::Tensor& m : outputs.mlp) m = take_rows(m, part.rows);
-  return outputs;
+  return scored_outputs(model_, graph_, std::move(outputs), part.rows);
 }
 
 void EdgeAccumulator::gather(const TokenBatch& tokens, ForwardCache& run, const at::Tensor& d_final,

@@ -35,6 +35,13 @@ bool copies_projections(const Model& model, const Graph& graph);
 // In the dtype of the contraction.
 std::vector<FoldedLayer> fold_weights(const Model& model, const Graph& graph);
 
+// Of one layer: q, k and v alone; what its MLP's nodes read, also where the MLP is one node.
+FoldedLayer fold_attention(const Model& model, const Graph& graph, int64_t layer);
+FoldedReaders fold_mlp(const Model& model, const Graph& graph, int64_t layer);
+
+// A copy of w [d_model, readers, width] behind its norm, b [readers, width] or undefined.
+FoldedReaders fold_readers(at::ScalarType type, const at::Tensor& w, const at::Tensor& b, const NormWeights& norm);
+
 // The dtype scores are contracted in: float32 at least. Products of BF16 would round every sum to three digits.
 at::ScalarType contraction_type(const Model& model);
 

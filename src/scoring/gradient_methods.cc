@@ -133,6 +133,20 @@ double metric_sum(const Model& model, const ExampleBatch& batch, const Metric& m
   return sum;
 }
 
+ScoreResult clean_metric(const Model& model, const std::vector<const Example*>& examples, const ScoreSpec& spec,
+                         const ProgressCallback& progress) {
+  if (examples.empty()) fail("scoring", "there are no examples to score on.");
+  ScoreResult result;
+  sum_batches(model, examples, spec, progress, &result, [&](const ScoreBatch& batch, ScoreResult* one) {
+    const ForwardCache run = forward(model, batch.clean.tokens, Keep::kNothing, {batch.read_rows});
+    one->metric = metric_sum(model, batch.clean, spec.metric, run.x_final, nullptr);
+    one->examples = batch.clean.examples;
+    return std::vector<at::Tensor>();
+  });
+  result.metric /= static_cast<double>(result.examples);
+  return result;
+}
+
 void require_pairs(const std::vector<const Example*>& examples, const std::string& method) {
   for (const Example* e : examples) {
     if (e->counterfactual_ids.empty())

@@ -59,6 +59,10 @@ void sum_batches(const Model& model, const std::vector<const Example*>& examples
 double metric_sum(const Model& model, const ExampleBatch& batch, const Metric& metric, const at::Tensor& x_final,
                   at::Tensor* d_final);
 
+// The clean run's metric, its mean over the examples, without scores: of methods whose scores need no run.
+ScoreResult clean_metric(const Model& model, const std::vector<const Example*>& examples, const ScoreSpec& spec,
+                         const ProgressCallback& progress);
+
 // Throws Error naming the record when it has no counterfactual: `method` needs pairs.
 void require_pairs(const std::vector<const Example*>& examples, const std::string& method);
 

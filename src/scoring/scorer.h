@@ -95,6 +95,8 @@ const Scorer& find_scorer(const std::string& name);  // throws UsageError listin
   METHOD(clean_corrupted_scorer)        \
   METHOD(edge_pruning_scorer)           \
   METHOD(exact_scorer)                  \
+  METHOD(magnitude_scorer)              \
+  METHOD(wanda_scorer)                  \
   METHOD(random_scorer)
 #define CIRCUIT_DECLARE(name) Scorer name();
 CIRCUIT_SCORERS(CIRCUIT_DECLARE)

@@ -3,10 +3,11 @@
 #include <fmt/core.h>
 
 #include <cmath>
-#include <filesystem>
 #include <vector>
 
+#include "report/evaluation_page/baselines_section.h"
 #include "report/evaluation_page/faithfulness_chart.h"
+#include "report/evaluation_page/page_text.h"
 #include "report/kit/elements.h"
 #include "report/kit/page.h"
 #include "report/kit/text.h"
@@ -16,35 +17,6 @@ namespace {
 
 // Nearly the model: the size at which the curve gets there is worth a sentence.
 constexpr double kFaithful = 0.9;
-
-// A share to a tenth of a per cent: what the bootstrap can tell. The space does not break.
-std::string percent(double share) {
-  std::string text = fmt::format("{:.1f}", std::fabs(share) * 100);
-  if (text.substr(text.size() - 2) == ".0") text.resize(text.size() - 2);
-  return (share < 0 && text != "0" ? "−" : "") + text + "\u00A0%";
-}
-
-// A share of edges, which may be far below a tenth of a per cent.
-std::string size_share(double share) { return share > 0 && share < 0.0005 ? format_percent(share) : percent(share); }
-
-// Three decimals, never a negative zero.
-std::string decimals(double value) {
-  const std::string text = fmt::format("{:.3f}", std::fabs(value));
-  return (value < 0 && text != "0.000" ? "−" : "") + text;
-}
-
-std::string range_of(const Estimate& e, std::string (*format)(double)) {
-  return format(e.interval.low) + " to " + format(e.interval.high);
-}
-
-std::string with_range(const Estimate& e, std::string (*format)(double)) {
-  return strong(format(e.value)) + " (" + range_of(e, format) + ")";
-}
-
-std::string own_name(const std::string& path) {
-  const std::string name = std::filesystem::path(path).lexically_normal().filename().string();
-  return name.empty() ? path : name;
-}
 
 std::string size_phrase(const CircuitEvaluation& e) {
   std::string text =
@@ -115,8 +87,6 @@ std::string sentences_html(const CircuitEvaluation& e, const EvaluationNames& na
   return html;
 }
 
-std::string number_cell(const Json& value, const std::string& shown) { return cell_html(value.dump(), shown); }
-
 std::string points_html(const Json& points) {
   std::string head, rows;
   for (const char* title : {"selection", "share", "edges", "run", "faithfulness", "95 % interval"}) {
@@ -183,8 +153,9 @@ std::string render_evaluation(const CircuitEvaluation& evaluation, const Evaluat
     points = faithfulness_points(evaluation);
     data = {{"points", points}, {"spec", faithfulness_spec(points)}};
   }
-  const std::string main = lead_section(sentences_html(evaluation, names, recovery)) + "\n" + curve_html(points) +
-                           "\n" + closing_section("How it was measured", settings_html(evaluation, spec, names));
+  const std::string main = lead_section(sentences_html(evaluation, names, recovery)) + "\n" +
+                           baselines_section(evaluation) + curve_html(points) + "\n" +
+                           closing_section("How it was measured", settings_html(evaluation, spec, names));
   return page_html({"circuit evaluation",
                     own_name(names.circuit),
                     main,

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "report/evaluation_page/faithfulness_chart.h"
+#include "report/evaluation_page/matrix_page.h"
 #include "report/kit/assets.h"
 #include "report/kit/browser.h"
 
@@ -82,6 +83,97 @@ TEST(EvaluationPage, WithoutFaithfulnessSaysSoAndHasNoCurve) {
   EXPECT_THAT(page, HasSubstr("<strong>not defined</strong>"));
   EXPECT_THAT(page, HasSubstr("(−0.0200 to 0.0400)"));
   EXPECT_THAT(page, Not(HasSubstr("id=\"points\"")));
+}
+
+Baseline made_up_baseline(const std::string& name, const std::vector<double>& faithfulness) {
+  Baseline b;
+  b.name = name;
+  for (const double f : faithfulness) b.draws.push_back({3000, 187, 1.5, f, 0.9});
+  b.metric = around(1.5);
+  b.faithfulness = around(0.2);
+  b.completeness_gap = around(0.9);
+  b.difference = around(0.6);
+  b.as_faithful = 0.25;
+  return b;
+}
+
+TEST(EvaluationPage, HoldsTheCircuitAgainstBaselines) {
+  CircuitEvaluation e = made_up();
+  EXPECT_THAT(evaluation_part(render_evaluation(e, {}, names(), {})), Not(HasSubstr("id=\"baselines\"")));
+  e.baselines = {made_up_baseline("random", {0.1, 0.9, 0.3, 0.2}), made_up_baseline("wanda", {0.3})};
+  e.baselines[1].difference = Estimate{0.01, {-0.02, 0.04}};
+  const std::string page = evaluation_part(render_evaluation(e, {}, names(), {}));
+  EXPECT_THAT(page, HasSubstr("<strong>above</strong> 4 random circuits: <strong>60\u00A0%</strong>"));
+  EXPECT_THAT(page, HasSubstr("<strong>not told apart from</strong> wanda"));
+  EXPECT_THAT(page, HasSubstr(">1 of 4</td>"));
+  e.baselines[0].faithfulness = e.baselines[0].completeness_gap = e.baselines[0].difference = std::nullopt;
+  e.baselines[0].as_faithful = std::nullopt;
+  EXPECT_THAT(evaluation_part(render_evaluation(e, {}, names(), {})), HasSubstr("not defined"));
+}
+
+CircuitMatrix made_up_matrix() {
+  CircuitEvaluation known = made_up();
+  CircuitEvaluation unknown = made_up();
+  unknown.faithfulness = std::nullopt;
+  CircuitEvaluation better = made_up();
+  better.faithfulness = around(0.95);
+  return {{"data/<b>.jsonl", "other/b.jsonl"},
+          {"runs/a.json", "more/a.json"},
+          {{known, better}, {unknown, unknown}},
+          {{1, 0.25}, {0.25, 1}}};
+}
+
+TEST(MatrixPage, SaysWhichCircuitCarriesMostOfEachTask) {
+  EvaluateRequest request;
+  request.model = "models/small";
+  const std::string page = evaluation_part(render_matrix(made_up_matrix(), request));
+  // Two circuits of one name are called by their paths.
+  EXPECT_THAT(page, HasSubstr("On &lt;b&gt;.jsonl the most is <strong>95\u00A0%</strong> (90\u00A0% to 99\u00A0%), by "
+                              "more/a.json."));
+  EXPECT_THAT(page, HasSubstr("On b.jsonl it is not defined"));
+  EXPECT_THAT(page, Not(HasSubstr("<b>")));
+}
+
+TEST(MatrixPage, HasACellForEveryCircuitOnEveryTask) {
+  const Json points = matrix_points(made_up_matrix());
+  ASSERT_EQ(points.size(), 4U);
+  EXPECT_EQ(points[1]["circuit"], "more/a.json");
+  EXPECT_EQ(points[1]["faithfulness"], 0.95);
+  EXPECT_EQ(points[2]["task"], "b.jsonl");
+  EXPECT_TRUE(points[2]["faithfulness"].is_null());
+}
+
+constexpr const char* kMatrixProbe = R"js(
+  const at = (id) => document.getElementById(id);
+  const texts = async (id) => [...(await at(id).view.view.toSVG()).matchAll(/<text[^>]*>([^<]*)</g)].map((m) => m[1]).join(" ");
+  const seen = { matrix: await texts("matrix"), overlap: await texts("overlap"), rows: at("points").tBodies[0].rows.length };
+  let saved;
+  URL.createObjectURL = (blob) => { saved = blob; return "#"; };
+  at("csv").click();
+  seen.csv = await saved.text();
+)js";
+
+TEST(MatrixPageInBrowser, IsDrawnAtTwoWidths) {
+  const std::string browser = find_browser();
+  if (browser.empty()) GTEST_SKIP() << "no chromium on this machine: the page was not opened in a browser";
+  const fs::path folder = fs::temp_directory_path() / ("circuit-matrix-page-test-" + std::to_string(getpid()));
+  fs::create_directories(folder);
+  write_page(folder.string(), render_matrix(made_up_matrix(), {}), kMatrixProbe);
+  for (const int width : {390, 1280}) {
+    const Json seen = seen_in_frame(browser, folder.string(), width);
+    // Cells from the strongly to the faintly filled, those without a value, columns, rows.
+    EXPECT_EQ(seen["matrix"],
+              "0.80 0.95 not defined not defined runs/a.json more/a.json circuit &lt;b&gt;.jsonl b.jsonl task")
+        << seen;
+    EXPECT_EQ(seen["overlap"], "1.00 1.00 0.25 0.25 runs/a.json more/a.json circuit runs/a.json more/a.json circuit")
+        << seen;
+    EXPECT_EQ(seen["rows"], 4) << seen;
+    EXPECT_THAT(seen["csv"].get<std::string>(), HasSubstr("0.95")) << seen;
+    EXPECT_LE(seen["overflow"], 0) << seen;
+    EXPECT_TRUE(seen["problems"].empty()) << seen;
+    EXPECT_EQ(seen["console"], "") << seen;
+  }
+  fs::remove_all(folder);
 }
 
 TEST(FaithfulnessChart, HasAPointASizeAndTheCircuit) {

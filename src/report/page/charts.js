@@ -20,6 +20,8 @@ function chartConfig() {
     axisY: { domain: false, ticks: false, tickCount: 5, titlePadding: 8 },
     legend: { labelColor: ink, labelFontSize: 12, titleColor: muted, symbolType: "stroke", symbolStrokeWidth: 3, symbolOpacity: 1, symbolBaseFillColor: muted, symbolBaseStrokeColor: muted, offset: 4, columnPadding: 14, labelLimit: 260, layout: { top: { direction: "vertical", margin: 2 } } },
     line: { strokeWidth: 2, strokeJoin: "round" },
+    // Of text on a cell, by how strongly it is filled.
+    style: { "on-faint": { color: ink }, "on-strong": { color: cssValue("--card") } },
     point: { size: 28, filled: true },
     range: { category: [0, 1, 2, 3, 4, 5].map((i) => cssValue(`--c${i}`)) },
   };

@@ -1,4 +1,4 @@
-// The page of one circuit's evaluation: the curve with a switch of its axis, a table that sorts, its CSV.
+// The pages of evaluations: of one circuit the curve with a switch of its axis, of several heat maps; a table that sorts, its CSV.
 // body[data-state] says "ready" when all is drawn, for the browser test.
 "use strict";
 
@@ -19,9 +19,9 @@ function csvOf(points) {
 
 (async () => {
   const data = JSON.parse(document.getElementById("evaluation-data").textContent);
-  if (data.spec) {
+  if (data.points?.length) {
     const scale = () => document.querySelector("input[name=scale]:checked").value;
-    const draw = () => drawCharts([{ id: "faithfulness", spec: onScale(data.spec, scale()) }]);
+    const draw = () => drawCharts(data.charts ?? [{ id: "faithfulness", spec: onScale(data.spec, scale()) }]);
     for (const input of document.querySelectorAll("input[name=scale]")) input.addEventListener("change", draw);
     makeSortable(document.getElementById("points"));
     document.getElementById("csv").addEventListener("click", () => download("faithfulness.csv", csvOf(data.points)));

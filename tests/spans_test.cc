@@ -11,8 +11,7 @@ class SpansRun : public Finer {
  protected:
   // Scores of records with these spans.
   void score(const std::string& model, const Json& spans, const Arguments& more = {}) const {
-    const std::string records = the_same_record_eight_times();
-    write_file(data_, spans.is_null() ? records : with_spans(records, spans));
+    write_file(data_, with_spans(the_same_record_eight_times(), spans));
     Arguments arguments{"--spans", scores_};
     arguments.insert(arguments.end(), more.begin(), more.end());
     discover(model, arguments);
@@ -37,10 +36,10 @@ class SpansRun : public Finer {
 
 const Json kSpans = {{"first", {0, 1}}, {"second", {2, 2}}};
 
-// Without spans a pair is an edge: the same circuit of so many edges, unpruned.
+// With one span a pair is an edge: the same circuit of so many edges, unpruned.
 TEST_F(SpansRun, OfOneSpanAreCircuitsOfEdges) {
   for (const std::string& model : {gpt2_, llama_}) {
-    score(model, nullptr, {"--top-edges", "40"});
+    score(model, {{"rest", {0, 0}}}, {"--top-edges", "40"});
     const Json expected = evaluate(model, out_, {"--no-prune"});
     const Json found = run(model, {"--top-pairs", "40"});
     EXPECT_EQ(found["spans"], Json({"rest"}));
@@ -84,9 +83,9 @@ TEST_F(SpansRun, AreTheSameInBatchesOfOtherSizesAndSplitMlps) {
 
 TEST_F(SpansRun, RefuseWhatDoesNotFit) {
   score(gpt2_, kSpans);
-  refuses_spans(spans_run(gpt2_, {}), {"top-pairs"}, kUsage);
+  refuses_spans(spans_run(gpt2_, {}), {"top-pairs"}, kWrongUse);
   refuses_spans(spans_run(llama_, {"--top-pairs", "5"}), {"spans.safetensors", "edges are not the model's"});
-  refuses_spans(spans_run(gpt2_, {"--top-pairs", "5", "--circuit", out_}), {"--circuit"}, kUsage);
+  refuses_spans(spans_run(gpt2_, {"--top-pairs", "5", "--circuit", out_}), {"--circuit"}, kWrongUse);
   Arguments other = spans_run(gpt2_, {"--top-pairs", "5"});
   other[4] = gpt2_ + "/model.safetensors";
   refuses_spans(other, {"span_scores", "missing"});

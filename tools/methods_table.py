@@ -23,8 +23,11 @@ import tempfile
 import time
 from pathlib import Path
 
-METHODS = ["exact", "eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp", "gim", "clean-corrupted", "random"]
+METHODS = ["exact", "eap", "eap-ig-inputs", "eap-ig-activations", "eap-ig-activations-own", "relp", "gim", "clean-corrupted",
+           "edge-pruning", "magnitude", "wanda", "random"]
 NEED_PAIRS = {"eap-ig-inputs", "clean-corrupted"}
+GROUPED = {"edge-pruning"}  # refuse --ungrouped where heads share keys and values
+NO_EFFECTS = {"edge-pruning", "magnitude", "wanda"}  # their scores estimate no effect and have no sign
 RANDOM_SEEDS = [0, 1, 2]  # one draw of random scores says little about CPR
 TOP_SHARE = 0.05
 CURVE_SHARE = 0.1  # the point of the faithfulness curve that is shown
@@ -148,9 +151,12 @@ def measure(circuit, name, model, records, limit, folder):
     circuits = [["method", "wall s", "CPU s", "CPR (higher is better)", "CMD (lower is better)", f"f at {percent(CURVE_SHARE)} of edges, by \\|S\\|"]]
     for method, seed in [(m, s) for m in METHODS for s in (RANDOM_SEEDS if m == "random" else [0])]:
         label = f"`{method}`" + (f", seed {seed}" if method == "random" else "")
-        if method in NEED_PAIRS and not pairs:
-            rows.append([label] + ["needs pairs"] + [""] * (len(rows[0]) - 2))
-            circuits.append([label, "needs pairs"] + [""] * (len(circuits[0]) - 2))
+        config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+        shares = config.get("num_key_value_heads", 0) not in (0, config.get("num_attention_heads"))
+        reason = "needs pairs" if method in NEED_PAIRS and not pairs else "refuses `--ungrouped`" if method in GROUPED and shares else ""
+        if reason:
+            rows.append([label, reason] + [""] * (len(rows[0]) - 2))
+            circuits.append([label, reason] + [""] * (len(circuits[0]) - 2))
             continue
         print(f"{name}: {label} …", file=sys.stderr)
         out = folder / f"{method}.json"
@@ -158,7 +164,8 @@ def measure(circuit, name, model, records, limit, folder):
                             "--seed", str(seed), "-o", str(out), *options])
         scores = [edge["score"] for edge in json.loads(out.read_text(encoding="utf-8"))["edges"].values()]
         exact = exact or scores  # METHODS begins with exact
-        rows.append([label, f"{wall:.1f}", f"{cpu:.1f}", *against_exact(scores, exact)])
+        compared = [""] * (len(rows[0]) - 3) if method in NO_EFFECTS else against_exact(scores, exact)
+        rows.append([label, f"{wall:.1f}", f"{cpu:.1f}", *compared])
         text, wall, cpu = run([circuit, "evaluate", str(model), str(folder / "judge.jsonl"), "--circuit", str(out),
                                "--redundancy", "0", "--json", *options, *judged])
         judgement, cost = json.loads(text), [f"{wall:.1f}", f"{cpu:.1f}"]

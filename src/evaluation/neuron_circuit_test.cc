@@ -228,7 +228,7 @@ TEST_F(ChannelFiles, WithAScoreThatIsNoNumberAreRefused) {
     read_channel_scores(path_);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("channel 1 of layer 1"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("the score at [1, 1]"), std::string::npos) << error.what();
   }
 }
 

@@ -49,7 +49,8 @@ std::vector<SpanPair> all_but(const std::vector<SpanPair>& all, const std::vecto
   std::set<std::tuple<int64_t, int64_t, int64_t>> out;
   for (const SpanPair& p : some) out.insert(key(p));
   std::vector<SpanPair> rest;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(rest), [&](const SpanPair& p) { return out.count(key(p)) == 0; });
+  std::copy_if(all.begin(), all.end(), std::back_inserter(rest),
+               [&](const SpanPair& p) { return out.count(key(p)) == 0; });
   return rest;
 }
 
@@ -94,7 +95,7 @@ Graph graph_of(const SpanFile& file, const Model& model, const std::string& path
 }  // namespace
 
 void SpanSpec::declare(Settings* s) {
-  s->add("span_scores", &file, "Edges between spans instead of whole ones: the scores that discover --spans writes.")
+  s->add("span_scores", &file, "Edges between spans instead of whole ones: the scores by spans that discover writes.")
       .since_version("0.3");
   s->add("top_pairs", &top, "How many pairs of an edge and its spans are kept, by |score|.")
       .at_least(0)

@@ -8,6 +8,7 @@
 #include <ATen/ops/zeros_like.h>
 
 #include "core/error.h"
+#include "core/setting_name.h"
 #include "model/backward.h"
 #include "model/blocks/query_key_value.h"
 #include "model/wide.h"
@@ -26,7 +27,8 @@ at::Tensor to_reader(const at::Tensor& d, int64_t i, const at::Tensor& weight) {
 
 void check_masked(const Model& model, const Graph& graph, const std::string& who) {
   if (graph.routers()) fail(who, "no gradient at masks of a mixture's experts. Use another method.");
-  if (graph.ungrouped()) fail(who, "no gradient at masks of keys and values per query head: leave out --ungrouped.");
+  if (graph.ungrouped())
+    fail(who, "no gradient at masks of keys and values per query head: leave out {}.", setting("ungrouped"));
   for (const LayerWeights& w : model.layers()) {
     if (w.latent.defined()) fail(who, "no gradient at masks of latent attention's readers. Use another method.");
   }

@@ -1,5 +1,7 @@
 #include "scoring/finer_files.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <cstring>
 
@@ -38,7 +40,11 @@ TensorEntry read_scores(const MappedFile& file, const SafetensorsHeader& header,
     values->resize(entry.size / sizeof(float));
     std::memcpy(values->data(), file.data() + entry.begin, entry.size);
     for (size_t i = 0; i < values->size(); ++i) {
-      if (!std::isfinite((*values)[i])) fail(path, "tensor '{}': value {} is not finite.", name, i);
+      if (std::isfinite((*values)[i])) continue;
+      std::vector<int64_t> place(dimensions);
+      auto rest = static_cast<int64_t>(i);
+      for (size_t d = dimensions; d-- > 0; rest /= entry.shape[d]) place[d] = rest % entry.shape[d];
+      fail(path, "tensor '{}': the score at [{}] is not finite.", name, fmt::join(place, ", "));
     }
     return entry;
   }

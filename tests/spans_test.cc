@@ -39,10 +39,11 @@ const Json kSpans = {{"first", {0, 1}}, {"second", {2, 2}}};
 // With one span a pair is an edge: the same circuit of so many edges, unpruned.
 TEST_F(SpansRun, OfOneSpanAreCircuitsOfEdges) {
   for (const std::string& model : {gpt2_, llama_}) {
-    score(model, {{"rest", {0, 0}}}, {"--top-edges", "40"});
+    const Json record = parse_json(tiny_records(1, 4), "record");
+    score(model, {{"whole", {0, record["text_ids"].size() - 1}}}, {"--top-edges", "40"});
     const Json expected = evaluate(model, out_, {"--no-prune"});
     const Json found = run(model, {"--top-pairs", "40"});
-    EXPECT_EQ(found["spans"], Json({"rest"}));
+    EXPECT_EQ(found["spans"], Json({"whole", "rest"}));
     EXPECT_EQ(found["pairs"], 40);
     for (const char* key : {"full", "empty", "circuit", "faithfulness"}) {
       EXPECT_NEAR(found[key].get<double>(), expected[key].get<double>(), kRounding) << key;

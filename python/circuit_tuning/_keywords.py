@@ -12,6 +12,10 @@ class DiscoverSettings(TypedDict, total=False):
     metric: Literal["logit_diff", "prob_diff", "log_prob", "nll", "kl"]
     ablation: Literal["counterfactual", "mean", "mean-positional", "zero"]
     ig_steps: int
+    mask_steps: int
+    mask_records: int
+    mask_share: float
+    mask_rate: float
     positions: Literal["all", "readout"]
     ungrouped: bool
     mlp_block: int
@@ -97,6 +101,14 @@ class TuneSettings(TypedDict, total=False):
     discovery_ablation: Literal["counterfactual", "mean", "mean-positional", "zero"]
     ig_steps: int
     discovery_ig_steps: int
+    mask_steps: int
+    discovery_mask_steps: int
+    mask_records: int
+    discovery_mask_records: int
+    mask_share: float
+    discovery_mask_share: float
+    mask_rate: float
+    discovery_mask_rate: float
     positions: Literal["all", "readout"]
     discovery_positions: Literal["all", "readout"]
     every: int
@@ -223,6 +235,8 @@ class TuneSettings(TypedDict, total=False):
     lora_targets: Union[str, Sequence[str]]
     circuit: bool
     lora_circuit: bool
+    rank_by_score: bool
+    lora_rank_by_score: bool
 
 
 class AnalyseSettings(TypedDict, total=False):

@@ -55,7 +55,7 @@ std::vector<SpanPair> all_but(const std::vector<SpanPair>& all, const std::vecto
 }
 
 at::Tensor masks_of(const std::vector<SpanPair>& pairs, int64_t spans, int64_t edges) {
-  const at::Tensor masks = at::zeros({spans, spans, edges}, at::kFloat);
+  at::Tensor masks = at::zeros({spans, spans, edges}, at::kFloat);
   auto* values = masks.data_ptr<float>();
   for (const SpanPair& p : pairs) values[(p.where * spans + p.whom) * edges + p.edge] = 1;
   return masks;

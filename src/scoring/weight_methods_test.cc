@@ -178,7 +178,7 @@ class WeightMethods : public testing::TestWithParam<WeightCase> {
   // (I − 11ᵀ/d) diag(γ) W, or without the first factor.
   at::Tensor folded(const Reader& r) const {
     const int64_t d = model_.architecture().d_model;
-    const at::Tensor scaled = at::mm(at::diag(norm_scale(r.norm)), r.weight);
+    at::Tensor scaled = at::mm(at::diag(norm_scale(r.norm)), r.weight);
     if (r.norm.spec.kind != NormKind::kLayerNorm) return scaled;
     return at::mm(at::eye(d, scaled.options()) - 1.0 / static_cast<double>(d), scaled);
   }

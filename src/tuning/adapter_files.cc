@@ -1,5 +1,7 @@
 #include "tuning/adapter_files.h"
 
+#include <fmt/format.h>
+
 #include <set>
 
 #include "io/files.h"

@@ -80,8 +80,7 @@ class Ranks : public testing::Test {
 };
 
 TEST_F(Ranks, DiscoverTheSameBytes) {
-  for (const char* method :
-       {"eap", "eap-ig-activations", "edge-pruning", "exact", "magnitude", "wanda", "random"}) {
+  for (const char* method : {"eap", "eap-ig-activations", "edge-pruning", "exact", "magnitude", "wanda", "random"}) {
     const Arguments more{"--method", method};
     ASSERT_EQ(run_quiet(discover("alone.json", more)).exit_code, 0);
     for (const int count : kCounts) {

@@ -1,5 +1,5 @@
-// Circuits with positions: edges between pairs of spans (scoring/spans.h), run alone. An edge may be in the circuit where
-// it is read in one span for the tokens of another, and out elsewhere (Haklay et al. 2025, arXiv 2502.04577).
+// Circuits with positions: edges between pairs of spans (scoring/spans.h), run alone. An edge may be in the circuit
+// where it is read in one span for the tokens of another, and out elsewhere (Haklay et al. 2025, arXiv 2502.04577).
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,8 @@ struct SpanPair {
 std::vector<SpanPair> ranked_pairs(const SpanScores& scores);
 
 // Runs every set of pairs on every example, in one pass over the data. names: of the spans, as the pairs count them,
-// "rest" last. Of `spec` metric, ablation, its reference and batch count. Throws Error as check_masked does, and naming a
-// record with a span of another name.
+// "rest" last. Of `spec` metric, ablation, its reference and batch count. Throws Error as check_masked does, and naming
+// a record with a span of another name.
 std::vector<CircuitOutcome> run_span_circuits(const Model& model, const Graph& graph,
                                               const std::vector<const Example*>& examples, const ScoreSpec& spec,
                                               const std::vector<std::string>& names,
@@ -38,7 +38,7 @@ std::vector<CircuitOutcome> run_span_circuits(const Model& model, const Graph& g
                                               const ProgressCallback& progress);
 
 struct SpanPoint {
-  double share = 0;           // of the pairs with a score, as asked for
+  double share = 0;              // of the pairs with a score, as asked for
   int64_t pairs = 0, edges = 0;  // edges: that are in for some pair
   Estimate faithfulness;
 };

@@ -30,17 +30,16 @@ Json span_circuit_json(const SpanEvaluation& e, const std::string& metric, const
   if (e.curve.empty()) return json;
   json["curve"] = Json::array();
   for (const SpanPoint& p : e.curve) {
-    json["curve"].push_back({{"share", p.share},
-                             {"pairs", p.pairs},
-                             {"edges", p.edges},
-                             {"faithfulness", estimate_json(p.faithfulness)}});
+    json["curve"].push_back(
+        {{"share", p.share}, {"pairs", p.pairs}, {"edges", p.edges}, {"faithfulness", estimate_json(p.faithfulness)}});
   }
   return json;
 }
 
 std::string span_circuit_text(const Json& json) {
-  std::string text = fmt::format("{:<18} {} of {} with a score, of {} edges; spans", "pairs", json["pairs"].get<int64_t>(),
-                                 json["pairs_scored"].get<int64_t>(), json["edges"].get<int64_t>());
+  std::string text =
+      fmt::format("{:<18} {} of {} with a score, of {} edges; spans", "pairs", json["pairs"].get<int64_t>(),
+                  json["pairs_scored"].get<int64_t>(), json["edges"].get<int64_t>());
   for (const Json& name : json["spans"]) text += " " + name.get<std::string>();
   text += "\n";
   const auto line = [&](const std::string& name, const Json& value) {

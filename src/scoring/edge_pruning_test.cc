@@ -126,7 +126,8 @@ TEST(EdgePruning, IsTheSameInBatchesOfOtherSizesAndKeepsTheShare) {
   EXPECT_EQ(once.values, pruned(model, graph, examples, spec).scores.values);
   spec.batch = 2;
   EXPECT_LT(largest_difference(once, pruned(model, graph, examples, spec).scores), 1e-5);
-  const double kept = std::accumulate(once.values.begin(), once.values.end(), 0.0) / static_cast<double>(once.values.size());
+  const double kept =
+      std::accumulate(once.values.begin(), once.values.end(), 0.0) / static_cast<double>(once.values.size());
   EXPECT_NEAR(kept, 0.2, 0.1);
   spec.seed = 1;
   EXPECT_GT(largest_difference(once, pruned(model, graph, examples, spec).scores), 1e-3);

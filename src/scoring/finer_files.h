@@ -22,7 +22,8 @@ struct SpanFile {
   std::vector<std::string> edges;
   SpanScores scores;
 };
-// Throws Error naming the file: a tensor or metadata that are missing or do not fit each other, a score that is not finite.
+// Throws Error naming the file: a tensor or metadata that are missing or do not fit each other, a score that is not
+// finite.
 SpanFile read_span_scores(const std::string& path);
 
 }  // namespace circuit

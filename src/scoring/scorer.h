@@ -59,9 +59,9 @@ using ProgressCallback = std::function<void(int64_t done, int64_t total)>;  // e
 
 // What a method holds of a batch at once, for the memory plan.
 struct ScoreMemory {
-  int64_t caches = 1;   // forwards that keep a backward; 0: it runs circuits instead
-  int64_t outputs = 1;  // copies of the node outputs beside those
-  int64_t runs = 1;     // gradients contracted together
+  int64_t caches = 1;       // forwards that keep a backward; 0: it runs circuits instead
+  int64_t outputs = 1;      // copies of the node outputs beside those
+  int64_t runs = 1;         // gradients contracted together
   int64_t node_copies = 0;  // of what every node adds to the stream, [nodes, tokens, d_model], float32 at least
 };
 

@@ -2,9 +2,9 @@
 // distribution of Louizos et al. 2018, arXiv 1712.01312).
 //   m_e = clip(s (ζ − γ) + γ, 0, 1),  s = σ((log u − log(1 − u) + α_e) / β),  u uniform
 //   loss = KL(full ‖ masked) / KL(full ‖ no edges) + λ · mean_e P(m_e > 0)
-// One draw of u for all records of a step. After each step all α are moved by one amount, so that the mean of P(m_e > 0)
-// is what it shall be: it falls geometrically to mask_share. So λ need not be found: it only says which gradients count
-// as noise. A score is P(m_e > 0) after the last step: what is given up early ends lowest.
+// One draw of u for all records of a step. After each step all α are moved by one amount, so that the mean of P(m_e >
+// 0) is what it shall be: it falls geometrically to mask_share. So λ need not be found: it only says which gradients
+// count as noise. A score is P(m_e > 0) after the last step: what is given up early ends lowest.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>

@@ -19,17 +19,32 @@ std::string key_of(const Model& model, const LinearLayer& layer, const char* sid
   return fmt::format("{}{}{}.{}.weight", kRoot, model.layout().prefix, layer.module, side);
 }
 
+std::string last_of(const std::string& module) { return module.substr(module.rfind('.') + 1); }
+
+// What PEFT is to adapt: the last part of a name where every layer of that name has an adapter, else the whole name. It
+// would put an adapter of its own, which does nothing, beside every other layer.
+std::set<std::string> names_of_modules(const LoraStore& store, const Model& model) {
+  std::set<std::string> adapted, partly, names;
+  for (const LoraStore::Adapter& adapter : store.adapters()) adapted.insert(adapter.layer.module);
+  for (const LinearLayer& layer : linear_layers(model, {"all-linear"})) {
+    if (adapted.count(layer.module) == 0) partly.insert(last_of(layer.module));
+  }
+  for (const std::string& module : adapted) {
+    const std::string last = last_of(module);
+    names.insert(partly.count(last) > 0 ? model.layout().prefix + module : last);
+  }
+  return names;
+}
+
 }  // namespace
 
 void write_adapter(const LoraStore& store, const Model& model, const std::string& base, const std::string& folder) {
   NamedTensors tensors;
-  std::set<std::string> modules;
   bool transposed = false;
   Json ranks = Json::object(), alphas = Json::object();
   for (const LoraStore::Adapter& adapter : store.adapters()) {
     tensors.emplace_back(key_of(model, adapter.layer, "lora_A"), adapter.a);
     tensors.emplace_back(key_of(model, adapter.layer, "lora_B"), adapter.b);
-    modules.insert(adapter.layer.module.substr(adapter.layer.module.rfind('.') + 1));
     transposed = transposed || adapter.layer.transposed;
     const int64_t rank = store.spec().rank_of(adapter.layer.tensor);
     if (rank == store.spec().rank) continue;
@@ -44,7 +59,7 @@ void write_adapter(const LoraStore& store, const Model& model, const std::string
                        {"r", store.spec().rank},
                        {"lora_alpha", store.spec().alpha},
                        {"lora_dropout", 0.0},
-                       {"target_modules", modules},
+                       {"target_modules", names_of_modules(store, model)},
                        // Conv1D stores [in, out].
                        {"fan_in_fan_out", !transposed},
                        {"bias", "none"},

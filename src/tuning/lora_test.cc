@@ -159,6 +159,25 @@ TEST(LoraRanks, FollowWeightsAtTheParametersOfEqualRanks) {
   EXPECT_EQ(ranks_by_weight({{"a", {0, 100, 4}}}, 8).at("a"), 1);
 }
 
+// Else PEFT would make adapters of its own beside the layers that have none.
+TEST(LoraModules, AreNamedInFullWhereOnlySomeOfThemAreAdapted) {
+  namespace fs = std::filesystem;
+  const std::string folder = (fs::temp_directory_path() / fmt::format("circuit-modules-{}", getpid())).string();
+  Model model = Model::random(tiny_architecture("llama"), 0.3, 2, {});
+  const auto modules = [&](const AdapterReaches* reaches) {
+    fs::remove_all(folder);
+    write_adapter(LoraStore(model, {}, reaches), model, "base", folder);
+    const Json config = read_json(folder + "/adapter_config.json");
+    fs::remove_all(folder);
+    return config["target_modules"].get<std::vector<std::string>>();
+  };
+  const std::vector<LinearLayer> layers = linear_layers(model, {"all-linear"});
+  EXPECT_EQ(modules(nullptr).size(), 7U);
+  EXPECT_EQ(modules(nullptr)[0], "down_proj");
+  const AdapterReaches one{{layers[0].tensor, {}}};
+  EXPECT_EQ(modules(&one), (std::vector<std::string>{model.layout().prefix + layers[0].module}));
+}
+
 TEST(LoraRanks, StandInTheAdapterAsPeftReadsThem) {
   namespace fs = std::filesystem;
   const fs::path folder = fs::temp_directory_path() / fmt::format("circuit-ranks-{}", getpid());

@@ -26,14 +26,9 @@ Json to_json(const std::vector<CurvePoint>& points) {
 }
 
 Json to_json(const CircuitEvaluation& e) {
-  Json json = {{"examples", e.examples},           {"graph_edges", e.graph_edges}, {"edges", e.edges},
-               {"edges_pruned", e.edges_run},      {"full", e.full.metric.value},  {"empty", e.empty.metric.value},
-               {"circuit", e.circuit.metric.value}};
-  for (const auto& [name, means] : {std::pair("full", &e.full), {"empty", &e.empty}, {"circuit", &e.circuit}}) {
-    json["intervals"][name] = estimate_json(means->metric);
-    json["accuracy"][name] = estimate_json(means->accuracy);
-    json["kl"][name] = estimate_json(means->kl);
-  }
+  Json json = {
+      {"examples", e.examples}, {"graph_edges", e.graph_edges}, {"edges", e.edges}, {"edges_pruned", e.edges_run}};
+  put_runs(e.full, e.empty, e.circuit, &json);
   json["faithfulness"] = nullptr;
   if (!e.faithfulness) {
     json["not_defined"] = why_undefined(e);
@@ -101,6 +96,15 @@ std::string baselines_text(const Json& baselines) {
 }
 
 }  // namespace
+
+void put_runs(const RunMeans& full, const RunMeans& empty, const RunMeans& circuit, Json* json) {
+  for (const auto& [name, means] : {std::pair("full", &full), {"empty", &empty}, {"circuit", &circuit}}) {
+    (*json)[name] = number_or_null(means->metric.value);
+    (*json)["intervals"][name] = estimate_json(means->metric);
+    (*json)["accuracy"][name] = estimate_json(means->accuracy);
+    (*json)["kl"][name] = estimate_json(means->kl);
+  }
+}
 
 std::string why_undefined(const MetricRange& range) {
   const std::string found = fmt::format("m(full) - m(empty) is {:.3g}, interval {:.3g} to {:.3g}", range.value,

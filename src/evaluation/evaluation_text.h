@@ -14,6 +14,10 @@ namespace circuit {
 std::string why_undefined(const MetricRange& range);
 std::string why_undefined(const CircuitEvaluation& evaluation);
 
+// What the whole model, the one without the circuit, and the circuit do, each under its name: metric, and with
+// intervals metric, accuracy and KL; null where not defined.
+void put_runs(const RunMeans& full, const RunMeans& empty, const RunMeans& circuit, Json* json);
+
 // metric, ablation: their names. against: where it was compared with a reference.
 Json evaluation_json(const CircuitEvaluation& evaluation, const std::string& metric, const std::string& ablation,
                      const std::optional<Recovery>& against);

@@ -43,12 +43,7 @@ Json neurons_json(const NeuronEvaluation& e, const std::string& metric, const st
   for (const int64_t n : e.by_layer) kept += n;
   Json json = {{"metric", metric},     {"ablation", ablation}, {"examples", e.examples},
                {"neurons_all", e.all}, {"neurons", kept},      {"neurons_by_layer", e.by_layer}};
-  for (const auto& [name, means] : {std::pair("full", &e.full), {"empty", &e.empty}, {"circuit", &e.circuit}}) {
-    json[name] = number_or_null(means->metric.value);
-    json["intervals"][name] = estimate_json(means->metric);
-    json["accuracy"][name] = estimate_json(means->accuracy);
-    json["kl"][name] = estimate_json(means->kl);
-  }
+  put_runs(e.full, e.empty, e.circuit, &json);
   json["faithfulness"] = nullptr;
   if (!e.faithfulness) {
     json["not_defined"] = why_undefined(e.range);

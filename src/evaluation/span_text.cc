@@ -11,12 +11,7 @@ namespace circuit {
 Json span_circuit_json(const SpanEvaluation& e, const std::string& metric, const std::string& ablation) {
   Json json = {{"metric", metric},         {"ablation", ablation}, {"examples", e.examples}, {"spans", e.names},
                {"pairs_scored", e.scored}, {"pairs", e.pairs},     {"edges", e.edges}};
-  for (const auto& [name, means] : {std::pair("full", &e.full), {"empty", &e.empty}, {"circuit", &e.circuit}}) {
-    json[name] = number_or_null(means->metric.value);
-    json["intervals"][name] = estimate_json(means->metric);
-    json["accuracy"][name] = estimate_json(means->accuracy);
-    json["kl"][name] = estimate_json(means->kl);
-  }
+  put_runs(e.full, e.empty, e.circuit, &json);
   json["faithfulness"] = nullptr;
   if (!e.faithfulness) {
     json["not_defined"] = why_undefined(e.range);

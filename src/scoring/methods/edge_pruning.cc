@@ -153,19 +153,15 @@ ScoreResult score_edge_pruning(const Model& model, const Graph& graph, const std
     done += static_cast<int64_t>(some.size());
     return sums;
   };
-  ScoreResult result;
-  sum_batches(model, examples, spec, shown, &result, [&](const ScoreBatch& batch, ScoreResult* one) {
-    const ForwardCache whole = forward(model, batch.clean.tokens, Keep::kNothing, {batch.read_rows});
-    one->metric = metric_sum(model, batch.clean, spec.metric, whole.x_final, nullptr);
-    one->examples = batch.clean.examples;
-    return std::vector<at::Tensor>();
-  });
-  result.metric /= static_cast<double>(result.examples);
+  ScoreResult result = clean_metric(model, examples, spec, shown);
   done += static_cast<int64_t>(examples.size());
   ScoreResult none;
   run(examples, at::zeros({graph.n_edges()}, at::kDouble), false, &none);
   const double unit = -none.metric / static_cast<double>(none.examples);
-  if (!(unit > 0)) fail(kName, "without any edge the model says what it says with all: there is nothing to learn.");
+  if (!(unit > 0))
+    fail(kName,
+         "without any edge the model says what it says with all: there is nothing to learn. Take another ablation or "
+         "other records.");
 
   Rng rng = Rng(spec.seed).split("edge pruning");
   Masks masks(graph.n_edges(), kMaskRate.of(spec.own));
